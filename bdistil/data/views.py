@@ -1,0 +1,79 @@
+"""Augmented copies of images, and the digests by which cached teacher logits are keyed.
+
+Two uses of one function: a teacher's training draws fresh augmentations for every batch (`augment`), a run keeps a fixed
+number of views per example (`view`), each with its own cached teacher logits. Augmentation works on the raw uint8
+pixels; what moves in from outside is 0, the background of digits and of Fashion-MNIST.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strongly images are changed. `Augmentation()` changes nothing.
+
+    shift: largest shift in each direction, in pixels (every shift is equally likely).
+    flip: whether half of the images are mirrored left to right.
+    cutout: side of one square that is blanked at a random place, in pixels; 0 for none.
+    """
+
+    shift: int = 0
+    flip: bool = False
+    cutout: int = 0
+
+
+def augment(x: np.ndarray, generator: np.random.Generator, augmentation: Augmentation) -> np.ndarray:
+    """Returns one randomly changed copy of each image.
+
+    x: uint8 (N, C, H, W). Returns uint8 (N, C, H, W); `x` itself is left as it is.
+    """
+    count, _, height, width = x.shape
+    changed = x.copy()
+    if augmentation.flip:
+        mirrored = generator.random(count) < 0.5
+        changed[mirrored] = changed[mirrored, :, :, ::-1]
+    if augmentation.shift:
+        changed = _shifted(changed, generator, augmentation.shift)
+    if augmentation.cutout:
+        inside_rows = _square_span(count, height, generator, augmentation.cutout)
+        inside_columns = _square_span(count, width, generator, augmentation.cutout)
+        square = inside_rows[:, :, None] & inside_columns[:, None, :]  # (N, H, W)
+        changed *= ~square[:, None]
+    return changed
+
+
+def view(x: np.ndarray, index: int, seed: int, augmentation: Augmentation) -> np.ndarray:
+    """Returns fixed view number `index` of images uint8 (N, C, H, W): 0 is `x` itself, v > 0 one augmented copy of it.
+
+    The same (x, index, seed, augmentation) always gives the same bytes, so that a view's teacher logits can be cached.
+    """
+    if index == 0:
+        return x
+    return augment(x, np.random.default_rng([seed, index]), augmentation)
+
+
+def digest(array: np.ndarray) -> str:
+    """Returns 16 hexadecimal digits of the SHA-256 of an array's dtype, shape and values."""
+    array = np.ascontiguousarray(array)
+    hashed = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    hashed.update(array)
+    return hashed.hexdigest()[:16]
+
+
+def _shifted(x: np.ndarray, generator: np.random.Generator, largest: int) -> np.ndarray:
+    """Shifts each image of (N, C, H, W) by whole pixels drawn from −largest … largest, filling with 0."""
+    count, _, height, width = x.shape
+    padded = np.pad(x, ((0, 0), (0, 0), (largest, largest), (largest, largest)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
+    down, right = generator.integers(0, 2 * largest + 1, size=(2, count))
+    return windows[np.arange(count), :, down, right]
+
+
+def _square_span(count: int, length: int, generator: np.random.Generator, side: int) -> np.ndarray:
+    """Draws a centre in each of `count` rows of pixels; returns bool (count, length), true within `side` of pixels."""
+    start = generator.integers(0, length, size=(count, 1)) - side // 2
+    position = np.arange(length)
+    return (position >= start) & (position < start + side)

@@ -1,0 +1,18 @@
+"""Errors that the user can mend: one sentence that names what is wrong and what to do.
+
+The command line prints a `UserError` on standard error and exits with status 2; pages show it as a notice.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Unusable input. The message is one complete sentence for the user, without a traceback."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Returns ` Did you mean X?` for the choice most like `name`, or an empty string if none is like it."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    return f" Did you mean {by_lower[close[0]]}?" if close else ""
