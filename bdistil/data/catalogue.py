@@ -1,7 +1,6 @@
 """The data sets that can be named, where they are kept, and how they are loaded. To add one: a module and a line here.
 
-Each module of a data set has `INFO`, and `read(folder)` that returns its three splits; one that has files of its own
-has also `is_here(folder)` and `fetch(folder, progress)`.
+The module of a data set has `INFO` and three functions of the data home: `is_here`, `fetch` and `read`.
 """
 
 import os
@@ -21,7 +20,7 @@ def info(name: str) -> DatasetInfo:
     """Returns what is known of the data set `name`; raises UserError with the nearest name if there is none."""
     if name not in CATALOGUE:
         raise UserError(
-            f"There is no data set {name!r}.{nearest(name, CATALOGUE)} The data sets are {', '.join(CATALOGUE)}."
+            f"There is no data set {name!r}.{nearest(name, CATALOGUE)} Choose one of {', '.join(CATALOGUE)}."
         )
     return CATALOGUE[name]
 
@@ -29,26 +28,29 @@ def info(name: str) -> DatasetInfo:
 def data_home() -> Path:
     """Returns the folder that holds all data sets: `$BDISTIL_DATA`, or `datasets` in the user's data directory."""
     given = os.environ.get("BDISTIL_DATA")
-    return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("bdistil", False)) / "datasets"
+    return Path(given).expanduser() if given else platformdirs.user_data_path("bdistil", appauthor=False) / "datasets"
 
 
 def is_here(name: str) -> bool:
-    """Says whether the data set `name` can be loaded without a download. Its checksums are checked when it is loaded."""
-    return not info(name).download_bytes or _MODULES[name].is_here(data_home())
+    """Says whether the data set `name` can be loaded without a download. It is quick: contents are not checked."""
+    info(name)
+    return _MODULES[name].is_here(data_home())
 
 
 def fetch(name: str, progress: bool = True) -> Path:
-    """Downloads what is missing of the data set `name`, never touching files that are there; returns its folder.
+    """Downloads what is missing of the data set `name`, checks all of it, and returns the folder that holds it.
 
-    progress: whether to draw a progress bar on standard error. Raises UserError if there is no network.
+    progress: whether to draw a progress bar on standard error. Files that are there are never replaced.
+    Raises UserError if there is no network or a file is damaged.
     """
-    if not info(name).download_bytes:
-        return data_home()
-    return _MODULES[name].fetch(data_home(), progress)
+    info(name)
+    folder = _MODULES[name].fetch(data_home(), progress)
+    _MODULES[name].read(data_home())
+    return folder
 
 
-def load_dataset(name: str) -> Dataset:
-    """Reads the data set `name`, after downloading it if it is not here. Raises UserError if it is damaged."""
+def load_dataset(name: str, progress: bool = True) -> Dataset:
+    """Reads the data set `name`, after downloading what is missing of it. Raises UserError as `fetch` does."""
     known = info(name)
-    fetch(name)
+    _MODULES[name].fetch(data_home(), progress)
     return Dataset.of(known, _MODULES[name].read(data_home()))

@@ -76,7 +76,7 @@ class Dataset:
 
 
 def _moments(x: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Returns the exact mean and standard deviation of each channel of uint8 (N, C, H, W), without a float copy of it."""
+    """Returns the exact mean and standard deviation of each channel of uint8 (N, C, H, W), without a float copy."""
     values = np.arange(256)
     means, deviations = [], []
     for channel in range(x.shape[1]):

@@ -23,16 +23,29 @@ INFO = DatasetInfo(
 )
 _SEED = 0
 
+# scikit-learn is imported where it is used: that takes a second, and listing the data sets must not.
 
-def read(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Returns (x uint8 (N, 1, 8, 8), y int64 (N,)) of each split. `folder` is not used: the images come with a package."""
-    # Imported here because scikit-learn takes a second, and listing the data sets must not.
+
+def is_here(home: Path) -> bool:
+    """Says that nothing has to be downloaded; the data home is not used."""
+    return True
+
+
+def fetch(home: Path, progress: bool) -> Path:
+    """Returns the folder in which scikit-learn keeps the images; the data home is not used."""
+    import sklearn.datasets
+
+    return Path(sklearn.datasets.__file__).parent / "data"
+
+
+def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Returns (x uint8 (N, 1, 8, 8), y int64 (N,)) of each split; the data home is not used."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
-    images, labels = load_digits().images, load_digits().target
-    kept, test = train_test_split(np.arange(len(labels)), test_size=INFO.test, stratify=labels, random_state=_SEED)
-    train, validation = train_test_split(kept, test_size=INFO.validation, stratify=labels[kept], random_state=_SEED)
-    x = images.astype(np.uint8)[:, None]
-    chosen = {"train": train, "validation": validation, "test": test}
-    return {name: (x[np.sort(rows)], labels[np.sort(rows)].astype(np.int64)) for name, rows in chosen.items()}
+    bundled = load_digits()
+    x, y = bundled.images.astype(np.uint8)[:, None], bundled.target.astype(np.int64)
+    kept, test = train_test_split(np.arange(len(y)), test_size=INFO.test, stratify=y, random_state=_SEED)
+    train, validation = train_test_split(kept, test_size=INFO.validation, stratify=y[kept], random_state=_SEED)
+    splits = {"train": train, "validation": validation, "test": test}
+    return {name: (x[np.sort(rows)], y[np.sort(rows)]) for name, rows in splits.items()}

@@ -10,28 +10,26 @@ from pathlib import Path
 import numpy as np
 
 from bdistil.data.dataset import DatasetInfo
+from bdistil.data.download import download
 from bdistil.data.idx import read_idx
 
 INFO = DatasetInfo(
     name="fashion-mnist",
     title="Fashion-MNIST",
     modality="image",
-    classes=(
-        "T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot",
-    ),
+    classes=("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot"),
     input_shape=(1, 28, 28),
     train=55_000,
     validation=5_000,
     test=10_000,
-    split="The official test images; 5,000 of the official training images, 500 of each class, are held out for validation "
-    "with a fixed seed.",
+    split="The official test images; 500 official training images of each class are held out for validation.",
     licence="MIT",
     source="https://github.com/zalandoresearch/fashion-mnist",
     download_bytes=30_878_645,
     preview=True,
 )
 _SEED = 0
-_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 
 
 @dataclass(frozen=True)
@@ -76,17 +74,20 @@ _FILES = (_TRAIN_IMAGES, _TRAIN_LABELS, _TEST_IMAGES, _TEST_LABELS)
 
 def is_here(home: Path) -> bool:
     """Says whether all four files are in the data home; their content is checked by `read`."""
-    return all((_folder(home) / file.name).is_file() for file in _FILES)
+    return all((_folder(home) / file.name).exists() for file in _FILES)
 
 
 def fetch(home: Path, progress: bool) -> Path:
     """Downloads the files that are missing and returns their folder."""
+    if not is_here(home):
+        download(INFO.name, URL, _folder(home), {file.name: file.md5 for file in _FILES}, progress)
     return _folder(home)
 
 
 def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Returns (x uint8 (N, 1, 28, 28), y int64 (N,)) of each split."""
-    from sklearn.model_selection import train_test_split  # takes a second to import; listing the data sets must not
+    # Imported here because scikit-learn takes a second, and listing the data sets must not.
+    from sklearn.model_selection import train_test_split
 
     folder = _folder(home)
     x, y = _TRAIN_IMAGES.read(folder)[:, None], _TRAIN_LABELS.read(folder).astype(np.int64)

@@ -1,8 +1,8 @@
 """Augmented copies of images, and the digests by which cached teacher logits are keyed.
 
-Two uses of one function: a teacher's training draws fresh augmentations for every batch (`augment`), a run keeps a fixed
-number of views per example (`view`), each with its own cached teacher logits. Augmentation works on the raw uint8
-pixels; what moves in from outside is 0, the background of digits and of Fashion-MNIST.
+A teacher's training draws a fresh augmentation for every batch (`augment`); a run keeps a fixed number of views of
+each example (`view`), each with its own cached teacher logits. Both work on the raw uint8 pixels; what moves in from
+outside is 0, the background of digits and of Fashion-MNIST.
 """
 
 import hashlib
@@ -46,9 +46,10 @@ def augment(x: np.ndarray, generator: np.random.Generator, augmentation: Augment
 
 
 def view(x: np.ndarray, index: int, seed: int, augmentation: Augmentation) -> np.ndarray:
-    """Returns fixed view number `index` of images uint8 (N, C, H, W): 0 is `x` itself, v > 0 one augmented copy of it.
+    """Returns fixed view number `index` of images uint8 (N, C, H, W): 0 is `x` itself, others augmented copies.
 
-    The same (x, index, seed, augmentation) always gives the same bytes, so that a view's teacher logits can be cached.
+    The same arguments always give the same bytes, so that a view's teacher logits can be cached. An image's copy depends
+    on its place in `x`: pass a split as a whole.
     """
     if index == 0:
         return x
