@@ -1,0 +1,15 @@
+"""What a run found, computed from its saved logits with numpy and pandas: no torch, no data set, no GPU.
+
+- `loading`: a run's folder -> `Results` (labels, teacher and prefix logits, the frontier's rows)
+- `frontier`: one row per prefix, with intervals and the points lost against the teacher
+- `costs`: the cost axes (MACs, parameters, weights, share of the teacher) and their ticks
+- `confusion`: which classes are mixed up, and accuracy by class
+- `disagreements`: test examples on which a prefix and the teacher differ
+- `wording`, `narration`: numbers and findings, and a run's states and events, as sentences
+"""
+
+from bdistil.results.frontier import frontier as frontier
+from bdistil.results.loading import Results as Results
+from bdistil.results.loading import load as load
+
+__all__ = ["Results", "frontier", "load"]

@@ -1,0 +1,125 @@
+"""The accuracy-cost frontier: one row per prefix, with its uncertainty.
+
+`scores` and `point` make one row from logits (the training loop calls them when a round ends); `frontier` gives a
+run's rows as a tidy data frame. Intervals: Wilson for an accuracy, a paired bootstrap for a difference of two
+accuracies on the same examples. Everything here reads the *test* split to report; nothing is chosen from it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+RESAMPLES = 2000
+COSTS = ("macs", "macs_ratio", "parameters", "bytes", "memory_bytes", "overhead_macs", "carry_bytes")
+
+
+def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+    """The 95 % Wilson score interval (low, high), in [0, 1], of a proportion: `right` successes among `total`."""
+    if total == 0:
+        return 0.0, 1.0
+    share = right / total
+    centre = share + z * z / (2 * total)
+    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def scores(logits: np.ndarray, teacher: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Accuracy and agreement with the teacher, both in [0, 1], of logits (N, L) beside teacher logits (N, L), labels
+    (N,).
+    """
+    answers = logits.argmax(axis=1)
+    return {
+        "accuracy": float((answers == labels).mean()),
+        "agreement": float((answers == teacher.argmax(axis=1)).mean()),
+    }
+
+
+def point(
+    prefix: int,
+    logits: np.ndarray,
+    teacher: np.ndarray,
+    labels: np.ndarray,
+    previous: np.ndarray | None = None,
+    *,
+    validation: dict[str, float] | None = None,
+    train: dict[str, float] | None = None,
+    cost: dict[str, float | None] | None = None,
+    teacher_macs: float | None = None,
+) -> dict[str, Any]:
+    """One row of the frontier.
+
+    logits, teacher: (N, L) on the test split, of the prefix and of the teacher; labels: (N,). previous: (N, L) logits
+    of the prefix one student shorter, None in round 1. validation, train: what `scores` gives there. cost: cumulative
+    columns of `COSTS` for one example (MACs, bytes); `macs_ratio` follows from teacher_macs unless given. Columns not
+    given are None.
+    """
+    right = logits.argmax(axis=1) == labels
+    low, high = wilson(int(right.sum()), len(labels))
+    before = np.zeros_like(right) if previous is None else previous.argmax(axis=1) == labels
+    columns: dict[str, Any] = {name: (cost or {}).get(name) for name in COSTS}
+    if columns["macs_ratio"] is None and columns["macs"] is not None and teacher_macs:
+        columns["macs_ratio"] = columns["macs"] / teacher_macs
+    nothing = {"accuracy": None, "agreement": None}
+    measured = scores(logits, teacher, labels)
+    return {
+        "prefix": prefix,
+        "accuracy": measured["accuracy"],
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "agreement": measured["agreement"],
+        "train": train or nothing,
+        "validation": validation or nothing,
+        # The first student has nothing before it to repair or to spoil.
+        "fixed": None if previous is None else int((right & ~before).sum()),
+        "broken": None if previous is None else int((before & ~right).sum()),
+        **columns,
+        "window_share": 1.0,
+        "latency_ms": {},
+    }
+
+
+def points_lost(
+    logits: np.ndarray, teacher: np.ndarray, labels: np.ndarray, seed: int = 0
+) -> tuple[float, float, float]:
+    """Percentage points by which the prefix is less accurate than the teacher: (value, low, high), negative when it
+    is better.
+
+    logits, teacher: (N, L); labels: (N,). The 95 % interval is a paired bootstrap over examples. The difference
+    depends only on how many examples the teacher alone and the prefix alone get right, so resampling examples is
+    exactly a multinomial draw of those counts: no example is touched.
+    """
+    total = len(labels)
+    prefix_right, teacher_right = logits.argmax(axis=1) == labels, teacher.argmax(axis=1) == labels
+    only_teacher, only_prefix = int((teacher_right & ~prefix_right).sum()), int((prefix_right & ~teacher_right).sum())
+    shares = np.array([only_teacher, only_prefix, total - only_teacher - only_prefix]) / total
+    draws = np.random.default_rng(seed).multinomial(total, shares, size=RESAMPLES)
+    low, high = np.percentile(draws[:, 0] - draws[:, 1], [2.5, 97.5])
+    return 100 * (only_teacher - only_prefix) / total, float(100 * low / total), float(100 * high / total)
+
+
+def frontier(run: Any) -> pd.DataFrame:
+    """A tidy data frame, one row per finished prefix of a run (an id, a folder, a `Run` or loaded `Results`).
+
+    Columns: those of one row of `show RUN --json`'s `frontier` (accuracies in [0, 1], MACs and bytes for one
+    example), nested ones flattened (`train_accuracy`, `validation_agreement`, …), and `points_lost`,
+    `points_lost_low`, `points_lost_high`.
+    """
+    from bdistil.results.loading import Results, load
+
+    return run.points if isinstance(run, Results) else load(run).points
+
+
+def frame(rows: list[dict[str, Any]], prefixes: np.ndarray, teacher: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """Stored rows and prefix logits (T, N, L) -> the data frame that `frontier` documents."""
+    table = pd.json_normalize(rows, sep="_")
+    lost = [points_lost(logits, teacher, labels) for logits in prefixes]
+    return table.assign(
+        points_lost=[value for value, _, _ in lost],
+        points_lost_low=[low for _, low, _ in lost],
+        points_lost_high=[high for _, _, high in lost],
+    )

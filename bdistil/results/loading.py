@@ -1,0 +1,76 @@
+"""Reading a finished or growing run's logits and rows, without torch.
+
+Students are stored on the normalised scale (f_t, see the statement of the method in `boosting`): the prefixes on the
+teacher's scale are c · (f_1 + … + f_t) / t.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bdistil.errors import UserError
+from bdistil.results.frontier import frame
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What a run knows about its test split.
+
+    run: the run's summary (run.json); classes: L names; labels: (N,); teacher: (N, L) logits; prefixes: (T, N, L)
+    logits on the teacher's scale; points: the frontier's data frame, one row per prefix. T = 0 while the first round
+    trains.
+    """
+
+    run: dict[str, Any]
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    teacher: np.ndarray
+    prefixes: np.ndarray
+    points: pd.DataFrame
+
+    @property
+    def rounds(self) -> int:
+        """How many students the run is meant to have."""
+        return int(self.run["config"]["rounds"])
+
+
+def load(run: Any) -> Results:
+    """The results of a run: an id, a run's folder, or an opened `Run`.
+
+    Raises UserError for an unknown, unreadable or newer run (from the store) and for damaged result files.
+    """
+    if isinstance(run, (str, Path)):
+        from bdistil.runs import open_run
+
+        run = open_run(run)
+    info, folder = run.info(), Path(run.path)
+    classes = tuple((info.get("dataset") or {}).get("classes") or ())
+    # Read the rounds once: a running worker may finish another one meanwhile.
+    rows = [entry["point"] for entry in run.rounds()]
+    if not rows:
+        empty = np.zeros((0, len(classes)), np.float32)
+        return Results(info, classes, np.zeros(0, np.int64), empty, empty[None][:0], pd.DataFrame())
+    try:
+        with np.load(folder / "targets.npz") as targets:
+            labels, teacher = targets["labels_test"], targets["teacher_test"]
+        prefixes = _prefixes(folder, len(rows), float(info["scale"]["c"]))
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise UserError(
+            f"The results of run {folder.name} cannot be read: {error}. The others are not affected."
+        ) from error
+    return Results(info, classes, labels, teacher, prefixes, frame(rows, prefixes, teacher, labels))
+
+
+def _prefixes(folder: Path, count: int, c: float) -> np.ndarray:
+    """(T, N, L) float32 prefix logits on the teacher's scale; summed in double precision, in round order."""
+    total, prefixes = np.float64(0), []
+    for number in range(1, count + 1):
+        with np.load(folder / "rounds" / f"{number:02d}" / "logits.npz") as logits:
+            total = total + logits["test"].astype(np.float64)
+        prefixes.append((c * total / number).astype(np.float32))
+    return np.stack(prefixes)
