@@ -1,0 +1,63 @@
+"""Making students: by name, from a description, from a description and saved weights.
+
+A new family is a new file and a line in FAMILIES. Paper: the classes that FIND-WL searches (arXiv 2302.10093).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from bdistil.errors import UserError
+from bdistil.students.catalogue import CATALOGUE, check
+from bdistil.students.cnn import CNN
+from bdistil.students.student import Student
+
+FAMILIES: dict[str, type[Student]] = {"cnn": CNN}
+
+
+def build_student(
+    name: str, *, input_shape: Sequence[int], classes: int, composition: str, previous: Student | None = None
+) -> Student:
+    """A fresh student of the catalogue, initialised from torch's generator.
+
+    input_shape: of one input, (channels, height, width). classes: number of logits. composition: of COMPOSITIONS.
+    previous: the student whose carry it will read; None in round 1.
+    Raises UserError for a name or composition that doesn't exist.
+    """
+    reads = previous.carry_shapes if previous is not None else {}
+    return CNN(CATALOGUE[check(name)], input_shape, classes, composition, reads)
+
+
+def from_spec(spec: Mapping[str, Any]) -> Student:
+    """A student of the described shape (`Student.spec`), freshly initialised. Raises UserError if it is unusable."""
+    try:
+        shape = dict(spec)
+        return FAMILIES[shape.pop("family")](**shape)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"This description of a student is damaged ({error}): restore or retrain it.") from error
+
+
+def rebuild(spec: Mapping[str, Any], weights: bytes) -> Student:
+    """The student that gave `spec` and `weights()`: bit-equal logits, in training mode like any new module.
+
+    Nothing is executed and nothing is allocated before names, shapes and types are known to fit.
+    Raises UserError if the description or the weights are damaged or don't belong together.
+    """
+    with torch.device("meta"):
+        student = from_spec(spec)
+    try:
+        tensors = safetensors.torch.load(weights)
+    except safetensors.SafetensorError as error:
+        raise UserError(f"These student's weights are damaged ({error}): restore or retrain it.") from error
+    if _signature(tensors) != _signature(student.state_dict()):
+        raise UserError("These weights belong to a student of another shape: restore or retrain it.")
+    # Copies: what safetensors returns points into the file's bytes, at any alignment.
+    student.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
+    return student
+
+
+def _signature(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}

@@ -1,0 +1,127 @@
+"""Convolutional students for images: four levels of 3x3 convolution, batch norm and ReLU, and a small linear head.
+
+The last level is a residual step where widths allow it: a level at 4x4 was worth 1.15 points at equal MACs. The head
+reads the last level averaged to 2x2. Level by level, a student can read what its predecessor left ("level1" ...):
+
+    alone    h_l = relu(block_l(h_{l-1})), and nothing is left behind
+    add      h_l = relu(block_l(h_{l-1}) + P c_l)
+    concat   h_l = relu(block_l([h_{l-1}, c_{l-1}] projected)), and the head reads both students' last levels
+
+with c the predecessor's activations and P a 1x1 projection where channels differ, else nothing. The projection of [h, c] back to h's channels is h + P c: any other matrix on h
+is absorbed by the convolution that follows, so the student's own half need not be paid for.
+`add` and `concat` leave the same carry, so that either may follow the other. Paper: arXiv 2302.10093, composition.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bdistil.errors import UserError
+from bdistil.students.catalogue import check_composition
+from bdistil.students.student import Carry, Student
+
+POOLED = 2  # the head sees the last level as POOLED x POOLED cells
+
+
+class CNN(Student):
+    """A convolutional student; see the module's docstring for its equations.
+
+    widths: channels of each level. input_shape: (channels, height, width). classes: number of logits.
+    reads: the predecessor's `carry_shapes`; {} in round 1, and whatever the composition doesn't use is left out.
+    Raises UserError for a composition that doesn't exist, sizes that aren't positive, or a carry of another resolution.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        input_shape: Sequence[int],
+        classes: int,
+        composition: str = "alone",
+        reads: Mapping[str, Sequence[int]] | None = None,
+    ):
+        super().__init__()
+        channels, height, width = input_shape
+        if min(*widths, *input_shape, classes) < 1 or len(widths) > 16:
+            raise UserError("A student's widths, input shape and class count must be whole numbers of at least 1.")
+        self.composition = check_composition(composition)
+        self.input_shape, self.classes = (channels, height, width), classes
+
+        levels = {}
+        strides = _strides(len(widths), min(height, width))
+        for level, (out, stride) in enumerate(zip(widths, strides, strict=True), start=1):
+            height, width = -(-height // stride), -(-width // stride)
+            levels[f"level{level}"] = (out, height, width)
+        self.carry_shapes = {} if composition == "alone" else levels
+        self.reads = {} if composition == "alone" else _readable(levels, reads or {})
+
+        inputs = (channels, *widths)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
+            for before, after, stride in zip(inputs, widths, strides, strict=False)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(out) for out in widths)
+        self.residual = len(widths) > 1 and widths[-2] == widths[-1] and strides[-1] == 1
+        self.bridges = nn.ModuleDict()
+        features = widths[-1]
+        for name, (left, _, _) in self.reads.items():
+            if composition == "concat" and name == f"level{len(widths)}":
+                features += left
+            elif composition == "concat" or left != levels[name][0]:
+                self.bridges[name] = nn.Conv2d(left, levels[name][0], 1, bias=False)
+        self.head = nn.Linear(features * POOLED**2, classes)
+        self.spec = {
+            "family": "cnn",
+            "widths": list(widths),
+            "input_shape": list(self.input_shape),
+            "classes": classes,
+            "composition": composition,
+            "reads": {name: list(shape) for name, shape in self.reads.items()},
+        }
+
+    def forward(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """x (batch, channels, height, width) and carry level -> (batch, channels, height, width)
+
+        -> raw logits (batch, classes), carry {"level1": (batch, *carry_shapes["level1"]), ...} ({} for `alone`).
+        """
+        adds, concatenates = self.composition == "add", self.composition == "concat"
+        last = len(self.convolutions)
+        h, left = x, {}
+        for level, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True), start=1):
+            if concatenates and f"level{level - 1}" in self.reads:
+                h = h + self._read(carry, f"level{level - 1}")
+            activation = norm(convolution(h))
+            if level == last and self.residual:
+                activation = activation + h
+            if adds and f"level{level}" in self.reads:
+                activation = activation + self._read(carry, f"level{level}")
+            h = activation.relu_()
+            left[f"level{level}"] = h
+        features = functional.adaptive_avg_pool2d(h, POOLED).flatten(1)
+        if concatenates and f"level{last}" in self.reads:
+            before = functional.adaptive_avg_pool2d(carry[f"level{last}"], POOLED).flatten(1)
+            features = torch.cat((features, before), dim=1)
+        return self.head(features), left if self.carry_shapes else {}
+
+    def _read(self, carry: Carry, name: str) -> Tensor:
+        """The predecessor's tensor of that name, (batch, this student's channels, height, width)."""
+        return self.bridges[name](carry[name]) if name in self.bridges else carry[name]
+
+
+def _strides(levels: int, side: int) -> tuple[int, ...]:
+    """Halve at each level but the last; inputs under 16 pixels are too small to be halved at once."""
+    first = 2 if side >= 16 else 1
+    return (first, *(2,) * (levels - 2), 1)[-levels:]
+
+
+def _readable(levels: dict[str, tuple[int, int, int]], left: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
+    """Those of the predecessor's tensors that this student has a level for. Raises UserError if sizes don't match."""
+    reads = {name: tuple(left[name]) for name in levels if name in left}
+    for name, shape in reads.items():
+        if len(shape) != 3 or shape[0] < 1 or shape[1:] != levels[name][1:]:
+            raise UserError(
+                f"The previous student leaves {name} of shape {shape}, and this one needs (channels, "
+                f"{levels[name][1]}, {levels[name][2]}): let both read inputs of the same size."
+            )
+    return reads

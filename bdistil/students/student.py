@@ -1,0 +1,48 @@
+"""What every student is: a module from (input, carry) to (logits, carry), with its shapes declared.
+
+The carry is a flat dictionary of named tensors. A student declares the names and shapes that it leaves (`carry_shapes`)
+and those that it reads from its predecessor (`reads`); nothing else in the engine knows about composition.
+Paper: function composition over intermediate activations (arXiv 2302.10093); our statement of it is in the README.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import safetensors.torch
+from torch import Tensor, nn
+
+Carry: TypeAlias = dict[str, Tensor]
+Shapes: TypeAlias = dict[str, tuple[int, ...]]
+
+
+class Student(nn.Module):
+    """A student f_t. Families derive from it and set the four attributes in their constructor.
+
+    input_shape: of one input, without the batch. classes: how many logits.
+    reads, carry_shapes: tensors read from the predecessor and left for the successor, name -> shape without the batch.
+    spec: what `from_spec` needs to build it again; plain JSON, weights apart. It has the keys "family" and "reads".
+    """
+
+    input_shape: tuple[int, ...]
+    classes: int
+    reads: Shapes
+    carry_shapes: Shapes
+    spec: dict[str, Any]
+
+    def forward(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        """Normalised inputs x (batch, *input_shape) and the predecessor's carry (batch, *shape each; {} in round 1)
+
+        -> raw logits (batch, classes) on the teacher's scale, not yet bounded, and this student's own carry.
+        """
+        raise NotImplementedError
+
+    def weights(self) -> bytes:
+        """Parameters and buffers as the bytes of a safetensors file; with `spec`, all that `students.rebuild` needs."""
+        return safetensors.torch.save({name: tensor.contiguous() for name, tensor in self.state_dict().items()})
+
+    @staticmethod
+    def from_spec(spec: Mapping[str, Any]) -> "Student":
+        """A student of the described shape, freshly initialised. Raises UserError if the description is unusable."""
+        from bdistil.students.build import from_spec  # here because it knows the families, which derive from this class
+
+        return from_spec(spec)
