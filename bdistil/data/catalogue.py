@@ -49,8 +49,8 @@ def fetch(name: str, progress: bool = True) -> Path:
     return folder
 
 
-def load_dataset(name: str, progress: bool = True) -> Dataset:
+def load_dataset(name: str) -> Dataset:
     """Reads the data set `name`, after downloading what is missing of it. Raises UserError as `fetch` does."""
     known = info(name)
-    _MODULES[name].fetch(data_home(), progress)
+    _MODULES[name].fetch(data_home(), progress=True)
     return Dataset.of(known, _MODULES[name].read(data_home()))

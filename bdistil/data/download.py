@@ -38,9 +38,7 @@ def download(name: str, url: str, folder: Path, md5s: Mapping[str, str], progres
     except (requests.ConnectionError, requests.Timeout):
         raise UserError(f"There is no network and {name} is not here. Choose digits.") from None
     except requests.exceptions.ChunkedEncodingError:
-        raise UserError(
-            f"The download of {name} broke off. Start again to go on from there, or choose digits."
-        ) from None
+        raise UserError(f"The download of {name} broke off. Start again to go on from there.") from None
     except requests.RequestException as error:
         raise UserError(f"{name} can't be downloaded ({error}). Try again later or choose digits.") from None
     except ValueError:  # pooch found another MD5 and has deleted what it had downloaded

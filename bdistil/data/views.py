@@ -48,8 +48,8 @@ def augment(x: np.ndarray, generator: np.random.Generator, augmentation: Augment
 def view(x: np.ndarray, index: int, seed: int, augmentation: Augmentation) -> np.ndarray:
     """Returns fixed view number `index` of images uint8 (N, C, H, W): 0 is `x` itself, others augmented copies.
 
-    The same arguments always give the same bytes, so that a view's teacher logits can be cached. An image's copy depends
-    on its place in `x`: pass a split as a whole.
+    The same arguments always give the same bytes, so that a view's teacher logits can be cached. An image's copy
+    depends on its place in `x`: pass a split as a whole.
     """
     if index == 0:
         return x
