@@ -1,0 +1,128 @@
+"""Every option of a run, declared, limited and explained once.
+
+`DistilConfig.create(...)` and `TeachConfig.create(...)` fill what is not given from the data set's recipe and raise one
+sentence for what cannot be. A stored configuration has no defaults left in it: it says all that was used.
+"""
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bdistil.data.catalogue import info
+from bdistil.errors import UserError, nearest
+from bdistil.students.catalogue import check as check_student
+from bdistil.teachers.catalogue import check as check_architecture
+
+# What differs between data sets: the shipped teacher's architecture, and what a first run should use.
+DISTIL_RECIPES: dict[str, dict[str, Any]] = {
+    "digits": dict(student="cnn-xs", rounds=5, epochs=40, batch_size=64, views=8, shift=1, flip=False),
+    "fashion-mnist": dict(student="cnn-m", rounds=6, epochs=10, batch_size=128, views=6, shift=1, flip=False),
+}
+TEACH_RECIPES: dict[str, dict[str, Any]] = {
+    "digits": dict(architecture="resnet-s", epochs=60, batch_size=64, shift=1, flip=False, cutout=0),
+    "fashion-mnist": dict(architecture="resnet-m", epochs=30, batch_size=128, shift=2, flip=True, cutout=8),
+}
+
+_POSITIVE = "a number above 0"
+
+
+class _Config(BaseModel):
+    """A validated set of options; `title` and `description` of each field word its error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    recipes: ClassVar[dict[str, dict[str, Any]]]
+
+    dataset: str
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed", description="a whole number from 0 to 2147483647")
+    epochs: int = Field(ge=1, le=1000, title="Epochs", description="a whole number from 1 to 1000")
+    batch_size: int = Field(ge=1, le=4096, title="Batch size", description="a whole number from 1 to 4096")
+    learning_rate: float = Field(gt=0, le=10, title="Learning rate", description="a number above 0, at most 10")
+    weight_decay: float = Field(ge=0, le=1, title="Weight decay", description="a number from 0 to 1")
+    shift: int = Field(ge=0, le=8, title="Shift", description="a whole number of pixels from 0 to 8")
+    flip: bool = Field(title="Flip", description="true or false")
+    threads: int | None = Field(
+        default=None, ge=1, le=512, title="Threads", description="a whole number from 1 to 512, or nothing"
+    )
+
+    @classmethod
+    def create(cls, dataset: str, **given: Any) -> Self:
+        """The data set's recipe with what is given (and is not None) in its place.
+
+        Raises UserError, one sentence, for an unknown name or a value out of its limits.
+        """
+        unknown = sorted(set(given) - set(cls.model_fields))
+        if unknown:
+            raise UserError(f"There is no option called {unknown[0]}.{nearest(unknown[0], cls.model_fields)}")
+        values = cls.recipe(info(dataset).name) | {name: v for name, v in given.items() if v is not None}
+        try:
+            return cls.model_validate({"dataset": dataset, **values}).checked()
+        except ValidationError as error:
+            raise UserError(cls._sentence(error)) from None
+
+    @classmethod
+    def recipe(cls, dataset: str) -> dict[str, Any]:
+        """What a run on this data set uses where nothing else is said."""
+        return dict(cls.recipes[dataset])
+
+    def checked(self) -> Self:
+        """Names checked against their catalogues; UserError with the nearest name."""
+        return self
+
+    @classmethod
+    def _sentence(cls, error: ValidationError) -> str:
+        first = error.errors()[0]
+        field = cls.model_fields[str(first["loc"][0])]
+        return f"{field.title} must be {field.description}; “{first['input']}” is not."
+
+
+class TeachConfig(_Config):
+    """The training of a teacher: labels, SGD with Nesterov momentum, one cycle of the learning rate."""
+
+    kind: ClassVar = "teach"
+    recipes: ClassVar = TEACH_RECIPES
+
+    architecture: str
+    learning_rate: float = Field(default=0.1, gt=0, le=10, title="Learning rate", description=_POSITIVE)
+    weight_decay: float = Field(default=5e-4, ge=0, le=1, title="Weight decay", description="a number from 0 to 1")
+    label_smoothing: float = Field(default=0.05, ge=0, lt=1, title="Label smoothing", description="at least 0, below 1")
+    cutout: int = Field(ge=0, le=16, title="Cut-out", description="a whole number of pixels from 0 to 16")
+
+    def checked(self) -> Self:
+        check_architecture(self.architecture)
+        return self
+
+    def title(self) -> str:
+        return f"Teacher for {info(self.dataset).title}"
+
+
+class DistilConfig(_Config):
+    """A distillation: a teacher, a family of students, rounds, and how a round is trained (b-distil, Algorithms 1, 2)."""
+
+    kind: ClassVar = "distil"
+    recipes: ClassVar = DISTIL_RECIPES
+
+    teacher: str
+    student: str
+    rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
+    method: Literal["b-distil"] = Field(default="b-distil", title="Method", description="b-distil")
+    composition: Literal["alone", "add", "concat"] = Field(
+        default="add", title="Composition", description="one of alone, add, concat"
+    )
+    loss: Literal["student", "ensemble"] = Field(
+        default="ensemble", title="Loss", description="one of student, ensemble"
+    )
+    divergence: Literal["kl", "squared"] = Field(default="kl", title="Divergence", description="one of kl, squared")
+    temperature: float = Field(default=2.0, gt=0, le=100, title="Temperature", description="a number above 0, at most 100")
+    label_share: float = Field(default=0.0, ge=0, le=1, title="Label share", description="a number from 0 to 1")
+    barrier: float = Field(default=0.3, ge=0, le=1000, title="Barrier", description="a number from 0 to 1000")
+    learning_rate: float = Field(default=8e-3, gt=0, le=10, title="Learning rate", description=_POSITIVE)
+    weight_decay: float = Field(default=1e-2, ge=0, le=1, title="Weight decay", description="a number from 0 to 1")
+    views: int = Field(ge=1, le=64, title="Views", description="a whole number from 1 to 64")
+
+    def checked(self) -> Self:
+        check_student(self.student)
+        return self
+
+    def title(self) -> str:
+        students = "1 student" if self.rounds == 1 else f"{self.rounds} students"
+        return f"{info(self.dataset).title}, {students}"

@@ -1,0 +1,13 @@
+"""Where things lie: the home of one's own runs and teachers, and what ships with the product."""
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+ASSETS = Path(__file__).parents[1] / "assets"
+
+
+def home() -> Path:
+    """The folder of runs, teachers and caches: BDISTIL_HOME, else the platform's folder for user data."""
+    return Path(os.environ.get("BDISTIL_HOME") or user_data_path("bdistil", appauthor=False)).expanduser()

@@ -1,0 +1,35 @@
+"""Starting a worker: a process of its own that outlives whoever started it."""
+
+import os
+import socket
+import subprocess
+import sys
+
+from bdistil.errors import UserError
+from bdistil.runs import events
+from bdistil.runs.files import write_json
+from bdistil.runs.store import Run
+
+
+def start_worker(run: Run) -> int:
+    """Start, or go on with, a run's training in a process of its own; returns the process id.
+
+    Raises UserError if the run is a sample, is training already, or has finished.
+    """
+    if run.sample:
+        raise UserError("This run ships with the product and cannot be trained further.")
+    info = run.info()
+    if run.is_alive():
+        raise UserError("This run is training already.")
+    if info["state"] == "finished":
+        raise UserError("This run has finished; there is nothing to resume.")
+    (run.path / "stop").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "bdistil", "resume", run.id, "--worker"]
+    with open(run.path / "worker.log", "ab") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=run.path.parent,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+    beat = {"host": socket.gethostname(), "pid": process.pid, "time": events.now()}
+    write_json(run.path / "heartbeat.json", beat, durable=False)
+    return process.pid

@@ -1,0 +1,88 @@
+"""Training a teacher on labels: a run like any other, which ends as a saved teacher with a card.
+
+The teacher sees the train split only, freshly augmented for every batch; validation accuracy is told after every epoch,
+and the test split is opened once, for the card.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bdistil.config import TeachConfig
+from bdistil.cost import model_cost
+from bdistil.data import Dataset
+from bdistil.data.views import Augmentation, augment
+from bdistil.inputs import normalise
+from bdistil.results.frontier import wilson
+from bdistil.runs import events
+from bdistil.teachers.weights import save_teacher
+from bdistil.teachers.zoo import build_teacher
+from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, order, predict, train
+
+POSITION = Position("teacher")
+
+
+def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None = None, watch: Watch | None = None,
+          device: str = "cpu") -> tuple[nn.Module, float]:  # fmt: skip
+    """Train a teacher as the config says, going on from the checkpoint; returns it and its validation accuracy."""
+    torch.manual_seed(config.seed)
+    model = build_teacher(config.architecture, input_shape=data.info.input_shape, classes=len(data.info.classes))
+    model = model.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(decayed(model, config.weight_decay), lr=0.0, momentum=0.9, nesterov=True)
+    augmentation = Augmentation(config.shift, config.flip, config.cutout)
+
+    def prepare(x: np.ndarray) -> Tensor:
+        return normalise(x, data.mean, data.std, device).contiguous(memory_format=torch.channels_last)
+
+    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = POSITION.generator(config.seed, epoch)
+        for chosen in order(generator, len(data.x_train), config.batch_size):
+            images = augment(data.x_train[chosen], generator, augmentation)
+            yield prepare(images), torch.from_numpy(data.y_train[chosen]).to(device)
+
+    def loss(batch: tuple[Tensor, Tensor]) -> Tensor:
+        images, labels = batch
+        return functional.cross_entropy(model(images), labels, label_smoothing=config.label_smoothing)
+
+    def validation_accuracy() -> float:
+        answers = predict(model, data.x_validation, prepare).argmax(1).cpu().numpy()
+        return float((answers == data.y_validation).mean())
+
+    train(
+        model, optimizer, position=POSITION, epochs=config.epochs, batches=batches, loss=loss,
+        batches_per_epoch=batch_count(len(data.x_train), config.batch_size),
+        rate=one_cycle(config.learning_rate, warm_up=0.2), checkpoint=checkpoint, watch=watch,
+        evaluate=lambda: {"accuracy": validation_accuracy()},
+    )  # fmt: skip
+    return model, validation_accuracy()
+
+
+def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validation_accuracy: float,
+                   versions: dict[str, str], seconds: float, device: str = "cpu") -> dict:  # fmt: skip
+    """Measure a trained teacher on the test split, save it with its card, and return the card with its final name."""
+
+    def prepare(x: np.ndarray) -> Tensor:
+        return normalise(x, data.mean, data.std, device).contiguous(memory_format=torch.channels_last)
+
+    answers = predict(model, data.x_test, prepare).argmax(1).cpu().numpy()
+    right = int((answers == data.y_test).sum())
+    low, high = wilson(right, len(data.y_test))
+    card = {
+        "schema": 1, "name": f"{config.dataset}-{config.architecture}", "architecture": config.architecture,
+        "dataset": config.dataset, "classes": list(data.info.classes), "input_shape": list(data.info.input_shape),
+        "mean": list(data.mean), "std": list(data.std),
+        "accuracy": right / len(data.y_test), "accuracy_low": low, "accuracy_high": high,
+        "validation_accuracy": validation_accuracy, **model_cost(model, data.info.input_shape),
+        "epochs": config.epochs, "seed": config.seed, "data_checksum": data.checksum, "config": config.model_dump(),
+        "command": command(config), "created": events.now(), "seconds": seconds, "versions": versions,
+    }  # fmt: skip
+    return {**card, "name": save_teacher(model, card)}
+
+
+def command(config: TeachConfig) -> str:
+    """The command line that trains this teacher again."""
+    options = f"--dataset {config.dataset} --teacher {config.architecture} --epochs {config.epochs} --seed {config.seed}"
+    return f"bdistil teach {options}" + (f" --threads {config.threads}" if config.threads else "")

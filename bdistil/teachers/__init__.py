@@ -1,0 +1,8 @@
+"""Teachers: architectures by name (catalogue.py, zoo.py), saved ones (cards.py, weights.py), their logits (logits.py).
+
+Importing this package imports no torch.
+"""
+
+from bdistil.teachers.cards import card as card
+from bdistil.teachers.cards import card_for as card_for
+from bdistil.teachers.cards import cards as cards

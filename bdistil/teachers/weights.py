@@ -1,0 +1,55 @@
+"""A saved teacher's network: written with its card, and rebuilt from it (safetensors only, nothing is unpickled)."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import nn
+
+from bdistil.errors import UserError
+from bdistil.runs.files import new_folder
+from bdistil.paths import home
+from bdistil.teachers.zoo import build_teacher
+
+
+def save_teacher(model: nn.Module, card: dict[str, Any]) -> str:
+    """Write model.safetensors and card.json under the home, whole or not at all; returns the teacher's name.
+
+    A name that is taken gets a number, so that no finished teacher is lost.
+    """
+    name, suffix = card["name"], 2
+    while (home() / "teachers" / name).exists():
+        name, suffix = f"{card['name']}-{suffix}", suffix + 1
+    weights = save({key: tensor.contiguous() for key, tensor in model.state_dict().items()})
+    card = {**card, "name": name, "weights_sha256": hashlib.sha256(weights).hexdigest()}
+    with new_folder(home() / "teachers" / name) as folder:
+        (folder / "model.safetensors").write_bytes(weights)
+        (folder / "card.json").write_text(json.dumps(card, indent=1))
+    return name
+
+
+def load_teacher(card: dict[str, Any]) -> nn.Module:
+    """The network of a card (of `cards.card`), in evaluation mode, frozen.
+
+    Raises UserError if its file is missing, damaged, or of another architecture or class count than the card says.
+    """
+    name = card["name"]
+    try:
+        content = (Path(card["path"]) / "model.safetensors").read_bytes()
+    except OSError:
+        raise UserError(f"The teacher {name} has no model.safetensors. Train it again: bdistil teach.") from None
+    if hashlib.sha256(content).hexdigest() != card.get("weights_sha256"):
+        raise UserError(f"The weights of the teacher {name} are damaged (checksum differs). Train it again.")
+    model = build_teacher(card["architecture"], input_shape=tuple(card["input_shape"]), classes=len(card["classes"]))
+    try:
+        model.load_state_dict(load(content))
+    except (RuntimeError, SafetensorError):
+        raise UserError(
+            f"The weights of the teacher {name} are not those of a {card['architecture']} with "
+            f"{len(card['classes'])} classes. Choose another teacher."
+        ) from None
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)

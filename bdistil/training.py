@@ -1,0 +1,197 @@
+"""The one epoch loop: a teacher and a student of a round train through it, checkpointed at the end of each epoch.
+
+Whatever an epoch draws (order, views, augmentation) derives from the run's seed and the epoch's position, so a training
+that goes on from its checkpoint equals one that was never interrupted, bit for bit, on the same machine.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from bdistil.errors import UserError
+from bdistil.runs.files import write_bytes
+
+
+class Stopped(Exception):
+    """Training was asked to stop; everything up to the last finished epoch is in the checkpoint."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Which training of a run this is: its phase, and the round and attempt where there are some."""
+
+    phase: str
+    round: int | None = None
+    attempt: int | None = None
+
+    def generator(self, seed: int, epoch: int) -> np.random.Generator:
+        """The source of everything random in one epoch."""
+        key = [seed, len(self.phase), self.round or 0, self.attempt or 0, epoch]
+        return np.random.default_rng(key)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file that holds a training at the end of its last epoch: safetensors, never pickle."""
+
+    path: Path
+
+    def save(self, position: Position, epoch: int, model: nn.Module, optimizer: torch.optim.Optimizer,
+             extra: dict[str, Tensor]) -> None:  # fmt: skip
+        """Write weights, buffers, the optimiser's state and `extra` after `epoch` finished epochs, atomically."""
+        tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
+        tensors |= {f"extra.{name}": t for name, t in extra.items()}
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": t for name, t in state.items()}
+        metadata = {"position": json.dumps(asdict(position)), "epoch": str(epoch)}
+        write_bytes(self.path, save({n: t.contiguous() for n, t in tensors.items()}, metadata))
+
+    def load(self, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer,
+             extra: dict[str, Tensor]) -> int:  # fmt: skip
+        """Put the saved state in place; returns the finished epochs, 0 where the checkpoint is of another position.
+
+        Raises UserError if the file is damaged.
+        """
+        if not self.path.exists():
+            return 0
+        try:
+            with safe_open(self.path, "pt") as file:
+                metadata = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if json.loads(metadata["position"]) != asdict(position):
+                return 0
+            model.load_state_dict(_under("model.", tensors))
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_state(tensors)})
+        except (SafetensorError, KeyError, RuntimeError, ValueError):
+            raise UserError(f"{self.path.name} is damaged. Delete it and resume: the round starts again.") from None
+        for name, tensor in _under("extra.", tensors).items():
+            extra[name].copy_(tensor)
+        return int(metadata["epoch"])
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a training tells while it goes on, and whether it is asked to stop (worker.py gives the real one)."""
+
+    batch: Callable[[Position, int, int, int, int], None] = lambda position, epoch, epochs, batch, batches: None
+    epoch: Callable[[Position, dict[str, Any]], None] = lambda position, record: None
+    stop: Callable[[], bool] = lambda: False
+
+
+def train(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    position: Position,
+    epochs: int,
+    batches: Callable[[int], Iterator[Any]],
+    batches_per_epoch: int,
+    loss: Callable[[Any], Tensor],
+    rate: Callable[[float], float],
+    evaluate: Callable[[], dict[str, float]],
+    checkpoint: Checkpoint | None = None,
+    extra: dict[str, Tensor] | None = None,
+    watch: Watch | None = None,
+) -> None:
+    """Train `model` for `epochs`, going on from its checkpoint.
+
+    `batches(epoch)` yields an epoch's batches, `loss(batch)` is a scalar, `rate(done)` the learning rate after a share
+    `done` in [0, 1] of all steps, `evaluate()` the figures of an epoch on the validation split, `extra` further tensors
+    that training changes. Raises Stopped at the first batch after the watch says so.
+    """
+    watch, extra = watch or Watch(), extra or {}
+    finished = checkpoint.load(position, model, optimizer, extra) if checkpoint else 0
+    for epoch in range(finished, epochs):
+        started, total = time.monotonic(), 0.0
+        model.train()
+        for number, batch in enumerate(batches(epoch)):
+            if watch.stop():
+                raise Stopped
+            set_rate(optimizer, rate((epoch + number / batches_per_epoch) / epochs))
+            optimizer.zero_grad(set_to_none=True)
+            value = loss(batch)
+            value.backward()
+            optimizer.step()
+            total += value.item()
+            watch.batch(position, epoch + 1, epochs, number + 1, batches_per_epoch)
+        record = {"epoch": epoch + 1, "epochs": epochs, "loss": total / batches_per_epoch}
+        if not math.isfinite(total):
+            raise UserError("Training diverged: the loss is no longer a number. Choose a smaller learning rate.")
+        record |= {"validation": evaluate(), "seconds": time.monotonic() - started}
+        watch.epoch(position, record)
+        if checkpoint:
+            checkpoint.save(position, epoch + 1, model, optimizer, extra)
+
+
+def one_cycle(peak: float, warm_up: float, start: float = 0.04, end: float = 0.0) -> Callable[[float], float]:
+    """A learning rate that rises linearly from `start`·peak and falls along a cosine to `end`·peak."""
+
+    def rate(done: float) -> float:
+        if done < warm_up:
+            return peak * (start + (1 - start) * done / warm_up)
+        falling = (done - warm_up) / (1 - warm_up)
+        return peak * (end + (1 - end) * 0.5 * (1 + math.cos(math.pi * falling)))
+
+    return rate
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def decayed(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameter groups: matrices and kernels decay, biases and normalisation do not."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def order(generator: np.random.Generator, count: int, batch_size: int) -> Iterator[np.ndarray]:
+    """Shuffled positions of `count` examples, batch by batch; a last batch of one is joined to its predecessor."""
+    positions = generator.permutation(count)
+    cuts = list(range(batch_size, count - 1, batch_size))
+    yield from np.split(positions, cuts)
+
+
+def batch_count(count: int, batch_size: int) -> int:
+    """How many batches `order` yields."""
+    return len(range(batch_size, count - 1, batch_size)) + 1
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, x: np.ndarray, prepare: Callable[[np.ndarray], Tensor], batch_size: int = 500) -> Tensor:
+    """The model's logits (N, classes) on raw inputs, in evaluation mode; the mode is put back."""
+    training = model.training
+    model.eval()
+    try:
+        return torch.cat([model(prepare(x[i : i + batch_size])) for i in range(0, len(x), batch_size)])
+    finally:
+        model.train(training)
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _optimizer_state(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _under("optimizer.", tensors).items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    return state

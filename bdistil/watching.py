@@ -1,0 +1,34 @@
+"""The command line's view of a run in training: a progress bar fed from the run's directory, as the dashboard is."""
+
+import signal
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bdistil.runs.store import Run
+
+
+def watch(run: Run, quiet: bool, poll: float = 0.3) -> dict[str, Any]:
+    """Show progress until the worker ends; Ctrl-C and SIGTERM ask it to stop. Returns run.json as it then is."""
+    previous = [signal.signal(number, lambda *_: run.request_stop()) for number in (signal.SIGINT, signal.SIGTERM)]
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
+            task = progress.add_task(run.id, total=1.0)
+            while run.is_alive():
+                beat = run.heartbeat() or {}
+                progress.update(task, completed=beat.get("fraction") or 0.0, description=_describe(run.id, beat))
+                time.sleep(poll)
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), previous, strict=True):
+            signal.signal(number, handler)
+    return run.info()
+
+
+def _describe(name: str, beat: dict[str, Any]) -> str:
+    if not beat.get("epochs"):
+        return name
+    place = f"round {beat['round']}, " if beat.get("round") else ""
+    return f"{name}: {place}epoch {beat['epoch']} of {beat['epochs']}"
