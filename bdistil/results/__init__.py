@@ -5,7 +5,8 @@
 - `costs`: the cost axes (MACs, parameters, weights, share of the teacher) and their ticks
 - `confusion`: which classes are mixed up, and accuracy by class
 - `disagreements`: test examples on which a prefix and the teacher differ
-- `wording`, `narration`: numbers and findings, and a run's states and events, as sentences
+
+Numbers and findings in words are `bdistil.wording`, charts `bdistil.figures`, tables and pictures `bdistil.markup`.
 """
 
 from bdistil.results.frontier import frontier as frontier

@@ -1,0 +1,321 @@
+"""Charts: rows -> a small typed record -> a Plotly figure. No Streamlit, no torch, no files.
+
+One public function a chart; each takes the theme's name, because a figure's colours are explicit (a Plotly template
+would add weight, Streamlit's theme pale axis text). Records hold what is drawn, in the axes' units; the figure half
+does no arithmetic. SVG traces only. Where there is nothing to draw yet, the figure says so in a sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from bdistil import palette, wording
+from bdistil.palette import Theme, ThemeName
+from bdistil.results.costs import AXES, tick_text, ticks
+
+FONT = "Source Sans, Source Sans Pro, sans-serif"
+MOST_WHISKERS = 12
+HEIGHT = 400
+
+
+@dataclass(frozen=True)
+class FrontierRecord:
+    """The frontier to scale: costs in the axis's units, accuracies in percent; `teacher_cost` is None where unknown."""
+
+    prefixes: tuple[int, ...]
+    costs: tuple[float, ...]
+    accuracies: tuple[float, ...]
+    lows: tuple[float, ...]
+    highs: tuple[float, ...]
+    hovers: tuple[str, ...]
+    teacher_accuracy: float
+    teacher_cost: float | None
+    teacher_hover: str
+    title: str
+    log: bool
+    x_range: tuple[float, float]
+    y_range: tuple[float, float]
+
+
+def frontier_record(points: pd.DataFrame, teacher: Mapping[str, Any], cost: str) -> FrontierRecord | None:
+    """What the frontier chart draws, or None where no prefix has a cost on this axis.
+
+    points: the rows of `bdistil.results.frontier`. teacher: its card, accuracy in [0, 1], costs or None. cost: a key
+    of `AXES`.
+    """
+    axis = AXES[cost]
+    if points.empty or axis.column not in points or points[axis.column].isna().all():
+        return None
+    rows = points[points[axis.column].notna()].to_dict("records")
+    costs = tuple(row[axis.column] / axis.unit for row in rows)
+    lows, highs = (tuple(100 * row[name] for row in rows) for name in ("accuracy_low", "accuracy_high"))
+    whole, accuracy = axis.of_teacher(teacher), 100 * teacher["accuracy"]
+    teacher_cost = None if whole is None else whole / axis.unit
+    reach = costs if teacher_cost is None else (*costs, teacher_cost)
+    margin = 0.06 * (max(highs + (accuracy,)) - min(lows + (accuracy,)) or 1.0)
+    spread = max(max(reach) / min(reach), 1.05) ** 0.06
+    lines = [f"accuracy {wording.percent(teacher['accuracy'])}"] + ([] if whole is None else [axis.text(whole)])
+    return FrontierRecord(
+        prefixes=tuple(int(row["prefix"]) for row in rows),
+        costs=costs,
+        accuracies=tuple(100 * row["accuracy"] for row in rows),
+        lows=lows,
+        highs=highs,
+        hovers=tuple(_hover(wording.hover(row)) for row in rows),
+        teacher_accuracy=accuracy,
+        teacher_cost=teacher_cost,
+        teacher_hover=_hover(["the teacher", *lines]),
+        title=axis.title,
+        log=axis.log,
+        x_range=(min(reach) / spread, max(reach) * spread) if axis.log else (0.0, max(reach) * 1.05),
+        y_range=(min(lows + (accuracy,)) - margin, max(highs + (accuracy,)) + margin),
+    )
+
+
+def frontier(points: pd.DataFrame, teacher: Mapping[str, Any], *, cost: str, theme: ThemeName) -> go.Figure:
+    """The frontier, to scale: numbered prefixes with 95 % intervals, the teacher as a dashed line and a hollow
+    diamond.
+
+    Arguments as of `frontier_record`. A click on a point selects it; its `customdata` is the prefix, the teacher's is
+    0.
+    """
+    record, look = frontier_record(points, teacher, cost), palette.THEMES[theme]
+    if record is None:
+        return _empty("No student is finished yet: the first point appears when round 1 ends.", look)
+    figure = go.Figure()
+    if len(record.prefixes) > MOST_WHISKERS:
+        figure.add_trace(_band(record, look))
+    figure.add_trace(_prefixes(record, look))
+    figure.add_hline(record.teacher_accuracy, line={"color": look.text, "width": 1.75, "dash": "dash"})
+    if record.teacher_cost is None:
+        figure.add_annotation(
+            x=0, xref="paper", y=record.teacher_accuracy, text="teacher", showarrow=False, xanchor="left", yanchor="top"
+        )
+    else:
+        figure.add_trace(_teacher(record, look))
+    _axes(figure, look, record.title, "Accuracy on the test split (%)")
+    _scale(figure.layout.xaxis, record.x_range, record.log)
+    _scale(figure.layout.yaxis, record.y_range)
+    return figure
+
+
+def _prefixes(record: FrontierRecord, look: Theme) -> go.Scatter:
+    whiskers = {
+        "type": "data", "symmetric": False, "color": look.accent, "thickness": 1.5, "width": 5,
+        "array": [high - value for high, value in zip(record.highs, record.accuracies, strict=True)],
+        "arrayminus": [value - low for low, value in zip(record.lows, record.accuracies, strict=True)],
+        "visible": len(record.prefixes) <= MOST_WHISKERS,
+    }  # fmt: skip
+    same = {"marker": {"opacity": 1}, "textfont": {"color": look.text}}
+    return go.Scatter(
+        x=record.costs, y=record.accuracies, error_y=whiskers, mode="lines+markers+text", name="ensemble",
+        text=[str(prefix) for prefix in record.prefixes], textposition="bottom right", textfont={"color": look.text},
+        line={"color": look.accent, "width": 2.5}, marker={"color": look.accent, "size": 12, "opacity": 1,
+        "line": {"color": look.background, "width": 1}}, selected=same, unselected=same, cliponaxis=False,
+        customdata=list(record.prefixes), hovertext=record.hovers, hoverinfo="text",
+    )  # fmt: skip
+
+
+def _teacher(record: FrontierRecord, look: Theme) -> go.Scatter:
+    same = {"marker": {"opacity": 1}, "textfont": {"color": look.text}}
+    return go.Scatter(
+        x=[record.teacher_cost], y=[record.teacher_accuracy], mode="markers+text", name="teacher", text=["teacher"],
+        textposition="bottom left", textfont={"color": look.text}, selected=same, unselected=same, cliponaxis=False,
+        marker={"symbol": "diamond", "size": 13, "color": look.background, "opacity": 1,
+        "line": {"color": look.text, "width": 2}}, customdata=[0], hovertext=[record.teacher_hover], hoverinfo="text",
+    )  # fmt: skip
+
+
+def _band(record: FrontierRecord, look: Theme) -> go.Scatter:
+    """The intervals of many prefixes, as one outline."""
+    return go.Scatter(
+        x=record.costs + record.costs[::-1], y=record.highs + record.lows[::-1], mode="lines", line={"width": 0},
+        fill="toself", fillcolor=palette.translucent(look.accent, 0.14), hoverinfo="skip", name="95 % interval",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EdgeMarks:
+    """One group of marks of the edge chart: x = round, spread a little by class; y = the edge, on the normalised
+    scale.
+    """
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    hovers: tuple[str, ...]
+
+
+def edges_record(records: Sequence[Mapping[str, Any]], classes: Sequence[str] = ()) -> tuple[EdgeMarks, EdgeMarks]:
+    """(met, unmet): each round's edge by class at or above zero, and below.
+
+    records: rows of a run's `rounds`. classes: their names; numbered where unknown.
+    """
+    groups: tuple[list, list] = ([], [])
+    for record in records:
+        edges = record["edges"]
+        for index, edge in enumerate(edges):
+            offset = 0.5 * (index / (len(edges) - 1) - 0.5) if len(edges) > 1 else 0.0
+            name = classes[index] if index < len(classes) else f"class {index + 1}"
+            lines = [name, f"round {record['round']}", f"edge {wording.signed(edge, 4)}"]
+            groups[edge < 0].append((record["round"] + offset, edge, _hover(lines)))
+    return tuple(EdgeMarks(*(zip(*marks, strict=True) if marks else ((), (), ()))) for marks in groups)
+
+
+def edges(
+    records: Sequence[Mapping[str, Any]], *, theme: ThemeName, rounds: int | None = None, classes: Sequence[str] = ()
+) -> go.Figure:
+    """Does each student correct the ones before it? A dot per class at or above zero, a cross below.
+
+    Arguments as of `edges_record`; rounds: how many the run is meant to have, so that the axis does not move.
+    """
+    look = palette.THEMES[theme]
+    met, unmet = edges_record(records, classes)
+    if not records:
+        return _empty("The first edges appear when round 1 ends.", look)
+    figure = go.Figure()
+    figure.add_hline(0, line={"color": look.text, "width": 1.5})
+    for marks, symbol, colour, name in (
+        (met, "circle", look.accent, "corrects"),
+        (unmet, "x", look.bad, "does not correct"),
+    ):
+        marker = {"symbol": symbol, "color": colour, "size": 9}
+        figure.add_trace(
+            go.Scatter(
+                x=marks.x, y=marks.y, mode="markers", marker=marker, name=name, hovertext=marks.hovers, hoverinfo="text"
+            )
+        )
+    _axes(figure, look, "Round", "Edge, one mark per class")
+    last = max(rounds or 0, *(record["round"] for record in records))
+    _scale(figure.layout.xaxis, (0.5, last + 0.5), whole=True)
+    low, high = min((0.0, *met.y, *unmet.y)), max((0.0, *met.y, *unmet.y))
+    margin = 0.08 * (high - low) or 0.01
+    _scale(figure.layout.yaxis, (low - margin, high + margin))
+    return figure
+
+
+@dataclass(frozen=True)
+class LossLine:
+    """One round's loss by epoch."""
+
+    round: int
+    epochs: tuple[int, ...]
+    losses: tuple[float, ...]
+
+
+def losses_record(events: Iterable[Mapping[str, Any]]) -> list[LossLine]:
+    """One line a round, of its last attempt, from a run's `epoch` events (others are passed over)."""
+    rounds: dict[int, tuple[int, dict[int, float]]] = {}
+    for event in events:
+        if event["kind"] != "epoch" or event.get("round") is None:
+            continue
+        attempt, line = rounds.get(event["round"], (0, {}))
+        if event["attempt"] > attempt:
+            attempt, line = event["attempt"], {}
+        line[event["epoch"]] = event["loss"]  # an epoch repeated after an interruption counts once
+        rounds[event["round"]] = attempt, line
+    return [
+        LossLine(number, tuple(sorted(line)), tuple(line[epoch] for epoch in sorted(line)))
+        for number, (_, line) in sorted(rounds.items())
+    ]
+
+
+def losses(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, rounds: int | None = None) -> go.Figure:
+    """The distillation loss by epoch, one line a round, numbered at its end. `events`: a run's events."""
+    look, lines = palette.THEMES[theme], losses_record(events)
+    if not lines:
+        return _empty("The first loss appears when an epoch ends.", look)
+    figure = go.Figure()
+    colours = palette.students(max(rounds or 0, lines[-1].round), theme)
+    for line in lines:
+        colour = colours[line.round - 1]
+        hovers = [
+            _hover([f"round {line.round}", f"epoch {epoch}", f"loss {wording.decimal(loss, 4)}"])
+            for epoch, loss in zip(line.epochs, line.losses, strict=True)
+        ]
+        figure.add_trace(
+            go.Scatter(
+                x=line.epochs, y=line.losses, mode="lines+markers+text", name=f"round {line.round}", cliponaxis=False,
+                text=[""] * (len(line.epochs) - 1) + [str(line.round)], textposition="middle right",
+                textfont={"color": look.text}, line={"color": colour, "width": 2}, marker={"color": colour, "size": 5},
+                hovertext=hovers, hoverinfo="text",
+            )
+        )  # fmt: skip
+    _axes(figure, look, "Epoch", "Loss, mean over the training split")
+    longest = max(line.epochs[-1] for line in lines)
+    _scale(figure.layout.xaxis, (0.5, max(longest, 2) + 0.5), whole=True)
+    _scale(figure.layout.yaxis, (0.0, 1.06 * max(max(line.losses) for line in lines) or 1.0))
+    return figure
+
+
+def learning(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, epochs: int | None = None) -> go.Figure:
+    """A teacher's training: accuracy on the validation split by epoch. epochs: how many it is meant to have."""
+    look = palette.THEMES[theme]
+    told = [
+        e for e in events if e["kind"] == "epoch" and e["phase"] == "teacher" and "accuracy" in (e["validation"] or {})
+    ]
+    reached = {event["epoch"]: event["validation"]["accuracy"] for event in told}
+    if not reached:
+        return _empty("The first point appears when an epoch ends.", look)
+    heights = [100 * accuracy for accuracy in reached.values()]
+    figure = go.Figure(
+        go.Scatter(
+            x=list(reached), y=heights, mode="lines+markers", name="teacher", line={"color": look.text, "width": 2},
+            marker={"symbol": "diamond", "size": 8, "color": look.background, "line": {"color": look.text, "width": 1.5}},
+            hovertext=[_hover([f"epoch {e}", f"accuracy {wording.percent(a)}"]) for e, a in reached.items()], hoverinfo="text",
+        )
+    )  # fmt: skip
+    _axes(figure, look, "Epoch", "Accuracy on the validation split (%)")
+    _scale(figure.layout.xaxis, (0.5, max(epochs or 0, max(reached), 2) + 0.5), whole=True)
+    margin = 0.08 * (max(heights) - min(heights)) or 1.0
+    _scale(figure.layout.yaxis, (min(heights) - margin, max(heights) + margin))
+    return figure
+
+
+def _hover(lines: Sequence[str]) -> str:
+    first, *rest = (line.replace("<", "&lt;") for line in lines)
+    return "<br>".join([f"<b>{first}</b>", *rest])
+
+
+def _axes(figure: go.Figure, look: Theme, x_title: str, y_title: str) -> None:
+    """The look of every chart: hairlines across, no box, nothing to zoom (a swipe over a chart scrolls the page)."""
+    axis = {
+        "fixedrange": True, "zeroline": False, "ticks": "", "tickfont": {"color": look.text, "size": 14},
+        "gridcolor": look.border, "linecolor": look.border, "automargin": True,
+    }  # fmt: skip
+    figure.update_layout(
+        template="none", height=HEIGHT, autosize=True, showlegend=False, dragmode=False, hovermode="closest",
+        margin={"l": 8, "r": 24, "t": 16, "b": 8}, paper_bgcolor=look.background, plot_bgcolor=look.background,
+        font={"family": FONT, "size": 14, "color": look.text},
+        hoverlabel={"bgcolor": look.surface, "bordercolor": look.control, "align": "left",
+                    "font": {"family": FONT, "size": 14, "color": look.text}},
+        xaxis={**axis, "showgrid": False, "title": {"text": x_title, "font": {"color": look.text}, "standoff": 12}},
+        yaxis={**axis, "showgrid": True, "title": {"text": y_title, "font": {"color": look.text}, "standoff": 12}},
+    )  # fmt: skip
+
+
+def _scale(axis: Any, limits: tuple[float, float], log: bool = False, whole: bool = False) -> None:
+    """Fix an axis's range and give it our own ticks; `whole`: at whole numbers only."""
+    values = ticks(*limits, log=log)
+    if whole:
+        values = sorted({round(value) for value in values if value >= 1})
+    axis.update(
+        type="log" if log else "linear",
+        range=[math.log10(limit) for limit in limits] if log else list(limits),
+        tickmode="array", tickvals=values, ticktext=tick_text(values),
+    )  # fmt: skip
+
+
+def _empty(sentence: str, look: Theme) -> go.Figure:
+    """A figure that says in a sentence why it is empty."""
+    figure = go.Figure()
+    _axes(figure, look, "", "")
+    figure.update_layout(xaxis_visible=False, yaxis_visible=False)
+    return figure.add_annotation(
+        text=sentence, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font={"color": look.muted, "size": 16}
+    )

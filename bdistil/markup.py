@@ -1,0 +1,152 @@
+"""Tables and pictures as HTML strings, for pages and reports: confusion, accuracy by class, examples of disagreement.
+
+Pure functions; all text from users (class names) is escaped. The classes used here are dressed by the page's style
+sheet. Everything that colour says is also said by a number, a sign or a shape.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from bdistil import wording
+from bdistil.results.confusion import Confusion
+from bdistil.results.disagreements import Disagreement
+
+# Percent of a row from which a cell takes the next of the five steps; fixed, so that prefixes and runs can be
+# compared.
+STEPS = (0.5, 2.0, 5.0, 10.0)
+
+
+def confusion_table(confusion: Confusion, view: str) -> str:
+    """The heat map of `view`: "students", "teacher" or "difference". Rows: true class; columns: answer; percent of
+    the row.
+
+    Cells below half a percent are empty. In a difference, worse and better cells carry a sign besides their colour.
+    """
+    matrix = getattr(confusion, view)
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in confusion.classes)
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(_cell(v, i == j, view) for j, v in enumerate(matrix[i]))}</tr>'
+        for i, name in enumerate(confusion.classes)
+    )
+    label = {"difference": "Confusion, difference to the teacher"}.get(view, f"Confusion of the {view}")
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="{label}"><table class="heat">'
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(value: float, own: bool, view: str) -> str:
+    if view == "difference":
+        step = sum(abs(value) >= limit for limit in STEPS)
+        better = (value > 0) == own
+        text = wording.signed(value) if step else ""
+        names = [f"s{step}", "better" if better else "worse"] if step else []
+    else:
+        step = 0 if own else sum(value >= limit for limit in STEPS)
+        text = wording.decimal(value, 0) if own else wording.decimal(value) if step else ""
+        names = [f"s{step}"] if step else []
+    names += ["own"] if own else []
+    return f'<td class="{" ".join(names)}">{text}</td>' if names else f"<td>{text}</td>"
+
+
+def class_table(table: pd.DataFrame, prefix: int) -> str:
+    """Accuracy by class (of `results.confusion.by_class`): dot and diamond on one line, number, difference in points."""
+    if table.empty:
+        return ""
+    low = min(0.9, int(10 * min(table["accuracy"].min(), table["teacher"].min())) / 10)
+
+    def mark(accuracy: float, who: str) -> str:
+        return f'<i class="{who}" style="left:{100 * (accuracy - low) / (1 - low):.1f}%"></i>'
+
+    rows = "".join(
+        f'<tr><th scope="row">{escape(row.name)}</th>'
+        f'<td class="line"><span class="track" aria-hidden="true">{mark(row.accuracy, "ours")}'
+        f"{mark(row.teacher, 'teacher')}</span></td>"
+        f'<td class="number">{wording.percent(row.accuracy)}</td><td class="number">{wording.signed(row.difference)}</td></tr>'
+        for row in table.itertuples(index=False)
+    )
+    return (
+        f'<p class="key"><span><i class="ours"></i>{wording.students(prefix)}</span><span><i class="teacher"></i>teacher</span>'
+        f"{100 * low:.0f} to 100{wording.NO_BREAK}%</p>"
+        '<table class="classes"><thead><tr><th scope="col">Class</th><td class="line"></td><th scope="col" class="number">Accuracy'
+        f'</th><th scope="col" class="number">Points</th></tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def gallery(examples: Sequence[Disagreement], pictures: np.ndarray, white: float, prefix: int) -> str:
+    """Pictures of the examples with label, answers and prefix strip.
+
+    pictures: (len(examples), H, W) or (…, H, W, 3) uint8, in the same order; white: the value shown as white or full
+    ink.
+    """
+    cards = "".join(_card(*pair, white, prefix) for pair in zip(examples, pictures, strict=True))
+    return f'<ul class="gallery">{cards}</ul>'
+
+
+def _card(example: Disagreement, picture: np.ndarray, white: float, prefix: int) -> str:
+    answers = (
+        _answer("label", example.label, True),
+        _answer("teacher", example.teacher, example.teacher_right),
+        _answer("students", example.students, example.students_right),
+    )
+    alt = escape(f"Test example {example.index}, {example.label}")
+    return (
+        f'<li><img alt="{alt}" src="{picture_address(picture, white)}"><dl>{"".join(answers)}</dl>'
+        f"{prefix_strip(example.strip, prefix)}</li>"
+    )
+
+
+def _answer(who: str, name: str, right: bool) -> str:
+    wrong = "" if right else ' class="wrong"'
+    return f"<dt>{who}</dt><dd{wrong}>{escape(name)}{'' if right else ' ✕'}</dd>"
+
+
+def probability_table(examples: Sequence[Disagreement], prefix: int) -> str:
+    """The same examples without pictures, for data whose licence does not permit shipping them: answers,
+    probabilities.
+    """
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Example", "Label", "Teacher", "Students", "Prefixes"))
+    rows = "".join(
+        f'<tr><th scope="row">{wording.count(e.index)}</th><td>{escape(e.label)}</td>'
+        f"<td>{_probability(e.teacher, e.teacher_probability, e.teacher_right)}</td>"
+        f"<td>{_probability(e.students, e.students_probability, e.students_right)}</td>"
+        f"<td>{prefix_strip(e.strip, prefix)}</td></tr>"
+        for e in examples
+    )
+    return (
+        '<div class="wide" tabindex="0" role="region" aria-label="Answers and probabilities"><table class="plain">'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _probability(name: str, probability: float, right: bool) -> str:
+    return f"{escape(name)}{'' if right else ' ✕'}, {wording.percent(probability, 0)}"
+
+
+def prefix_strip(right: Sequence[bool], chosen: int) -> str:
+    """A cell for each prefix, filled where it answers correctly, the chosen one (1 … T) outlined."""
+    correct = [str(prefix) for prefix, good in enumerate(right, 1) if good]
+    label = f"Right with {', '.join(correct)} of {len(right)} students" if correct else "Wrong with every prefix"
+    cells = "".join(
+        f'<i class="{"right" if good else "wrong"}{" chosen" if prefix == chosen else ""}"></i>'
+        for prefix, good in enumerate(right, 1)
+    )
+    return f'<span class="strip" role="img" aria-label="{label}">{cells}</span>'
+
+
+def picture_address(image: np.ndarray, white: float) -> str:
+    """An example as an image's data address: uint8 (H, W), drawn as ink on paper, or (H, W, 3) in its own colours."""
+    pixels = np.rint(image * (255 / white)).clip(0, 255).astype(np.uint8)
+    if pixels.ndim == 2:
+        pixels = 255 - pixels
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,69 @@
+"""Which classes are mixed up, by a prefix and by the teacher, and how accurate each is on every class (test split)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bdistil.results.loading import Results
+
+MOST_CLASSES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """classes: K names. students, teacher: (K, K) percent of the row: true class by answer; a class without examples
+    is 0.
+    """
+
+    classes: tuple[str, ...]
+    students: np.ndarray
+    teacher: np.ndarray
+
+    @property
+    def difference(self) -> np.ndarray:
+        """(K, K) percentage points, students minus teacher: better is more on the diagonal and less beside it."""
+        return self.students - self.teacher
+
+
+def confusion(results: Results, prefix: int) -> Confusion:
+    """The confusion of the prefix (1 … T) and of the teacher; above twelve classes, among the prefix's twelve worst."""
+    students = _percent(results.prefixes[prefix - 1].argmax(axis=1), results)
+    teacher = _percent(results.teacher.argmax(axis=1), results)
+    kept = np.arange(len(results.classes))
+    if len(kept) > MOST_CLASSES:
+        kept = np.sort(np.argsort(students.diagonal(), kind="stable")[:MOST_CLASSES])
+    names = tuple(results.classes[index] for index in kept)
+    return Confusion(names, students[np.ix_(kept, kept)], teacher[np.ix_(kept, kept)])
+
+
+def by_class(results: Results, prefix: int) -> pd.DataFrame:
+    """Accuracy by class, the one that lost most against the teacher first.
+
+    Columns: name, examples, accuracy and teacher in [0, 1], difference in percentage points (students minus teacher).
+    Classes without a test example are left out.
+    """
+    right = results.prefixes[prefix - 1].argmax(axis=1) == results.labels
+    teacher_right = results.teacher.argmax(axis=1) == results.labels
+    size = len(results.classes)
+    examples = np.bincount(results.labels, minlength=size)
+    counts = np.maximum(examples, 1)
+    table = pd.DataFrame(
+        {
+            "name": list(results.classes),
+            "examples": examples,
+            "accuracy": np.bincount(results.labels, right, size) / counts,
+            "teacher": np.bincount(results.labels, teacher_right, size) / counts,
+        }
+    )
+    table["difference"] = 100 * (table["accuracy"] - table["teacher"])
+    seen = table[table["examples"] > 0]
+    return seen.sort_values(["difference", "accuracy"], kind="stable", ignore_index=True)
+
+
+def _percent(answers: np.ndarray, results: Results) -> np.ndarray:
+    size = len(results.classes)
+    counts = np.bincount(results.labels * size + answers, minlength=size * size).reshape(size, size)
+    return 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -1,0 +1,169 @@
+"""Numbers and findings in words: every format and sentence about results that pages, charts and the command line
+show.
+
+Pure functions of plain numbers or of a frontier row (a mapping with the columns of `bdistil.results.frontier`). A
+number and its unit's symbol are held together by a no-break space; thousands by a narrow one; a minus is a true
+minus. Losses are points, never a share of the teacher's accuracy. What a run's states and events say is the pages'
+business.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NO_BREAK, THIN, MINUS = "\u00a0", "\u202f", "\u2212"
+WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+
+
+def decimal(value: float, decimals: int = 1) -> str:
+    """`93.3`, `−1.0`: fixed decimals, a true minus, never a negative zero."""
+    text = f"{value:.{decimals}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)
+
+
+def signed(value: float, decimals: int = 1) -> str:
+    """`+0.5`, `−1.0`, `0.0`."""
+    text = decimal(value, decimals)
+    return f"+{text}" if float(f"{value:.{decimals}f}") > 0 else text
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """`93.3 %` of a share in [0, 1]."""
+    return f"{decimal(100 * share, decimals)}{NO_BREAK}%"
+
+
+def interval(low: float, high: float) -> str:
+    """`92.8 to 93.8`, in percent, of two shares in [0, 1]."""
+    return f"{decimal(100 * low)} to {decimal(100 * high)}"
+
+
+def points(value: float) -> str:
+    """`−1.0 points`, `+0.5 points` of a difference in percentage points."""
+    return f"{signed(value)} points"
+
+
+def share(ratio: float) -> str:
+    """`12 %`, `under 1 %` of a share of the teacher's cost, 1 = the teacher's."""
+    return f"under 1{NO_BREAK}%" if 0 < ratio < 0.01 else percent(ratio, 0)
+
+
+def count(number: int) -> str:
+    """`10 000`, with thin spaces from 10 000 on; `1234` below."""
+    return f"{number:,}".replace(",", THIN) if abs(number) >= 10_000 else str(number)
+
+
+def quantity(value: float) -> str:
+    """`1.7 M`, `40 k`, `950` of a count such as MACs or parameters: two or three significant figures."""
+    return _scaled(value, ("", "k", "M", "G", "T"))
+
+
+def macs(value: float) -> str:
+    """`1.7 M`, `40 k`: MACs of one example, without the word."""
+    return quantity(value)
+
+
+def size(value: float) -> str:
+    """`2.8 MB`, `232 kB`, `12 bytes` (decimal units)."""
+    return _scaled(value, ("bytes", "kB", "MB", "GB", "TB"))
+
+
+def _scaled(value: float, units: tuple[str, ...]) -> str:
+    for unit in units:
+        # Thousands are whole from 10 k on; millions and more keep a decimal below 100.
+        decimals = 0 if unit == units[0] or round(value, 1) >= (10 if unit == units[1] else 100) else 1
+        if round(value, decimals) < 1000 or unit == units[-1]:
+            break
+        value /= 1000
+    text = decimal(value, decimals)
+    return f"{text}{NO_BREAK}{unit}" if unit else text
+
+
+def milliseconds(value: float) -> str:
+    """`2.1 ms`."""
+    return f"{decimal(value)}{NO_BREAK}ms"
+
+
+def duration(seconds: float) -> str:
+    """`10 s`, `52 min`, `2 h 10 min`: as exact as an estimate deserves."""
+    if seconds < 59.5:
+        return f"{max(1, round(seconds))}{NO_BREAK}s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes}{NO_BREAK}min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours}{NO_BREAK}h" + (f" {rest}{NO_BREAK}min" if rest else "")
+
+
+def number_word(number: int) -> str:
+    """`two`, up to twelve; `13` beyond."""
+    return WORDS[number] if number < len(WORDS) else str(number)
+
+
+def count_students(number: int) -> str:
+    """`one student`, `two students`."""
+    return f"{number_word(number)} student" + ("" if number == 1 else "s")
+
+
+def students(number: int) -> str:
+    """`1 student`, `3 students`."""
+    return f"{number} student" if number == 1 else f"{number} students"
+
+
+def listing(names: Sequence[str]) -> str:
+    """`Shirt`, `Shirt and Coat`, `Shirt, Coat and Dress`."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def finding(prefix: int, total: int, accuracy: float, teacher: float, *, price: str, apart: bool = True) -> str:
+    """What a prefix of `total` students does, in one sentence: the headline.
+
+    accuracy, teacher: in [0, 1]. price: what it costs, `12 % of its cost`, or `5.2 M MACs` beside a teacher of
+    unknown cost. apart: False where the interval of the difference holds 0, so that the test split leaves it open
+    which is better.
+
+    `3 of 6 students reach 93.3 %, 1.0 points below the teacher, for 12 % of its cost.`
+    """
+    end = "." if apart else "; the test split cannot tell them apart."
+    return f"{_subject(prefix, total)} {percent(accuracy)}, {_against(100 * (teacher - accuracy))}, for {price}{end}"
+
+
+def _subject(prefix: int, total: int) -> str:
+    if prefix == 1:
+        return "One student reaches"
+    return f"All {total} students reach" if prefix == total else f"{prefix} of {total} students reach"
+
+
+def _against(lost: float) -> str:
+    distance = decimal(abs(lost))
+    if float(distance) == 0:
+        return "level with the teacher"
+    return f"{distance} points {'below' if lost > 0 else 'above'} the teacher"
+
+
+def missing(value: Any) -> bool:
+    """Whether a cost or a count is unknown: None, or the NaN that a data frame makes of it."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def hover(row: Mapping[str, Any]) -> list[str]:
+    """The lines that a chart shows for a prefix, in the order used everywhere; the first is its name."""
+    cost = f"{macs(row['macs'])} MACs"
+    if not missing(row["macs_ratio"]):
+        cost += f", {share(row['macs_ratio'])} of the teacher"
+    return [
+        students(int(row["prefix"])),
+        f"accuracy {percent(row['accuracy'])} ({interval(row['accuracy_low'], row['accuracy_high'])})",
+        cost,
+        f"agrees with the teacher on {percent(row['agreement'])}",
+    ]
+
+
+def disagreement(prefix: int, differing: int, examples: int) -> str:
+    """The caption above the examples on which a prefix and the teacher differ."""
+    if differing == 0:
+        verb = "answers" if prefix == 1 else "answer"
+        return f"{students(prefix)} {verb} like the teacher on every test example."
+    counted = f"{count(differing)} of {count(examples)} test examples"
+    return f"{counted}; shown are the most confident. The strip tells which prefixes answer correctly."
