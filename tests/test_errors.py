@@ -7,7 +7,7 @@ from bdistil.errors import UserError, nearest
 
 @pytest.mark.parametrize(
     ("typed", "suggestion"),
-    [("digit", " Did you mean digits?"), ("Fashion-Mnist", " Did you mean fashion-mnist?"), ("zebra", ""), ("", "")],
+    [("digit", " Did you mean digits?"), ("FASHION-MNIST", " Did you mean fashion-mnist?"), ("zebra", ""), ("", "")],
 )
 def test_nearest_suggests_the_one_similar_name(typed, suggestion):
     assert nearest(typed, ["digits", "fashion-mnist"]) == suggestion
