@@ -28,7 +28,7 @@ POSITION = Position("teacher")
 def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None = None, watch: Watch | None = None,
           device: str = "cpu") -> tuple[nn.Module, float]:  # fmt: skip
     """Train a teacher as the config says, going on from the checkpoint; returns it and its validation accuracy."""
-    torch.manual_seed(config.seed)
+    torch.manual_seed(POSITION.seed(config.seed))
     model = build_teacher(config.architecture, input_shape=data.info.input_shape, classes=len(data.info.classes))
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(decayed(model, config.weight_decay), lr=0.0, momentum=0.9, nesterov=True)

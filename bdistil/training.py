@@ -7,6 +7,7 @@ that goes on from its checkpoint equals one that was never interrupted, bit for 
 import json
 import math
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,8 +37,14 @@ class Position:
 
     def generator(self, seed: int, epoch: int) -> np.random.Generator:
         """The source of everything random in one epoch."""
-        key = [seed, len(self.phase), self.round or 0, self.attempt or 0, epoch]
-        return np.random.default_rng(key)
+        return np.random.default_rng([*self._key(seed), epoch])
+
+    def seed(self, seed: int) -> int:
+        """The seed of fresh weights."""
+        return int(np.random.SeedSequence(self._key(seed)).generate_state(1)[0])
+
+    def _key(self, seed: int) -> list[int]:
+        return [seed, zlib.crc32(self.phase.encode()), self.round or 0, self.attempt or 0]
 
 
 @dataclass(frozen=True)

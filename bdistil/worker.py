@@ -51,12 +51,10 @@ class Pulse:
 
     def seconds_left(self, fraction: float) -> float | None:
         """Seconds until the whole run ends, from how fast this worker has gone so far; None while that says little."""
-        elapsed = time.monotonic() - self._started
         if self._start_fraction is None:
             self._start_fraction, self._started = fraction, time.monotonic()
-            return None
-        gone = fraction - self._start_fraction
-        return elapsed * (1 - fraction) / gone if gone > 0 and elapsed > 2 else None
+        elapsed, gone = time.monotonic() - self._started, fraction - self._start_fraction
+        return elapsed * (1 - fraction) / gone if elapsed > 5 and gone > 0 else None
 
 
 def work(run: Run) -> int:

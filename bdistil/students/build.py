@@ -54,8 +54,7 @@ def rebuild(spec: Mapping[str, Any], weights: bytes) -> Student:
         raise UserError(f"These student's weights are damaged ({error}): restore or retrain it.") from error
     if _signature(tensors) != _signature(student.state_dict()):
         raise UserError("These weights belong to a student of another shape: restore or retrain it.")
-    # Copies: what safetensors returns points into the file's bytes, at any alignment.
-    student.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
+    student.to_empty(device="cpu").load_state_dict(tensors)
     return student
 
 
