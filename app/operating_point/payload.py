@@ -1,0 +1,190 @@
+"""What the slider shows, as JSON: every text of every prefix is formatted here, the browser only picks.
+
+`payload` is pure: frontier rows and a teacher's card in, one dictionary out. How it is drawn is in instrument.css and
+instrument.js; who holds the chosen prefix is in `__init__`. The sentence and the large share speak of MACs whatever the
+cost axis; ticks, cost bar and the last student's cost follow the axis.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bdistil import palette, wording
+from bdistil.results.costs import AXES, CostAxis, tick_text, ticks
+
+Row = Mapping[str, Any]
+TICK_TEXT = {"bytes": wording.size, "macs_ratio": wording.share}  # other columns are counts
+
+
+def payload(
+    points: pd.DataFrame | Sequence[Row],
+    teacher: Row,
+    *,
+    run: str,
+    title: str,
+    mode: str = "full",
+    rounds: int,
+    prefix: int,
+    push: int = 0,
+    cost_axis: str = "macs",
+    progress: Row | None = None,
+    heading_level: int = 2,
+) -> dict[str, Any]:
+    """Everything the instrument draws, ready for JSON.
+
+    points: the frontier, one row per finished prefix in order (columns of `bdistil.results.frontier`; those of the
+    paired interval may be absent). teacher: a card with `accuracy` in [0, 1] and `macs`, `parameters`, `bytes` or None.
+    mode: "full" (Explore), "compact" (Home, leaves the address alone) or "live" (Distil, no cost bar).
+    rounds: ticks drawn; those without a point are dotted. prefix: where the thumb goes on mount, on another run and
+    when `push` changes; clamped to the finished ones, 0 without any. cost_axis: a key of `costs.AXES`.
+    progress: {"round": …, "fraction": in [0, 1]} of the round in training.
+    """
+    rows = [_complete(row, teacher) for row in _records(points)]
+    axis = AXES[cost_axis]
+    ramp = zip(palette.students(rounds, "light"), palette.students(rounds, "dark"), strict=True)
+    return {
+        "run": run,
+        "label": f"Operating point on the frontier of {title}",
+        "mode": mode,
+        "rounds": rounds,
+        "prefix": min(max(prefix, 1), len(rows)),
+        "push": push,
+        "heading_level": heading_level,
+        "address": None if mode == "compact" else {"run": run, "cost": cost_axis},
+        "labels": _labels(teacher),
+        "points": [
+            _point(row, before, teacher, rounds, axis, full=mode == "full")
+            for row, before in zip(rows, [None, *rows], strict=False)
+        ],
+        "teacher": {
+            "accuracy": float(teacher["accuracy"]),
+            "text": f"teacher {wording.percent(teacher['accuracy'])}",
+            "cost": "" if wording.missing(axis.of_teacher(teacher)) else f"the teacher: {_whole(axis, teacher)}",
+        },
+        "y": scale(rows, teacher["accuracy"]) if rows else None,
+        "ramp": [
+            list(pair) for pair in zip(*(palette.students(rounds, name) for name in ("light", "dark")), strict=True)
+        ],
+        "progress": dict(progress) if progress else None,
+        "note": "There is one student so far; the slider opens with the second." if len(rows) == 1 < rounds else "",
+    }
+
+
+def scale(rows: Sequence[Row], teacher_accuracy: float) -> dict[str, Any]:
+    """Accuracy axis, {"low", "high", "ticks": [{"at", "text"}]}: holds all intervals and the teacher, starts at a tick."""
+    low = min(row["accuracy_low"] for row in rows)
+    high = max(teacher_accuracy, *(row["accuracy_high"] for row in rows))
+    values = ticks(100 * low, 100 * high)
+    step = values[1] - values[0] if len(values) > 1 else 1.0
+    if 100 * low < values[0]:
+        values.insert(0, values[0] - step)
+    marks = [
+        {"at": value / 100, "text": f"{text}{wording.NO_BREAK}%"}
+        for value, text in zip(values, tick_text(values), strict=True)
+    ]
+    return {"low": values[0] / 100, "high": max(high, values[-1] / 100), "ticks": marks}
+
+
+def _records(points: pd.DataFrame | Sequence[Row]) -> list[Row]:
+    return points.to_dict("records") if isinstance(points, pd.DataFrame) else list(points)
+
+
+def _complete(row: Row, teacher: Row) -> dict[str, Any]:
+    """A row with its loss against the teacher: a row fresh from training has no paired interval yet."""
+    lost = 100 * (teacher["accuracy"] - row["accuracy"])
+    return {"points_lost": lost, "points_lost_low": lost, "points_lost_high": lost, **row}
+
+
+def _point(row: Row, before: Row | None, teacher: Row, rounds: int, axis: CostAxis, full: bool) -> dict[str, Any]:
+    """One prefix: where it lies, and each text that depends on it."""
+    cost, whole = row[axis.column], axis.of_teacher(teacher)
+    spent = axis.text(cost)
+    return {
+        "prefix": int(row["prefix"]),
+        "accuracy": float(row["accuracy"]),
+        "low": float(row["accuracy_low"]),
+        "high": float(row["accuracy_high"]),
+        "share": None if wording.missing(whole) else float(cost / whole),
+        "cost": TICK_TEXT.get(axis.column, wording.quantity)(cost),
+        "difference": wording.points(-row["points_lost"]),
+        "sentence": sentence(row, teacher, rounds),
+        "value_text": value_text(row, rounds),
+        "figures": _figures(row, before, teacher, axis, full),
+        "spent": spent,
+        "bar": "" if wording.missing(whole) else f"{spent}; the teacher: {_whole(axis, teacher)}",
+    }
+
+
+def sentence(row: Row, teacher: Row, rounds: int) -> str:
+    """The finding: `3 of 6 students reach 93.3 %, 1.0 points below the teacher, for 12 % of its cost.`"""
+    known = not wording.missing(row["macs_ratio"])
+    return wording.finding(
+        int(row["prefix"]),
+        rounds,
+        row["accuracy"],
+        teacher["accuracy"],
+        price=f"{wording.share(row['macs_ratio'])} of its cost" if known else f"{wording.quantity(row['macs'])} MACs",
+        apart=not row["points_lost_low"] <= 0 <= row["points_lost_high"],
+    )
+
+
+def value_text(row: Row, rounds: int) -> str:
+    """The thumb in words: `3 of 6 students, accuracy 93.3 percent, 12 percent of the teacher’s cost`."""
+    price = f"{wording.quantity(row['macs'])} MACs"
+    if not wording.missing(row["macs_ratio"]):
+        price = f"{wording.share(row['macs_ratio'])} of the teacher’s cost"
+    text = f"{int(row['prefix'])} of {rounds} students, accuracy {wording.percent(row['accuracy'])}, {price}"
+    return text.replace(f"{wording.NO_BREAK}%", " percent")
+
+
+def _labels(teacher: Row) -> list[str]:
+    cost = "Cost of one prediction" if wording.missing(teacher.get("macs")) else "Share of the teacher’s cost"
+    small = ["Against the teacher", "Agrees with the teacher", "Last student brought", "Last student cost"]
+    return ["Accuracy", cost, *small]
+
+
+def _figures(row: Row, before: Row | None, teacher: Row, axis: CostAxis, full: bool) -> list[dict[str, str]]:
+    """The two large and four small figures, in the order of `_labels`; the full instrument says more below them."""
+    if wording.missing(row["macs_ratio"]):
+        cost = _figure(f"{wording.quantity(row['macs'])} MACs")
+    else:
+        spent = f"{wording.quantity(row['macs'])} of {wording.quantity(teacher['macs'])} MACs"
+        cost = _figure(wording.share(row["macs_ratio"]), spent)
+    step = row[axis.column] - (before[axis.column] if before else 0)
+    # The first student has none before it: what it brought is its accuracy.
+    gain = wording.points(100 * (row["accuracy"] - before["accuracy"])) if before else wording.percent(row["accuracy"])
+    paired = row["points_lost_low"], row["points_lost_high"]
+    doubt = f"95{wording.NO_BREAK}% interval {wording.decimal(-paired[1])} to {wording.decimal(-paired[0])}"
+    relative = axis.column == "macs_ratio"
+    return [
+        _figure(
+            wording.percent(row["accuracy"]),
+            f"95{wording.NO_BREAK}% interval {wording.interval(row['accuracy_low'], row['accuracy_high'])}",
+        ),
+        cost,
+        _figure(wording.points(-row["points_lost"]), doubt if full and paired[0] < paired[1] else ""),
+        _figure(wording.percent(row["agreement"])),
+        _figure(gain, _repairs(row) if full else ""),
+        _figure(wording.share(step) if relative else axis.text(step), "of the teacher’s MACs" if relative else ""),
+    ]
+
+
+def _figure(text: str, aside: str = "") -> dict[str, str]:
+    """A number apart from its unit, so that they can be set in two sizes."""
+    value, unit = re.fullmatch(r"(.+?)(?:[ \u00a0]([^ \u00a0\d]{2,}|%))?", text).groups()
+    return {"value": value, "unit": unit or "", "aside": aside}
+
+
+def _repairs(row: Row) -> str:
+    if wording.missing(row.get("fixed")):
+        return ""
+    return f"fixed {wording.count(int(row['fixed']))}, broke {wording.count(int(row['broken']))}"
+
+
+def _whole(axis: CostAxis, teacher: Row) -> str:
+    """The teacher's own cost in words; a share of itself would say nothing."""
+    return AXES["macs"].text(teacher["macs"]) if axis.column == "macs_ratio" else axis.text(axis.of_teacher(teacher))
