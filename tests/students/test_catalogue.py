@@ -1,0 +1,38 @@
+"""The catalogue: names are checked, and nothing in it needs torch."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bdistil.errors import UserError
+from bdistil.students import catalogue
+
+PROBE = "import sys, bdistil.students.catalogue; {more}sys.exit('torch' in sys.modules)"
+
+
+def test_reading_the_catalogue_imports_no_torch():
+    assert subprocess.run([sys.executable, "-c", PROBE.format(more="")]).returncode == 0
+
+
+def test_the_torch_probe_sees_torch_where_a_student_is_built():
+    assert subprocess.run([sys.executable, "-c", PROBE.format(more="bdistil.students.Student; ")]).returncode == 1
+
+
+def test_a_misspelt_name_gets_the_nearest_one():
+    with pytest.raises(UserError, match="Did you mean cnn-xs"):
+        catalogue.check("cnn-xz")
+    with pytest.raises(UserError, match="Did you mean concat"):
+        catalogue.check_composition("concatt")
+
+
+def test_known_names_pass_through():
+    assert [catalogue.check(name) for name in catalogue.names()] == ["cnn-xs", "cnn-s", "cnn-m"]
+    assert [catalogue.check_composition(name) for name in catalogue.COMPOSITIONS] == ["alone", "add", "concat"]
+
+
+def test_the_package_names_what_it_lacks():
+    import bdistil.students
+
+    with pytest.raises(AttributeError, match="'nothing'"):
+        bdistil.students.nothing  # noqa: B018

@@ -1,0 +1,150 @@
+"""The contract of students, over the whole registry: every name, composition, input shape and kind of predecessor."""
+
+import itertools
+import json
+
+import pytest
+import torch
+
+from bdistil import cost
+from bdistil.errors import UserError
+from bdistil.students import COMPOSITIONS, Student, build_student, names, rebuild
+
+SHAPES = {"digits": (1, 8, 8), "fashion-mnist": (1, 28, 28), "colour": (3, 32, 32)}
+OTHER_WIDTH = {"cnn-xs": "cnn-s", "cnn-s": "cnn-m", "cnn-m": "cnn-xs"}
+CASES = [
+    pytest.param(name, composition, SHAPES[shape], previous, id=f"{name}-{composition}-{shape}-{previous}")
+    for name, composition, shape, previous in itertools.product(
+        names(), COMPOSITIONS, ("digits", "fashion-mnist"), ("first", "same", "other")
+    )
+] + [
+    pytest.param("cnn-s", composition, SHAPES["colour"], "same", id=f"{composition}-colour")
+    for composition in COMPOSITIONS
+]
+BATCH, CLASSES = 3, 5
+
+
+def make(name, composition, shape, previous):
+    """A student in training mode, inputs, and the carry that its predecessor left for them."""
+    torch.manual_seed(0)
+    x, before, carry = torch.randn(BATCH, *shape), None, {}
+    if previous != "first":
+        before_name = name if previous == "same" else OTHER_WIDTH[name]
+        before = build_student(before_name, input_shape=shape, classes=CLASSES, composition=composition).eval()
+        with torch.no_grad():
+            _, carry = before(x, {})
+    student = build_student(name, input_shape=shape, classes=CLASSES, composition=composition, previous=before)
+    return student, x, carry
+
+
+@pytest.mark.parametrize(("name", "composition", "shape", "previous"), CASES)
+def test_every_student_keeps_the_contract(name, composition, shape, previous):
+    student, x, carry = make(name, composition, shape, previous)
+
+    logits, left = student(x, carry)
+    assert logits.shape == (BATCH, CLASSES)
+    assert {key: tuple(value.shape[1:]) for key, value in left.items()} == student.carry_shapes
+    assert all(len(value) == BATCH for value in left.values())
+    assert set(student.reads) <= set(carry)
+    assert bool(student.carry_shapes) == (composition != "alone")
+    assert bool(student.reads) == (composition != "alone" and previous != "first")
+
+    (logits * torch.randn(BATCH, CLASSES)).sum().backward()
+    for key, parameter in student.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, key
+
+    student.eval()
+    counted = cost.macs(student, x[:1], {key: value[:1] for key, value in carry.items()})
+    assert counted > cost.overhead_macs(student) >= 0
+
+    spec = json.loads(json.dumps(student.spec))
+    again = rebuild(spec, student.weights()).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(again(x, carry)[0], student(x, carry)[0], rtol=0, atol=0)
+    strides = [parameter.stride() for parameter in student.parameters()]
+    assert [parameter.stride() for parameter in again.parameters()] == strides  # the fast memory layout, too
+    fresh = Student.from_spec(spec)
+    assert (fresh.spec, fresh.reads, fresh.carry_shapes) == (student.spec, student.reads, student.carry_shapes)
+    assert fresh.load_state_dict(student.state_dict())
+
+
+@pytest.mark.parametrize("composition", ["add", "concat"])
+@pytest.mark.parametrize("before", ["add", "concat", "alone"])
+def test_any_composition_may_follow_any_other(before, composition):
+    previous = build_student("cnn-xs", input_shape=(1, 8, 8), classes=5, composition=before).eval()
+    student = build_student("cnn-s", input_shape=(1, 8, 8), classes=5, composition=composition, previous=previous)
+    x = torch.randn(2, 1, 8, 8)
+    assert student(x, previous(x, {})[1])[0].shape == (2, 5)
+    assert bool(student.reads) == (before != "alone")
+
+
+@pytest.mark.parametrize("composition", ["add", "concat"])
+def test_what_is_read_changes_the_answer(composition):
+    student, x, carry = make("cnn-xs", composition, (1, 8, 8), "other")
+    student.eval()
+    for name in student.reads:
+        changed = {**carry, name: carry[name] + 1}
+        assert not torch.equal(student(x, changed)[0], student(x, carry)[0]), name
+
+
+def test_a_student_leaves_its_predecessors_carry_as_it_was():
+    student, x, carry = make("cnn-s", "add", (1, 8, 8), "same")
+    before = {name: tensor.clone() for name, tensor in carry.items()}
+    student(x, carry)
+    assert all(torch.equal(carry[name], before[name]) for name in carry)
+
+
+def test_fresh_heads_give_logits_of_order_one_in_every_round():
+    torch.manual_seed(0)
+    x, previous, carry = torch.randn(64, 1, 28, 28), None, {}
+    for _ in range(8):
+        student = build_student("cnn-m", input_shape=(1, 28, 28), classes=10, composition="add", previous=previous)
+        with torch.no_grad():
+            logits, carry = student(x, carry)
+        assert 0.05 < logits.std() < 3
+        previous = student
+
+
+def test_the_larger_students_have_the_macs_that_the_catalogue_promises():
+    x = torch.zeros(1, 1, 28, 28)
+    macs = [
+        cost.macs(build_student(name, input_shape=(1, 28, 28), classes=10, composition="alone"), x, {})
+        for name in names()
+    ]
+    assert macs == sorted(macs) and macs[-1] == 1_768_576
+
+
+def test_unusable_descriptions_are_refused_in_a_sentence():
+    spec = build_student("cnn-xs", input_shape=(1, 8, 8), classes=5, composition="add").spec
+    for change in (
+        {"family": "rnn"},
+        {"composition": "sum"},
+        {"widths": [8, 0, 8, 8]},
+        {"widths": None},
+        {"widths": []},
+        {"classes": "ten"},
+        {"input_shape": [8, 8]},
+        {"reads": {"level1": [8, 4, 4]}},
+        {"surprise": 1},
+    ):
+        with pytest.raises(UserError):
+            Student.from_spec({**spec, **change})
+
+
+def test_weights_that_are_damaged_or_foreign_are_refused():
+    student = build_student("cnn-xs", input_shape=(1, 8, 8), classes=5, composition="add")
+    other = build_student("cnn-s", input_shape=(1, 8, 8), classes=5, composition="add")
+    with pytest.raises(UserError, match="damaged"):
+        rebuild(student.spec, student.weights()[:-10])
+    with pytest.raises(UserError, match="damaged"):
+        rebuild(student.spec, b"not safetensors at all")
+    with pytest.raises(UserError, match="another shape"):
+        rebuild(student.spec, other.weights())
+
+
+def test_describing_and_rebuilding_draw_no_random_numbers():
+    student = build_student("cnn-xs", input_shape=(1, 8, 8), classes=5, composition="add")
+    before = torch.get_rng_state()
+    rebuild(student.spec, student.weights())
+    cost.overhead_macs(student)
+    assert torch.equal(torch.get_rng_state(), before)
