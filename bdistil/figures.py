@@ -105,6 +105,12 @@ def frontier(points: pd.DataFrame, teacher: Mapping[str, Any], *, cost: str, the
     return figure
 
 
+def _numbers(counted: Sequence[int]) -> list[str]:
+    """Labels of prefixes or rounds; of many only the first, every fifth and the last, so that they do not touch."""
+    few = len(counted) <= MOST_WHISKERS
+    return [str(n) if few or n in (counted[0], counted[-1]) or n % 5 == 0 else "" for n in counted]
+
+
 def _prefixes(record: FrontierRecord, look: Theme) -> go.Scatter:
     whiskers = {
         "type": "data", "symmetric": False, "color": look.accent, "thickness": 1.5, "width": 5,
@@ -115,7 +121,7 @@ def _prefixes(record: FrontierRecord, look: Theme) -> go.Scatter:
     same = {"marker": {"opacity": 1}, "textfont": {"color": look.text}}
     return go.Scatter(
         x=record.costs, y=record.accuracies, error_y=whiskers, mode="lines+markers+text", name="ensemble",
-        text=[str(prefix) for prefix in record.prefixes], textposition="bottom right", textfont={"color": look.text},
+        text=_numbers(record.prefixes), textposition="bottom right", textfont={"color": look.text},
         line={"color": look.accent, "width": 2.5}, marker={"color": look.accent, "size": 12, "opacity": 1,
         "line": {"color": look.background, "width": 1}}, selected=same, unselected=same, cliponaxis=False,
         customdata=list(record.prefixes), hovertext=record.hovers, hoverinfo="text",
@@ -201,11 +207,12 @@ def edges(
 
 @dataclass(frozen=True)
 class LossLine:
-    """One round's loss by epoch."""
+    """One round's loss by epoch; `label_at` is where its number stands, moved up from its end where they crowd."""
 
     round: int
     epochs: tuple[int, ...]
     losses: tuple[float, ...]
+    label_at: float
 
 
 def losses_record(events: Iterable[Mapping[str, Any]]) -> list[LossLine]:
@@ -219,10 +226,22 @@ def losses_record(events: Iterable[Mapping[str, Any]]) -> list[LossLine]:
             attempt, line = event["attempt"], {}
         line[event["epoch"]] = event["loss"]  # an epoch repeated after an interruption counts once
         rounds[event["round"]] = attempt, line
+    ends = {number: line[max(line)] for number, (_, line) in rounds.items()}
+    gap = 0.05 * max((loss for _, line in rounds.values() for loss in line.values()), default=0.0)
+    places = _spread(ends, gap)
     return [
-        LossLine(number, tuple(sorted(line)), tuple(line[epoch] for epoch in sorted(line)))
+        LossLine(number, tuple(sorted(line)), tuple(line[epoch] for epoch in sorted(line)), places[number])
         for number, (_, line) in sorted(rounds.items())
     ]
+
+
+def _spread(places: Mapping[int, float], gap: float) -> dict[int, float]:
+    """The places, lowest first, each moved up until it is at least `gap` above the one below it."""
+    spread, floor = {}, -math.inf
+    for number in sorted(places, key=lambda key: (places[key], -key)):
+        spread[number] = max(places[number], floor)
+        floor = spread[number] + gap
+    return spread
 
 
 def losses(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, rounds: int | None = None) -> go.Figure:
@@ -240,16 +259,25 @@ def losses(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, rounds: int
         ]
         figure.add_trace(
             go.Scatter(
-                x=line.epochs, y=line.losses, mode="lines+markers+text", name=f"round {line.round}", cliponaxis=False,
-                text=[""] * (len(line.epochs) - 1) + [str(line.round)], textposition="middle right",
-                textfont={"color": look.text}, line={"color": colour, "width": 2}, marker={"color": colour, "size": 5},
+                x=line.epochs, y=line.losses, mode="lines+markers", name=f"round {line.round}", cliponaxis=False,
+                line={"color": colour, "width": 2}, marker={"color": colour, "size": 5},
                 hovertext=hovers, hoverinfo="text",
             )
         )  # fmt: skip
+    for line, number in zip(lines, _numbers([line.round for line in lines]), strict=True):
+        figure.add_annotation(
+            x=line.epochs[-1],
+            y=line.label_at,
+            text=number,
+            showarrow=False,
+            xanchor="left",
+            xshift=6,
+            font_color=look.text,
+        )
     _axes(figure, look, "Epoch", "Loss, mean over the training split")
     longest = max(line.epochs[-1] for line in lines)
     _scale(figure.layout.xaxis, (0.5, max(longest, 2) + 0.5), whole=True)
-    _scale(figure.layout.yaxis, (0.0, 1.06 * max(max(line.losses) for line in lines) or 1.0))
+    _scale(figure.layout.yaxis, (0.0, 1.06 * max(max(*line.losses, line.label_at) for line in lines) or 1.0))
     return figure
 
 
@@ -266,8 +294,10 @@ def learning(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, epochs: i
     figure = go.Figure(
         go.Scatter(
             x=list(reached), y=heights, mode="lines+markers", name="teacher", line={"color": look.text, "width": 2},
-            marker={"symbol": "diamond", "size": 8, "color": look.background, "line": {"color": look.text, "width": 1.5}},
-            hovertext=[_hover([f"epoch {e}", f"accuracy {wording.percent(a)}"]) for e, a in reached.items()], hoverinfo="text",
+            marker={"symbol": "diamond", "size": 8, "color": look.background,
+            "line": {"color": look.text, "width": 1.5}},
+            hovertext=[_hover([f"epoch {e}", f"accuracy {wording.percent(a)}"]) for e, a in reached.items()],
+            hoverinfo="text",
         )
     )  # fmt: skip
     _axes(figure, look, "Epoch", "Accuracy on the validation split (%)")
@@ -301,9 +331,9 @@ def _axes(figure: go.Figure, look: Theme, x_title: str, y_title: str) -> None:
 
 def _scale(axis: Any, limits: tuple[float, float], log: bool = False, whole: bool = False) -> None:
     """Fix an axis's range and give it our own ticks; `whole`: at whole numbers only."""
-    values = ticks(*limits, log=log)
+    values = ticks(*limits, log=log, most=12 if whole else 6)
     if whole:
-        values = sorted({round(value) for value in values if value >= 1})
+        values = [value for value in values if value == round(value) >= 1]
     axis.update(
         type="log" if log else "linear",
         range=[math.log10(limit) for limit in limits] if log else list(limits),

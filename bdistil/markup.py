@@ -33,13 +33,14 @@ def confusion_table(confusion: Confusion, view: str) -> str:
     matrix = getattr(confusion, view)
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in confusion.classes)
     body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>{"".join(_cell(v, i == j, view) for j, v in enumerate(matrix[i]))}</tr>'
+        f'<tr><th scope="row">{escape(name)}</th>'
+        f"{''.join(_cell(value, i == j, view) for j, value in enumerate(matrix[i]))}</tr>"
         for i, name in enumerate(confusion.classes)
     )
     label = {"difference": "Confusion, difference to the teacher"}.get(view, f"Confusion of the {view}")
     return (
         f'<div class="wide" tabindex="0" role="region" aria-label="{label}"><table class="heat">'
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<thead><tr><td style="background:none"></td>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 
@@ -58,7 +59,7 @@ def _cell(value: float, own: bool, view: str) -> str:
 
 
 def class_table(table: pd.DataFrame, prefix: int) -> str:
-    """Accuracy by class (of `results.confusion.by_class`): dot and diamond on one line, number, difference in points."""
+    """Accuracy by class (of `results.confusion.by_class`): dot and diamond on a line, number, difference in points."""
     if table.empty:
         return ""
     low = min(0.9, int(10 * min(table["accuracy"].min(), table["teacher"].min())) / 10)
@@ -70,14 +71,17 @@ def class_table(table: pd.DataFrame, prefix: int) -> str:
         f'<tr><th scope="row">{escape(row.name)}</th>'
         f'<td class="line"><span class="track" aria-hidden="true">{mark(row.accuracy, "ours")}'
         f"{mark(row.teacher, 'teacher')}</span></td>"
-        f'<td class="number">{wording.percent(row.accuracy)}</td><td class="number">{wording.signed(row.difference)}</td></tr>'
+        f'<td class="number">{wording.percent(row.accuracy)}</td>'
+        f'<td class="number">{wording.signed(row.difference)}</td></tr>'
         for row in table.itertuples(index=False)
     )
     return (
-        f'<p class="key"><span><i class="ours"></i>{wording.students(prefix)}</span><span><i class="teacher"></i>teacher</span>'
+        f'<p class="key"><span><i class="ours"></i>{wording.students(prefix)}</span>'
+        '<span><i class="teacher"></i>teacher</span>'
         f"{100 * low:.0f} to 100{wording.NO_BREAK}%</p>"
-        '<table class="classes"><thead><tr><th scope="col">Class</th><td class="line"></td><th scope="col" class="number">Accuracy'
-        f'</th><th scope="col" class="number">Points</th></tr></thead><tbody>{rows}</tbody></table>'
+        '<table class="classes"><thead><tr><th scope="col">Class</th><td class="line"></td>'
+        '<th scope="col" class="number">Accuracy</th><th scope="col" class="number">Points</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
     )
 
 

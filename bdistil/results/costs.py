@@ -62,11 +62,12 @@ def available(points: Any) -> list[CostAxis]:
     return [axis for axis in AXES.values() if axis.column in points and points[axis.column].notna().all()]
 
 
-def ticks(low: float, high: float, log: bool = False) -> list[float]:
+def ticks(low: float, high: float, log: bool = False, most: int = 6) -> list[float]:
     """Round positions within [low, high]: 1, 2 and 5 times powers of ten on a logarithm, else equal steps of such a
     size.
 
-    A logarithm over a narrow range falls back on equal steps, over a wide one (more than ten ticks) on powers of ten.
+    Equal steps are as fine as `most` of them allow. A logarithm over a narrow range falls back on them, over a wide
+    one (more than ten ticks) on powers of ten.
     """
     if log:
         exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -76,7 +77,7 @@ def ticks(low: float, high: float, log: bool = False) -> list[float]:
                 break
         if len(found) >= 3:
             return found
-    rough = (high - low) / 5 or 1.0
+    rough = (high - low) / most or 1.0
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
     return [k * step for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
