@@ -1,0 +1,67 @@
+"""The price of a run before anything is trained, from `bdistil run --dry-run --json`: a process of its own, since
+building models takes torch and pages import none. One estimate at a time; only the newest question waits.
+"""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import streamlit as st
+
+from bdistil.config import DistilConfig
+from bdistil.errors import UserError
+
+# Seconds. Importing torch and building the models takes two to five on a laptop.
+LIMIT = 120
+
+
+def flags(config: DistilConfig) -> list[str]:
+    """The command line's flags for what differs from the data set's recipe: `run --dataset digits --rounds 5 ...`."""
+    given = config.model_dump()
+    recipe = DistilConfig.create(dataset=config.dataset, teacher=config.teacher).model_dump()
+    always = ("dataset", "teacher", "student", "rounds", "seed")
+    names = [*always, *(name for name in given if name not in always and given[name] != recipe.get(name))]
+    pairs = ((f"--{name.replace('_', '-')}", str(given[name])) for name in names if given[name] is not None)
+    return [part for pair in pairs for part in pair]
+
+
+def estimate(config: DistilConfig) -> dict[str, Any]:
+    """Returns what a run would cost: macs, parameters, bytes, seconds, first_model_seconds, memory_bytes, disk_bytes.
+
+    Raises UserError with the command's own sentence where it refuses.
+    """
+    command = [sys.executable, "-m", "bdistil", "run", "--dry-run", "--json", *flags(config)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        raise UserError("The estimate took too long and was given up; the run can be started all the same.") from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise UserError(lines[-1] if lines else "The estimate failed; the run can be started all the same.")
+    return json.loads(done.stdout)
+
+
+class Estimates:
+    """Estimates asked for and had, by configuration; shared by all sessions of a server."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._asked: dict[str, Future] = {}
+
+    def ask(self, config: DistilConfig) -> dict[str, Any] | None:
+        """Returns the estimate, or None while it is being made. Raises UserError as `estimate` does."""
+        key = config.model_dump_json()
+        future = self._asked.get(key)
+        if future is None or future.cancelled():
+            for other in self._asked.values():
+                other.cancel()
+            future = self._asked[key] = self._pool.submit(estimate, config)
+        return future.result() if future.done() else None
+
+
+@st.cache_resource
+def estimates() -> Estimates:
+    """The server's estimates."""
+    return Estimates()

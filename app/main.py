@@ -1,0 +1,21 @@
+"""The dashboard's entry: `streamlit run app/main.py`. Page settings, word mark, pages in journey order.
+
+What every page shares (the chosen run, cost axis and prefix) lives in `ui.py`.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+HERE = Path(__file__).parent
+PAGES = HERE.parent / "pages"
+
+st.set_page_config("B-DISTIL Explorer", page_icon=str(HERE / "static" / "icon.png"), layout="wide")
+st.navigation(
+    [
+        st.Page(PAGES / "home.py", title="Home", default=True),
+        st.Page(PAGES / "distil.py", title="Distil"),
+        st.Page(PAGES / "explore.py", title="Explore"),
+    ],
+    position="top",
+).run()

@@ -1,0 +1,242 @@
+"""A run's states and events in words: cards, the notes of Explore, the title and line of Distil, "What happened".
+
+Pure functions of what the run store gives: `info` (run.json with its true state), heartbeats, events. Numbers are
+worded by `bdistil.wording`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+from bdistil.wording import (
+    NO_BREAK,
+    count_students,
+    duration,
+    listing,
+    macs,
+    missing,
+    number_word,
+    percent,
+    share,
+    signed,
+    students,
+)
+
+WAITING = "Waiting: another run is training."
+FIRST_MODEL = "The first usable model appears when round 1 ends."
+STARTING = "The run is getting ready: data and the teacher’s answers."
+ORDINALS = {1: "first", 2: "second", 3: "third"}
+
+Info = Mapping[str, Any]
+
+
+def capital(text: str) -> str:
+    """The first letter as a capital, the rest untouched."""
+    return text[:1].upper() + text[1:]
+
+
+def reached(point: Info) -> str:
+    """`92.9 % at 8 % of the teacher's cost`, or in MACs where the teacher's are unknown."""
+    if missing(point["macs_ratio"]):
+        return f"{percent(point['accuracy'])} at {macs(point['macs'])}"
+    return f"{percent(point['accuracy'])} at {share(point['macs_ratio'])} of the teacher’s cost"
+
+
+def card(info: Info) -> str:
+    """The one sentence on a run's card."""
+    state, done = info["state"], info["rounds_done"]
+    if state == "queued":
+        return WAITING
+    if state == "failed":
+        return info["error"] or "It ended with an error."
+    if info["kind"] == "teach":
+        return {
+            "running": "A teacher is training; it can be distilled when it is ready.",
+            "stopped": "Stopped before the teacher was ready.",
+            "finished": f"The teacher {info['teacher_name']} is ready to be distilled.",
+        }[state]
+    if state == "finished":
+        return _finished_card(info)
+    if state == "stopped":
+        return f"Stopped after {number_word(done)} of {count_students(info['config']['rounds'])}."
+    if not info["points"]:
+        return FIRST_MODEL
+    return f"{capital(count_students(done))} so far: {reached(info['points'][-1])}."
+
+
+def _finished_card(info: Info) -> str:
+    first, last = info["points"][0], info["points"][-1]
+    teacher = f"; the teacher: {percent(info['teacher']['accuracy'])}."
+    if len(info["points"]) == 1:
+        return f"One student: {reached(first)}{teacher}"
+    if missing(first["macs_ratio"]):
+        return f"From {reached(first)} to {reached(last)}{teacher}"
+    start = f"From {percent(first['accuracy'])} at {share(first['macs_ratio'])} of the cost"
+    return f"{start} to {percent(last['accuracy'])} at {share(last['macs_ratio'])}{teacher}"
+
+
+def explore_note(info: Info, current: int | None = None) -> str | None:
+    """What Explore says while a run is not finished; `current` is the round in training. None for a finished run."""
+    total, done = info["config"]["rounds"], info["rounds_done"]
+    if info["state"] == "running":
+        return f"Round {current or min(done + 1, total)} of {total} is training; a new point will appear here."
+    if info["state"] == "queued":
+        return WAITING
+    if info["state"] == "stopped":
+        kept = {0: "", 1: "; this one is complete"}.get(done, f"; these {number_word(done)} are complete")
+        return f"Stopped after {done} of {students(total)}{kept}."
+    if info["state"] == "failed":
+        return info["error"] or "It ended with an error."
+    return None
+
+
+def title(info: Info, beat: Info | None = None, stopping: bool = False) -> str:
+    """The heading of Distil for a run that was started."""
+    if info["kind"] == "teach":
+        return _teacher_title(info, beat or {}, stopping)
+    total, done, state = info["config"]["rounds"], info["rounds_done"], info["state"]
+    current = min(total, (beat or {}).get("round") or done + 1)
+    if state == "running" and info["phase"] != "rounds":
+        return "The last figures are worked out" if info["phase"] == "report" else "The run is getting ready"
+    return {
+        "queued": "Waiting for its turn",
+        "running": f"Stopping in round {current} of {total}" if stopping else f"Round {current} of {total} is training",
+        "stopped": f"Stopped in round {current} of {total}",
+        "failed": f"Round {current} of {total} failed",
+        "finished": f"{capital(count_students(done))} {'is' if done == 1 else 'are'} ready",
+    }[state]
+
+
+def _teacher_title(info: Info, beat: Info, stopping: bool) -> str:
+    epochs = info["config"]["epochs"]
+    return {
+        "queued": "The teacher waits for its turn",
+        "running": "Stopping the teacher’s training" if stopping else "The teacher is training",
+        "stopped": f"Stopped in epoch {beat.get('epoch') or 1} of {epochs}",
+        "failed": "The teacher’s training failed",
+        "finished": "The teacher is ready",
+    }[info["state"]]
+
+
+def progress(info: Info, beat: Info | None) -> str:
+    """The line under the title while a run trains: where it is, how long it will take, what can be used already.
+
+    `Epoch 4 of 8, first attempt, composition add. About 52 min left; 2 models can be used already.`
+    """
+    if not beat or not beat.get("epoch"):
+        return STARTING if info["kind"] == "distil" else "The data are being read."
+    where, left = f"Epoch {beat['epoch']} of {beat['epochs']}", beat.get("seconds_left")
+    ends = [] if missing(left) else [f"about {duration(left)} left"]
+    if info["kind"] == "teach":
+        return ". ".join([where, *map(capital, ends)]) + "."
+    done = info["rounds_done"]
+    ends.append(
+        f"{done} {'model' if done == 1 else 'models'} can be used already"
+        if done
+        else "the first usable model appears when round 1 ends"
+    )
+    if not beat.get("round"):
+        return f"{where}. {capital('; '.join(ends))}."
+    attempt = beat.get("attempt") or 1
+    composition = "alone" if beat["round"] == 1 else info["config"]["composition"]
+    try_ = f"{ORDINALS.get(attempt, f'{attempt}th')} attempt"
+    return f"{where}, {try_}, composition {composition}. {capital('; '.join(ends))}."
+
+
+def stopped_notice(info: Info, beat: Info | None) -> tuple[str, str]:
+    """(what is, what to do) for a run that was stopped, or whose worker is gone."""
+    done, beat = info["rounds_done"], beat or {}
+    if info["kind"] == "teach":
+        safe = "The epochs so far are kept."
+    elif done == 0:
+        safe = "No student is finished yet."
+    else:
+        safe = f"{capital(count_students(done))} {'is' if done == 1 else 'are'} finished and usable."
+    place = f" of round {beat['round']}" if beat.get("round") else ""
+    epoch = f"repeats epoch {beat['epoch']}{place} from its start" if beat.get("epoch") else "goes on where it stopped"
+    product = "teacher" if info["kind"] == "teach" else "ensemble"
+    resuming = f"Resuming {epoch}, and gives the same {product} as an uninterrupted run."
+    return ("The worker ended without a word.", f"{safe} {resuming}") if info.get("worker_gone") else (safe, resuming)
+
+
+def failed_notice(info: Info) -> tuple[str, str]:
+    """(what is, what to do) for a run that failed."""
+    done = info["rounds_done"]
+    safe = {0: "Nothing finished was lost.", 1: "Round 1 is safe.", 2: "Rounds 1 and 2 are safe."}
+    rest = safe.get(done, f"Rounds 1 to {done} are safe.")
+    return info["error"] or "It ended with an error.", f"Mend that, then resume. {rest}"
+
+
+def happened(events: Iterable[Info], classes: Sequence[str] = (), zone: tzinfo | None = None) -> list[tuple[str, str]]:
+    """(time, sentence) for each event worth telling, newest first; times are HH:MM in `zone`, default here."""
+    told, before = [], None
+    for event in events:
+        sentence = _sentence(event, before, classes)
+        if event["kind"] == "round_finished":
+            before = event["point"]["accuracy"]
+        if sentence:
+            told.append((f"{datetime.fromisoformat(event['time']).astimezone(zone):%H:%M}", sentence))
+    return told[::-1]
+
+
+def _sentence(event: Info, before: float | None, classes: Sequence[str]) -> str | None:
+    """An event as a sentence, or None; `before` is the accuracy of the prefix before this round."""
+    kind = event["kind"]
+    if kind == "round_started":
+        return _round_started(event)
+    if kind == "round_finished":
+        return _round_finished(event["point"], before)
+    if kind == "attempt_finished":
+        return _correction(event, classes)
+    if kind == "started":
+        return "Training goes on where it stopped." if event["resumed"] else "Training starts."
+    if kind == "stopped":
+        place = f"round {event['round']}, " if event.get("round") else ""
+        return f"Stopped in {place}epoch {event['epoch']}." if event.get("epoch") else "Stopped."
+    if kind == "failed":
+        return f"Failed: {event['error']}"
+    if kind == "finished":
+        return f"Everything is done, after {duration(event['seconds'])}."
+    if kind == "teacher_finished":
+        return f"The teacher {event['teacher']} is ready: {percent(event['card']['accuracy'])} accuracy."
+    fixed = {"created": "The run was created.", "queued": WAITING, "stopping": "Stopping after this batch."}
+    return fixed.get(kind)
+
+
+def _round_started(event: Info) -> str:
+    number, earlier = event["round"], event["round"] - 1
+    if event["attempt"] > 1:
+        return f"Round {number}, attempt {event['attempt']}: trying again with barrier {event['barrier']:g}."
+    if number == 1:
+        return "Round 1 starts: student 1 learns from the teacher alone."
+    reads = {
+        "add": f"student {number} adds to the activations of student {earlier}",
+        "concat": f"student {number} reads the activations of student {earlier}",
+    }
+    return f"Round {number} starts: {reads.get(event['composition'], f'student {number} reads the inputs only')}."
+
+
+def _correction(event: Info, classes: Sequence[str]) -> str | None:
+    """On which classes a student corrects the ones before it; None for round 1, where every edge is 0."""
+    number, edges = event["round"], event.get("edges") or []
+    missed = [index for index, edge in enumerate(edges) if edge <= 0]
+    start = f"Student {number} corrects the ones before it on"
+    if number == 1 or not edges:
+        return None
+    if not missed:
+        return f"{start} every class."
+    if len(missed) > 3 or len(classes) != len(edges):
+        return f"{start} {len(edges) - len(missed)} of {len(edges)} classes."
+    return f"{start} every class but {listing([classes[index] for index in missed])}."
+
+
+def _round_finished(point: Info, before: float | None) -> str:
+    words = reached(point).replace(f"{NO_BREAK}% at", f"{NO_BREAK}% accuracy at", 1)
+    start = f"Round {point['prefix']} is done: {words}"
+    if before is None:
+        return f"{start}."
+    change = 100 * (point["accuracy"] - before)
+    amount, fewer = signed(change).lstrip("+\u2212"), count_students(point["prefix"] - 1)
+    if float(amount) == 0:
+        return f"{start}, as accurate as {fewer}."
+    return f"{start}, {amount} points {'more' if change > 0 else 'less'} than {fewer}."

@@ -1,0 +1,82 @@
+"""The replay of a finished run: a position among its events that moves with the clock.
+
+Play, pause, step; nothing is trained.
+"""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import streamlit as st
+
+from bdistil.runs import Run
+
+# A whole run plays in half a minute, a look twice a second.
+SECONDS, PACE = 30.0, 0.5
+
+
+@dataclass
+class Replay:
+    """`position` events had happened at the clock time `since`; paused where `since` is None."""
+
+    run: str
+    total: int
+    position: float = 1
+    since: float | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> "Replay | None":
+        """The replay of this run that the session is in, if any."""
+        kept = st.session_state.get("replay")
+        return cls(**kept) if kept and kept["run"] == run.id else None
+
+    @classmethod
+    def begin(cls, run: str, total: int) -> None:
+        """Starts the replay of a run with `total` events."""
+        cls(run, total, since=time.monotonic())._keep()
+
+    @property
+    def count(self) -> int:
+        """How many events have happened."""
+        moved = (time.monotonic() - self.since) * self.total / SECONDS if self.since is not None else 0
+        return int(min(self.position + moved, self.total))
+
+    @property
+    def playing(self) -> bool:
+        return self.since is not None and self.count < self.total
+
+    def play(self) -> None:
+        """Plays on; from the start where the end was reached."""
+        ended = self.count >= self.total
+        self.position, self.since = 1 if ended else self.count, time.monotonic()
+        self._keep()
+
+    def pause(self) -> None:
+        self.position, self.since = self.count, None
+        self._keep()
+
+    def step(self, events: list[dict[str, Any]], kind: str) -> None:
+        """Pauses after the next event of a kind: `epoch` or `round_finished`; at the end where there is none."""
+        here = self.count
+        later = (place for place, event in enumerate(events, 1) if place > here and event["kind"] == kind)
+        self.position, self.since = next(later, self.total), None
+        self._keep()
+
+    @staticmethod
+    def leave() -> None:
+        st.session_state.pop("replay", None)
+
+    def _keep(self) -> None:
+        st.session_state["replay"] = asdict(self)
+
+    def controls(self, events: list[dict[str, Any]]) -> None:
+        """Draws the buttons."""
+        with st.container(key="replay", horizontal=True, vertical_alignment="center"):
+            if self.playing:
+                st.button("Pause", key="replay-pause", on_click=self.pause, type="primary")
+            else:
+                st.button("Play", key="replay-play", on_click=self.play, type="primary")
+            st.button("Next epoch", on_click=self.step, args=(events, "epoch"), disabled=self.count >= self.total)
+            last = all(event["kind"] != "round_finished" for event in events[self.count :])
+            st.button("Next round", on_click=self.step, args=(events, "round_finished"), disabled=last)
+            st.button("Leave the replay", on_click=self.leave)

@@ -1,0 +1,142 @@
+"""The sections of Explore below its instrument, and what it says of a run that is not finished.
+
+Each draws one thing of loaded `Results` at a prefix; the numbers come from `bdistil.results`, charts from
+`bdistil.figures`, tables and pictures from `bdistil.markup`.
+"""
+
+from typing import Any
+
+import narration
+import numpy as np
+import streamlit as st
+import ui
+
+from bdistil import data, figures, markup, wording
+from bdistil.errors import UserError
+from bdistil.paths import ASSETS, home
+from bdistil.results import Results
+from bdistil.results.confusion import by_class as accuracy_by_class
+from bdistil.results.confusion import confusion as confusion_of
+from bdistil.results.costs import CostAxis
+from bdistil.results.disagreements import disagreements as disagreements_of
+from bdistil.runs import Run
+
+VIEWS = ("students", "teacher", "difference")
+
+
+def growing(run: Run, points: int) -> None:
+    """Says which round trains; looks every other second and draws the page again when a point has come."""
+
+    @st.fragment(run_every=2)
+    def note() -> None:
+        try:
+            info = run.info()
+        except UserError:
+            st.rerun()
+        if len(info["points"]) != points or info["state"] not in ("running", "queued"):
+            st.rerun()
+        ui.muted(narration.explore_note(info, (run.heartbeat() or {}).get("round")))
+
+    note()
+
+
+def unfinished(run: Run, info: dict[str, Any]) -> None:
+    """Says how far a stopped or failed run came, and leads to its page."""
+    failed = info["state"] == "failed"
+    with ui.notice(narration.explore_note(info), key="unfinished", bad=failed):
+        if st.button("See why" if failed else "Resume", type="primary"):
+            ui.go("distil", run=run.id)
+
+
+def frontier(results: Results, axis: CostAxis) -> None:
+    """The chart to scale, constant while the thumb moves; a click on a point moves the thumb there."""
+    st.header("The frontier, to scale", anchor=False)
+    ui.muted("Whiskers are 95 % intervals on the test split. Click a point to move the slider there.")
+    key = f"frontier-{results.run['run']}-{axis.key}"
+    figure = figures.frontier(results.points, results.run["teacher"], cost=axis.key, theme=ui.theme_name())
+    st.plotly_chart(
+        figure, key=key, theme=None, config=ui.CHART, on_select=lambda: ui.clicked(key), selection_mode="points",
+        alt=f"Accuracy on the test split against cost: {wording.students(len(results.points))}, the teacher as a line",
+    )  # fmt: skip
+    with st.expander("The numbers as a table"):
+        _numbers(results)
+
+
+def _numbers(results: Results) -> None:
+    columns = {
+        "Students": ("prefix", str),
+        "Accuracy": ("accuracy", lambda value: wording.percent(value, 2)),
+        "from": ("accuracy_low", wording.percent),
+        "to": ("accuracy_high", wording.percent),
+        "Points below the teacher": ("points_lost", lambda value: wording.decimal(value, 2)),
+        "Agreement": ("agreement", wording.percent),
+        "Validation": ("validation_accuracy", wording.percent),
+        "Fixed": ("fixed", whole),
+        "Broken": ("broken", whole),
+        "MACs": ("macs", wording.quantity),
+        "Share": ("macs_ratio", wording.share),
+        "Parameters": ("parameters", wording.quantity),
+        "Weights": ("bytes", wording.size),
+    }
+    rows = [
+        [known(row.get(column), words) for column, words in columns.values()]
+        for row in results.points.to_dict("records")
+    ]
+    ui.table(list(columns), rows, numeric=range(1, len(columns)), label="The frontier as a table")
+
+
+def known(value: Any, words: Any) -> str:
+    """A value in words, a dash where it is unknown."""
+    return "–" if wording.missing(value) else words(value)
+
+
+def whole(value: float) -> str:
+    return wording.count(int(value))
+
+
+def confusion(results: Results, prefix: int) -> None:
+    """Which classes are mixed up: the prefix, the teacher, or the difference."""
+    st.header("Which classes it mixes up", anchor=False)
+    names = {"students": wording.students(prefix)}
+    view = st.segmented_control(
+        "Whose answers", VIEWS, default="students", required=True, key="confusion", label_visibility="collapsed",
+        format_func=lambda name: names.get(name, name),
+    )  # fmt: skip
+    st.html(markup.confusion_table(confusion_of(results, prefix), view))
+    key = "Rows: true class. Columns: answer. Percent of the row."
+    ui.muted(f"{key} Orange: worse than the teacher, blue: better." if view == "difference" else key)
+
+
+def by_class(results: Results, prefix: int) -> None:
+    """Accuracy by class beside the teacher's, worst first."""
+    st.header("Accuracy by class", anchor=False)
+    st.html(markup.class_table(accuracy_by_class(results, prefix), prefix))
+
+
+def disagreements(results: Results, prefix: int) -> None:
+    """The test examples on which the prefix and the teacher differ, as pictures where there are any."""
+    st.header(f"Where {wording.students(prefix)} and the teacher disagree", anchor=False)
+    count, examples = disagreements_of(results, prefix)
+    ui.muted(wording.disagreement(prefix, count, len(results.labels)))
+    if not examples:
+        return
+    dataset = results.run["dataset"]["name"]
+    pictures = previews(dataset)
+    if pictures is None or len(pictures[0]) != len(results.labels):
+        if not (dataset in data.CATALOGUE and data.info(dataset).preview):
+            ui.muted("This data’s licence does not permit shipping its pictures.")
+        st.html(markup.probability_table(examples, prefix))
+        return
+    images, white = pictures
+    st.html(markup.gallery(examples, images[[example.index for example in examples]], white, prefix))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def previews(dataset: str) -> tuple[np.ndarray, float] | None:
+    """Pictures of a test split, (N, H, W) or (N, H, W, 3) uint8 in its order, and the value shown as white; or None."""
+    for folder in (home(), ASSETS):
+        path = folder / "previews" / f"{dataset}.npz"
+        if path.is_file():
+            with np.load(path) as stored:
+                return stored["images"], float(stored["max"])
+    return None

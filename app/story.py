@@ -1,0 +1,94 @@
+"""A run at one moment, folded from its events: what Distil shows live, at rest, and in a replay.
+
+`story(info, events)` is the run as its files say it is; `story_so_far(info, events)` makes the summary and the
+heartbeat of the moment as well, which is all that a replay needs. Pure functions of dictionaries: no Streamlit, no
+files, no torch. Words are made of it by `narration`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Event = Mapping[str, Any]
+
+
+@dataclass
+class Story:
+    """A run at one moment.
+
+    info, beat: summary and heartbeat as of that moment (beat None: nothing trains). events: those up to then.
+    points, records: a row a finished round. attempts: a row each, the unfinished one with outcome `training`.
+    """
+
+    info: dict[str, Any]
+    beat: Mapping[str, Any] | None = None
+    events: Sequence[Event] = ()
+    points: list[dict[str, Any]] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    told: int = 0
+
+    @property
+    def signature(self) -> tuple:
+        """Changes when charts, tables or the log should be drawn again; not with an epoch or a batch."""
+        return self.info["state"], self.info["phase"], self.told, len(self.points)
+
+    @property
+    def fraction(self) -> float:
+        """Finished share of the round in progress (of all of a teacher's training), in [0, 1]."""
+        return min(max((self.beat or {}).get("fraction") or 0.0, 0.0), 1.0)
+
+
+def story(info: Mapping[str, Any], events: Sequence[Event], beat: Mapping[str, Any] | None = None) -> Story:
+    """The run with the summary `info` (run.json), all its events, and its heartbeat."""
+    told = Story(dict(info), beat, events)
+    for event in events:
+        _fold(told, event)
+    return told
+
+
+def story_so_far(info: Mapping[str, Any], events: Sequence[Event]) -> Story:
+    """The run as it was after the given first events, whatever became of it later."""
+    told = story({**info, "state": "queued", "phase": None, "error": None, "worker_gone": False}, events)
+    for event in events:
+        _relive(told, event)
+    told.info |= {"rounds_done": len(told.points), "points": told.points}
+    return told
+
+
+def _fold(told: Story, event: Event) -> None:
+    """Takes one event into the rows. A resumed run may tell an epoch or a round twice: the later one counts."""
+    kind = event["kind"]
+    if kind == "round_started":
+        _put(told.attempts, {**_attempt(event), "edge_min": None, "outcome": "training"})
+    elif kind == "attempt_finished":
+        _put(told.attempts, {**_attempt(event), "edge_min": event["edge_min"], "outcome": event["outcome"]})
+    elif kind == "round_finished":
+        told.records = [row for row in told.records if row["round"] < event["round"]] + [event["record"]]
+        told.points = [row for row in told.points if row["prefix"] < event["round"]] + [event["point"]]
+    told.told += kind != "epoch"
+
+
+def _attempt(event: Event) -> dict[str, Any]:
+    return {key: event[key] for key in ("round", "attempt", "composition", "barrier")}
+
+
+def _put(attempts: list[dict[str, Any]], row: dict[str, Any]) -> None:
+    place = (row["round"], row["attempt"])
+    attempts[:] = [old for old in attempts if (old["round"], old["attempt"]) != place] + [row]
+
+
+def _relive(told: Story, event: Event) -> None:
+    """Moves summary and heartbeat of the moment on by one event."""
+    kind = event["kind"]
+    if kind in ("queued", "stopped", "failed", "finished"):
+        told.info["state"], told.beat = kind, told.beat if kind == "stopped" else None
+    elif kind == "started":
+        told.info["state"] = "running"
+    elif kind == "phase":
+        told.info["phase"] = event["phase"]
+    elif kind == "round_started":
+        told.beat = {**_attempt(event), "epoch": 1, "epochs": event["epochs"], "fraction": 0.0}
+    elif kind == "epoch":
+        done, epochs = event["epoch"], event["epochs"]
+        told.beat = {**(told.beat or {}), "epoch": min(done + 1, epochs), "epochs": epochs, "fraction": done / epochs}

@@ -1,0 +1,269 @@
+"""What pages share: the one reader of the address, the run and cost-axis pickers, notices, tables, the style sheet.
+
+The address (`?run=…&prefix=3&cost=macs`) is written by the operating-point component alone and read here, on full runs.
+What is chosen outlives a page switch in `st.session_state["chosen"]`; widgets belong to their page.
+"""
+
+import importlib.util
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from cards import STATES, card, sparkline
+from plotly.graph_objects import Figure
+from streamlit.delta_generator import DeltaGenerator
+
+from bdistil import palette, wording
+from bdistil.errors import UserError
+from bdistil.results import Results, load
+from bdistil.results.costs import CostAxis
+from bdistil.runs import Run, RunSummary, list_runs, open_run
+
+PAGES = {name: f"../pages/{name}.py" for name in ("home", "distil", "explore")}
+STYLE = Path(__file__).with_name("style.css")
+PICKER = "run-picker"
+# A chart is looked at, or clicked: no tool bar, no zoom.
+CHART = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
+
+
+@dataclass(frozen=True)
+class Address:
+    """What the address asks for; None where it says nothing usable."""
+
+    run: str | None
+    prefix: int | None
+    cost: str | None
+
+
+def address() -> Address:
+    """Reads the address. Call it on full runs only: in a fragment it is as of the last full run."""
+    asked = st.query_params
+    prefix = asked.get("prefix", "")
+    return Address(asked.get("run") or None, int(prefix) if prefix.isdecimal() else None, asked.get("cost") or None)
+
+
+def go(page: str, **asked: Any) -> None:
+    """Opens another page at an address: `go("explore", run=ID, prefix=3)`. Parameters that are None are left out."""
+    st.switch_page(PAGES[page], query_params={key: str(value) for key, value in asked.items() if value is not None})
+
+
+def style() -> None:
+    """The pages' style sheet. Takes no space."""
+    st.html(f"<style>{STYLE.read_text()}</style>")
+
+
+@contextmanager
+def notice(what: str, advice: str = "", *, key: str, bad: bool = False) -> Iterator[None]:
+    """The one pattern for trouble: what is, what to do, and a row for the buttons drawn inside the `with`."""
+    with st.container(key=f"notice-{key}", border=True):
+        tone = "bad" if bad else "warning"
+        st.html(
+            f'<div class="notice" role="status"><span class="{tone}" aria-hidden="true">!</span>'
+            f"<p><strong>{escape(what)}</strong> {escape(advice)}</p></div>"
+        )
+        with st.container(key=f"notice-buttons-{key}", horizontal=True):
+            yield
+
+
+def muted(sentence: str) -> None:
+    """A paragraph in the muted colour, at most 62 characters wide."""
+    st.html(f'<p class="muted">{escape(sentence)}</p>')
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, numeric: Sequence[int] = (), label: str) -> None:
+    """A plain table; `numeric` columns are set right. Cells are escaped: class names and titles are users' text."""
+
+    def cell(tag: str, column: int, text: Any) -> str:
+        scope = ' scope="col"' if tag == "th" else ""
+        return f"<{tag}{scope}{' class=number' if column in numeric else ''}>{escape(str(text))}</{tag}>"
+
+    body = "".join("<tr>" + "".join(cell("td", i, text) for i, text in enumerate(row)) + "</tr>" for row in rows)
+    top = "".join(cell("th", i, text) for i, text in enumerate(head))
+    st.html(
+        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(label)}"><table class="plain">'
+        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def pairs(rows: Iterable[tuple[str, str]]) -> None:
+    """Names and values, a row each."""
+    body = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in rows)
+    st.html(f'<table class="plain pairs"><tbody>{body}</tbody></table>')
+
+
+def chart(figure: Figure, key: str, alt: str) -> None:
+    """Draws a chart that is looked at only. Unchanged, it is left alone by reruns."""
+    st.plotly_chart(figure, key=key, alt=alt, theme=None, config=CHART)
+
+
+def has_torch() -> bool:
+    """Whether training is possible here. Looks, and imports nothing."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def theme_name() -> str:
+    """`light` or `dark`, as the browser shows it."""
+    return st.context.theme.type or "light"
+
+
+def distillations() -> list[RunSummary]:
+    """The runs that distil and can be read, newest first, samples last."""
+    return [summary for summary in list_runs() if summary.info and summary.info["kind"] == "distil"]
+
+
+def results(run: Run) -> Results:
+    """A run's results, read again only when a round has been added or the run has changed its state.
+
+    Raises UserError if they cannot be read.
+    """
+    return _load(str(run.path), (run.path / "run.json").stat().st_mtime_ns, len(run.round_folders()))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _load(path: str, changed: int, rounds: int) -> Results:
+    # changed and rounds are the cache's key only.
+    return load(open_run(Path(path)))
+
+
+def middle(count: int) -> int:
+    """The prefix that a frontier of `count` points opens with."""
+    return (count + 1) // 2
+
+
+def chosen() -> dict[str, Any]:
+    """What the user looks at, kept over page switches: `run`, `prefix`, `cost`, and the slider's `push` counter."""
+    return st.session_state.setdefault("chosen", {"run": None, "prefix": 0, "cost": "macs", "push": 0})
+
+
+def run_picker(place: DeltaGenerator) -> Run:
+    """Draws the picker of Explore and returns its run; explains, and ends the page, where there is none to show.
+
+    On arrival the address decides, else what was looked at before, else the newest run; from then on the picker does.
+    """
+    runs = {summary.id: summary for summary in distillations()}
+    view = chosen()
+    if not runs:
+        advice = "Distil digits: the first point appears within seconds."
+        _end("There is nothing to explore yet.", advice, "Distil digits", "distil")
+    if PICKER not in st.session_state:
+        _arrive(view, runs)
+    elif st.session_state[PICKER] not in runs:
+        _end("This run was deleted while it was open here.", "Nothing else is affected.", "See all runs", "home")
+    labels = {name: run_label(runs, name) for name in runs}
+    name = place.selectbox("Run", list(runs), format_func=labels.get, key=PICKER, on_change=_switched)
+    if view.get("refused"):
+        with notice(view["refused"], f"This is {runs[name].info['title']} instead.", key="instead"):
+            pass
+    view["run"] = name
+    return open_run(runs[name].path)
+
+
+def _arrive(view: dict[str, Any], runs: Mapping[str, RunSummary]) -> None:
+    """Takes run, prefix and cost axis from the address, as far as they can be had."""
+    asked = address()
+    view["refused"] = None
+    if asked.run and asked.run not in runs:
+        view["refused"] = _refusal(asked.run)
+    elif asked.run:
+        view |= {"run": asked.run, "prefix": asked.prefix or 0}
+    if view["run"] not in runs:
+        view |= {"run": next(iter(runs)), "prefix": 0}
+    view["cost"] = asked.cost or view["cost"]
+    st.session_state[PICKER] = view["run"]
+
+
+def _refusal(name: str) -> str:
+    """Why a run that the address asks for cannot be explored, as one sentence."""
+    try:
+        return f"{open_run(name).info()['title']} trains a teacher and has no frontier."
+    except UserError as error:
+        known = any(summary.id == name for summary in list_runs())
+        return str(error) if known else f"There is no run called {name} here."
+
+
+def _switched() -> None:
+    chosen().update(prefix=0, refused=None)
+
+
+def _end(what: str, advice: str, button: str, page: str) -> None:
+    """Ends the page with a notice and its one button."""
+    st.title("Explore a frontier", anchor=False)
+    with notice(what, advice, key="end"):
+        if st.button(button, type="primary"):
+            go(page)
+    st.stop()
+
+
+def run_label(runs: Mapping[str, RunSummary], name: str) -> str:
+    """A run in the picker: title, teacher, state unless finished; when it was made, if titles are alike."""
+    info = runs[name].info
+    parts = [info["title"]]
+    if (info.get("teacher") or {}).get("accuracy") is not None:
+        parts.append(f"teacher {wording.percent(info['teacher']['accuracy'])}")
+    if runs[name].sample:
+        parts.append("sample")
+    elif info["state"] != "finished":
+        parts.append(STATES[info["state"]])
+    if not runs[name].sample and sum(other.info["title"] == info["title"] for other in runs.values()) > 1:
+        parts.append(f"{datetime.fromisoformat(info['created']).astimezone():%d %b %H:%M:%S}")
+    return ", ".join(parts)
+
+
+def cost_picker(place: DeltaGenerator, axes: Sequence[CostAxis]) -> CostAxis:
+    """Draws the picker of the cost axis and returns it; the address decides on arrival."""
+    view, labels = chosen(), {axis.key: axis.label for axis in axes}
+    if view["cost"] not in labels:
+        view["cost"] = axes[0].key
+    keys = list(labels)
+    view["cost"] = place.selectbox("Cost axis", keys, keys.index(view["cost"]), format_func=labels.get, key="cost-axis")
+    return next(axis for axis in axes if axis.key == view["cost"])
+
+
+def clicked(chart: str) -> None:
+    """A click on the frontier moves the slider there. An empty selection is a second click on the same point."""
+    view, spots = chosen(), st.session_state[chart]["selection"]["points"]
+    if spots:
+        view["clicked"] = spots[0]["customdata"]  # 0 is the teacher, who is no prefix
+    if view.get("clicked"):
+        view.update(prefix=view["clicked"], push=view["push"] + 1)
+
+
+def run_card(summary: RunSummary | None) -> None:
+    """Draws the card of a run; None: the card that invites to a first one."""
+    name = summary.id if summary else "first"
+    with st.container(border=True, key=f"card-{name}"):
+        if summary is None:
+            _card_text("Your first run", "not started", "", "Digits take about a minute.")
+            if st.button("Distil digits", key="card-button-first"):
+                go("distil")
+            return
+        shown = card(summary.info, summary.error, summary.id)
+        line = sparkline(summary.info, palette.THEMES[theme_name()]) if summary.info else ""
+        _card_text(shown.title, shown.state, line, shown.sentence)
+        if shown.button and st.button(shown.button, key=f"card-button-{name}"):
+            go(shown.page, run=name)
+
+
+def _card_text(title: str, state: str, line: str, sentence: str) -> None:
+    line = line or '<div class="spark"></div>'
+    st.html(
+        f'<div class="card"><h3>{escape(title)}</h3><p class="state">{escape(state)}</p>{line}'
+        f'<p class="sentence">{escape(sentence)}</p></div>'
+    )
+
+
+def gone(name: str, error: str) -> None:
+    """The page of a run that cannot be opened: deleted, unknown, unreadable, or newer."""
+    here = any(summary.id == name for summary in list_runs())
+    st.title("This run cannot be opened" if here else "This run is gone", anchor=False)
+    advice = "" if here else "It may have been deleted. Nothing else is affected."
+    with notice(error if here else f"There is no run called {name} here.", advice, key="gone"):
+        if st.button("See all runs", type="primary"):
+            go("home")
+        if st.button("Distil another"):
+            go("distil")

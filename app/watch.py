@@ -1,0 +1,214 @@
+"""A run being watched on Distil: state, instrument, charts and log; live each second, at rest, or replayed.
+
+One `Story` feeds everything. The moving part (title, line, bar, instrument) is a fragment that ticks; the charts, the
+attempts and the log are drawn outside it, and only when the story has taken a step worth drawing: nothing flickers.
+A replay shows the story of the run's first events: nothing is trained.
+"""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import narration
+import streamlit as st
+import ui
+from operating_point import operating_point, payload
+from replay import PACE, Replay
+from story import Story, story, story_so_far
+
+from bdistil import figures, wording
+from bdistil.errors import UserError
+from bdistil.runs import Run
+from bdistil.runs.launch import start_worker
+
+LIVE = ("queued", "running")
+OUTCOMES = {"kept": "✓ kept", "corrected": "✓ corrected", "edge": "✕ edge"}
+
+
+def watch(run: Run) -> None:
+    """Draws the page of a run. Raises UserError if the run cannot be read."""
+    shown, replay = _now(run), Replay.of(run)
+    if replay:
+        ui.muted(f"Replay of {shown.info['title']}, as it happened. Nothing is trained.")
+        replay.controls(run.events()[0])
+    ticking = replay.playing if replay else shown.info["state"] in LIVE
+    _status(run, shown.signature, every=(PACE if replay else 1.0) if ticking else None)
+    if shown.info["kind"] == "distil":
+        _rounds(shown)
+    else:
+        _epochs(shown)
+    _log(shown, replay)
+
+
+def _now(run: Run) -> Story:
+    """The story to draw: of all events, or of the first ones where a replay is on."""
+    info, (events, _) = run.info(), run.events()
+    replay = Replay.of(run)
+    if replay:
+        return story_so_far(info, events[: replay.count])
+    return story(info, events, run.heartbeat())
+
+
+def _status(run: Run, drawn: tuple, every: float | None) -> None:
+    """The moving part. `drawn` is the signature of the story that the rest of the page shows."""
+
+    @st.fragment(run_every=every)
+    def status() -> None:
+        try:
+            now = _now(run)
+        except UserError:
+            st.rerun()  # deleted or damaged meanwhile: the whole page says so
+        replay = Replay.of(run)
+        ended = every is not None and replay is not None and not replay.playing
+        if now.signature != drawn or ended:
+            st.rerun()
+        _head(run, now, replay)
+        _instrument(now)
+
+    status()
+
+
+def _head(run: Run, now: Story, replay: Replay | None) -> None:
+    """Title, line, bar, and the one button or notice that the state calls for."""
+    state = now.info["state"]
+    title, button = st.columns([4, 1], vertical_alignment="bottom")
+    with title:
+        st.title(narration.title(now.info, now.beat), anchor=False)
+        if state in LIVE:
+            ui.muted(_line(run, now))
+    if state in LIVE:
+        if not replay:
+            stopping = run.stop_requested()
+            button.button("Stop", disabled=stopping, on_click=run.request_stop, width="stretch", key="stop")
+        _bar(now.fraction, narration.title(now.info, now.beat))
+    elif state == "finished" and not replay:
+        _finished(run, now.info)
+    elif not replay:
+        _interrupted(run, now)
+
+
+def _line(run: Run, now: Story) -> str:
+    if now.info["state"] == "queued":
+        return narration.WAITING
+    return "Stopping after this batch." if run.stop_requested() else narration.progress(now.info, now.beat)
+
+
+def _bar(fraction: float, label: str) -> None:
+    percent = round(100 * fraction)
+    st.html(
+        f'<div class="bar" role="progressbar" aria-label="{escape(label)}" aria-valuenow="{percent}" '
+        f'aria-valuemin="0" aria-valuemax="100"><i style="width:{percent}%"></i></div>'
+    )
+
+
+def _finished(run: Run, info: dict[str, Any]) -> None:
+    with st.container(key="finished", horizontal=True):
+        if info["kind"] == "distil":
+            if st.button("Open in Explore", type="primary"):
+                ui.go("explore", run=run.id)
+        elif st.button("Distil this teacher", type="primary"):
+            st.session_state["teacher"] = info["teacher_name"]
+            ui.go("distil")
+        total = len(run.events()[0])
+        st.button("Replay the training", on_click=Replay.begin, args=(run.id, total))
+
+
+def _interrupted(run: Run, now: Story) -> None:
+    """Stopped, worker gone, or failed: what is, what is safe, what resuming does, and the button."""
+    info, failed = now.info, now.info["state"] == "failed"
+    what, advice = narration.failed_notice(info) if failed else narration.stopped_notice(info, now.beat)
+    if not ui.has_torch():
+        advice = f"{advice} Resuming needs PyTorch, which is not installed here."
+    with ui.notice(what, advice, key="interrupted", bad=failed):
+        if ui.has_torch() and st.button("Resume", type="primary"):
+            _resume(run)
+        if now.points and st.button("Open in Explore"):
+            ui.go("explore", run=run.id)
+    if "refused" in st.session_state:
+        with ui.notice(st.session_state.pop("refused"), key="refused"):
+            pass
+    lines = run.log_tail() if failed or info.get("worker_gone") else []
+    if lines:
+        with st.expander("The worker’s last lines"):
+            st.code("\n".join(lines), language=None, wrap_lines=True)
+
+
+def _resume(run: Run) -> None:
+    """Starts the worker again; says why where that is refused."""
+    try:
+        start_worker(run)
+    except UserError as error:
+        st.session_state["refused"] = str(error)
+    st.rerun()
+
+
+def _instrument(now: Story) -> None:
+    """The operating point, live: finished prefixes draggable, the round in progress filling."""
+    info, beat = now.info, now.beat or {}
+    if info["kind"] != "distil" or not now.points:
+        return
+    training = info["state"] == "running" and beat.get("round") == len(now.points) + 1
+    data = payload(
+        now.points, info["teacher"], run=info["run"], title=info["title"], mode="live", rounds=info["config"]["rounds"],
+        prefix=ui.address().prefix or len(now.points),
+        progress={"round": beat["round"], "fraction": now.fraction} if training else None,
+    )  # fmt: skip
+    operating_point(data, key=f"watch-{info['run']}")
+
+
+def _rounds(now: Story) -> None:
+    """Edges, losses and attempts, with their numbers; nothing before the first round has started."""
+    if not now.attempts:
+        return
+    look = {"theme": ui.theme_name(), "rounds": now.info["config"]["rounds"]}
+    classes = (now.info["dataset"] or {}).get("classes") or ()
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.header("Does each student correct the ones before it?", anchor=False)
+        ui.muted("Above zero, the student corrects the ensemble on that class. Crosses lie below.")
+        figure = figures.edges(now.records, classes=classes, **look)
+        ui.chart(figure, "edges", f"Edge of each student by class, {len(now.records)} rounds")
+        with st.expander("The edges as a table"):
+            rows = [(row["round"], *(wording.signed(edge, 4) for edge in row["edges"])) for row in now.records]
+            ui.table(("Round", *classes), rows, numeric=range(1, 1 + len(classes)), label="Edges by round and class")
+    with right:
+        st.header("Attempts", anchor=False)
+        head = ("Round", "Composition", "Barrier", "Smallest edge", "Outcome")
+        ui.table(head, [_attempt(row) for row in now.attempts], numeric=(2, 3), label="Attempts")
+    st.header("How each round learned", anchor=False)
+    ui.chart(figures.losses(now.events, **look), "losses", "Distillation loss by epoch, a line a round")
+    with st.expander("The losses as a table"):
+        lines = figures.losses_record(now.events)
+        rows = [(line.round, *(wording.decimal(loss, 4) for loss in line.losses)) for line in lines]
+        longest = max((len(line.epochs) for line in lines), default=0)
+        head = ("Round", *(f"Epoch {epoch}" for epoch in range(1, longest + 1)))
+        ui.table(head, rows, numeric=range(1, longest + 1), label="Loss by round and epoch")
+
+
+def _epochs(now: Story) -> None:
+    """A teacher's training: accuracy on the validation split by epoch."""
+    st.header("How the teacher learns", anchor=False)
+    epochs = [event for event in now.events if event["kind"] == "epoch"]
+    figure = figures.learning(epochs, theme=ui.theme_name(), epochs=now.info["config"]["epochs"])
+    ui.chart(figure, "learning", "The teacher’s accuracy on the validation split by epoch")
+    with st.expander("The epochs as a table"):
+        rows = [
+            (e["epoch"], wording.decimal(e["loss"], 4), wording.percent(e["validation"]["accuracy"], 2)) for e in epochs
+        ]
+        ui.table(("Epoch", "Loss", "Accuracy on validation"), rows, numeric=(1, 2), label="The teacher’s epochs")
+
+
+def _attempt(row: dict[str, Any]) -> Sequence[str]:
+    edge = row.get("edge_min")
+    words = "–" if edge is None else wording.signed(edge, 3)
+    return row["round"], row["composition"], f"{row['barrier']:g}", words, OUTCOMES.get(row["outcome"], row["outcome"])
+
+
+def _log(now: Story, replay: Replay | None) -> None:
+    """What happened, in sentences, newest first; the newest is announced to screen readers once."""
+    lines = narration.happened(now.events, (now.info["dataset"] or {}).get("classes") or ())
+    st.header("What happened", anchor=False)
+    items = "".join(f"<li><time>{escape(time)}</time><span>{escape(text)}</span></li>" for time, text in lines)
+    st.html(f'<ol class="log">{items}</ol>')
+    if lines and not replay:
+        st.html(f'<p class="announce" role="status">{escape(lines[0][1])}</p>')

@@ -1,0 +1,68 @@
+"""Explore: the frontier of one run, the slider on it, and what changes with the prefix: classes, disagreements.
+
+`/explore?run=…&prefix=3&cost=macs` reproduces a view. The pickers stand outside; all the rest is one fragment, so that
+a settled thumb or a click on the chart redraws only what depends on it.
+"""
+
+import sys
+from pathlib import Path
+
+APP = str(Path(__file__).parents[1] / "app")
+if APP not in sys.path:  # the page may run alone
+    sys.path.insert(0, APP)
+
+import narration  # noqa: E402
+import sections  # noqa: E402
+import streamlit as st  # noqa: E402
+import ui  # noqa: E402
+from operating_point import operating_point, payload  # noqa: E402
+
+from bdistil.errors import UserError  # noqa: E402
+from bdistil.results import costs  # noqa: E402
+
+ui.style()
+left, right = st.columns([2, 1])
+run = ui.run_picker(left)
+info = run.info()
+if info["state"] in ("running", "queued"):
+    sections.growing(run, len(info["points"]))
+elif info["state"] in ("stopped", "failed"):
+    sections.unfinished(run, info)
+
+try:
+    results = ui.results(run)
+except UserError as error:
+    with ui.notice(str(error), key="results", bad=True):
+        if st.button("See all runs"):
+            ui.go("home")
+    st.stop()
+if not len(results.points):
+    st.title(narration.title(info, run.heartbeat()), anchor=False)
+    ui.muted(narration.FIRST_MODEL)
+    if st.button("Watch it on Distil", type="primary"):
+        ui.go("distil", run=run.id)
+    st.stop()
+axis = ui.cost_picker(right, costs.available(results.points))
+view = ui.chosen()
+if not view["prefix"]:
+    view["prefix"] = ui.middle(len(results.points)) if info["state"] == "finished" else len(results.points)
+
+
+@st.fragment
+def operating_view() -> None:
+    """The instrument, the constant chart, and all that depends on the prefix."""
+    data = payload(
+        results.points, results.run["teacher"], run=run.id, title=results.run["title"], rounds=results.rounds,
+        prefix=view["prefix"], push=view["push"], cost_axis=axis.key, heading_level=1,
+    )  # fmt: skip
+    prefix = view["prefix"] = operating_point(data, key="explore")
+    sections.frontier(results, axis)
+    mixed, classes = st.columns(2, gap="large")
+    with mixed:
+        sections.confusion(results, prefix)
+    with classes:
+        sections.by_class(results, prefix)
+    sections.disagreements(results, prefix)
+
+
+operating_view()

@@ -1,0 +1,81 @@
+"""Home: what this is, in three sentences and one instrument made from a real run; then the runs as cards."""
+
+import sys
+from pathlib import Path
+
+APP = str(Path(__file__).parents[1] / "app")
+if APP not in sys.path:  # the page may run alone
+    sys.path.insert(0, APP)
+
+import streamlit as st  # noqa: E402
+import ui  # noqa: E402
+from operating_point import operating_point, payload  # noqa: E402
+
+from bdistil.errors import UserError  # noqa: E402
+from bdistil.runs import list_runs, open_run  # noqa: E402
+
+WHAT = (
+    "B-DISTIL distils one large teacher model into small students, one boosting round at a time. After every round, "
+    "the students so far are a model you can use: a little more accurate than before, and a little more costly."
+)
+DRAG = " Drag the slider: these are the figures of a real run."
+MOST_CARDS = 30
+
+ui.style()
+runs = list_runs()
+finished = [s for s in runs if s.info and s.info["kind"] == "distil" and s.info["state"] == "finished"]
+# The sample with the most students, else one's own newest finished run.
+shown = max(finished, key=lambda s: (s.sample, len(s.info["points"]) if s.sample else 0), default=None)
+
+st.title("Choose how much accuracy to buy, and what to pay for it", anchor=False)
+ui.muted(WHAT + (DRAG if shown else ""))
+
+
+@st.fragment
+def instrument() -> None:
+    """The operating point of the run shown; its prefix is taken along to Explore."""
+    try:
+        run = open_run(shown.path)
+        results = ui.results(run)
+    except UserError as error:
+        with ui.notice(str(error), key="showpiece"):
+            return
+    data = payload(
+        results.points, results.run["teacher"], run=run.id, title=results.run["title"], mode="compact",
+        rounds=results.rounds, prefix=st.session_state.get("home-prefix", ui.middle(len(results.points))),
+    )  # fmt: skip
+    st.session_state["home-prefix"] = operating_point(data, key="home")
+    with st.container(key="home-buttons", horizontal=True):
+        if st.button("Explore this run", type="primary"):
+            ui.go("explore", run=run.id, prefix=st.session_state["home-prefix"])
+        if st.button("Distil a model of your own"):
+            ui.go("distil")
+
+
+if shown:
+    instrument()
+else:
+    with ui.notice("The sample runs are missing from this installation.",
+                   "Distil digits to get a frontier in about a minute.", key="samples"):  # fmt: skip
+        if st.button("Distil digits", type="primary"):
+            ui.go("distil")
+
+st.header("Runs", anchor=False)
+alive = any(s.info and s.info["state"] in ("running", "queued") for s in runs)
+
+
+@st.fragment(run_every=5 if alive else None)
+def run_cards() -> None:
+    """A card a run, newest first, the samples last; looks again while something trains."""
+    listed = list_runs()
+    own = [s for s in listed if not s.sample]
+    if len(own) > MOST_CARDS:
+        ui.muted(f"The newest {MOST_CARDS} of {len(own)} runs of your own, and the samples.")
+    drawn = own[:MOST_CARDS] + [s for s in listed if s.sample] + ([None] if not own else [])
+    for start in range(0, len(drawn), 3):
+        for column, summary in zip(st.columns(3), drawn[start : start + 3], strict=False):
+            with column:
+                ui.run_card(summary)
+
+
+run_cards()
