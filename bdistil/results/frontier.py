@@ -25,7 +25,8 @@ def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
     centre = share + z * z / (2 * total)
     half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     scale = 1 + z * z / total
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    # Rounding must not put 0 of n outside its own interval.
+    return min(share, max(0.0, (centre - half) / scale)), max(share, min(1.0, (centre + half) / scale))
 
 
 def scores(logits: np.ndarray, teacher: np.ndarray, labels: np.ndarray) -> dict[str, float]:

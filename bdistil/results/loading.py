@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -50,27 +51,33 @@ def load(run: Any) -> Results:
         run = open_run(run)
     info, folder = run.info(), Path(run.path)
     classes = tuple((info.get("dataset") or {}).get("classes") or ())
-    # Read the rounds once: a running worker may finish another one meanwhile.
-    rows = [entry["point"] for entry in run.rounds()]
-    if not rows:
-        empty = np.zeros((0, len(classes)), np.float32)
-        return Results(info, classes, np.zeros(0, np.int64), empty, empty[None][:0], pd.DataFrame())
     try:
-        with np.load(folder / "targets.npz") as targets:
-            labels, teacher = targets["labels_test"], targets["teacher_test"]
+        # Read the rounds once: a running worker may finish another one meanwhile.
+        rows = [entry["point"] for entry in run.rounds()]
+        if not rows:
+            empty = np.zeros((0, len(classes)), np.float32)
+            return Results(info, classes, np.zeros(0, np.int64), empty, empty[None][:0], pd.DataFrame())
+        labels, teacher = _arrays(folder / "targets.npz", "labels_test", "teacher_test")
         prefixes = _prefixes(folder, len(rows), float(info["scale"]["c"]))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise UserError(
-            f"The results of run {folder.name} cannot be read: {error}. The others are not affected."
+            f"The results of run {folder.name} cannot be read: a file is missing or damaged. "
+            "The others are not affected."
         ) from error
     return Results(info, classes, labels, teacher, prefixes, frame(rows, prefixes, teacher, labels))
+
+
+def _arrays(path: Path, *names: str) -> list[np.ndarray]:
+    """Arrays of an NPZ file, which is closed even where it is damaged (numpy leaves it open then)."""
+    with path.open("rb") as file, np.load(file) as arrays:
+        return [arrays[name] for name in names]
 
 
 def _prefixes(folder: Path, count: int, c: float) -> np.ndarray:
     """(T, N, L) float32 prefix logits on the teacher's scale; summed in double precision, in round order."""
     total, prefixes = np.float64(0), []
     for number in range(1, count + 1):
-        with np.load(folder / "rounds" / f"{number:02d}" / "logits.npz") as logits:
-            total = total + logits["test"].astype(np.float64)
+        (output,) = _arrays(folder / "rounds" / f"{number:02d}" / "logits.npz", "test")
+        total = total + output.astype(np.float64)
         prefixes.append((c * total / number).astype(np.float32))
     return np.stack(prefixes)

@@ -1,0 +1,47 @@
+"""Confusion and accuracy by class against counting by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bdistil.results import Results, load
+from bdistil.results.confusion import by_class, confusion
+from tests.builders import build_run
+
+
+def results(labels, answers, teacher, classes):
+    hot = np.eye(len(classes), dtype=np.float32)
+    return Results({}, tuple(classes), np.array(labels), hot[teacher], hot[answers][None], pd.DataFrame())
+
+
+def test_percent_of_the_row():
+    found = confusion(results([0, 0, 0, 0, 1], [0, 0, 0, 1, 0], [0, 0, 1, 1, 1], "ab"), 1)
+    np.testing.assert_array_equal(found.students, [[75, 25], [100, 0]])
+    np.testing.assert_array_equal(found.teacher, [[50, 50], [0, 100]])
+    np.testing.assert_array_equal(found.difference, [[25, -25], [100, -100]])
+
+
+def test_a_class_without_examples_is_zero_and_left_out_by_class():
+    found = results([0, 0], [0, 1], [0, 0], "abc")
+    assert confusion(found, 1).students[2].tolist() == [0, 0, 0]
+    table = by_class(found, 1)
+    assert table["name"].tolist() == ["a"]
+    assert table.loc[0, ["examples", "accuracy", "teacher", "difference"]].tolist() == [2, 0.5, 1.0, -50.0]
+
+
+def test_above_twelve_classes_the_twelve_worst_in_their_own_order():
+    labels = np.repeat(np.arange(15), 10)
+    answers = labels.copy()
+    for worst in range(3, 15):  # classes 0 to 2 are perfect
+        answers[worst * 10] = 0
+    found = confusion(results(labels, answers, labels, [f"c{i}" for i in range(15)]), 1)
+    assert found.classes == tuple(f"c{i}" for i in range(3, 15))
+    assert found.students.shape == (12, 12) and found.students.diagonal().tolist() == [90] * 12
+
+
+def test_the_worst_class_comes_first_and_classes_average_to_the_frontiers_accuracy(tmp_path):
+    loaded = load(build_run(tmp_path / "r"))
+    table = by_class(loaded, 3)
+    assert table["difference"].is_monotonic_increasing
+    weighted = (table["accuracy"] * table["examples"]).sum() / table["examples"].sum()
+    assert weighted == pytest.approx(loaded.points.loc[2, "accuracy"])

@@ -1,0 +1,113 @@
+"""The frontier's rows: intervals against independent computations, counts by hand, and what is read back from a run."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bdistil.errors import UserError
+from bdistil.results import frontier, load
+from bdistil.results.frontier import frame, point, points_lost, scores, wilson
+from tests.builders import build_run
+
+
+def one_hot(answers, classes=3):
+    return np.eye(classes, dtype=np.float32)[np.asarray(answers)]
+
+
+def test_wilson_matches_published_values():
+    # 81 of 263: Newcombe (1998), Statistics in Medicine 17, table I, method 3.
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1))
+def test_wilson_holds_the_share_and_stays_in_range(total, share):
+    right = round(share * total)
+    low, high = wilson(right, total)
+    assert 0 <= low <= right / total <= high <= 1
+
+
+def test_point_counts_by_hand():
+    labels = np.array([0, 1, 2, 0, 1])
+    before, now, teacher = one_hot([0, 0, 2, 1, 1]), one_hot([0, 1, 1, 1, 1]), one_hot([0, 1, 2, 1, 1])
+    cost = {"macs": 10, "parameters": 3, "bytes": 12, "memory_bytes": 5, "overhead_macs": 0, "carry_bytes": 1}
+    row = point(
+        2, now, teacher, labels, before, validation={"accuracy": 0.5, "agreement": 0.5}, cost=cost, teacher_macs=40
+    )
+    assert (row["accuracy"], row["agreement"]) == (0.6, 0.8)
+    assert (row["fixed"], row["broken"]) == (1, 1)  # the second example fixed, the third broken
+    assert row["macs_ratio"] == 0.25 and row["bytes"] == 12
+    assert row["train"] == {"accuracy": None, "agreement": None} and row["validation"]["accuracy"] == 0.5
+
+
+def test_the_first_point_and_a_black_box_leave_unknowns_empty():
+    row = point(1, one_hot([0, 1]), one_hot([0, 1]), np.array([0, 1]), cost={"macs": 10})
+    assert row["fixed"] is row["broken"] is row["macs_ratio"] is row["parameters"] is None
+
+
+def test_the_bootstrap_on_counts_is_the_bootstrap_over_examples():
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 3, 300)
+    prefix = one_hot(np.where(rng.random(300) < 0.85, labels, (labels + 1) % 3))
+    teacher = one_hot(np.where(rng.random(300) < 0.92, labels, (labels + 1) % 3))
+    difference = (teacher.argmax(1) == labels).astype(float) - (prefix.argmax(1) == labels)
+    draws = 100 * difference[rng.integers(0, 300, (20_000, 300))].mean(axis=1)
+    value, low, high = points_lost(prefix, teacher, labels)
+    assert value == pytest.approx(100 * difference.mean())
+    assert (low, high) == pytest.approx(np.percentile(draws, [2.5, 97.5]), abs=0.4)
+
+
+def test_points_lost_is_negative_for_a_better_prefix_and_exact_for_equal_answers():
+    labels = np.array([0, 1, 2, 0] * 25)
+    assert points_lost(one_hot(labels), one_hot((labels + 1) % 3), labels) == (-100, -100, -100)
+    assert points_lost(one_hot(labels), one_hot(labels), labels) == (0, 0, 0)
+
+
+def test_the_same_run_gives_the_same_interval(tmp_path):
+    path = build_run(tmp_path / "r")
+    pd.testing.assert_frame_equal(frontier(path), frontier(path))
+
+
+def test_frontier_of_24_prefixes_on_10_000_examples_takes_no_time():
+    rng = np.random.default_rng(0)
+    prefixes, teacher = rng.random((24, 10_000, 10), np.float32), rng.random((10_000, 10), np.float32)
+    labels, rows = rng.integers(0, 10, 10_000), [{"prefix": t} for t in range(24)]
+    began = time.process_time()
+    frame(rows, prefixes, teacher, labels)
+    assert time.process_time() - began < 0.5  # some 50 ms; the margin is for a busy machine
+
+
+def test_stored_rows_agree_with_the_stored_logits(tmp_path):
+    results = load(build_run(tmp_path / "r", rounds=4))
+    assert results.prefixes.shape == (4, 400, 10) and results.prefixes.dtype == np.float32
+    for prefix, row in zip(results.prefixes, results.points.to_dict("records"), strict=True):
+        again = scores(prefix, results.teacher, results.labels)
+        assert (row["accuracy"], row["agreement"]) == (again["accuracy"], again["agreement"])
+    assert {"prefix", "macs_ratio", "train_accuracy", "validation_agreement", "points_lost_low"} <= set(results.points)
+
+
+def test_prefixes_are_means_on_the_teachers_scale(tmp_path):
+    path = build_run(tmp_path / "r", rounds=3)
+    results = load(path)
+    f = [np.load(path / "rounds" / f"{t:02d}" / "logits.npz")["test"] for t in (1, 2, 3)]
+    c = results.run["scale"]["c"]
+    np.testing.assert_allclose(results.prefixes[2], c * (f[0] + f[1] + f[2]) / 3, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_run_without_a_finished_round_has_an_empty_frontier(tmp_path, state):
+    results = load(build_run(tmp_path / "r", state=state, done=0))
+    assert results.points.empty and len(results.prefixes) == 0
+
+
+def test_a_sample_without_train_logits_keeps_its_train_figures(tmp_path):
+    assert load(build_run(tmp_path / "r", train=False)).points["train_accuracy"].notna().all()
+
+
+def test_damaged_logits_are_a_sentence(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        load(build_run(tmp_path / "r", damage="logits"))
