@@ -80,11 +80,6 @@ def _scaled(value: float, units: tuple[str, ...]) -> str:
     return f"{text}{NO_BREAK}{unit}" if unit else text
 
 
-def milliseconds(value: float) -> str:
-    """`2.1 ms`."""
-    return f"{decimal(value)}{NO_BREAK}ms"
-
-
 def duration(seconds: float) -> str:
     """`10 s`, `52 min`, `2 h 10 min`: as exact as an estimate deserves."""
     if seconds < 59.5:

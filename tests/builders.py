@@ -108,10 +108,13 @@ def add_round(path: Path, seed: int = 0) -> None:
         splits = {
             name: (targets[f"teacher_{name}"], targets[f"labels_{name}"]) for name in ("train", "validation", "test")
         }
-    earlier = [dict(np.load(folder / "logits.npz")) for folder in sorted((path / "rounds").iterdir())]
+    earlier = []
+    for folder in sorted((path / "rounds").iterdir()):
+        with np.load(folder / "logits.npz") as logits:
+            earlier.append(dict(logits))
     run = _Writer(
-        path, info["dataset"]["name"], tuple(info["dataset"]["classes"]), "running", info["config"]["rounds"], number, 8,
-        0, datetime.fromisoformat(info["created"]),
+        path, info["dataset"]["name"], tuple(info["dataset"]["classes"]), "running", info["config"]["rounds"], number,
+        8, 0, datetime.fromisoformat(info["created"]),
     )  # fmt: skip
     run.clock = datetime.now(UTC)
     row = run.round(

@@ -1,5 +1,8 @@
 """Every contrast of the design, computed from the tokens: text at least 4.5:1, marks at least 3:1."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from bdistil.palette import THEMES, contrast, heat, mix, students
@@ -61,3 +64,12 @@ def test_heat_maps_are_readable_in_every_step(theme, hue):
 @themes
 def test_the_line_beyond_the_chosen_prefix_keeps_its_contrast(theme):
     assert contrast(mix(theme.background, theme.accent, 0.65), theme.background) >= 3
+
+
+def test_the_pages_style_sheet_has_the_same_colours():
+    style = (Path(__file__).parents[1] / "app" / "style.css").read_text()
+    tokens = re.findall(r"--([a-z-]+): light-dark\((#\w{6}), (#\w{6})\)", style)
+    assert len(tokens) > 10
+    for name, light, dark in tokens:
+        token = name.replace("-", "_")
+        assert (light, dark) == (getattr(THEMES["light"], token), getattr(THEMES["dark"], token)), name

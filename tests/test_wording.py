@@ -33,7 +33,6 @@ N, T = "\u00a0", "\u202f"
         (w.quantity(0), "0"),
         (w.size(2_800_000), f"2.8{N}MB"),
         (w.size(12), f"12{N}bytes"),
-        (w.milliseconds(2.14), f"2.1{N}ms"),
         (w.duration(0.2), f"1{N}s"),
         (w.duration(59.7), f"1{N}min"),
         (w.duration(3120), f"52{N}min"),
