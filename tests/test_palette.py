@@ -1,6 +1,7 @@
 """Every contrast of the design, computed from the tokens: text at least 4.5:1, marks at least 3:1."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,15 @@ def test_the_pages_style_sheet_has_the_same_colours():
     for name, light, dark in tokens:
         token = name.replace("-", "_")
         assert (light, dark) == (getattr(THEMES["light"], token), getattr(THEMES["dark"], token)), name
+
+
+def test_the_theme_of_the_server_has_the_same_colours():
+    config = tomllib.loads((Path(__file__).parents[1] / "app" / ".streamlit" / "config.toml").read_text())
+    names = {
+        "primaryColor": "accent", "backgroundColor": "background", "secondaryBackgroundColor": "surface",
+        "textColor": "text", "borderColor": "border", "linkColor": "accent", "grayColor": "control",
+        "grayTextColor": "muted",
+    }  # fmt: skip
+    for name, theme in THEMES.items():
+        told = config["theme"][name]
+        assert {key: told[key] for key in names} == {key: getattr(theme, token) for key, token in names.items()}
