@@ -110,11 +110,9 @@ def _growth(etas: Floats, largest: Floats, second: Floats) -> Floats:
     Hoeffding's and Bennett's bound; `etas` (etas, 1), `largest` b (L,), `second` V (etas, L); returns (etas, L).
     """
     x = etas * largest
-    # At extreme ηb Bennett's bound is infinite, or NaN where V has underflowed: fmin then takes Hoeffding's.
+    # Bennett's is infinite at extreme ηb, and NaN where V has underflowed or b is 0: fmin then takes Hoeffding's.
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        series = 1 / 2 + x / 6 + x**2 / 24 + x**3 / 120 + x**4 / 720  # the quotient itself cancels for small x
-        phi = np.where(x < 0.01, series, (np.expm1(x) - x) / x**2)
-        return np.fmin(x**2 / 2, etas**2 * phi * second)
+        return np.fmin(x**2 / 2, (np.expm1(x) - x) * (second / largest**2))
 
 
 class Certificate:

@@ -4,8 +4,10 @@ Results go to standard output, everything else to standard error. Exit status: 0
 2 unusable input (one sentence), 3 an honest "no", 130 stopped by Ctrl-C and resumable.
 """
 
+import json
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +16,15 @@ from bdistil.errors import UserError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Progressive ensembles of small students, distilled from one large teacher.")  # fmt: skip
 
+# Values are checked by the configuration, which knows their limits and words their errors: here they stay text.
+Text = str | None
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress display.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document and nothing else.")]
+Dataset = Annotated[str, typer.Option(help="A data set's name.")]
+Epochs = Annotated[Text, typer.Option(help="Epochs (of a round); the data set's recipe by default.")]
+Seed = Annotated[Text, typer.Option(help="Seed of weights, order and views.")]
+Threads = Annotated[Text, typer.Option(help="CPU threads; all cores but one by default.")]
+Rate = Annotated[Text, typer.Option(help="Peak learning rate.")]
 
 
 def main() -> None:
@@ -27,20 +37,82 @@ def main() -> None:
 
 
 @app.command()
+def data(name: Annotated[Text, typer.Argument(help="A data set to fetch.")] = None) -> None:
+    """List the data sets, or fetch one; prints its folder last."""
+    from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here
+
+    if name is not None:
+        print(fetch(name))
+        return
+    for known in CATALOGUE.values():
+        size = f"{known.train + known.validation + known.test} examples, {len(known.classes)} classes"
+        here = "here" if is_here(known.name) else f"{known.download_bytes / 1e6:.0f} MB to download"
+        print(f"{known.name:16} {known.modality:8} {size:28} {known.licence:16} {here}")
+    print(data_home())
+
+
+@app.command()
 def teach(
-    dataset: Annotated[str, typer.Option(help="A data set's name.")],
-    teacher: Annotated[str | None, typer.Option(help="An architecture; the data set's own by default.")] = None,
-    epochs: Annotated[str | None, typer.Option(help="Epochs; the recipe's by default.")] = None,
-    seed: Annotated[str, typer.Option(help="Seed of weights, order and augmentation.")] = "0",
-    threads: Annotated[str | None, typer.Option(help="CPU threads; all cores but one by default.")] = None,
+    dataset: Dataset,
+    teacher: Annotated[Text, typer.Option(help="An architecture; the data set's own by default.")] = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    learning_rate: Rate = None,
+    threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a teacher; prints its name last."""
     from bdistil.config import TeachConfig
     from bdistil.runs import create_run
 
-    config = TeachConfig.create(dataset, architecture=teacher, epochs=epochs, seed=seed, threads=threads)
+    config = TeachConfig.create(
+        dataset, architecture=teacher, epochs=epochs, seed=seed, learning_rate=learning_rate, threads=threads
+    )
     print(_follow(create_run(config), quiet)["teacher_name"])
+
+
+@app.command()
+def run(
+    dataset: Annotated[Text, typer.Option(help="A data set's name.")] = None,
+    teacher: Annotated[Text, typer.Option(help="A teacher's name or folder; the data set's own by default.")] = None,
+    student: Annotated[Text, typer.Option(help="A student's name.")] = None,
+    rounds: Annotated[Text, typer.Option(help="How many students.")] = None,
+    seed: Seed = None,
+    method: Annotated[Text, typer.Option(help="b-distil.")] = None,
+    composition: Annotated[Text, typer.Option(help="alone, add or concat.")] = None,
+    loss: Annotated[Text, typer.Option(help="ensemble or student.")] = None,
+    divergence: Annotated[Text, typer.Option(help="kl or squared.")] = None,
+    temperature: Annotated[Text, typer.Option(help="Temperature τ of kl.")] = None,
+    label_share: Annotated[Text, typer.Option(help="Share of cross-entropy with the labels.")] = None,
+    barrier: Annotated[Text, typer.Option(help="1/γ, the weight of the log barrier.")] = None,
+    epochs: Epochs = None,
+    learning_rate: Rate = None,
+    weight_decay: Annotated[Text, typer.Option(help="Weight decay of matrices and kernels.")] = None,
+    batch_size: Annotated[Text, typer.Option(help="Examples per batch.")] = None,
+    views: Annotated[Text, typer.Option(help="Views of each training input, itself included.")] = None,
+    threads: Threads = None,
+    config: Annotated[Path | None, typer.Option(help="A JSON file: the `config` of `show RUN --json`.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Distil a teacher into students, round by round; prints the run's id last."""
+    from bdistil.runs import create_run
+
+    given = dict(
+        dataset=dataset, teacher=teacher, student=student, rounds=rounds, seed=seed, method=method,
+        composition=composition, loss=loss, divergence=divergence, temperature=temperature, label_share=label_share,
+        barrier=barrier, epochs=epochs, learning_rate=learning_rate, weight_decay=weight_decay, batch_size=batch_size,
+        views=views, threads=threads,
+    )  # fmt: skip
+    chosen = _distil_config(given, config)
+    if dry_run:
+        from bdistil.estimate import describe, estimate
+
+        expected = estimate(chosen)
+        print(json.dumps(expected) if as_json else describe(expected))
+        return
+    print(_follow(create_run(chosen), quiet)["run"])
 
 
 @app.command()
@@ -55,15 +127,97 @@ def resume(run: str, quiet: Quiet = False, worker: Annotated[bool, typer.Option(
     print(_follow(open_run(run), quiet)["run"])
 
 
-def _follow(run, quiet: bool) -> dict:
-    """Start a worker, show its progress until it ends, and return run.json; exits 130, 1 or 2 where it didn't finish."""
+@app.command()
+def stop(run: str) -> None:
+    """Ask a run to stop after the current batch; prints its id last."""
+    from bdistil.runs import open_run
+
+    chosen = open_run(run)
+    if not chosen.is_alive():
+        raise UserError(f"{run} is not training.")
+    chosen.request_stop()
+    print(chosen.id)
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """All runs, samples included."""
+    from bdistil.runs import list_runs
+    from bdistil.runs.report import listing
+
+    summaries = list_runs()
+    if as_json:
+        print(json.dumps(listing(summaries)))
+        return
+    for summary in summaries:
+        told = f"{summary.info['state']:9} {summary.info['title']}" if summary.info else summary.error
+        print(f"{summary.id:44} {told}")
+
+
+@app.command()
+def show(run: str, as_json: Json = False) -> None:
+    """One run: what it is and, per prefix, what it reaches and costs."""
+    from bdistil.runs import open_run
+    from bdistil.runs.report import report
+
+    document = report(open_run(run))
+    if as_json:
+        print(json.dumps(document))
+        return
+    print(f"{document['run']}: {document['state']}{': ' + document['error'] if document['error'] else ''}")
+    for row in document["frontier"]:
+        share = f"{100 * row['macs_ratio']:.1f} % of the teacher" if row["macs_ratio"] is not None else ""
+        print(f"{row['prefix']:3} {100 * row['accuracy']:6.2f} %  {row['macs'] / 1e6:8.3f} M MACs  {share}")
+
+
+@app.command("app")
+def app_(port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8501) -> None:
+    """Open the dashboard: what `streamlit run app/main.py` does."""
+    import socket
+    import subprocess
+
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise UserError(f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}.")
+    main_file = Path(__file__).parents[1] / "app" / "main.py"
+    sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), "--server.port", str(port)]))
+
+
+def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
+    """The configuration of what is given on the command line, before what the file says, before the recipe."""
+    from bdistil.config import DistilConfig
+    from bdistil.teachers import card_for
+
+    stored = _stored_config(file) if file else {}
+    values = stored | {name: value for name, value in given.items() if value is not None}
+    if "dataset" not in values:
+        raise UserError("No data set was named. Say which, for example: --dataset digits.")
+    dataset = values.pop("dataset")
+    teacher = values.pop("teacher", None)
+    return DistilConfig.create(dataset, teacher=card_for(teacher, dataset)["name"], **values)
+
+
+def _stored_config(file: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(file.read_text())
+    except (OSError, ValueError):
+        raise UserError(f"{file} is no readable JSON file. Give the `config` of bdistil show RUN --json.") from None
+    if not isinstance(stored, dict):
+        raise UserError(f"{file} holds no configuration. Give the `config` of bdistil show RUN --json.")
+    return stored
+
+
+def _follow(run: Any, quiet: bool) -> dict[str, Any]:
+    """Start a worker and show its progress until it ends; returns run.json. Exits 130 where it was stopped, 1 or 2
+    where it failed."""
     from bdistil.runs.launch import start_worker
     from bdistil.watching import watch
 
     start_worker(run)
     info = watch(run, quiet)
     if info["state"] == "failed":
-        raise UserError(info["error"])
+        print(info["error"], file=sys.stderr)
+        sys.exit(info["exit_status"])
     if info["state"] != "finished":
         print(f"Stopped; go on with: bdistil resume {run.id}", file=sys.stderr)
         sys.exit(130)

@@ -1,15 +1,29 @@
 """What a worker does with a run of each kind: phase by phase, writing what is finished into the run's directory."""
 
+import io
+import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
-from bdistil.config import TeachConfig
+from bdistil.boosting import B, theory_eta
+from bdistil.config import DistilConfig, TeachConfig
+from bdistil.cost import prefix_costs
 from bdistil.data import Dataset, load_dataset
+from bdistil.data.views import Augmentation, view
+from bdistil.distil import Round, Task, distil
+from bdistil.ensemble import ProgressiveEnsemble
+from bdistil.paths import home
+from bdistil.results.frontier import point, scores
+from bdistil.runs.files import new_folder, write_bytes
 from bdistil.runs.store import Run
+from bdistil.students.build import rebuild
 from bdistil.teach import finish_teacher, teach
-from bdistil.training import Checkpoint, Position, Watch
+from bdistil.teachers.cards import card_for
+from bdistil.teachers.logits import TeacherLogits
+from bdistil.training import Checkpoint, Position, Stopped, Watch
 from bdistil.worker import Pulse, versions
 
 
@@ -29,6 +43,68 @@ def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     run.record("teacher_finished", teacher=card["name"], card=card)
 
 
+def distil_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
+    """Ask the teacher, train round after round from where the run stands, and save the ensemble."""
+    config, device = DistilConfig(**run.stored()["config"]), best_device()
+    card = card_for(config.teacher, config.dataset)
+    run.update(phase="teacher")
+    run.record("phase", phase="teacher")
+    task = make_task(config, card, pulse, device)
+    _describe_task(run, config, task, card)
+
+    run.update(phase="rounds")
+    run.record("phase", phase="rounds")
+    ensemble, finished = restore(run, task)
+    _tell_untold_rounds(run)
+    watch = _watch(run, pulse, seconds, config.rounds)
+    for t in range(len(finished) + 1, config.rounds + 1):
+        _announce(run, config, t)
+        if t == len(finished) + 1:
+            rounds = distil(config, task, ensemble, finished, checkpoint=_checkpoint(run), watch=watch, device=device)
+        _keep_round(run, task, ensemble, next(rounds), card)
+        run.update(seconds=seconds())
+
+    run.update(phase="report")
+    run.record("phase", phase="report")
+    ensemble.cpu().save(run.path / "ensemble")
+
+
+def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = None, device: str = "cpu") -> Task:
+    """The data set with the teacher's logits on its splits and on the views of its training inputs."""
+    data, ask = load_dataset(config.dataset), TeacherLogits(card, device)
+    augmentation = Augmentation(config.shift, config.flip)
+    views = np.stack([view(data.x_train, v, config.seed, augmentation) for v in range(config.views)])
+    pictures = [data.x_validation, data.x_test, *views]
+    total = sum(map(len, pictures))
+
+    def ticker(before: int, count: int) -> Callable[[float], None]:
+        def tick(done: float) -> None:
+            if pulse:
+                pulse.beat(phase="teacher", fraction=(before + done * count) / total)
+                if pulse.stop():
+                    raise Stopped
+
+        return tick
+
+    befores = np.cumsum([0, *map(len, pictures)])
+    validation, test, *view_logits = (
+        ask(x, ticker(int(before), len(x))) for x, before in zip(pictures, befores, strict=False)
+    )
+    return Task(data, {"train": view_logits[0], "validation": validation, "test": test}, views, np.stack(view_logits))
+
+
+def restore(run: Run, task: Task) -> tuple[ProgressiveEnsemble, list[np.ndarray]]:
+    """The ensemble of a run's finished rounds, and f_t of each on the training inputs."""
+    config = run.stored()["config"]
+    ensemble, finished = task.ensemble(dataset=config["dataset"], teacher=config["teacher"]), []
+    for folder in run.round_folders():
+        spec = json.loads((folder / "student.json").read_text())
+        ensemble.append(rebuild(spec, (folder / "student.safetensors").read_bytes()))
+        with np.load(folder / "logits.npz", allow_pickle=False) as logits:
+            finished.append(logits["train"])
+    return ensemble.eval(), finished
+
+
 def describe(data: Dataset) -> dict[str, Any]:
     """A data set as run.json tells it."""
     known = data.info
@@ -42,6 +118,72 @@ def describe(data: Dataset) -> dict[str, Any]:
 def best_device() -> str:
     """A GPU where there is one."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, Any]) -> None:
+    """Write targets.npz, the previews, and what run.json says of the task."""
+    data = task.data
+    targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
+    targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
+    _write_arrays(run.path / "targets.npz", targets)
+    previews = home() / "previews" / f"{config.dataset}.npz"
+    if not previews.exists():
+        previews.parent.mkdir(parents=True, exist_ok=True)
+        images = data.x_test[:, 0] if data.x_test.shape[1] == 1 else data.x_test.transpose(0, 2, 3, 1)
+        _write_arrays(previews, {"images": images, "max": np.array(data.x_train.max())})
+    told = {key: card.get(key) for key in ("name", "accuracy", "accuracy_low", "accuracy_high", "macs", "parameters",
+                                           "bytes")}  # fmt: skip
+    eta_b = theory_eta(len(data.x_train), config.rounds) * B
+    scale = {"c": task.c, "B": B, "eta_B": eta_b, "temperature": config.temperature}
+    run.update(dataset=describe(data), teacher={**told, "latency_ms": {}}, scale=scale)
+
+
+def _announce(run: Run, config: DistilConfig, t: int) -> None:
+    run.record("round_started", round=t, attempt=1, composition=config.composition, barrier=config.barrier,
+               epochs=config.epochs)  # fmt: skip
+
+
+def _keep_round(run: Run, task: Task, ensemble: ProgressiveEnsemble, done: Round, card: dict[str, Any]) -> None:
+    """Write a finished round, whole or not at all, then tell of it."""
+    t = len(ensemble)
+    prefixes = {split: _prefixes(run, task, split, done) for split in task.teacher}
+    labels = {split: task.data.split(split)[1] for split in task.teacher}
+    told = {split: scores(prefixes[split][-1], task.teacher[split], labels[split]) for split in ("train", "validation")}
+    row = point(
+        t, prefixes["test"][-1], task.teacher["test"], labels["test"], prefixes["test"][-2] if t > 1 else None,
+        **told, cost=prefix_costs(ensemble)[-1], teacher_macs=card["macs"],
+    )  # fmt: skip
+    with new_folder(run.path / "rounds" / f"{t:02d}") as folder:
+        (folder / "student.safetensors").write_bytes(done.student.weights())
+        (folder / "student.json").write_text(json.dumps(done.student.spec))
+        (folder / "logits.npz").write_bytes(_arrays(done.outputs))
+        (folder / "round.json").write_text(json.dumps({"record": done.record, "point": row}, allow_nan=False))
+    _tell_untold_rounds(run)
+
+
+def _prefixes(run: Run, task: Task, split: str, done: Round) -> list[np.ndarray]:
+    """c·F_{t−1} (where there is one) and c·F_t of a split, summed in double precision in round order."""
+    students = []
+    for folder in run.round_folders():
+        with np.load(folder / "logits.npz", allow_pickle=False) as logits:
+            students.append(logits[split])
+    students.append(done.outputs[split])
+    sums = np.cumsum(np.stack(students).astype(np.float64), axis=0)
+    return [(task.c * sums[t - 1] / t).astype(np.float32) for t in (len(sums) - 1, len(sums)) if t]
+
+
+def _tell_untold_rounds(run: Run) -> None:
+    """Events and summary of finished rounds that a crash kept from being told."""
+    rounds = run.rounds()
+    told = {event["round"] for event in run.events()[0] if event["kind"] == "round_finished"}
+    for number, entry in enumerate(rounds, start=1):
+        if number not in told:
+            condition = {key: entry["record"][key] for key in ("composition", "barrier", "edge_min", "edges",
+                                                               "relative_edges", "certified")}  # fmt: skip
+            run.record("attempt_finished", round=number, attempt=1, outcome="kept", **condition)
+            run.record("round_finished", round=number, **entry)
+    summary = [{key: entry["point"][key] for key in ("prefix", "accuracy", "macs", "macs_ratio")} for entry in rounds]
+    run.update(rounds_done=len(rounds), points=summary)
 
 
 def _checkpoint(run: Run) -> Checkpoint:
@@ -66,4 +208,14 @@ def _watch(run: Run, pulse: Pulse, seconds: Callable[[], float], rounds: int) ->
     return Watch(batch, finished, pulse.stop)
 
 
-PHASES = {"teach": teach_phases}
+def _arrays(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _write_arrays(path: Any, arrays: dict[str, np.ndarray]) -> None:
+    write_bytes(path, _arrays(arrays))
+
+
+PHASES = {"teach": teach_phases, "distil": distil_phases}

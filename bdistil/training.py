@@ -53,37 +53,38 @@ class Checkpoint:
 
     path: Path
 
-    def save(self, position: Position, epoch: int, model: nn.Module, optimizer: torch.optim.Optimizer,
+    def save(self, position: Position, record: dict[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer,
              extra: dict[str, Tensor]) -> None:  # fmt: skip
-        """Write weights, buffers, the optimiser's state and `extra` after `epoch` finished epochs, atomically."""
+        """Write weights, buffers, the optimiser's state, `extra` and the finished epoch's record, atomically."""
         tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
         tensors |= {f"extra.{name}": t for name, t in extra.items()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": t for name, t in state.items()}
-        metadata = {"position": json.dumps(asdict(position)), "epoch": str(epoch)}
+        metadata = {"position": json.dumps(asdict(position)), "record": json.dumps(record)}
         write_bytes(self.path, save({n: t.contiguous() for n, t in tensors.items()}, metadata))
 
     def load(self, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer,
-             extra: dict[str, Tensor]) -> int:  # fmt: skip
-        """Put the saved state in place; returns the finished epochs, 0 where the checkpoint is of another position.
+             extra: dict[str, Tensor]) -> dict[str, Any] | None:  # fmt: skip
+        """Put the saved state in place; returns the last epoch's record, None where there is none of this position.
 
         Raises UserError if the file is damaged.
         """
         if not self.path.exists():
-            return 0
+            return None
         try:
             with safe_open(self.path, "pt") as file:
                 metadata = file.metadata()
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if json.loads(metadata["position"]) != asdict(position):
-                return 0
+                return None
+            record = json.loads(metadata["record"])
             model.load_state_dict(_under("model.", tensors))
             optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_state(tensors)})
         except (SafetensorError, KeyError, RuntimeError, ValueError):
             raise UserError(f"{self.path.name} is damaged. Delete it and resume: the round starts again.") from None
         for name, tensor in _under("extra.", tensors).items():
             extra[name].copy_(tensor)
-        return int(metadata["epoch"])
+        return record
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -112,16 +113,17 @@ def train(
     checkpoint: Checkpoint | None = None,
     extra: dict[str, Tensor] | None = None,
     watch: Watch | None = None,
-) -> None:
-    """Train `model` for `epochs`, going on from its checkpoint.
+) -> dict[str, Any]:
+    """Train `model` for `epochs`, going on from its checkpoint; returns the last epoch's record.
 
     `batches(epoch)` yields an epoch's batches, `loss(batch)` is a scalar, `rate(done)` the learning rate after a share
     `done` in [0, 1] of all steps, `evaluate()` the figures of an epoch on the validation split, `extra` further tensors
-    that training changes. Raises Stopped at the first batch after the watch says so.
+    that training changes. A record has epoch, epochs, loss, validation, seconds of the epoch and in total.
+    Raises Stopped at the first batch after the watch says so.
     """
     watch, extra = watch or Watch(), extra or {}
-    finished = checkpoint.load(position, model, optimizer, extra) if checkpoint else 0
-    for epoch in range(finished, epochs):
+    record = (checkpoint.load(position, model, optimizer, extra) if checkpoint else None) or {"epoch": 0, "total": 0.0}
+    for epoch in range(record["epoch"], epochs):
         started, total = time.monotonic(), 0.0
         model.train()
         for number, batch in enumerate(batches(epoch)):
@@ -134,13 +136,16 @@ def train(
             optimizer.step()
             total += value.item()
             watch.batch(position, epoch + 1, epochs, number + 1, batches_per_epoch)
-        record = {"epoch": epoch + 1, "epochs": epochs, "loss": total / batches_per_epoch}
         if not math.isfinite(total):
             raise UserError("Training diverged: the loss is no longer a number. Choose a smaller learning rate.")
-        record |= {"validation": evaluate(), "seconds": time.monotonic() - started}
+        figures = {"loss": total / batches_per_epoch, "validation": evaluate()}
+        seconds = time.monotonic() - started
+        record = {"epoch": epoch + 1, "epochs": epochs, **figures, "seconds": seconds,
+                  "total": record["total"] + seconds}  # fmt: skip
         watch.epoch(position, record)
         if checkpoint:
-            checkpoint.save(position, epoch + 1, model, optimizer, extra)
+            checkpoint.save(position, record, model, optimizer, extra)
+    return record
 
 
 def one_cycle(peak: float, warm_up: float, start: float = 0.04, end: float = 0.0) -> Callable[[float], float]:

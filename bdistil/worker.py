@@ -80,13 +80,11 @@ def work(run: Run) -> int:
         except _NoTurn:
             _end(run, "stopped", phase=None)
         except UserError as error:
-            _fail(run, str(error))
-            return 2
+            return _fail(run, str(error), 2)
         except OSError as error:
-            _fail(run, _sentence(error))
-            return 1
+            return _fail(run, _sentence(error), 1)
         except Exception as error:
-            _fail(run, f"Something went wrong in the program itself ({type(error).__name__}: {error}).")
+            _fail(run, f"Something went wrong in the program itself ({type(error).__name__}: {error}).", 1)
             raise
         return 0
 
@@ -158,11 +156,12 @@ def _end(run: Run, state: str, **fields: Any) -> None:
     (run.path / "stop").unlink(missing_ok=True)
 
 
-def _fail(run: Run, sentence: str) -> None:
+def _fail(run: Run, sentence: str, status: int) -> int:
     """Say what happened, as far as the disk lets us; a run that was removed meanwhile is left alone."""
     with contextlib.suppress(OSError, UserError):
-        run.update(state="failed", error=sentence)
+        run.update(state="failed", error=sentence, exit_status=status)
         run.record("failed", error=sentence)
+    return status
 
 
 def _sentence(error: OSError) -> str:

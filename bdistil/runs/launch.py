@@ -10,6 +10,9 @@ from bdistil.runs import events
 from bdistil.runs.files import write_json
 from bdistil.runs.store import Run
 
+# Waiting threads sleep: where others use the cores too, spinning ones would slow a training down by an order.
+ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
 
 def start_worker(run: Run) -> int:
     """Start, or go on with, a run's training in a process of its own; returns the process id.
@@ -28,7 +31,7 @@ def start_worker(run: Run) -> int:
     with open(run.path / "worker.log", "ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=run.path.parent,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **ENVIRONMENT},
         )  # fmt: skip
     beat = {"host": socket.gethostname(), "pid": process.pid, "time": events.now()}
     write_json(run.path / "heartbeat.json", beat, durable=False)
