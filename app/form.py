@@ -36,14 +36,16 @@ def form() -> None:
     options, price = st.columns([3, 2], gap="large")
     with options:
         given = _options()
-    with price, st.container(border=True, key="price"):
+    with price:
         try:
+            teachers.card_for(given["teacher"], given["dataset"])
             config = DistilConfig.create(**given)
         except UserError as error:
             with ui.notice(str(error), key="config"):
                 pass
         else:
-            _price(config)
+            with st.container(border=True, key="price"):
+                _price(config)
     with st.expander("Train a teacher of your own", key="teach"):
         _teacher_form()
 

@@ -11,6 +11,8 @@ HERE = Path(__file__).parent
 PAGES = HERE.parent / "pages"
 
 st.set_page_config("B-DISTIL Explorer", page_icon=str(HERE / "static" / "icon.png"), layout="wide")
+mark = "dark" if st.context.theme.type == "dark" else "light"
+st.logo(str(HERE.parent / "assets" / "logo" / f"word-mark-{mark}.svg"), size="large")
 st.navigation(
     [
         st.Page(PAGES / "home.py", title="Home", default=True),

@@ -30,8 +30,9 @@ class Story:
 
     @property
     def signature(self) -> tuple:
-        """Changes when charts, tables or the log should be drawn again; not with an epoch or a batch."""
-        return self.info["state"], self.info["phase"], self.told, len(self.points)
+        """Changes when charts, tables or the log should be drawn again: a student's epoch is too little for that."""
+        epochs = len(self.events) - self.told if self.info["kind"] == "teach" else 0
+        return self.info["state"], self.info["phase"], self.told, epochs
 
     @property
     def fraction(self) -> float:

@@ -70,9 +70,9 @@ def notice(what: str, advice: str = "", *, key: str, bad: bool = False) -> Itera
             yield
 
 
-def muted(sentence: str) -> None:
-    """A paragraph in the muted colour, at most 62 characters wide."""
-    st.html(f'<p class="muted">{escape(sentence)}</p>')
+def muted(sentence: str, lead: bool = False) -> None:
+    """A caption in the muted colour; `lead`: a paragraph of prose, at most 62 characters wide."""
+    st.html(f'<p class="muted{" lead" if lead else ""}">{escape(sentence)}</p>')
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, numeric: Sequence[int] = (), label: str) -> None:
@@ -143,7 +143,7 @@ def chosen() -> dict[str, Any]:
 def run_picker(place: DeltaGenerator) -> Run:
     """Draws the picker of Explore and returns its run; explains, and ends the page, where there is none to show.
 
-    On arrival the address decides, else what was looked at before, else the newest run; from then on the picker does.
+    On arrival the address decides, else what was looked at before, else the newest run with a point; later the picker.
     """
     runs = {summary.id: summary for summary in distillations()}
     view = chosen()
@@ -172,7 +172,8 @@ def _arrive(view: dict[str, Any], runs: Mapping[str, RunSummary]) -> None:
     elif asked.run:
         view |= {"run": asked.run, "prefix": asked.prefix or 0}
     if view["run"] not in runs:
-        view |= {"run": next(iter(runs)), "prefix": 0}
+        newest = next((name for name, summary in runs.items() if summary.info["points"]), next(iter(runs)))
+        view |= {"run": newest, "prefix": 0}
     view["cost"] = asked.cost or view["cost"]
     st.session_state[PICKER] = view["run"]
 
@@ -210,7 +211,7 @@ def run_label(runs: Mapping[str, RunSummary], name: str) -> str:
     elif info["state"] != "finished":
         parts.append(STATES[info["state"]])
     if not runs[name].sample and sum(other.info["title"] == info["title"] for other in runs.values()) > 1:
-        parts.append(f"{datetime.fromisoformat(info['created']).astimezone():%d %b %H:%M:%S}")
+        parts.append(f"{datetime.fromisoformat(info['created']).astimezone():%d %b, %H:%M}")
     return ", ".join(parts)
 
 
@@ -236,7 +237,7 @@ def clicked(chart: str) -> None:
 def run_card(summary: RunSummary | None) -> None:
     """Draws the card of a run; None: the card that invites to a first one."""
     name = summary.id if summary else "first"
-    with st.container(border=True, key=f"card-{name}"):
+    with st.container(border=True, key=f"card-{name}", height="stretch"):
         if summary is None:
             _card_text("Your first run", "not started", "", "Digits take about a minute.")
             if st.button("Distil digits", key="card-button-first"):

@@ -174,7 +174,8 @@ def _rounds(now: Story) -> None:
     with right:
         st.header("Attempts", anchor=False)
         head = ("Round", "Composition", "Barrier", "Smallest edge", "Outcome")
-        ui.table(head, [_attempt(row) for row in now.attempts], numeric=(2, 3), label="Attempts")
+        resting = now.info["state"] not in LIVE
+        ui.table(head, [_attempt(row, resting) for row in now.attempts], numeric=(2, 3), label="Attempts")
     st.header("How each round learned", anchor=False)
     ui.chart(figures.losses(now.events, **look), "losses", "Distillation loss by epoch, a line a round")
     with st.expander("The losses as a table"):
@@ -198,10 +199,11 @@ def _epochs(now: Story) -> None:
         ui.table(("Epoch", "Loss", "Accuracy on validation"), rows, numeric=(1, 2), label="The teacher’s epochs")
 
 
-def _attempt(row: dict[str, Any]) -> Sequence[str]:
-    edge = row.get("edge_min")
+def _attempt(row: dict[str, Any], resting: bool) -> Sequence[str]:
+    edge = row["edge_min"]
+    outcome = "interrupted" if resting and row["outcome"] == "training" else row["outcome"]
     words = "–" if edge is None else wording.signed(edge, 3)
-    return row["round"], row["composition"], f"{row['barrier']:g}", words, OUTCOMES.get(row["outcome"], row["outcome"])
+    return row["round"], row["composition"], f"{row['barrier']:g}", words, OUTCOMES.get(outcome, outcome)
 
 
 def _log(now: Story, replay: Replay | None) -> None:

@@ -19,8 +19,10 @@ DISTIL_RECIPES: dict[str, dict[str, Any]] = {
     "fashion-mnist": dict(student="cnn-m", rounds=6, epochs=10, batch_size=128, views=6, shift=1, flip=False),
 }
 TEACH_RECIPES: dict[str, dict[str, Any]] = {
-    "digits": dict(architecture="resnet-s", epochs=60, batch_size=64, shift=1, flip=False, cutout=0),
-    "fashion-mnist": dict(architecture="resnet-m", epochs=30, batch_size=128, shift=2, flip=True, cutout=8),
+    "digits": dict(architecture="resnet-s", epochs=60, batch_size=64, shift=1, flip=False, cutout=0, crop=0),
+    "fashion-mnist": dict(
+        architecture="resnet-m", epochs=24, batch_size=128, shift=2, flip=True, cutout=8, crop=24
+    ),
 }
 
 _POSITIVE = "a number above 0"
@@ -86,6 +88,7 @@ class TeachConfig(_Config):
     weight_decay: float = Field(default=5e-4, ge=0, le=1, title="Weight decay", description="a number from 0 to 1")
     label_smoothing: float = Field(default=0.05, ge=0, lt=1, title="Label smoothing", description="at least 0, below 1")
     cutout: int = Field(ge=0, le=16, title="Cut-out", description="a whole number of pixels from 0 to 16")
+    crop: int = Field(ge=0, le=512, title="Crop", description="a whole number of pixels from 0 to 512")
 
     def checked(self) -> Self:
         check_architecture(self.architecture)

@@ -38,9 +38,10 @@ except UserError as error:
     st.stop()
 if not len(results.points):
     st.title(narration.title(info, run.heartbeat()), anchor=False)
-    ui.muted(narration.FIRST_MODEL)
-    if st.button("Watch it on Distil", type="primary"):
-        ui.go("distil", run=run.id)
+    if info["state"] in ("running", "queued"):
+        ui.muted(narration.FIRST_MODEL)
+        if st.button("Watch it on Distil", type="primary"):
+            ui.go("distil", run=run.id)
     st.stop()
 axis = ui.cost_picker(right, costs.available(results.points))
 view = ui.chosen()

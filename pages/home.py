@@ -28,7 +28,7 @@ finished = [s for s in runs if s.info and s.info["kind"] == "distil" and s.info[
 shown = max(finished, key=lambda s: (s.sample, len(s.info["points"]) if s.sample else 0), default=None)
 
 st.title("Choose how much accuracy to buy, and what to pay for it", anchor=False)
-ui.muted(WHAT + (DRAG if shown else ""))
+ui.muted(WHAT + (DRAG if shown else ""), lead=True)
 
 
 @st.fragment

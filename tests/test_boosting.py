@@ -154,6 +154,14 @@ def test_round_one_has_edges_of_exactly_zero_and_counts_as_met():
     assert record["effective_examples"] == pytest.approx(len(g_hat))
 
 
+def test_signed_weights_are_those_that_give_a_candidate_its_edges():
+    g_hat, (f, candidate) = simulated(rounds=2)
+    booster = Certificate(g_hat, rounds=2)
+    booster.update(f)
+    edges = (booster.signed_weights() * (candidate - g_hat)).sum(axis=0)
+    np.testing.assert_allclose(booster.candidate(candidate)["edges"], edges, rtol=1e-9)
+
+
 def test_weighing_a_candidate_changes_nothing_and_agrees_with_taking_it():
     g_hat, students = simulated()
     booster, undisturbed = Certificate(g_hat, rounds=4), Certificate(g_hat, rounds=4)

@@ -1,4 +1,4 @@
-"""The operating-point slider: the finding as a sentence, a small frontier whose x-axis is the slider, figures, cost bar.
+"""The operating-point slider: the finding as a sentence, a small frontier whose x-axis is the slider, figures, costs.
 
     payload.py        frontier -> JSON, all texts formatted; pure
     instrument.html   the nodes, once
@@ -27,10 +27,10 @@ _instrument = st.components.v2.component(
 
 
 def operating_point(data: dict[str, Any], key: str) -> int:
-    """Draws the instrument and returns the settled prefix: what the thumb told in this rerun, else what `data` asks for.
+    """Draws the instrument; returns the settled prefix: what the thumb told in this rerun, else what `data` asks for.
 
-    data: from `payload`. The page holds the prefix: it stores what comes back and passes it in the next payload. To move
-    the thumb (a chart click, an address) it passes another prefix with a grown `push`. 0 before the first point.
+    data: from `payload`. The page holds the prefix: it stores what comes back and passes it in the next payload. To
+    move the thumb (a chart click, an address) it passes another prefix with a grown `push`. 0 before the first point.
     """
     told_key = f"{key}-told"
 

@@ -143,8 +143,9 @@ class Instrument {
     this.textWidth = (text) => canvas.measureText(text).width;
     this.rem = rem;
     this.margin = 0.875 * rem; // of the axis beyond its first and last prefix
-    const overhang = this.textWidth(points.at(-1).cost) / 2 - this.margin;
-    const right = Math.max(this.margin, overhang + this.margin);
+    // Room for the last tick's cost, reserved before it is there.
+    const costs = ["88.8 M", ...points.map((point) => point.cost)];
+    const right = Math.max(this.margin, ...costs.map((cost) => this.textWidth(cost) / 2));
     const labels = Math.max(...y.ticks.map((tick) => this.textWidth(tick.text)));
     const first = labels + 0.75 * rem + this.margin;
     this.spacing = rounds > 1 ? (width - right - first) / (rounds - 1) : 0;
@@ -260,9 +261,10 @@ class Instrument {
   }
 
   drawFigures() {
-    const { heading_level: level, labels, note } = this.data;
+    const { heading_level: level, labels, note, points } = this.data;
     this.sentence = document.createElement(`h${level}`);
     this.find(".headline").replaceChildren(this.sentence);
+    this.reserve(points);
     this.find(".note").textContent = note;
     const [big, small] = [this.find(".big"), this.find(".small")];
     big.replaceChildren();
@@ -275,11 +277,21 @@ class Instrument {
       value.className = "value";
       aside.className = "aside";
       unit.className = "unit";
+      aside.hidden = points.every((point) => point.figures[index].aside === "");
       value.append(document.createTextNode(""), unit);
       group.append(term, value, aside);
       (index < 2 ? big : small).append(group);
       return { number: value.firstChild, unit, aside };
     });
+  }
+
+  reserve(points) {
+    // The tallest sentence's height, so that nothing below jumps while dragging.
+    const heights = points.map((point) => {
+      this.sentence.textContent = point.sentence;
+      return this.sentence.offsetHeight;
+    });
+    this.sentence.style.minHeight = `${Math.max(...heights)}px`;
   }
 
   drawBar() {
@@ -315,8 +327,7 @@ class Instrument {
       const { value, unit, aside } = point.figures[index];
       figure.number.data = value;
       figure.unit.textContent = unit && `\u00a0${unit}`;
-      figure.aside.textContent = aside;
-      figure.aside.hidden = aside === "";
+      figure.aside.textContent = aside || "\u00a0";
     });
     this.drawPoint(point);
     this.drawLabels(point);

@@ -7,6 +7,7 @@ cost axis; ticks, cost bar and the last student's cost follow the axis.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from bdistil import palette, wording
-from bdistil.results.costs import AXES, CostAxis, tick_text, ticks
+from bdistil.results.costs import AXES, CostAxis, tick_text
 
 Row = Mapping[str, Any]
 TICK_TEXT = {"bytes": wording.size, "macs_ratio": wording.share}  # other columns are counts
@@ -66,27 +67,23 @@ def payload(
             "cost": "" if wording.missing(axis.of_teacher(teacher)) else f"the teacher: {_whole(axis, teacher)}",
         },
         "y": scale(rows, teacher["accuracy"]) if rows else None,
-        "ramp": [
-            list(pair) for pair in zip(*(palette.students(rounds, name) for name in ("light", "dark")), strict=True)
-        ],
+        "ramp": [list(pair) for pair in ramp],
         "progress": dict(progress) if progress else None,
         "note": "There is one student so far; the slider opens with the second." if len(rows) == 1 < rounds else "",
     }
 
 
 def scale(rows: Sequence[Row], teacher_accuracy: float) -> dict[str, Any]:
-    """Accuracy axis, {"low", "high", "ticks": [{"at", "text"}]}: holds all intervals and the teacher, starts at a tick."""
-    low = min(row["accuracy_low"] for row in rows)
-    high = max(teacher_accuracy, *(row["accuracy_high"] for row in rows))
-    values = ticks(100 * low, 100 * high)
-    step = values[1] - values[0] if len(values) > 1 else 1.0
-    if 100 * low < values[0]:
-        values.insert(0, values[0] - step)
-    marks = [
-        {"at": value / 100, "text": f"{text}{wording.NO_BREAK}%"}
-        for value, text in zip(values, tick_text(values), strict=True)
-    ]
-    return {"low": values[0] / 100, "high": max(high, values[-1] / 100), "ticks": marks}
+    """Accuracy axis, {"low", "high", "ticks": [{"at", "text"}]}: holds all intervals and the teacher."""
+    low = 100 * min(row["accuracy_low"] for row in rows)
+    high = 100 * max(teacher_accuracy, *(row["accuracy_high"] for row in rows))
+    # A step of 1, 2 or 5 times a power of ten that leaves about four lines: the plot is small.
+    power = 10.0 ** math.floor(math.log10((high - low) / 4))
+    step = next(each * power for each in (1, 2, 5, 10) if each * power >= (high - low) / 4)
+    values = [step * count for count in range(math.floor(low / step), math.floor(high / step) + 1)]
+    texts = [f"{text}{wording.NO_BREAK}%" for text in tick_text(values)]
+    marks = [{"at": value / 100, "text": text} for value, text in zip(values, texts, strict=True)]
+    return {"low": values[0] / 100, "high": high / 100, "ticks": marks}
 
 
 def _records(points: pd.DataFrame | Sequence[Row]) -> list[Row]:

@@ -18,17 +18,19 @@ class Augmentation:
     shift: largest shift in each direction, in pixels (every shift is equally likely).
     flip: whether half of the images are mirrored left to right.
     cutout: side of one square that is blanked at a random place, in pixels; 0 for none.
+    crop: side of a square window at a random place that alone is kept, in pixels; 0 for the whole image.
     """
 
     shift: int = 0
     flip: bool = False
     cutout: int = 0
+    crop: int = 0
 
 
 def augment(x: np.ndarray, generator: np.random.Generator, augmentation: Augmentation) -> np.ndarray:
     """Returns one randomly changed copy of each image.
 
-    x: uint8 (N, C, H, W). Returns uint8 (N, C, H, W); `x` itself is left as it is.
+    x: uint8 (N, C, H, W). Returns uint8 (N, C, H, W), or (N, C, crop, crop); `x` itself is left as it is.
     """
     count, _, height, width = x.shape
     changed = x.copy()
@@ -42,6 +44,8 @@ def augment(x: np.ndarray, generator: np.random.Generator, augmentation: Augment
         inside_columns = _square_span(count, width, generator, augmentation.cutout)
         square = inside_rows[:, :, None] & inside_columns[:, None, :]  # (N, H, W)
         changed *= ~square[:, None]
+    if augmentation.crop:
+        changed = _window(changed, generator, augmentation.crop, augmentation.crop)
     return changed
 
 
@@ -66,11 +70,16 @@ def digest(array: np.ndarray) -> str:
 
 def _shifted(x: np.ndarray, generator: np.random.Generator, largest: int) -> np.ndarray:
     """Shifts each image of (N, C, H, W) by whole pixels drawn from −largest … largest, filling with 0."""
-    count, _, height, width = x.shape
     padded = np.pad(x, ((0, 0), (0, 0), (largest, largest), (largest, largest)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
-    down, right = generator.integers(0, 2 * largest + 1, size=(2, count))
-    return windows[np.arange(count), :, down, right]
+    return _window(padded, generator, *x.shape[2:])
+
+
+def _window(x: np.ndarray, generator: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Cuts a window (N, C, height, width) out of each image of (N, C, H, W), every place being equally likely."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, (height, width), axis=(2, 3))
+    down = generator.integers(0, windows.shape[2], size=len(x))
+    right = generator.integers(0, windows.shape[3], size=len(x))
+    return windows[np.arange(len(x)), :, down, right]
 
 
 def _square_span(count: int, length: int, generator: np.random.Generator, side: int) -> np.ndarray:

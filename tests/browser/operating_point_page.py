@@ -17,6 +17,8 @@ from operating_point import operating_point, payload  # noqa: E402
 
 st.set_page_config(page_title="Operating point", layout="wide")
 
+st.html(f"<style>{(ROOT / 'app' / 'style.css').read_text()}</style>")
+
 TEACHER = {"accuracy": 0.943, "macs": 44_600_000, "parameters": 2_800_000, "bytes": 11_200_000}
 
 
