@@ -6,13 +6,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from bdistil.data import data_home, is_here
+from tests.absent import absent
 
 
 @pytest.fixture
 def fashion_mnist_files():
     """The folder of the real Fashion-MNIST files."""
     if not is_here("fashion-mnist"):
-        pytest.skip("Fashion-MNIST is not in BDISTIL_DATA.")
+        absent("Fashion-MNIST is not in BDISTIL_DATA; fetch it with: bdistil data fashion-mnist.")
     return data_home() / "FashionMNIST" / "raw"
 
 
