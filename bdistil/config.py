@@ -34,7 +34,7 @@ class _Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     recipes: ClassVar[dict[str, dict[str, Any]]]
 
-    dataset: str
+    dataset: str = Field(title="Dataset", description="a name")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed", description="a whole number from 0 to 2147483647")
     epochs: int = Field(ge=1, le=1000, title="Epochs", description="a whole number from 1 to 1000")
     batch_size: int = Field(ge=1, le=4096, title="Batch size", description="a whole number from 1 to 4096")
@@ -55,9 +55,14 @@ class _Config(BaseModel):
         unknown = sorted(set(given) - set(cls.model_fields))
         if unknown:
             raise UserError(f"There is no option called {unknown[0]}.{nearest(unknown[0], cls.model_fields)}")
-        values = cls.recipe(info(dataset).name) | {name: v for name, v in given.items() if v is not None}
+        values = cls.recipe(info(str(dataset)).name) | {name: v for name, v in given.items() if v is not None}
+        return cls.build(dataset=dataset, **values)
+
+    @classmethod
+    def build(cls, **values: Any) -> Self:
+        """The configuration of exactly these values. Raises UserError as `create` does."""
         try:
-            return cls.model_validate({"dataset": dataset, **values}).checked()
+            return cls.model_validate(values).checked()
         except ValidationError as error:
             raise UserError(cls._sentence(error)) from None
 
@@ -73,7 +78,10 @@ class _Config(BaseModel):
     @classmethod
     def _sentence(cls, error: ValidationError) -> str:
         first = error.errors()[0]
-        field = cls.model_fields[str(first["loc"][0])]
+        name = str(first["loc"][0])
+        if first["type"] == "missing" or name not in cls.model_fields:
+            return f"This configuration was written by another version: check its option {name}."
+        field = cls.model_fields[name]
         return f"{field.title} must be {field.description}; “{first['input']}” is not."
 
 
@@ -83,7 +91,7 @@ class TeachConfig(_Config):
     kind: ClassVar = "teach"
     recipes: ClassVar = TEACH_RECIPES
 
-    architecture: str
+    architecture: str = Field(title="Teacher", description="a name")
     learning_rate: float = Field(default=0.1, gt=0, le=10, title="Learning rate", description=_POSITIVE)
     weight_decay: float = Field(default=5e-4, ge=0, le=1, title="Weight decay", description="a number from 0 to 1")
     label_smoothing: float = Field(default=0.05, ge=0, lt=1, title="Label smoothing", description="at least 0, below 1")
@@ -104,8 +112,8 @@ class DistilConfig(_Config):
     kind: ClassVar = "distil"
     recipes: ClassVar = DISTIL_RECIPES
 
-    teacher: str
-    student: str
+    teacher: str = Field(title="Teacher", description="a name or a folder")
+    student: str = Field(title="Student", description="a name")
     rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
     method: Literal["b-distil"] = Field(default="b-distil", title="Method", description="b-distil")
     composition: Literal["alone", "add", "concat"] = Field(

@@ -122,7 +122,7 @@ def train_student(
         config.student, input_shape=known.input_shape, classes=len(known.classes), composition=config.composition,
         previous=ensemble.students[-1] if len(ensemble) else None,
     ).to(device)  # fmt: skip
-    optimizer = torch.optim.AdamW(decayed(student, config.weight_decay), lr=0.0, fused=True)
+    optimizer = torch.optim.AdamW(decayed(student, config.weight_decay), lr=0.0)
     barrier = Barrier(len(known.classes), config.barrier).to(device)
     signed = torch.from_numpy(certificate.signed_weights().astype(np.float32)).to(device)
     view_targets = np.stack([normalised(logits, task.c).astype(np.float32) for logits in task.view_logits])

@@ -1,0 +1,151 @@
+"""`BDistil`: the engine on arrays, in scikit-learn's manner. Nothing is written to disk.
+
+`fit` runs the same rounds as a run of the command line does (`distil.distil`); fitted attributes end in an underscore.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from bdistil.config import DistilConfig
+from bdistil.data.dataset import Dataset, DatasetInfo
+from bdistil.data.views import Augmentation, view
+from bdistil.distil import BATCH, Task, distil
+from bdistil.ensemble import ProgressiveEnsemble
+from bdistil.errors import UserError
+
+
+class BDistil(ClassifierMixin, BaseEstimator):
+    """A progressive ensemble of small students, distilled from a teacher's logits.
+
+    student: a name of `students.catalogue`. rounds: T, 1 … 64. random_state: seed of weights, order and views; the
+    other parameters are those of `config.DistilConfig`. Augmented views need the teacher's logits on them, which `fit`
+    is not given, so it trains on the inputs as they are.
+
+    Attributes after `fit`: ensemble_ (`ProgressiveEnsemble`), classes_ (L,), edges_ (T, L): edge_j of each student on
+    the training inputs under the weights of its round; records_: what `show RUN --json` lists under "rounds".
+    """
+
+    def __init__(
+        self,
+        student: str = "cnn-s",
+        rounds: int = 6,
+        *,
+        composition: str = "add",
+        loss: str = "ensemble",
+        divergence: str = "kl",
+        temperature: float = 2.0,
+        label_share: float = 0.0,
+        barrier: float = 0.3,
+        epochs: int = 10,
+        learning_rate: float = 8e-3,
+        weight_decay: float = 1e-2,
+        batch_size: int = 128,
+        random_state: int = 0,
+    ):
+        self.student = student
+        self.rounds = rounds
+        self.composition = composition
+        self.loss = loss
+        self.divergence = divergence
+        self.temperature = temperature
+        self.label_share = label_share
+        self.barrier = barrier
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.random_state = random_state
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None, *, teacher_logits: np.ndarray,
+            validation_data: tuple[np.ndarray, np.ndarray] | None = None) -> "BDistil":  # fmt: skip
+        """Distil. X: raw inputs uint8 (N, channels, height, width), or (N, height, width) for one channel.
+
+        y: labels (N,), needed only for a label share; else the teacher's answers stand in. teacher_logits: (N, L).
+        validation_data: (X, teacher_logits) to report on after each epoch. Raises UserError for what does not fit.
+        """
+        config = self._config()
+        X, g = _images(X), _logits(teacher_logits, len(X))
+        self.classes_ = np.unique(y) if y is not None else np.arange(g.shape[1])
+        if len(self.classes_) != g.shape[1]:
+            raise UserError(f"The teacher answers {g.shape[1]} classes, y has {len(self.classes_)}. Give both the same.")
+        labels = np.searchsorted(self.classes_, y) if y is not None else g.argmax(1)
+        x_check, g_check = validation_data if validation_data is not None else (X[:1], g[:1])
+        x_check, g_check = _images(x_check), _logits(g_check, len(x_check))
+        check = (x_check, g_check.argmax(1))
+        known = DatasetInfo(
+            name="arrays", title="Arrays", modality="image", classes=tuple(map(str, self.classes_)),
+            input_shape=X.shape[1:], train=len(X), validation=len(x_check), test=0, split="as given", licence="",
+            source="", download_bytes=0, preview=False,
+        )  # fmt: skip
+        data = Dataset.of(known, {"train": (X, labels), "validation": check, "test": (X[:1], labels[:1])})
+        views = np.stack([view(X, v, config.seed, Augmentation()) for v in range(config.views)])
+        task = Task(data, {"train": g, "validation": g_check, "test": g[:1]}, views, g[None])
+        self.ensemble_ = task.ensemble()
+        self.records_ = [done.record for done in distil(config, task, self.ensemble_)]
+        self.edges_ = np.array([record["edges"] for record in self.records_])
+        return self
+
+    def staged_decision_function(self, X: np.ndarray) -> Iterator[np.ndarray]:
+        """Raw inputs (N, …) to the logits (N, L) of prefix 1, 2, … T, on the teacher's scale, in one pass."""
+        check_is_fitted(self)
+        X = _images(X)
+        batches = [self.ensemble_.staged(X[start : start + BATCH]) for start in range(0, len(X), BATCH)]
+        for parts in zip(*batches, strict=True):
+            yield np.concatenate([part.cpu().numpy() for part in parts])
+
+    def decision_function(self, X: np.ndarray, prefix: int | None = None) -> np.ndarray:
+        """Logits (N, L) of a prefix (default: all students), on the teacher's scale."""
+        check_is_fitted(self)
+        ensemble, X = self.ensemble_.truncate(len(self.ensemble_) if prefix is None else prefix), _images(X)
+        last = []
+        for start in range(0, len(X), BATCH):
+            *_, logits = ensemble.staged(X[start : start + BATCH])
+            last.append(logits.cpu().numpy())
+        return np.concatenate(last)
+
+    def predict(self, X: np.ndarray, prefix: int | None = None) -> np.ndarray:
+        """Classes (N,) by a prefix (default: all students)."""
+        return self.classes_[self.decision_function(X, prefix).argmax(1)]
+
+    def predict_until(self, X: np.ndarray, deadline_ms: float) -> np.ndarray:
+        """Classes (N,) by as many students as are expected to finish within the deadline, at least one."""
+        check_is_fitted(self)
+        logits, _ = self.ensemble_.predict_until(_images(X), deadline_ms)
+        return self.classes_[logits.cpu().numpy().argmax(1)]
+
+    def _config(self) -> DistilConfig:
+        given = {name: value for name, value in self.get_params().items() if name != "random_state"}
+        return DistilConfig.build(
+            dataset="arrays", teacher="arrays", seed=self.random_state, views=1, shift=0, flip=False, **given
+        )
+
+
+def load(folder: str | Path) -> ProgressiveEnsemble:
+    """The ensemble saved in a folder, or the finished run of that id. Raises UserError if there is none."""
+    from bdistil.runs import open_run
+
+    folder = Path(folder)
+    return ProgressiveEnsemble.load(folder if (folder / "ensemble.json").is_file() else open_run(folder).path / "ensemble")
+
+
+def _images(X: Any) -> np.ndarray:
+    X = np.asarray(X)
+    X = X[:, None] if X.ndim == 3 else X
+    if X.ndim != 4 or not len(X):
+        raise UserError(f"Inputs have shape {X.shape}; give (N, channels, height, width) or (N, height, width).")
+    if X.dtype != np.uint8 and not (np.isfinite(X).all() and (X == X.astype(np.uint8)).all()):
+        raise UserError("Inputs must be raw pixels: whole numbers from 0 to 255.")
+    return X.astype(np.uint8)
+
+
+def _logits(logits: Any, rows: int) -> np.ndarray:
+    logits = torch.as_tensor(logits).detach().cpu().numpy().astype(np.float32)
+    if logits.ndim != 2 or len(logits) != rows:
+        raise UserError(f"The teacher's logits have shape {logits.shape}; give one row for each of the {rows} inputs.")
+    return logits
