@@ -13,7 +13,7 @@ import typer
 
 from bdistil.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False,
                   help="Progressive ensembles of small students, distilled from one large teacher.")  # fmt: skip
 
 # Values are checked by the configuration, which knows their limits and words their errors: here they stay text.
@@ -30,10 +30,12 @@ Rate = Annotated[Text, typer.Option(help="Peak learning rate.")]
 def main() -> None:
     """The program: one sentence on standard error and exit 2 for unusable input."""
     try:
-        app()
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UserError as error:
         print(error, file=sys.stderr)
-        sys.exit(2)
+    except typer.TyperException as error:  # how the command line itself is used
+        print(f"{error.format_message().rstrip('.')}. See bdistil --help.", file=sys.stderr)
+    sys.exit(2)
 
 
 @app.command()
@@ -171,7 +173,7 @@ def show(run: str, as_json: Json = False) -> None:
 
 
 @app.command("app")
-def app_(port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8501) -> None:
+def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard.")] = 8501) -> None:
     """Open the dashboard: what `streamlit run app/main.py` does."""
     import socket
     import subprocess
@@ -192,9 +194,8 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     values = stored | {name: value for name, value in given.items() if value is not None}
     if "dataset" not in values:
         raise UserError("No data set was named. Say which, for example: --dataset digits.")
-    dataset = values.pop("dataset")
-    teacher = values.pop("teacher", None)
-    return DistilConfig.create(dataset, teacher=card_for(teacher, dataset)["name"], **values)
+    dataset, teacher = str(values.pop("dataset")), values.pop("teacher", None)
+    return DistilConfig.create(dataset, teacher=card_for(teacher and str(teacher), dataset)["name"], **values)
 
 
 def _stored_config(file: Path) -> dict[str, Any]:
@@ -218,6 +219,9 @@ def _follow(run: Any, quiet: bool) -> dict[str, Any]:
     if info["state"] == "failed":
         print(info["error"], file=sys.stderr)
         sys.exit(info["exit_status"])
+    if info["worker_gone"]:
+        print(f"The worker ended without a word; go on with: bdistil resume {run.id}", file=sys.stderr)
+        sys.exit(1)
     if info["state"] != "finished":
         print(f"Stopped; go on with: bdistil resume {run.id}", file=sys.stderr)
         sys.exit(130)

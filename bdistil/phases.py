@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from bdistil.data import Dataset, load_dataset
 from bdistil.data.views import Augmentation, view
 from bdistil.distil import Round, Task, distil
 from bdistil.ensemble import ProgressiveEnsemble
+from bdistil.errors import UserError
 from bdistil.paths import home
 from bdistil.results.frontier import point, scores
 from bdistil.runs.files import new_folder, write_bytes
@@ -29,7 +31,7 @@ from bdistil.worker import Pulse, versions
 
 def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     """Train a teacher and save it with its card."""
-    config = TeachConfig(**run.stored()["config"])
+    config = TeachConfig.build(**run.stored()["config"])
     data = load_dataset(config.dataset)
     run.update(phase="teacher", dataset=describe(data))
     run.record("phase", phase="teacher")
@@ -45,7 +47,7 @@ def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
 
 def distil_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     """Ask the teacher, train round after round from where the run stands, and save the ensemble."""
-    config, device = DistilConfig(**run.stored()["config"]), best_device()
+    config, device = DistilConfig.build(**run.stored()["config"]), best_device()
     card = card_for(config.teacher, config.dataset)
     run.update(phase="teacher")
     run.record("phase", phase="teacher")
@@ -94,14 +96,20 @@ def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = 
 
 
 def restore(run: Run, task: Task) -> tuple[ProgressiveEnsemble, list[np.ndarray]]:
-    """The ensemble of a run's finished rounds, and f_t of each on the training inputs."""
+    """The ensemble of a run's finished rounds, and f_t of each on the training inputs.
+
+    Raises UserError for a damaged round.
+    """
     config = run.stored()["config"]
     ensemble, finished = task.ensemble(dataset=config["dataset"], teacher=config["teacher"]), []
     for folder in run.round_folders():
-        spec = json.loads((folder / "student.json").read_text())
-        ensemble.append(rebuild(spec, (folder / "student.safetensors").read_bytes()))
-        with np.load(folder / "logits.npz", allow_pickle=False) as logits:
-            finished.append(logits["train"])
+        try:
+            spec = json.loads((folder / "student.json").read_text())
+            ensemble.append(rebuild(spec, (folder / "student.safetensors").read_bytes()))
+            with open(folder / "logits.npz", "rb") as file, np.load(file, allow_pickle=False) as logits:
+                finished.append(logits["train"])
+        except (UserError, FileNotFoundError, ValueError, KeyError, EOFError, BadZipFile):
+            raise UserError(f"{folder} is damaged. Delete it and later rounds, and resume to train them again.") from None
     return ensemble.eval(), finished
 
 
@@ -121,8 +129,13 @@ def best_device() -> str:
 
 
 def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, Any]) -> None:
-    """Write targets.npz, the previews, and what run.json says of the task."""
-    data = task.data
+    """Write targets.npz, the previews, and what run.json says of the task.
+
+    Raises UserError if the teacher or the data are no longer those of the run's finished rounds.
+    """
+    data, before = task.data, run.stored()
+    if before["rounds_done"] and (before["scale"]["c"], before["dataset"]["checksum"]) != (task.c, data.checksum):
+        raise UserError("The teacher or the data set has changed since this run began. Start a new run.")
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
     _write_arrays(run.path / "targets.npz", targets)

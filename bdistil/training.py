@@ -80,10 +80,10 @@ class Checkpoint:
             record = json.loads(metadata["record"])
             model.load_state_dict(_under("model.", tensors))
             optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_state(tensors)})
-        except (SafetensorError, KeyError, RuntimeError, ValueError):
-            raise UserError(f"{self.path.name} is damaged. Delete it and resume: the round starts again.") from None
-        for name, tensor in _under("extra.", tensors).items():
-            extra[name].copy_(tensor)
+            for name, tensor in _under("extra.", tensors).items():
+                extra[name].copy_(tensor)
+        except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError):
+            raise UserError(f"{self.path} is damaged. Delete it and resume: the round starts again.") from None
         return record
 
     def remove(self) -> None:
@@ -136,9 +136,10 @@ def train(
             optimizer.step()
             total += value.item()
             watch.batch(position, epoch + 1, epochs, number + 1, batches_per_epoch)
-        if not math.isfinite(total):
+        validation = evaluate()
+        if not all(map(math.isfinite, (total, *validation.values()))):
             raise UserError("Training diverged: the loss is no longer a number. Choose a smaller learning rate.")
-        figures = {"loss": total / batches_per_epoch, "validation": evaluate()}
+        figures = {"loss": total / batches_per_epoch, "validation": validation}
         seconds = time.monotonic() - started
         record = {"epoch": epoch + 1, "epochs": epochs, **figures, "seconds": seconds,
                   "total": record["total"] + seconds}  # fmt: skip

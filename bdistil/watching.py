@@ -15,7 +15,8 @@ def watch(run: Run, quiet: bool, poll: float = 0.3) -> dict[str, Any]:
     previous = [signal.signal(number, lambda *_: run.request_stop()) for number in (signal.SIGINT, signal.SIGTERM)]
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     try:
-        with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
             task = progress.add_task(run.id, total=1.0)
             while run.is_alive():
                 beat = run.heartbeat() or {}

@@ -66,12 +66,11 @@ def work(run: Run) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(pulse, "signalled", True))
     os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
-    lock = run.lock()
     try:
-        lock.acquire(timeout=2)
+        held = run.lock().acquire(timeout=2)
     except Timeout:
         raise UserError("This run is training already.") from None
-    with lock:
+    with held:
         pulse.beat(phase=None)
         try:
             with _turn(run, pulse):
@@ -81,6 +80,8 @@ def work(run: Run) -> int:
             _end(run, "stopped", phase=None)
         except UserError as error:
             return _fail(run, str(error), 2)
+        except ModuleNotFoundError as error:
+            return _fail(run, f"Training needs {error.name}, which is not here: pip install 'bdistil[train]'.", 2)
         except OSError as error:
             return _fail(run, _sentence(error), 1)
         except Exception as error:
@@ -96,20 +97,20 @@ class _NoTurn(Exception):
 @contextlib.contextmanager
 def _turn(run: Run, pulse: Pulse) -> Iterator[None]:
     """One training at a time: wait, as `queued`, until the others of this store have ended."""
-    turn = FileLock(home() / "training.lock")
-    try:
-        turn.acquire(timeout=0)
-    except Timeout:
-        run.update(state="queued", error=None)
-        run.record("queued")
-        while True:
-            if pulse.stop():
-                raise _NoTurn from None
-            pulse.beat(phase=None)
-            with contextlib.suppress(Timeout):
-                turn.acquire(timeout=0.5)
-                break
-    with turn:
+    turn, patience = FileLock(home() / "training.lock"), 0.0
+    while True:
+        try:
+            held = turn.acquire(timeout=patience)
+            break
+        except Timeout:
+            if not patience:
+                run.update(state="queued", error=None)
+                run.record("queued")
+            patience = 0.5
+        if pulse.stop():
+            raise _NoTurn
+        pulse.beat(phase=None)
+    with held:
         yield
 
 
@@ -139,9 +140,9 @@ def _train(run: Run, pulse: Pulse) -> None:
         place = {key: pulse.fields.get(key) for key in ("phase", "round", "epoch")}
         _end(run, "stopped", **place)
         return
-    (run.path / "checkpoint.safetensors").unlink(missing_ok=True)
     run.update(seconds=seconds())
     _end(run, "finished", seconds=seconds())
+    (run.path / "checkpoint.safetensors").unlink(missing_ok=True)  # last: a kill before it costs nothing
 
 
 def versions() -> dict[str, str]:

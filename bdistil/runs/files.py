@@ -27,7 +27,7 @@ def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     if durable:
-        sync_folder(path.parent)
+        sync(path.parent)
 
 
 def write_json(path: Path, document: dict[str, Any], durable: bool = True) -> None:
@@ -47,18 +47,18 @@ def new_folder(path: Path) -> Iterator[Path]:
         temporary.chmod(0o755)
         yield temporary
         for file in temporary.rglob("*"):
-            sync_folder(file)
-        sync_folder(temporary)
+            sync(file)
+        sync(temporary)
         if path.exists():
             shutil.rmtree(path)
         os.replace(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
-def sync_folder(path: Path) -> None:
+def sync(path: Path) -> None:
     """Flush a file or a folder's entries to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

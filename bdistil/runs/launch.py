@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 
 from bdistil.errors import UserError
 from bdistil.runs import events
@@ -17,7 +18,7 @@ ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 def start_worker(run: Run) -> int:
     """Start, or go on with, a run's training in a process of its own; returns the process id.
 
-    Raises UserError if the run is a sample, is training already, or has finished.
+    Raises UserError if the run is a sample, is training already, has finished, or cannot be written.
     """
     if run.sample:
         raise UserError("This run ships with the product and cannot be trained further.")
@@ -26,13 +27,19 @@ def start_worker(run: Run) -> int:
         raise UserError("This run is training already.")
     if info["state"] == "finished":
         raise UserError("This run has finished; there is nothing to resume.")
-    (run.path / "stop").unlink(missing_ok=True)
-    command = [sys.executable, "-m", "bdistil", "resume", run.id, "--worker"]
-    with open(run.path / "worker.log", "ab") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=run.path.parent,
-            env={**os.environ, **ENVIRONMENT},
-        )  # fmt: skip
-    beat = {"host": socket.gethostname(), "pid": process.pid, "time": events.now()}
-    write_json(run.path / "heartbeat.json", beat, durable=False)
+    try:
+        (run.path / "stop").unlink(missing_ok=True)
+        run.update(state="queued", error=None)
+        command = [sys.executable, "-P", "-m", "bdistil", "resume", str(run.path), "--worker"]
+        with open(run.path / "worker.log", "ab") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, **ENVIRONMENT},
+            )  # fmt: skip
+        # Nobody waits for the worker, but a process that has ended stays a zombie until its parent has looked.
+        threading.Thread(target=process.wait, daemon=True).start()
+        beat = {"host": socket.gethostname(), "pid": process.pid, "time": events.now()}
+        write_json(run.path / "heartbeat.json", beat, durable=False)
+    except OSError as error:
+        raise UserError(f"The run in {run.path} cannot be written ({error.strerror}); mend that and resume.") from None
     return process.pid

@@ -12,23 +12,28 @@ Whether a run is training is not what its file says but whether a worker holds i
 the process.
 """
 
+import errno
+import fcntl
 import json
+import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.errors import UserError, nearest
 from bdistil.paths import ASSETS, home
 from bdistil.runs import events
-from bdistil.runs.files import write_json
+from bdistil.runs.files import sync, write_json
 
 SCHEMA = 1
+STATES = ("queued", "running", "stopped", "failed", "finished")
 
 
 @dataclass(frozen=True)
@@ -71,19 +76,19 @@ class Run:
         """run.json as it was written. Raises UserError as `info` does."""
         try:
             info = json.loads((self.path / "run.json").read_text())
-            schema = info["schema"]
-            if schema <= SCHEMA:
-                info["run"], info["kind"], info["state"], info["config"], info["created"]  # noqa: B018
+            newer = info["schema"] > SCHEMA
         except FileNotFoundError:
             if not self.path.is_dir():
                 raise UserError(f"There is no run called {self.id}; it may have been deleted.") from None
-            raise UserError("This run cannot be read: its run.json is missing. The others are not affected.") from None
-        except (ValueError, KeyError, TypeError):
-            raise UserError(
-                "This run cannot be read: its run.json is incomplete. The others are not affected."
-            ) from None
-        if schema > SCHEMA:
+            raise _unreadable("its run.json is missing") from None
+        except OSError as error:
+            raise _unreadable(f"its run.json cannot be opened ({error.strerror})") from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise _unreadable("its run.json is incomplete") from None
+        if newer:
             raise UserError("Written by a newer version; update to open it.")
+        if not _is_whole(info):
+            raise _unreadable("its run.json is incomplete")
         return info
 
     def state(self) -> str:
@@ -103,15 +108,13 @@ class Run:
         try:
             return events.read(self.path / "events.jsonl", offset)
         except ValueError:
-            raise UserError(
-                "This run cannot be read: its event file is damaged. The others are not affected."
-            ) from None
+            raise _unreadable("its event file is damaged") from None
 
     def heartbeat(self) -> dict[str, Any] | None:
         """Where training is now, or None."""
         try:
             return json.loads((self.path / "heartbeat.json").read_text())
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             return None
 
     def lock(self) -> FileLock:
@@ -120,15 +123,18 @@ class Run:
 
     def is_alive(self) -> bool:
         """Whether a worker is training this run, waits for its turn, or is just starting."""
-        return not self.sample and self.path.is_dir() and (is_held(self.lock()) or self._worker_starts())
+        return not self.sample and self.path.is_dir() and (_is_held(self.path / "lock") or self._worker_starts())
 
     def _worker_starts(self) -> bool:
         # Between its start and its lock a worker is known by its process alone.
         beat = self.heartbeat()
         try:
             process = psutil.Process(beat["pid"]) if beat else None
-            return bool(process) and process.status() != psutil.STATUS_ZOMBIE and self.id in process.cmdline()
-        except (psutil.Error, KeyError, TypeError):
+            if process is None or process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            words = process.cmdline()
+            return "--worker" in words and self.id in (Path(word).name for word in words)
+        except (psutil.Error, KeyError, TypeError, ValueError):
             return False
 
     def request_stop(self) -> None:
@@ -139,19 +145,29 @@ class Run:
         return (self.path / "stop").exists()
 
     def rounds(self) -> list[dict[str, Any]]:
-        """round.json of every finished round, in order: {"record": ..., "point": ...}."""
-        return [json.loads((folder / "round.json").read_text()) for folder in self.round_folders()]
+        """round.json of every finished round, in order: {"record": ..., "point": ...}.
+
+        Raises UserError for a damaged one.
+        """
+        rounds = []
+        for folder in self.round_folders():
+            try:
+                entry = json.loads((folder / "round.json").read_text())
+                rounds.append({"record": entry["record"], "point": entry["point"]})
+            except (OSError, ValueError, KeyError, TypeError):
+                raise _unreadable(f"its round {int(folder.name)} is damaged") from None
+        return rounds
 
     def round_folders(self) -> list[Path]:
         """The folders of the finished rounds, in order."""
         folder = self.path / "rounds"
-        return sorted(f for f in folder.iterdir() if not f.name.startswith(".")) if folder.is_dir() else []
+        return sorted(f for f in folder.iterdir() if f.name.isdigit()) if folder.is_dir() else []
 
     def log_tail(self, lines: int = 10) -> list[str]:
         """The last lines that the worker printed."""
         try:
             return (self.path / "worker.log").read_text(errors="replace").splitlines()[-lines:]
-        except FileNotFoundError:
+        except OSError:
             return []
 
     def delete(self) -> None:
@@ -160,7 +176,9 @@ class Run:
             raise UserError("This run ships with the product and stays.")
         if self.is_alive():
             raise UserError("This run is training; stop it first.")
-        shutil.rmtree(self.path)
+        going = self.path.with_name(f".{self.id}.deleted")  # renamed first: nobody sees half a run
+        os.replace(self.path, going)
+        shutil.rmtree(going)
 
 
 def create_run(config: DistilConfig | TeachConfig, title: str | None = None, parent: str | None = None) -> Run:
@@ -170,23 +188,20 @@ def create_run(config: DistilConfig | TeachConfig, title: str | None = None, par
     """
     created = datetime.now(UTC)
     stem = f"{config.dataset}-{config.student if isinstance(config, DistilConfig) else config.architecture}"
-    try:
-        path = _make_folder(home() / "runs", f"{stem}-{created:%Y%m%d-%H%M%S}")
-    except OSError:
-        raise UserError(
-            f"The folder for runs, {home()}, cannot be written. Set BDISTIL_HOME to one that can; nothing was lost."
-        ) from None
-    run = Run(path)
     document = {
-        "schema": SCHEMA, "run": run.id, "kind": config.kind, "parent": parent, "state": "queued", "phase": None,
+        "schema": SCHEMA, "run": None, "kind": config.kind, "parent": parent, "state": "queued", "phase": None,
         "error": None, "created": created.isoformat(timespec="seconds"), "title": title or config.title(),
         "dataset": None, "teacher": None, "method": getattr(config, "method", None),
         "student": getattr(config, "student", None), "mode": "full", "config": config.model_dump(), "seconds": 0.0,
         "threads": None, "versions": {}, "scale": None, "rounds_done": 0, "points": [], "teacher_name": None,
     }  # fmt: skip
-    write_json(path / "run.json", document)
-    run.record("created")
-    return run
+    try:
+        return _new_run(home() / "runs", f"{stem}-{created:%Y%m%d-%H%M%S}", document)
+    except OSError as error:
+        raise UserError(
+            f"The folder for runs, {home()}, cannot be written ({error.strerror}). "
+            "Set BDISTIL_HOME to one that can; nothing was lost."
+        ) from None
 
 
 def open_run(name: str | Path) -> Run:
@@ -195,11 +210,11 @@ def open_run(name: str | Path) -> Run:
     Raises UserError if there is none, or if it cannot be read.
     """
     for folder in (home() / "runs", ASSETS / "runs"):
-        if str(name) and (folder / name).is_dir() and (folder / name).parent == folder:
+        if str(name) and (folder / name).parent == folder and os.path.isdir(folder / name):
             run = Run(folder / name)
             break
     else:
-        if not (Path(name) / "run.json").is_file():
+        if not os.path.isfile(Path(name) / "run.json"):
             known = [summary.id for summary in list_runs()]
             raise UserError(f"There is no run called {name}.{nearest(str(name), known)}")
         run = Run(Path(name).resolve())
@@ -212,15 +227,6 @@ def list_runs(samples: bool = True) -> list[RunSummary]:
     own = sorted((_summary(path) for path in _folders(home() / "runs")), key=_age, reverse=True)
     shipped = sorted((_summary(path) for path in _folders(ASSETS / "runs")), key=_age) if samples else []
     return own + shipped
-
-
-def is_held(lock: FileLock) -> bool:
-    """Whether another process holds this lock."""
-    try:
-        with lock.acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
 
 
 def _summary(path: Path) -> RunSummary:
@@ -239,12 +245,49 @@ def _folders(parent: Path) -> list[Path]:
     return [p for p in parent.iterdir() if p.is_dir() and not p.name.startswith(".")] if parent.is_dir() else []
 
 
-def _make_folder(parent: Path, name: str) -> Path:
+def _new_run(parent: Path, name: str, document: dict[str, Any]) -> Run:
+    """A new directory of this name, or with a number where it is taken; it appears whole or not at all."""
     parent.mkdir(parents=True, exist_ok=True)
-    for suffix in ["", *(f"-{n}" for n in range(2, 1000))]:
-        try:
-            (parent / f"{name}{suffix}").mkdir()
-        except FileExistsError:
-            continue
-        return parent / f"{name}{suffix}"
-    raise FileExistsError(name)
+    temporary = Run(Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}.")))
+    try:
+        temporary.path.chmod(0o755)
+        temporary.record("created")
+        for suffix in ["", *(f"-{n}" for n in range(2, 1000))]:
+            run = Run(parent / f"{name}{suffix}")
+            write_json(temporary.path / "run.json", {**document, "run": run.id})
+            try:
+                os.rename(temporary.path, run.path)
+            except OSError as error:  # a directory that holds a run is never replaced
+                if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                    continue
+                raise
+            sync(parent)
+            return run
+        raise FileExistsError(errno.EEXIST, "too many runs at once")
+    except BaseException:
+        shutil.rmtree(temporary.path, ignore_errors=True)
+        raise
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether a worker holds this lock. Any number of readers may ask at once, and none gets in another's way."""
+    try:
+        with open(lock, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+def _is_whole(info: dict[str, Any]) -> bool:
+    """Whether a run.json of our schema has what every reader of it relies on, of the right kinds."""
+    kinds = {"run": str, "kind": str, "state": str, "created": str, "title": str, "config": dict,
+             "dataset": dict | None, "student": str | None, "method": str | None, "seconds": int | float}  # fmt: skip
+    present = all(name in info and isinstance(info[name], kind) for name, kind in kinds.items())
+    return present and info["state"] in STATES and isinstance(info["config"].get("dataset"), str)
+
+
+def _unreadable(reason: str) -> UserError:
+    return UserError(f"This run cannot be read: {reason}. The others are not affected.")

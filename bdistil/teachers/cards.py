@@ -4,6 +4,7 @@ The card says what the teacher is and where its figures come from; everything he
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,14 @@ from bdistil.errors import UserError, nearest
 from bdistil.paths import ASSETS, home
 
 SCHEMA = 1
+# What the rest of the engine relies on.
+KINDS = {"name": str, "dataset": str, "architecture": str, "classes": list, "input_shape": list, "mean": list,
+         "std": list, "macs": int | None, "weights_sha256": str}  # fmt: skip
+
+
+def folders() -> tuple[Path, Path]:
+    """Where teachers lie: the shipped ones, then one's own. A name means the first that has it."""
+    return ASSETS / "teachers", home() / "teachers"
 
 
 def cards(dataset: str | None = None) -> list[dict[str, Any]]:
@@ -19,8 +28,8 @@ def cards(dataset: str | None = None) -> list[dict[str, Any]]:
     A folder whose card cannot be read is left out.
     """
     found = []
-    for parent in (ASSETS / "teachers", home() / "teachers"):
-        for path in sorted(parent.glob("*/card.json")):
+    for parent in folders():
+        for path in sorted(parent.glob("[!.]*/card.json")):
             try:
                 found.append(_read(path.parent))
             except UserError:
@@ -29,15 +38,16 @@ def cards(dataset: str | None = None) -> list[dict[str, Any]]:
 
 
 def card(name: str) -> dict[str, Any]:
-    """The card of a teacher by its name, or by its folder.
+    """The card of a teacher by its name, or by its folder, whose path then is the name by which it is found again.
 
     Raises UserError if there is none, with the nearest name, or if it cannot be read.
     """
-    for parent in (home() / "teachers", ASSETS / "teachers"):
-        if (parent / name / "card.json").is_file():
+    for parent in folders():
+        if (parent / name).parent == parent and os.path.isfile(parent / name / "card.json"):
             return _read(parent / name)
-    if (Path(name) / "card.json").is_file():
-        return _read(Path(name).resolve())
+    if os.path.isfile(Path(name) / "card.json"):
+        folder = Path(name).resolve()
+        return _read(folder) | {"name": str(folder)}
     known = [saved["name"] for saved in cards()]
     raise UserError(f"There is no teacher called {name}.{nearest(name, known)}")
 
@@ -72,9 +82,12 @@ def card_for(name: str | None, dataset: str) -> dict[str, Any]:
 def _read(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads((folder / "card.json").read_text())
-        schema, _ = card["schema"], (card["name"], card["classes"], card["dataset"], card["input_shape"], card["macs"])
+        newer = card["schema"] > SCHEMA
+        whole = all(isinstance(card[name], kind) for name, kind in KINDS.items() if not newer)
     except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"The teacher {folder.name} cannot be read: its card.json is incomplete.") from None
-    if schema > SCHEMA:
+        whole = newer = False
+    if newer:
         raise UserError(f"The teacher {folder.name} was written by a newer version; update to use it.")
+    if not whole:
+        raise UserError(f"The teacher {folder.name} cannot be read: its card.json is incomplete. Choose another one.")
     return {**card, "name": folder.name, "path": str(folder)}

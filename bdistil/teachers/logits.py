@@ -4,6 +4,7 @@ The cache is keyed by digests of the teacher's weights and of the inputs themsel
 teacher, split or view.
 """
 
+import contextlib
 import io
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +33,7 @@ class TeacherLogits:
     def __call__(self, x: np.ndarray, tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
         """Raw uint8 (N, channels, height, width) to float32 logits (N, classes)."""
         path = home() / "cache" / "teacher-logits" / f"{self._card['weights_sha256'][:16]}-{digest(x)}.npy"
-        if path.exists():
+        with contextlib.suppress(OSError, ValueError, EOFError):  # none yet, or a damaged one: ask again
             return np.load(path, allow_pickle=False)
         logits = np.concatenate([self._answer(x, start, tick) for start in range(0, len(x), BATCH)])
         path.parent.mkdir(parents=True, exist_ok=True)

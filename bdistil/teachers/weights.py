@@ -11,8 +11,9 @@ from safetensors.torch import load, save
 from torch import nn
 
 from bdistil.errors import UserError
-from bdistil.runs.files import new_folder
 from bdistil.paths import home
+from bdistil.runs.files import new_folder
+from bdistil.teachers.cards import folders
 from bdistil.teachers.zoo import build_teacher
 
 
@@ -22,7 +23,7 @@ def save_teacher(model: nn.Module, card: dict[str, Any]) -> str:
     A name that is taken gets a number, so that no finished teacher is lost.
     """
     name, suffix = card["name"], 2
-    while (home() / "teachers" / name).exists():
+    while any((folder / name).exists() for folder in folders()):
         name, suffix = f"{card['name']}-{suffix}", suffix + 1
     weights = save({key: tensor.contiguous() for key, tensor in model.state_dict().items()})
     card = {**card, "name": name, "weights_sha256": hashlib.sha256(weights).hexdigest()}
