@@ -41,15 +41,17 @@ class Instrument {
     this.stage.onclick = (event) => this.click(event);
     this.observer = new ResizeObserver(() => this.layout());
     this.observer.observe(this.box);
-    // Widths of text are only right once the page's fonts are there.
-    document.fonts.ready.then(() => {
+    // Measures of text are only right once the page's fonts are there.
+    this.refit = () => {
       this.scene = "";
       this.layout();
-    });
+    };
+    document.fonts.addEventListener("loadingdone", this.refit);
   }
 
   leave() {
     this.observer.disconnect();
+    document.fonts.removeEventListener("loadingdone", this.refit);
     clearTimeout(this.timer);
     this.data = null;
   }

@@ -1,0 +1,124 @@
+"""Every page in every state: the runs behind it, its address, and how one knows that it is there.
+
+`furnish(home)` makes the runs, invented and in milliseconds; each `State` is a page of a dashboard on that home. The
+tests of accessibility and the photographer (`shoot.py`) go through all of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.builders import build_previews, build_run, hold
+
+PATIENCE = 90_000  # ms; a machine that trains beside the tests is slow
+
+
+@dataclass(frozen=True)
+class State:
+    """A page in one state. heading: its h1, or how it begins. opens: expanders to open once it is there."""
+
+    name: str
+    address: str
+    heading: str
+    opens: tuple[str, ...] = ()
+
+
+STATES = (
+    State("home", "", "Choose how much accuracy"),
+    State("explore-finished", "explore?run=fashion&prefix=3", "3 of 6 students reach"),
+    State("explore-details", "explore?run=fashion&prefix=5&cost=parameters", "5 of 6", ("The numbers as a table",)),
+    State("explore-black-box", "explore?run=black-box&prefix=2", "2 of 4"),
+    State("explore-24-students", "explore?run=long&prefix=12", "12 of 24"),
+    State("explore-one-student", "explore?run=one&prefix=1", "One student reaches"),
+    State("explore-running", "explore?run=running&prefix=2", "2 of 6"),
+    State("explore-first-round", "explore?run=first-round", "Round 1 of 6 is training"),
+    State("explore-stopped", "explore?run=stopped&prefix=1", "One student reaches"),
+    State("explore-failed", "explore?run=failed&prefix=2", "2 of 6"),
+    State("explore-damaged-logits", "explore?run=damaged-logits", ""),
+    State("explore-wrong-address", "explore?run=nowhere", ""),
+    State("distil-setup", "distil", "Distil a teacher into students"),
+    State(
+        "distil-details", "distil", "Distil a teacher into students",
+        ("More: composition, objective, training, seed", "Train a teacher of your own"),
+    ),
+    State("distil-queued", "distil?run=queued", "Waiting for its turn"),
+    State("distil-first-round", "distil?run=first-round", "Round 1 of 6 is training"),
+    State("distil-running", "distil?run=running", "Round 3 of 6 is training"),
+    State("distil-stopped", "distil?run=stopped", "Stopped in round 3 of 6"),
+    State("distil-worker-gone", "distil?run=worker-gone", "Stopped in round 3 of 6"),
+    State("distil-failed", "distil?run=failed", "Round 3 of 6 failed", ("The worker’s last lines",)),
+    State(
+        "distil-finished", "distil?run=fashion", "Six students are ready",
+        ("The edges as a table", "The losses as a table"),
+    ),
+    State("distil-deleted", "distil?run=nowhere", "This run is gone"),
+    State("distil-unreadable", "distil?run=corrupt", "This run cannot be opened"),
+    State("distil-newer", "distil?run=newer", "This run cannot be opened"),
+    State("teacher-running", "distil?run=teacher-running", "The teacher is training"),
+    State("teacher-stopped", "distil?run=teacher-stopped", "Stopped in epoch 5 of 8"),
+    State("teacher-finished", "distil?run=teacher-finished", "The teacher is ready"),
+)  # fmt: skip
+
+
+@contextmanager
+def furnish(home: Path) -> Iterator[None]:
+    """Fill a home with a run for each state; inside, those that should train are alive."""
+    runs = home / "runs"
+    now = datetime.now(UTC)
+    build_run(runs / "fashion", dataset="fashion-mnist", examples=2000)
+    build_run(runs / "long", rounds=24)
+    build_run(runs / "black-box", rounds=4, black_box=True, train=False)
+    build_run(runs / "one", rounds=1)
+    build_run(runs / "stopped", state="stopped")
+    build_run(runs / "failed", state="failed")
+    build_run(runs / "worker-gone", state="running")
+    build_run(runs / "corrupt", damage="corrupt")
+    build_run(runs / "newer", damage="newer")
+    build_run(runs / "damaged-logits", damage="logits")
+    build_run(runs / "teacher-stopped", kind="teach", state="stopped")
+    build_run(runs / "teacher-finished", kind="teach", dataset="fashion-mnist")
+    build_previews(home, "fashion-mnist", examples=2000)
+    with ExitStack() as alive:
+        for name, options in {
+            "running": {"state": "running"},
+            "first-round": {"state": "running", "done": 0},
+            "queued": {"state": "queued"},
+            "teacher-running": {"kind": "teach", "state": "running"},
+        }.items():
+            alive.enter_context(hold(build_run(runs / name, created=now, **options)))
+        yield
+    shutil.rmtree(runs)
+
+
+def visit(context: BrowserContext, server: str, state: State) -> Page:
+    """A new page of the context in that state, drawn to its end."""
+    page = context.new_page()
+    page.goto(f"{server}/{state.address}", timeout=PATIENCE)
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_be_visible(timeout=PATIENCE)
+    expect(heading).to_contain_text(state.heading, timeout=PATIENCE)
+    settle(page)
+    for name in state.opens:
+        page.locator("summary", has_text=name).click()
+    settle(page)
+    return page
+
+
+def settle(page: Page) -> None:
+    """Waits until the page has been drawn: script and fonts are done, no skeleton stands for an element to come."""
+    page.wait_for_function(
+        """() => {
+            const app = document.querySelector(".stApp");
+            return app.dataset.testConnectionState === "CONNECTED" && app.dataset.testScriptState === "notRunning"
+                && document.fonts.status === "loaded" && !document.querySelector("[data-testid=stSkeleton]")
+                && [...document.querySelectorAll(".stPlotlyChart")].every(chart => chart.querySelector(".main-svg"));
+        }""",
+        timeout=PATIENCE,
+    )

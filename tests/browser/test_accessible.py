@@ -1,0 +1,55 @@
+"""Every page in every state: nothing serious for axe-core in either theme, no sideways scroll at 390 px, no error."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser import chromium
+from tests.browser.states import STATES, furnish, settle, visit
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    home = tmp_path_factory.mktemp("furnished")
+    with (
+        furnish(home),
+        chromium.serve(chromium.ROOT / "app" / "main.py", folder=home, BDISTIL_HOME=str(home)) as server,
+    ):
+        yield server
+
+
+@pytest.fixture(scope="module", params=["light", "dark"])
+def context(browser, request):
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=request.param)
+    yield context
+    context.close()
+
+
+def troubles(page):
+    """What axe-core calls serious or critical: rule, and where."""
+    found = Axe().run(page).response["violations"]
+    return [
+        (rule["id"], rule["help"], node["html"][:300], node.get("failureSummary", "")[:300])
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
+def test_nothing_serious_for_axe_and_no_sideways_scroll(context, server, state):
+    errors = []
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    page = visit(context, server, state)
+    try:
+        assert page.locator(".stException").count() == 0
+        assert troubles(page) == []
+        page.set_viewport_size({"width": 390, "height": 844})
+        settle(page)
+        scroll, width = page.evaluate("[document.querySelector('.stMain').scrollWidth, innerWidth]")
+        assert scroll <= width, "scrolls sideways at 390 px"
+        assert troubles(page) == []
+    finally:
+        page.close()
+    assert errors == []
