@@ -37,9 +37,10 @@ def estimate(config: DistilConfig) -> dict[str, Any]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
     except subprocess.TimeoutExpired:
         raise UserError("The estimate took too long and was given up; the run can be started all the same.") from None
+    if done.returncode == 2:
+        raise UserError(done.stderr.strip().splitlines()[-1])
     if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        raise UserError(lines[-1] if lines else "The estimate failed; the run can be started all the same.")
+        raise UserError("The estimate failed; the run can be started all the same.")
     return json.loads(done.stdout)
 
 

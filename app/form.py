@@ -60,7 +60,7 @@ def dataset_label(name: str) -> str:
 
 def teacher_label(card: dict[str, Any]) -> str:
     """A teacher with what it reaches and costs."""
-    cost = f", {wording.macs(card['macs'])}" if card.get("macs") else ""
+    cost = f", {wording.macs(card['macs'])} MACs" if card.get("macs") else ""
     return f"{card['name']}: {wording.percent(card['accuracy'])} accuracy{cost}"
 
 
@@ -92,7 +92,7 @@ def _student_label(name: str) -> str:
     if not price:
         return name
     share = f", {wording.share(price['macs_ratio'])} of the teacher" if price.get("macs_ratio") is not None else ""
-    return f"{name}: {wording.macs(price['macs'])}{share}"
+    return f"{name}: {wording.macs(price['macs'])} MACs{share}"
 
 
 def _more(recipe: DistilConfig) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def _rows(config: DistilConfig, found: dict[str, Any]) -> None:
     macs, waiting = found.get("macs"), "…"
     sentence = f"{narration.capital(wording.count_students(config.rounds))}, one a round."
     if macs:
-        sentence = f"{sentence} The last ensemble costs {wording.macs(macs)}."
+        sentence = f"{sentence} The last ensemble costs {wording.macs(macs)} MACs."
     ui.muted(sentence)
 
     def told(name: str, words: Any) -> str:

@@ -6,13 +6,13 @@ What every page shares (the chosen run, cost axis and prefix) lives in `ui.py`.
 from pathlib import Path
 
 import streamlit as st
+import theme
 
 HERE = Path(__file__).parent
 PAGES = HERE.parent / "pages"
 
 st.set_page_config("B-DISTIL Explorer", page_icon=str(HERE / "static" / "icon.png"), layout="wide")
-mark = "dark" if st.context.theme.type == "dark" else "light"
-st.logo(str(HERE.parent / "assets" / "logo" / f"word-mark-{mark}.svg"), size="large")
+st.logo(str(HERE.parent / "assets" / "logo" / f"word-mark-{theme.name()}.svg"), size="large")
 st.navigation(
     [
         st.Page(PAGES / "home.py", title="Home", default=True),

@@ -38,7 +38,7 @@ def capital(text: str) -> str:
 def reached(point: Info) -> str:
     """`92.9 % at 8 % of the teacher's cost`, or in MACs where the teacher's are unknown."""
     if missing(point["macs_ratio"]):
-        return f"{percent(point['accuracy'])} at {macs(point['macs'])}"
+        return f"{percent(point['accuracy'])} at {macs(point['macs'])} MACs"
     return f"{percent(point['accuracy'])} at {share(point['macs_ratio'])} of the teacher’s cost"
 
 
@@ -78,6 +78,8 @@ def _finished_card(info: Info) -> str:
 def explore_note(info: Info, current: int | None = None) -> str | None:
     """What Explore says while a run is not finished; `current` is the round in training. None for a finished run."""
     total, done = info["config"]["rounds"], info["rounds_done"]
+    if info["state"] == "running" and info["phase"] != "rounds":
+        return STARTING if not done else "The last figures are worked out."
     if info["state"] == "running":
         return f"Round {current or min(done + 1, total)} of {total} is training; a new point will appear here."
     if info["state"] == "queued":

@@ -9,6 +9,7 @@ from typing import Any
 import narration
 import numpy as np
 import streamlit as st
+import theme
 import ui
 
 from bdistil import data, figures, markup, wording
@@ -24,8 +25,19 @@ from bdistil.runs import Run
 VIEWS = ("students", "teacher", "difference")
 
 
-def growing(run: Run, points: int) -> None:
-    """Says which round trains; looks every other second and draws the page again when a point has come."""
+def state(run: Run, info: dict[str, Any]) -> None:
+    """Says of a run that is not finished how far it is, and leads to its page; nothing of a finished one."""
+    if info["state"] in ("running", "queued"):
+        _growing(run, len(info["points"]))
+    elif info["state"] in ("stopped", "failed"):
+        failed = info["state"] == "failed"
+        with ui.notice(narration.explore_note(info), key="unfinished", bad=failed):
+            if st.button("See why" if failed else "Resume", type="primary"):
+                ui.go("distil", run=run.id)
+
+
+def _growing(run: Run, points: int) -> None:
+    """Looks every other second; draws the page again when a point has come or the run has come to rest."""
 
     @st.fragment(run_every=2)
     def note() -> None:
@@ -40,20 +52,12 @@ def growing(run: Run, points: int) -> None:
     note()
 
 
-def unfinished(run: Run, info: dict[str, Any]) -> None:
-    """Says how far a stopped or failed run came, and leads to its page."""
-    failed = info["state"] == "failed"
-    with ui.notice(narration.explore_note(info), key="unfinished", bad=failed):
-        if st.button("See why" if failed else "Resume", type="primary"):
-            ui.go("distil", run=run.id)
-
-
 def frontier(results: Results, axis: CostAxis) -> None:
     """The chart to scale, constant while the thumb moves; a click on a point moves the thumb there."""
     st.header("The frontier, to scale", anchor=False)
     ui.muted("Whiskers are 95 % intervals on the test split. Click a point to move the slider there.")
     key = f"frontier-{results.run['run']}-{axis.key}"
-    figure = figures.frontier(results.points, results.run["teacher"], cost=axis.key, theme=ui.theme_name())
+    figure = figures.frontier(results.points, results.run["teacher"], cost=axis.key, theme=theme.name())
     st.plotly_chart(
         figure, key=key, theme=None, config=ui.CHART, on_select=lambda: ui.clicked(key), selection_mode="points",
         alt=f"Accuracy on the test split against cost: {wording.students(len(results.points))}, the teacher as a line",

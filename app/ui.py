@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+import theme
 from cards import STATES, card, sparkline
 from plotly.graph_objects import Figure
 from streamlit.delta_generator import DeltaGenerator
@@ -52,9 +53,11 @@ def go(page: str, **asked: Any) -> None:
     st.switch_page(PAGES[page], query_params={key: str(value) for key, value in asked.items() if value is not None})
 
 
-def style() -> None:
-    """The pages' style sheet. Takes no space."""
+def begin() -> None:
+    """What every page starts with: the style sheet, and a rerun whenever the theme changes. Takes no space."""
     st.html(f"<style>{STYLE.read_text()}</style>")
+    with st.container(key="theme"):
+        theme.follow()
 
 
 @contextmanager
@@ -104,11 +107,6 @@ def chart(figure: Figure, key: str, alt: str) -> None:
 def has_torch() -> bool:
     """Whether training is possible here. Looks, and imports nothing."""
     return importlib.util.find_spec("torch") is not None
-
-
-def theme_name() -> str:
-    """`light` or `dark`, as the browser shows it."""
-    return st.context.theme.type or "light"
 
 
 def distillations() -> list[RunSummary]:
@@ -244,7 +242,7 @@ def run_card(summary: RunSummary | None) -> None:
                 go("distil")
             return
         shown = card(summary.info, summary.error, summary.id)
-        line = sparkline(summary.info, palette.THEMES[theme_name()]) if summary.info else ""
+        line = sparkline(summary.info, palette.THEMES[theme.name()]) if summary.info else ""
         _card_text(shown.title, shown.state, line, shown.sentence)
         if shown.button and st.button(shown.button, key=f"card-button-{name}"):
             go(shown.page, run=name)

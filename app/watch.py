@@ -11,6 +11,7 @@ from typing import Any
 
 import narration
 import streamlit as st
+import theme
 import ui
 from operating_point import operating_point, payload
 from replay import PACE, Replay
@@ -80,7 +81,8 @@ def _head(run: Run, now: Story, replay: Replay | None) -> None:
         if not replay:
             stopping = run.stop_requested()
             button.button("Stop", disabled=stopping, on_click=run.request_stop, width="stretch", key="stop")
-        _bar(now.fraction, narration.title(now.info, now.beat))
+        if state == "running":
+            _bar(now.fraction, narration.title(now.info, now.beat))
     elif state == "finished" and not replay:
         _finished(run, now.info)
     elif not replay:
@@ -157,31 +159,44 @@ def _instrument(now: Story) -> None:
 
 
 def _rounds(now: Story) -> None:
-    """Edges, losses and attempts, with their numbers; nothing before the first round has started."""
+    """Edges and attempts, then losses; the charts come with the first round, or when the run rests."""
     if not now.attempts:
         return
-    look = {"theme": ui.theme_name(), "rounds": now.info["config"]["rounds"]}
-    classes = (now.info["dataset"] or {}).get("classes") or ()
+    resting = now.info["state"] not in LIVE
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.header("Does each student correct the ones before it?", anchor=False)
-        ui.muted("Above zero, the student corrects the ensemble on that class. Crosses lie below.")
-        figure = figures.edges(now.records, classes=classes, **look)
-        ui.chart(figure, "edges", f"Edge of each student by class, {len(now.records)} rounds")
-        with st.expander("The edges as a table"):
-            rows = [(row["round"], *(wording.signed(edge, 4) for edge in row["edges"])) for row in now.records]
-            ui.table(("Round", *classes), rows, numeric=range(1, 1 + len(classes)), label="Edges by round and class")
+        if now.records:
+            _edges(now)
+        else:
+            st.header("How each round learned", anchor=False)
+            ui.muted("The charts appear when round 1 ends.")
     with right:
         st.header("Attempts", anchor=False)
         head = ("Round", "Composition", "Barrier", "Smallest edge", "Outcome")
-        resting = now.info["state"] not in LIVE
         ui.table(head, [_attempt(row, resting) for row in now.attempts], numeric=(2, 3), label="Attempts")
+    if now.records:
+        _losses(now)
+
+
+def _edges(now: Story) -> None:
+    st.header("Does each student correct the ones before it?", anchor=False)
+    ui.muted("Above zero, the student corrects the ensemble on that class. Crosses lie below.")
+    classes = now.info["dataset"]["classes"]
+    figure = figures.edges(now.records, theme=theme.name(), rounds=now.info["config"]["rounds"], classes=classes)
+    ui.chart(figure, "edges", f"Edge of each student by class, {len(now.records)} rounds")
+    with st.expander("The edges as a table"):
+        rows = [(row["round"], *(wording.signed(edge, 4) for edge in row["edges"])) for row in now.records]
+        ui.table(("Round", *classes), rows, numeric=range(1, 1 + len(classes)), label="Edges by round and class")
+
+
+def _losses(now: Story) -> None:
     st.header("How each round learned", anchor=False)
-    ui.chart(figures.losses(now.events, **look), "losses", "Distillation loss by epoch, a line a round")
+    figure = figures.losses(now.events, theme=theme.name(), rounds=now.info["config"]["rounds"])
+    ui.chart(figure, "losses", "Distillation loss by epoch, a line a round")
     with st.expander("The losses as a table"):
         lines = figures.losses_record(now.events)
+        longest = max(len(line.epochs) for line in lines)
         rows = [(line.round, *(wording.decimal(loss, 4) for loss in line.losses)) for line in lines]
-        longest = max((len(line.epochs) for line in lines), default=0)
         head = ("Round", *(f"Epoch {epoch}" for epoch in range(1, longest + 1)))
         ui.table(head, rows, numeric=range(1, longest + 1), label="Loss by round and epoch")
 
@@ -190,7 +205,7 @@ def _epochs(now: Story) -> None:
     """A teacher's training: accuracy on the validation split by epoch."""
     st.header("How the teacher learns", anchor=False)
     epochs = [event for event in now.events if event["kind"] == "epoch"]
-    figure = figures.learning(epochs, theme=ui.theme_name(), epochs=now.info["config"]["epochs"])
+    figure = figures.learning(epochs, theme=theme.name(), epochs=now.info["config"]["epochs"])
     ui.chart(figure, "learning", "The teacher’s accuracy on the validation split by epoch")
     with st.expander("The epochs as a table"):
         rows = [

@@ -14,7 +14,7 @@ from watch import watch  # noqa: E402
 from bdistil.errors import UserError  # noqa: E402
 from bdistil.runs import open_run  # noqa: E402
 
-ui.style()
+ui.begin()
 name = ui.address().run
 if name is None:
     form()

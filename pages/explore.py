@@ -20,15 +20,10 @@ from operating_point import operating_point, payload  # noqa: E402
 from bdistil.errors import UserError  # noqa: E402
 from bdistil.results import costs  # noqa: E402
 
-ui.style()
+ui.begin()
 left, right = st.columns([2, 1])
 run = ui.run_picker(left)
 info = run.info()
-if info["state"] in ("running", "queued"):
-    sections.growing(run, len(info["points"]))
-elif info["state"] in ("stopped", "failed"):
-    sections.unfinished(run, info)
-
 try:
     results = ui.results(run)
 except UserError as error:
@@ -38,10 +33,10 @@ except UserError as error:
     st.stop()
 if not len(results.points):
     st.title(narration.title(info, run.heartbeat()), anchor=False)
-    if info["state"] in ("running", "queued"):
-        ui.muted(narration.FIRST_MODEL)
-        if st.button("Watch it on Distil", type="primary"):
-            ui.go("distil", run=run.id)
+sections.state(run, info)
+if not len(results.points):
+    if info["state"] in ("running", "queued") and st.button("Watch it on Distil", type="primary"):
+        ui.go("distil", run=run.id)
     st.stop()
 axis = ui.cost_picker(right, costs.available(results.points))
 view = ui.chosen()

@@ -21,7 +21,7 @@ WHAT = (
 DRAG = " Drag the slider: these are the figures of a real run."
 MOST_CARDS = 30
 
-ui.style()
+ui.begin()
 runs = list_runs()
 finished = [s for s in runs if s.info and s.info["kind"] == "distil" and s.info["state"] == "finished"]
 # The sample with the most students, else one's own newest finished run.
