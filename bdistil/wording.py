@@ -19,14 +19,15 @@ WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "
 
 def decimal(value: float, decimals: int = 1) -> str:
     """`93.3`, `−1.0`: fixed decimals, a true minus, never a negative zero."""
-    text = f"{value:.{decimals}f}"
+    # 100 · (0.9695 − 0.91) is a hair below 5.95: the same difference must read the same however it was worked out.
+    text = f"{round(value, 9):.{decimals}f}"
     return text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)
 
 
 def signed(value: float, decimals: int = 1) -> str:
     """`+0.5`, `−1.0`, `0.0`."""
     text = decimal(value, decimals)
-    return f"+{text}" if float(f"{value:.{decimals}f}") > 0 else text
+    return text if text.startswith(MINUS) or float(text) == 0 else f"+{text}"
 
 
 def percent(share: float, decimals: int = 1) -> str:

@@ -16,6 +16,7 @@ N, T = "\u00a0", "\u202f"
         (w.points(-1.0), "−1.0 points"),
         (w.points(0.52), "+0.5 points"),
         (w.points(-0.04), "0.0 points"),
+        (w.points(100 * (0.91 - 0.9695)), w.points(-5.95)),
         (w.signed(0.0034, 3), "+0.003"),
         (w.share(0.1234), f"12{N}%"),
         (w.share(0.0099), f"under 1{N}%"),

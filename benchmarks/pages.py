@@ -1,0 +1,107 @@
+"""How long each page takes to open in Chromium with a finished run, first cold, then from page to page.
+
+The run is of the shipped one's size (Fashion-MNIST: 10,000 test examples, six students, pictures), its figures
+invented. Cold: a server that has just started and a browser that has never seen it, from asking for the address to a
+page that is drawn to its end (script done, fonts and charts there). From page to page: from the click on the navigation
+to the same.
+
+    python benchmarks/pages.py
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+from table import publish
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.browser import chromium  # noqa: E402
+from tests.builders import build_previews, build_run  # noqa: E402
+
+PAGES = {
+    "Home": ("", "Choose how much accuracy"),
+    "Distil": ("distil", "Distil a teacher"),
+    "Distil, a run": ("distil?run=finished", "Six students are ready"),
+    "Explore": ("explore?run=finished&prefix=3", "3 of 6 students"),
+}
+REPETITIONS = 5
+COLD, WARM = 3.0, 1.0  # seconds, at most
+# As a user sees it: the heading is the page's, the script has ended, nothing is a skeleton or a chart without lines.
+DRAWN = """heading => {
+    const app = document.querySelector(".stApp");
+    const roots = [...document.querySelectorAll("*")].map(node => node.shadowRoot).filter(Boolean);
+    const headings = [document, ...roots].flatMap(root => [...root.querySelectorAll("h1")]);
+    return app?.dataset.testScriptState === "notRunning" && document.fonts.status === "loaded"
+        && headings.some(each => each.textContent.startsWith(heading))
+        && !document.querySelector("[data-testid=stSkeleton]") && !document.querySelector("[data-stale=true]")
+        && [...document.querySelectorAll(".stPlotlyChart")].every(chart => chart.querySelector(".main-svg"));
+}"""
+
+
+def drawn(page: Page, heading: str) -> None:
+    page.wait_for_function(DRAWN, arg=heading, timeout=120_000)
+
+
+def cold(browser: Browser, home: str, address: str, heading: str) -> float:
+    """Seconds of a first visit to a server that has just started."""
+    with chromium.serve(ROOT / "app" / "main.py", BDISTIL_HOME=home) as server:
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        page = context.new_page()
+        began = time.perf_counter()
+        page.goto(f"{server}/{address}", wait_until="commit")
+        drawn(page, heading)
+        seconds = time.perf_counter() - began
+        context.close()
+    return seconds
+
+
+def switches(browser: Browser, home: str) -> dict[str, list[float]]:
+    """Seconds from a click on the navigation to the page it names, all three in turn."""
+    headings = {"Explore": "3 of 6 students", "Distil": PAGES["Distil"][1], "Home": PAGES["Home"][1]}
+    seconds = {name: [] for name in headings}
+    with chromium.serve(ROOT / "app" / "main.py", BDISTIL_HOME=home) as server:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(server)
+        drawn(page, headings["Home"])
+        for _ in range(REPETITIONS + 1):
+            for name, heading in headings.items():
+                link = page.get_by_role("link", name=name, exact=True)
+                began = time.perf_counter()
+                link.click()
+                drawn(page, heading)
+                seconds[name].append(time.perf_counter() - began)
+        page.close()
+    return {name: times[1:] for name, times in seconds.items()}  # the first lap loads what a cold visit loads
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        build_run(Path(home) / "runs" / "finished", dataset="fashion-mnist", examples=10_000)
+        build_previews(Path(home), "fashion-mnist", examples=10_000)
+        browser = playwright.chromium.launch(executable_path=chromium.executable(), args=chromium.ARGUMENTS)
+        first = {name: [cold(browser, home, *place) for _ in range(REPETITIONS)] for name, place in PAGES.items()}
+        later = switches(browser, home)
+        browser.close()
+    columns = [(first[name], later.get(name)) for name in PAGES]
+    publish(
+        "pages",
+        ("page", "cold, median (s)", "cold, slowest (s)", "page to page, median (s)", "page to page, slowest (s)"),
+        [
+            (name, *(f"{how(times):.2f}" if times else "–" for times in pair for how in (statistics.median, max)))
+            for name, pair in zip(PAGES, columns, strict=True)
+        ],
+        packages=("streamlit", "plotly"),
+    )
+    for name, (opened, switched) in zip(PAGES, columns, strict=True):
+        assert statistics.median(opened) <= COLD, f"{name} took {statistics.median(opened):.2f} s cold"
+        if switched:
+            assert statistics.median(switched) <= WARM, f"{name} took {statistics.median(switched):.2f} s"
+
+
+if __name__ == "__main__":
+    main()

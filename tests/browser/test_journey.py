@@ -1,0 +1,175 @@
+"""The true path in Chromium: distil digits, watch the students arrive, choose an operating point, come back to it."""
+
+import re
+import shutil
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import chromium
+from tests.browser.states import PATIENCE, settle
+
+pytestmark = pytest.mark.browser
+MAIN = chromium.ROOT / "app" / "main.py"
+TRAINING = 300_000  # ms; seconds on a machine that does nothing else
+
+
+@pytest.fixture
+def home(trained_home, tmp_path):
+    """A home with a teacher for digits and no runs."""
+    shutil.copytree(trained_home / "teachers", tmp_path / "home" / "teachers")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def serve(home, tmp_path):
+    """A dashboard on that home, started from a folder that has nothing to do with it."""
+    return lambda: chromium.serve(MAIN, folder=tmp_path, BDISTIL_HOME=str(home))
+
+
+@pytest.fixture
+def context(browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    yield context
+    expect.set_options(timeout=5_000)
+    context.close()
+
+
+def start(page, server, rounds, epochs):
+    """Starts a short run through the form."""
+    page.goto(f"{server}/distil")
+    slider = page.get_by_role("slider", name="Rounds")
+    slider.press("Home")
+    for _ in range(rounds - 1):
+        slider.press("ArrowRight")
+    page.locator("summary", has_text="More: composition").click()
+    page.get_by_label("Epochs a round").fill(str(epochs))
+    page.get_by_label("Epochs a round").press("Enter")
+    expect(page.get_by_text(f"--rounds {rounds}")).to_contain_text(f"--epochs {epochs}")
+    page.get_by_role("button", name="Start distilling").click()
+    expect(page).to_have_url(re.compile(r"run="))
+
+
+def title(page):
+    return page.get_by_role("heading", level=1)
+
+
+def thumb(page):
+    return page.get_by_role("slider", name="Students in the ensemble")
+
+
+def accuracy(page):
+    return page.locator(".instrument .big .value").first.inner_text()
+
+
+def drag_to(page, prefix):
+    """Pulls the thumb to the tick of that prefix with the mouse."""
+    box = thumb(page).bounding_box()
+    value, last = int(thumb(page).input_value()), int(thumb(page).get_attribute("max"))
+    y = box["y"] + box["height"] / 2
+    places = [box["x"] + 14 + (at - 1) / (last - 1) * (box["width"] - 28) for at in (value, prefix)]
+    page.mouse.move(places[0], y)
+    page.mouse.down()
+    page.mouse.move(places[1], y, steps=8)
+    page.mouse.up()
+
+
+def test_from_the_form_to_an_operating_point_and_back(context, serve):
+    with serve() as server:
+        page, other = context.new_page(), context.new_page()
+        start(page, server, rounds=3, epochs=6)
+        other.goto(page.url)  # a second tab on the same run
+
+        expect(title(page)).to_have_text("Round 2 of 3 is training", timeout=TRAINING)
+        expect(thumb(page)).to_have_attribute("max", "1")  # one student has arrived, and is shown
+        expect(thumb(page)).to_have_attribute("max", "2", timeout=TRAINING)
+        for tab in (page, other):
+            expect(title(tab)).to_have_text("Three students are ready", timeout=TRAINING)
+            expect(thumb(tab)).to_have_attribute("max", "3")
+
+        page.get_by_role("button", name="Open in Explore").click()
+        expect(title(page)).to_contain_text("2 of 3 students reach")
+        expect(page.get_by_role("heading", name="Where 2 students and the teacher disagree")).to_be_visible()
+        before = accuracy(page)
+        drag_to(page, 1)
+        expect(title(page)).to_contain_text("One student reaches")
+        assert accuracy(page) != before
+        expect(page.get_by_role("heading", name="Where 1 student and the teacher disagree")).to_be_visible()
+
+        settle(page)
+        page.locator(".stPlotlyChart .scatterlayer .points path").nth(2).scroll_into_view_if_needed()
+        marks = page.locator(".stPlotlyChart .points path.point")
+        box = marks.nth(2).bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        expect(title(page)).to_contain_text("All 3 students reach")
+        expect(thumb(page)).to_have_value("3")
+        expect(page).to_have_url(re.compile(r"explore\?run=.+&.*prefix=3"))
+
+        sentence, figures = title(page).inner_text(), page.locator(".instrument dl").all_inner_texts()
+        page.reload()
+        expect(title(page)).to_have_text(sentence)
+        assert page.locator(".instrument dl").all_inner_texts() == figures
+        expect(page.get_by_role("heading", name="Where 3 students and the teacher disagree")).to_be_visible()
+
+        colleague = context.new_page()
+        colleague.goto(page.url)
+        expect(title(colleague)).to_have_text(sentence)
+
+
+def test_a_training_outlives_tab_and_server_and_is_stopped_and_resumed(context, serve):
+    with serve() as server:
+        page = context.new_page()
+        start(page, server, rounds=2, epochs=300)
+        expect(title(page)).to_have_text("Round 1 of 2 is training", timeout=TRAINING)
+        page.reload()
+        expect(title(page)).to_have_text("Round 1 of 2 is training")
+        query = page.url.partition("?")[2]
+        page.close()
+    with serve() as server:
+        page = context.new_page()
+        page.goto(f"{server}/distil?{query}")
+        expect(title(page)).to_have_text("Round 1 of 2 is training")
+        page.get_by_role("button", name="Stop").click()
+        expect(title(page)).to_have_text("Stopped in round 1 of 2", timeout=TRAINING)
+        expect(page.get_by_text("Resuming repeats epoch")).to_be_visible()
+        page.get_by_role("button", name="Resume").click()
+        expect(title(page)).to_have_text("Round 1 of 2 is training", timeout=TRAINING)
+        expect(page.get_by_text("Training goes on where it stopped.").first).to_be_visible()
+        page.get_by_role("button", name="Stop").click()
+        expect(title(page)).to_have_text("Stopped in round 1 of 2", timeout=TRAINING)
+
+
+def test_the_journey_by_keyboard_from_home(context, serve, home):
+    from tests.builders import build_run
+
+    build_run(home / "runs" / "fashion", dataset="fashion-mnist", title="Clothes")
+    with serve() as server:
+        page = context.new_page()
+        page.goto(server)
+        card = page.locator(".st-key-card-fashion")
+        expect(card.get_by_role("heading", name="Clothes")).to_be_visible()
+        card.get_by_role("button", name="Explore").press("Enter")
+        expect(title(page)).to_contain_text("3 of 6 students reach")
+        thumb(page).press("End")
+        expect(title(page)).to_contain_text("All 6 students reach")
+        expect(page.get_by_role("heading", name="Where 6 students and the teacher disagree")).to_be_visible()
+        expect(page).to_have_url(re.compile("prefix=6"))
+        page.get_by_role("link", name="Home").press("Enter")
+        expect(title(page)).to_contain_text("Choose how much accuracy")
+        page.go_back()
+        expect(title(page)).to_contain_text("All 6 students reach")
+
+
+def test_a_run_deleted_while_it_is_watched(context, serve, home):
+    from tests.builders import build_run, hold
+
+    path = build_run(home / "runs" / "doomed", state="running")
+    with serve() as server, hold(path):
+        page = context.new_page()
+        page.goto(f"{server}/distil?run=doomed")
+        expect(title(page)).to_have_text("Round 3 of 6 is training")
+        shutil.rmtree(path)
+        expect(title(page)).to_have_text("This run is gone")
+        expect(page.get_by_role("button", name="See all runs")).to_be_visible()
