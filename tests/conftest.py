@@ -30,3 +30,23 @@ def seeds():
     np.random.seed(0)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def trained_home(shared_home, tmp_path_factory):
+    """A home in which a worker has trained a small teacher for digits, `digits-resnet-s`, and distilled it in a run."""
+    from tests.workers import distil_config, finished, started, teach_config
+
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BDISTIL_HOME", str(folder))
+        finished(started(teach_config()))
+        finished(started(distil_config()))
+    return folder
+
+
+@pytest.fixture
+def trained(trained_home, own_home, monkeypatch):
+    """The trained home as BDISTIL_HOME. A test may add runs to it; those that are there are not to be changed."""
+    monkeypatch.setenv("BDISTIL_HOME", str(trained_home))
+    return trained_home

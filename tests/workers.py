@@ -1,0 +1,79 @@
+"""Real workers for tests: start one, wait for what it does, interrupt it, and compare what two runs have made."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bdistil.config import DistilConfig, TeachConfig
+from bdistil.runs import Run, create_run
+from bdistil.runs.launch import start_worker
+
+PATIENCE = 240  # seconds: a busy machine may need minutes for what takes seconds on an idle one
+
+
+def teach_config(**given: Any) -> TeachConfig:
+    """Three epochs of the digits' teacher, some seconds each."""
+    return TeachConfig.create("digits", **(dict(epochs=3, threads=1) | given))
+
+
+def distil_config(**given: Any) -> DistilConfig:
+    """Three short rounds on digits."""
+    small = dict(teacher="digits-resnet-s", rounds=3, epochs=4, views=2, batch_size=32, threads=1)
+    return DistilConfig.create("digits", **(small | given))
+
+
+def started(config: DistilConfig | TeachConfig) -> Run:
+    """A new run with a worker on it."""
+    run = create_run(config)
+    start_worker(run)
+    return run
+
+
+def finished(run: Run) -> Run:
+    """The same run, once its worker has ended and has finished it."""
+    until(lambda: not run.is_alive())
+    assert run.state() == "finished", (run.info()["error"], run.log_tail())
+    return run
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """What `condition` returns as soon as that is true."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.02)
+    raise AssertionError(f"still not so after {PATIENCE} seconds")
+
+
+def told(run: Run, kind: str, **fields: Any) -> list[dict[str, Any]]:
+    """The events of a kind that have these values."""
+    wanted = {"kind": kind, **fields}
+    return [event for event in run.events()[0] if wanted.items() <= event.items()]
+
+
+def send(run: Run, number: signal.Signals) -> None:
+    """Send the worker a signal, and wait until it is gone."""
+    os.kill(run.heartbeat()["pid"], number)
+    until(lambda: not run.is_alive())
+
+
+def made(run: Run) -> dict[str, bytes]:
+    """All that the rounds of a run have made, bit for bit: weights, and each split's logits."""
+    content = {}
+    for folder in run.round_folders():
+        content[f"{folder.name} weights"] = (folder / "student.safetensors").read_bytes()
+        with np.load(folder / "logits.npz") as logits:
+            content |= {f"{folder.name} {split}": logits[split].tobytes() for split in logits}
+    return content
+
+
+def ensemble_files(run: Run) -> dict[Path, bytes]:
+    """The saved ensemble, file by file."""
+    folder = run.path / "ensemble"
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
