@@ -1,0 +1,78 @@
+"""Makes what ships out of one's own: `python assets/make.py RUN NAME` puts a finished run, its teacher and the pictures
+of its test split into this folder.
+
+A sample is a run without what only training needs: no training logits, no checkpoint, no log, each student once.
+Logits are rounded to half precision where that changes no prefix's answer on any example.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from bdistil.data.catalogue import info as dataset_info
+from bdistil.paths import ASSETS, home
+from bdistil.results import load
+from bdistil.runs import Run, open_run
+from bdistil.runs.files import new_folder
+
+
+def make(run: Run, name: str) -> Path:
+    """Write assets/runs/NAME (and its teacher and previews, where they are not there yet); returns its folder.
+
+    Raises SystemExit unless the run has finished.
+    """
+    if run.state() != "finished":
+        raise SystemExit(f"{run.id} has not finished.")
+    target = ASSETS / "runs" / name
+    with new_folder(target) as folder:
+        stored = json.loads((run.path / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps({**stored, "run": name}, indent=1))
+        shutil.copy(run.path / "events.jsonl", folder)
+        shutil.copytree(run.path / "ensemble", folder / "ensemble")
+        for half in (True, False):
+            _write_logits(run, folder, half)
+            if _same_answers(run, Run(folder)):
+                break
+    _copy_once(home() / "teachers" / stored["config"]["teacher"], ASSETS / "teachers" / stored["config"]["teacher"])
+    if dataset_info(stored["config"]["dataset"]).preview:
+        pictures = f"{stored['config']['dataset']}.npz"
+        _copy_once(home() / "previews" / pictures, ASSETS / "previews" / pictures)
+    return target
+
+
+def _write_logits(run: Run, folder: Path, half: bool) -> None:
+    _write(run.path / "targets.npz", folder / "targets.npz", half)
+    for finished in run.round_folders():
+        kept = folder / "rounds" / finished.name
+        kept.mkdir(parents=True, exist_ok=True)
+        shutil.copy(finished / "round.json", kept)
+        _write(finished / "logits.npz", kept / "logits.npz", half)
+
+
+def _write(source: Path, target: Path, half: bool) -> None:
+    """The arrays that are not of the train split; logits in half precision if asked."""
+    with np.load(source, allow_pickle=False) as arrays:
+        kept = {key: arrays[key] for key in arrays.files if "train" not in key}
+    rounded = {key: a.astype(np.float16) if half and a.dtype == np.float32 else a for key, a in kept.items()}
+    np.savez_compressed(target, **rounded)
+
+
+def _same_answers(one: Run, other: Run) -> bool:
+    """Whether the teacher and every prefix answer alike on every test example."""
+    ours, theirs = load(one), load(other.path)
+    same = np.array_equal(ours.teacher.argmax(1), theirs.teacher.argmax(1))
+    return same and np.array_equal(ours.prefixes.argmax(2), theirs.prefixes.argmax(2))
+
+
+def _copy_once(source: Path, target: Path) -> None:
+    if target.exists() or not source.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+
+
+if __name__ == "__main__":
+    print(make(open_run(sys.argv[1]), sys.argv[2]))
