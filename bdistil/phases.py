@@ -134,7 +134,7 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
     Raises UserError if the teacher or the data are no longer those of the run's finished rounds.
     """
     data, before = task.data, run.stored()
-    if before["rounds_done"] and (before["scale"]["c"], before["dataset"]["checksum"]) != (task.c, data.checksum):
+    if before["scale"] and (before["scale"]["c"], before["dataset"]["checksum"]) != (task.c, data.checksum):
         raise UserError("The teacher or the data set has changed since this run began. Start a new run.")
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}

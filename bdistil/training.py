@@ -80,6 +80,7 @@ class Checkpoint:
             record = json.loads(metadata["record"])
             model.load_state_dict(_under("model.", tensors))
             optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_state(tensors)})
+            _lay_out(optimizer)
             for name, tensor in _under("extra.", tensors).items():
                 extra[name].copy_(tensor)
         except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError):
@@ -200,6 +201,14 @@ def predict(model: nn.Module, x: np.ndarray, prepare: Callable[[np.ndarray], Ten
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Give loaded moments the memory layout of their weights: fused steps go through both as they lie in memory."""
+    for weight, moments in optimizer.state.items():
+        for name, moment in moments.items():
+            if moment.shape == weight.shape:
+                moments[name] = torch.empty_like(weight, requires_grad=False).copy_(moment)
 
 
 def _optimizer_state(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:

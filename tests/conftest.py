@@ -34,13 +34,12 @@ def seeds():
 
 @pytest.fixture(scope="session")
 def trained_home(shared_home, tmp_path_factory):
-    """A home in which a worker has trained a small teacher for digits, `digits-resnet-s`, and distilled it in a run."""
-    from tests.workers import distil_config, finished, started, teach_config
+    """A home in which a worker has finished the run that `distil_config` describes."""
+    from tests.workers import distil_config, finished, started
 
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BDISTIL_HOME", str(folder))
-        finished(started(teach_config()))
         finished(started(distil_config()))
     return folder
 

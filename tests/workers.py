@@ -22,7 +22,7 @@ def teach_config(**given: Any) -> TeachConfig:
 
 
 def distil_config(**given: Any) -> DistilConfig:
-    """Three short rounds on digits."""
+    """Three short rounds on digits, of the shipped teacher."""
     small = dict(teacher="digits-resnet-s", rounds=3, epochs=4, views=2, batch_size=32, threads=1)
     return DistilConfig.create("digits", **(small | given))
 

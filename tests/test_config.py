@@ -1,0 +1,99 @@
+"""Every option is checked once, and what cannot be is met with one sentence."""
+
+import pytest
+
+from bdistil.config import DISTIL_RECIPES, TEACH_RECIPES, DistilConfig, TeachConfig
+from bdistil.errors import UserError
+
+
+def distil(**given):
+    return DistilConfig.create(**({"dataset": "digits", "teacher": "t"} | given))
+
+
+@pytest.mark.parametrize("dataset", DISTIL_RECIPES)
+def test_the_recipes_are_complete_and_stored_whole(dataset):
+    for config in (distil(dataset=dataset), TeachConfig.create(dataset)):
+        stored = config.model_dump()
+        assert type(config).create(**stored) == config
+        assert stored.keys() == type(config).model_fields.keys()
+    assert DISTIL_RECIPES.keys() == TEACH_RECIPES.keys()
+
+
+def test_what_is_given_comes_before_the_recipe_and_nothing_given_does_not():
+    assert distil(rounds=3).rounds == 3
+    assert distil(rounds="3", flip="true", learning_rate="1e-3").model_dump() | {
+        "rounds": 3, "flip": True, "learning_rate": 0.001,
+    } == distil(rounds=3, flip=True, learning_rate=0.001).model_dump()  # fmt: skip
+    assert distil(rounds=None, student=None) == distil()
+
+
+WHOLE = "Rounds must be a whole number from 1 to 64; “{}” is not."
+BAD = [
+    ({"rounds": 0}, WHOLE.format(0)),
+    ({"rounds": -1}, WHOLE.format(-1)),
+    ({"rounds": 10**6}, WHOLE.format(10**6)),
+    ({"rounds": "five"}, WHOLE.format("five")),
+    ({"rounds": 2.5}, WHOLE.format(2.5)),
+    ({"temperature": 0}, "Temperature must be a number above 0, at most 100; “0” is not."),
+    ({"temperature": "nan"}, "Temperature must be a number above 0, at most 100; “nan” is not."),
+    ({"learning_rate": 0}, "Learning rate must be a number above 0; “0” is not."),
+    ({"learning_rate": "nan"}, "Learning rate must be a number above 0; “nan” is not."),
+    ({"learning_rate": "inf"}, "Learning rate must be a number above 0; “inf” is not."),
+    ({"learning_rate": float("nan")}, "Learning rate must be a number above 0; “nan” is not."),
+    ({"learning_rate": -1}, "Learning rate must be a number above 0; “-1” is not."),
+    ({"seed": -1}, "Seed must be a whole number from 0 to 2147483647; “-1” is not."),
+    ({"label_share": 1.5}, "Label share must be a number from 0 to 1; “1.5” is not."),
+    ({"barrier": "-1"}, "Barrier must be a number from 0 to 1000; “-1” is not."),
+    ({"composition": "adds"}, "Composition must be one of alone, add, concat; “adds” is not."),
+    ({"method": "b-distil+polish"}, "Method must be b-distil; “b-distil+polish” is not."),
+    ({"views": 0}, "Views must be a whole number from 1 to 64; “0” is not."),
+    ({"batch_size": 0}, "Batch size must be a whole number from 1 to 4096; “0” is not."),
+    ({"threads": 0}, "Threads must be a whole number from 1 to 512, or nothing; “0” is not."),
+    ({"flip": "perhaps"}, "Flip must be true or false; “perhaps” is not."),
+    ({"teacher": 5}, "Teacher must be a name or a folder; “5” is not."),
+    ({"student": ["cnn-s"]}, "Student must be a name; “['cnn-s']” is not."),
+    ({"round": 5}, "There is no option called round. Did you mean rounds?"),
+]
+
+
+@pytest.mark.parametrize(("given", "sentence"), BAD)
+def test_a_value_that_cannot_be_is_a_sentence(given, sentence):
+    with pytest.raises(UserError) as error:
+        distil(**given)
+    assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("given", "nearest"),
+    [({"dataset": "digit"}, "digits"), ({"dataset": "fashion-minst"}, "fashion-mnist"), ({"student": "cnn-sx"}, "cnn-s")],
+)
+def test_an_unknown_name_suggests_the_nearest(given, nearest):
+    with pytest.raises(UserError, match=f"There is no .*Did you mean {nearest}"):
+        distil(**given)
+
+
+@pytest.mark.parametrize("dataset", [["digits"], {"a": 1}, 5, None, ""])
+def test_a_data_set_that_is_no_name_is_a_sentence(dataset):
+    with pytest.raises(UserError, match="There is no data set"):
+        distil(dataset=dataset)
+
+
+def test_a_teachers_options_are_checked_too():
+    with pytest.raises(UserError, match=r"no teacher architecture called resnet-x\. Did you mean resnet-"):
+        TeachConfig.create("digits", architecture="resnet-x")
+    with pytest.raises(UserError, match=r"Epochs must be a whole number from 1 to 1000; “many” is not\."):
+        TeachConfig.create("digits", epochs="many")
+
+
+def test_a_stored_configuration_of_another_version_is_a_sentence():
+    stored = distil().model_dump()
+    with pytest.raises(UserError, match="another version: check its option polish"):
+        DistilConfig.build(**stored, polish=True)
+    del stored["views"]
+    with pytest.raises(UserError, match="another version: check its option views"):
+        DistilConfig.build(**stored)
+
+
+def test_titles_say_what_a_run_is():
+    assert distil(rounds=1).title() == "Digits, 1 student" and distil(rounds=3).title() == "Digits, 3 students"
+    assert TeachConfig.create("fashion-mnist").title() == "Teacher for Fashion-MNIST"
