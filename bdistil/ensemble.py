@@ -19,12 +19,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bdistil.boosting import KAPPA
 from bdistil.errors import UserError
 from bdistil.runs.files import new_folder
 from bdistil.students.build import rebuild
 from bdistil.students.student import Carry, Student
 
-KAPPA = 1.25  # students' answers stay below this, so deviations from the teacher stay below B = 1 + KAPPA
 FORMAT, SCHEMA = "bdistil-ensemble", 1
 
 

@@ -154,12 +154,15 @@ def test_round_one_has_edges_of_exactly_zero_and_counts_as_met():
     assert record["effective_examples"] == pytest.approx(len(g_hat))
 
 
-def test_signed_weights_are_those_that_give_a_candidate_its_edges():
+def test_a_candidate_is_judged_by_the_weights_that_the_barrier_sees():
     g_hat, (f, candidate) = simulated(rounds=2)
     booster = Certificate(g_hat, rounds=2)
     booster.update(f)
+    condition = booster.candidate(candidate)
     edges = (booster.signed_weights() * (candidate - g_hat)).sum(axis=0)
-    np.testing.assert_allclose(booster.candidate(candidate)["edges"], edges, rtol=1e-9)
+    np.testing.assert_allclose(condition["edges"], edges, rtol=1e-9)
+    effective = 1 / (sum(weights(booster.s, booster.eta)) ** 2).sum(axis=0)
+    assert condition["effective_examples"] == pytest.approx(effective.min(), rel=1e-9)
 
 
 def test_weighing_a_candidate_changes_nothing_and_agrees_with_taking_it():
