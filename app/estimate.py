@@ -61,6 +61,10 @@ class Estimates:
             future = self._asked[key] = self._pool.submit(estimate, config)
         return future.result() if future.done() else None
 
+    def close(self) -> None:
+        """Gives up what waits."""
+        self._pool.shutdown(cancel_futures=True)
+
 
 @st.cache_resource
 def estimates() -> Estimates:

@@ -15,12 +15,13 @@ from bdistil import teachers, wording
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, info, is_here
 from bdistil.errors import UserError
-from bdistil.runs import create_run
+from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
 from bdistil.students.catalogue import COMPOSITIONS, names
 from bdistil.teachers.catalogue import ARCHITECTURES
 
 MOST_ROUNDS = 12
+PRICES = "student-prices"
 LOSSES, DIVERGENCES = ("ensemble", "student"), ("kl", "squared")
 COMPOSES = {
     "alone": "reads the inputs only",
@@ -33,6 +34,7 @@ NO_TORCH = "Install it with the command below and reload; finished runs open wit
 def form() -> None:
     """Draws the form, its price, and the section for a teacher of one's own."""
     st.title("Distil a teacher into students", anchor=False)
+    _training()
     options, price = st.columns([3, 2], gap="large")
     with options:
         given = _options()
@@ -50,6 +52,17 @@ def form() -> None:
         _teacher_form()
 
 
+def _training() -> None:
+    """Says what trains already, with the way to it."""
+    alive = [s for s in list_runs(samples=False) if s.info and s.info["state"] in ("running", "queued")]
+    if not alive:
+        return
+    with st.container(key="training", horizontal=True, vertical_alignment="center"):
+        ui.muted(f"{alive[-1].info['title']} is training; a run that is started now waits for its turn.")
+        if st.button("Watch it"):
+            ui.go("distil", run=alive[-1].id)
+
+
 def dataset_label(name: str) -> str:
     """A data set with its price: “Fashion-MNIST: 70 000 pictures, 30 MB to download”."""
     known = info(name)
@@ -59,16 +72,23 @@ def dataset_label(name: str) -> str:
 
 
 def teacher_label(card: dict[str, Any]) -> str:
-    """A teacher with what it reaches and costs."""
-    cost = f", {wording.macs(card['macs'])} MACs" if card.get("macs") else ""
-    return f"{card['name']}: {wording.percent(card['accuracy'])} accuracy{cost}"
+    """A teacher with what it reaches and costs, as far as that is known."""
+    accuracy, macs = card.get("accuracy"), card.get("macs")
+    known = [f"{wording.percent(accuracy)} accuracy"] if accuracy is not None else []
+    known += [f"{wording.macs(macs)} MACs"] if macs else []
+    return f"{card['name']}: {', '.join(known)}" if known else card["name"]
 
 
 def _options() -> dict[str, Any]:
-    """Draws the options and returns what was chosen."""
+    """Draws the options and returns what was chosen. On arrival the address may name data set and teacher."""
+    asked = ui.address()
+    if "dataset" not in st.session_state and asked.dataset in CATALOGUE:
+        st.session_state["dataset"] = asked.dataset
     dataset = st.selectbox("Dataset", list(CATALOGUE), format_func=dataset_label, key="dataset")
     cards = {card["name"]: card for card in teachers.cards(dataset)}
     if cards:
+        if f"teacher-{dataset}" not in st.session_state and asked.teacher in cards:
+            st.session_state[f"teacher-{dataset}"] = asked.teacher
         teacher = st.selectbox(
             "Teacher", list(cards), format_func=lambda name: teacher_label(cards[name]), key=f"teacher-{dataset}"
         )
@@ -76,8 +96,9 @@ def _options() -> dict[str, Any]:
         teacher = st.selectbox("Teacher", [], placeholder="None yet: train one below", disabled=True)
     recipe = DistilConfig.create(dataset=dataset, teacher=teacher or "none yet")
     student = st.selectbox(
-        "Student", names(), names().index(recipe.student), format_func=_student_label, key=f"student-{dataset}"
-    )
+        "Student", names(), names().index(recipe.student), key=f"student-{dataset}",
+        format_func=_student_labels(dataset, teacher).get,
+    )  # fmt: skip
     rounds = st.slider(
         "Rounds", 1, MOST_ROUNDS, recipe.rounds, key=f"rounds-{dataset}", help="Each round adds one student."
     )
@@ -86,13 +107,16 @@ def _options() -> dict[str, Any]:
         return given | _more(recipe)
 
 
-def _student_label(name: str) -> str:
-    """A student with its price, once an estimate has told it: “cnn-xs: 60 k MACs, 3 % of the teacher”."""
-    price = st.session_state.get("student_prices", {}).get((st.session_state["dataset"], name))
-    if not price:
-        return name
-    share = f", {wording.share(price['macs_ratio'])} of the teacher" if price.get("macs_ratio") is not None else ""
-    return f"{name}: {wording.macs(price['macs'])} MACs{share}"
+def _student_labels(dataset: str, teacher: str | None) -> dict[str, str]:
+    """Students by name, with their prices once an estimate has told them: “cnn-xs: 60 k MACs, 3 % of the teacher”."""
+    labels = {name: name for name in names()}
+    for name in labels:
+        price = st.session_state.get(PRICES, {}).get((dataset, teacher, name))
+        if price:
+            ratio = price["macs_ratio"]
+            share = f", {wording.share(ratio)} of the teacher" if ratio is not None else ""
+            labels[name] = f"{name}: {wording.macs(price['macs'])} MACs{share}"
+    return labels
 
 
 def _more(recipe: DistilConfig) -> dict[str, Any]:
@@ -136,9 +160,9 @@ def _more(recipe: DistilConfig) -> dict[str, Any]:
 def _price(config: DistilConfig | None) -> None:
     """What to expect, the start, and the command that does the same."""
     st.header("What to expect", anchor=False)
-    with st.container(key="expected"):
+    if ui.has_torch():
         _expected(config)
-    if not ui.has_torch():
+    else:
         with ui.notice("Training needs PyTorch, which is not installed here.", NO_TORCH, key="torch"):
             pass
         st.code("pip install -r requirements.txt", language=None, wrap_lines=True)
@@ -152,14 +176,13 @@ def _price(config: DistilConfig | None) -> None:
 def _expected(config: DistilConfig) -> None:
     """The estimate's rows: a fragment that looks twice a second until they are there."""
     found, error = _ask(config)
+    if found and _learn(config, found):
+        st.rerun()  # the list of students names their prices from now on
 
     @st.fragment(run_every=0.5 if found is None and error is None else None)
     def expected() -> None:
-        nonlocal found, error
-        if found is None and error is None:
-            found, error = _ask(config)
-            if found or error:
-                st.rerun()  # the students' prices are known now, and nothing is left to wait for
+        if found is None and error is None and _ask(config) != (None, None):
+            st.rerun()  # nothing is left to wait for
         if error:
             with ui.notice(error, key="estimate"):
                 pass
@@ -171,27 +194,34 @@ def _expected(config: DistilConfig) -> None:
 
 def _ask(config: DistilConfig) -> tuple[dict[str, Any] | None, str | None]:
     """The estimate or why there is none; both None while it is being made."""
-    if not ui.has_torch():
-        return {}, None
     try:
-        found = estimates().ask(config)
+        return estimates().ask(config), None
     except UserError as error:
         return None, str(error)
-    for row in (found or {}).get("students", []):
-        st.session_state.setdefault("student_prices", {})[(config.dataset, row["student"])] = row
-    return found, None
+
+
+def _learn(config: DistilConfig, found: dict[str, Any]) -> bool:
+    """Keeps what each student costs beside this teacher; says whether that is news."""
+    prices = st.session_state.setdefault(PRICES, {})
+    told = {(config.dataset, config.teacher, row["student"]): row for row in found["students"]}
+    news = bool(told.keys() - prices.keys())
+    prices.update(told)
+    return news
 
 
 def _rows(config: DistilConfig, found: dict[str, Any]) -> None:
     """A sentence and four rows; dashes keep their place while the estimate is being made."""
-    macs, waiting = found.get("macs"), "…"
-    sentence = f"{narration.capital(wording.count_students(config.rounds))}, one a round."
-    if macs:
-        sentence = f"{sentence} The last ensemble costs {wording.macs(macs)} MACs."
+    students = narration.capital(wording.count_students(config.rounds))
+    sentence = f"{students}, one a round."
+    if found:
+        each = next(row["macs"] for row in found["students"] if row["student"] == config.student)
+        ratio = found["macs_ratio"]
+        whole = f"{wording.macs(found['macs'])} MACs" if ratio is None else f"{wording.share(ratio)} of the teacher"
+        sentence = f"{students} of {wording.macs(each)} MACs: the last ensemble costs about {whole}."
     ui.muted(sentence)
 
     def told(name: str, words: Any) -> str:
-        return words(found[name]) if found.get(name) is not None else waiting
+        return words(found[name]) if found else "…"
 
     rows = [
         ("First usable model", told("first_model_seconds", lambda value: f"after about {wording.duration(value)}")),

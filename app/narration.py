@@ -23,7 +23,7 @@ from bdistil.wording import (
 )
 
 WAITING = "Waiting: another run is training."
-FIRST_MODEL = "The first usable model appears when round 1 ends."
+FIRST_MODEL = "the first usable model appears when round 1 ends"
 STARTING = "The run is getting ready: data and the teacher’s answers."
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 
@@ -60,7 +60,7 @@ def card(info: Info) -> str:
     if state == "stopped":
         return f"Stopped after {number_word(done)} of {count_students(info['config']['rounds'])}."
     if not info["points"]:
-        return FIRST_MODEL
+        return f"{capital(FIRST_MODEL)}."
     return f"{capital(count_students(done))} so far: {reached(info['points'][-1])}."
 
 
@@ -125,18 +125,15 @@ def progress(info: Info, beat: Info | None) -> str:
 
     `Epoch 4 of 8, first attempt, composition add. About 52 min left; 2 models can be used already.`
     """
+    done, teach = info["rounds_done"], info["kind"] == "teach"
+    usable = f"{done} {'model' if done == 1 else 'models'} can be used already" if done else FIRST_MODEL
     if not beat or not beat.get("epoch"):
-        return STARTING if info["kind"] == "distil" else "The data are being read."
+        return "The data are being read." if teach else f"{usable}." if done else STARTING
     where, left = f"Epoch {beat['epoch']} of {beat['epochs']}", beat.get("seconds_left")
     ends = [] if missing(left) else [f"about {duration(left)} left"]
-    if info["kind"] == "teach":
+    if teach:
         return ". ".join([where, *map(capital, ends)]) + "."
-    done = info["rounds_done"]
-    ends.append(
-        f"{done} {'model' if done == 1 else 'models'} can be used already"
-        if done
-        else "the first usable model appears when round 1 ends"
-    )
+    ends.append(usable)
     if not beat.get("round"):
         return f"{where}. {capital('; '.join(ends))}."
     attempt = beat.get("attempt") or 1

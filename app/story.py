@@ -90,6 +90,8 @@ def _relive(told: Story, event: Event) -> None:
         told.info["phase"] = event["phase"]
     elif kind == "round_started":
         told.beat = {**_attempt(event), "epoch": 1, "epochs": event["epochs"], "fraction": 0.0}
+    elif kind == "round_finished":
+        told.beat = {"round": event["round"] + 1, "fraction": 0.0}
     elif kind == "epoch":
         done, epochs = event["epoch"], event["epochs"]
         told.beat = {**(told.beat or {}), "epoch": min(done + 1, epochs), "epochs": epochs, "fraction": done / epochs}

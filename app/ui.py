@@ -39,13 +39,17 @@ class Address:
     run: str | None
     prefix: int | None
     cost: str | None
+    dataset: str | None
+    teacher: str | None
 
 
 def address() -> Address:
     """Reads the address. Call it on full runs only: in a fragment it is as of the last full run."""
     asked = st.query_params
-    prefix = asked.get("prefix", "")
-    return Address(asked.get("run") or None, int(prefix) if prefix.isdecimal() else None, asked.get("cost") or None)
+    run, prefix, cost, dataset, teacher = (
+        asked.get(name) or None for name in ("run", "prefix", "cost", "dataset", "teacher")
+    )
+    return Address(run, int(prefix) if prefix and prefix.isdecimal() else None, cost, dataset, teacher)
 
 
 def go(page: str, **asked: Any) -> None:
@@ -224,10 +228,14 @@ def cost_picker(place: DeltaGenerator, axes: Sequence[CostAxis]) -> CostAxis:
 
 
 def clicked(chart: str) -> None:
-    """A click on the frontier moves the slider there. An empty selection is a second click on the same point."""
-    view, spots = chosen(), st.session_state[chart]["selection"]["points"]
-    if spots:
-        view["clicked"] = spots[0]["customdata"]  # 0 is the teacher, who is no prefix
+    """Moves the slider to the point of the chart that was clicked."""
+    move(chosen(), st.session_state[chart]["selection"]["points"])
+
+
+def move(view: dict[str, Any], points: Sequence[Mapping[str, Any]]) -> None:
+    """Takes a chart's selection into the view. An empty one is a second click on the same point: go there again."""
+    if points:
+        view["clicked"] = points[0]["customdata"]  # 0 is the teacher, who is no prefix
     if view.get("clicked"):
         view.update(prefix=view["clicked"], push=view["push"] + 1)
 

@@ -109,8 +109,7 @@ def _finished(run: Run, info: dict[str, Any]) -> None:
             if st.button("Open in Explore", type="primary"):
                 ui.go("explore", run=run.id)
         elif st.button("Distil this teacher", type="primary"):
-            st.session_state["teacher"] = info["teacher_name"]
-            ui.go("distil")
+            ui.go("distil", dataset=info["config"]["dataset"], teacher=info["teacher_name"])
         total = len(run.events()[0])
         st.button("Replay the training", on_click=Replay.begin, args=(run.id, total))
 

@@ -27,6 +27,7 @@ info = run.info()
 try:
     results = ui.results(run)
 except UserError as error:
+    st.title("This run cannot be explored", anchor=False)
     with ui.notice(str(error), key="results", bad=True):
         if st.button("See all runs"):
             ui.go("home")

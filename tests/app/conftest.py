@@ -1,0 +1,69 @@
+"""Pages under AppTest: `open_page("explore", run="fashion")` runs one page alone on the test's own home."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+import bdistil.teachers  # noqa: F401
+
+ROOT = Path(__file__).parents[2]
+if str(ROOT / "app") not in sys.path:
+    sys.path.insert(0, str(ROOT / "app"))
+
+
+@pytest.fixture
+def runs(own_home, tmp_path, monkeypatch):
+    """The folder of one's own runs, on an installation without samples."""
+    monkeypatch.setattr("bdistil.runs.store.ASSETS", tmp_path / "assets")
+    monkeypatch.setattr(sys.modules["bdistil.teachers.cards"], "ASSETS", tmp_path / "assets")
+    st.cache_resource.clear()
+    return own_home / "runs"
+
+
+@pytest.fixture
+def samples(runs, tmp_path):
+    """The folder of samples, empty."""
+    return tmp_path / "assets" / "runs"
+
+
+@pytest.fixture
+def went(monkeypatch):
+    """Where the pages led, instead of going there: (page, parameters) in order."""
+    import ui
+
+    places = []
+    monkeypatch.setattr(ui, "go", lambda page, **asked: places.append((page, asked)))
+    return places
+
+
+@pytest.fixture
+def open_page(runs):
+    """Runs a page at an address and returns it; an exception of the page fails the test."""
+
+    def opened(name, **asked):
+        page = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=60)
+        for key, value in asked.items():
+            page.query_params[key] = str(value)
+        page.run()
+        assert not page.exception, page.exception[0].stack_trace
+        return page
+
+    return opened
+
+
+def written(page):
+    """All text that a page shows in HTML, notices included."""
+    return " ".join(element.proto.body for element in page.get("html"))
+
+
+def button(page, label):
+    """The button of that label."""
+    return next(each for each in page.button if each.label == label)
+
+
+def charts(page):
+    """The specs of the page's charts."""
+    return [chart.proto.spec for chart in page.get("plotly_chart")]

@@ -1,0 +1,317 @@
+import json
+import shutil
+
+import pytest
+
+from bdistil.errors import UserError
+from bdistil.runs import list_runs, open_run
+from tests.app.conftest import button, charts, written
+from tests.builders import add_round, build_run, hold
+
+ESTIMATE = {
+    "macs": 300_000, "macs_ratio": 0.16, "parameters": 30_000, "bytes": 120_000, "seconds": 50.0,
+    "first_model_seconds": 10.0, "memory_bytes": 6e8, "disk_bytes": 2e6,
+    "students": [
+        {"student": name, "macs": macs, "macs_ratio": macs / 2e6}
+        for name, macs in (("cnn-xs", 60_000), ("cnn-s", 200_000), ("cnn-m", 500_000))
+    ],
+}  # fmt: skip
+
+
+class Asked:
+    """Estimates without a process: answers what it is given, None while one is being made."""
+
+    answer = ESTIMATE
+
+    def ask(self, config):
+        self.config = config
+        if isinstance(self.answer, UserError):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    import form
+
+    estimates = Asked()
+    monkeypatch.setattr(form, "estimates", lambda: estimates)
+    return estimates
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Runs whose worker was started, instead of starting it."""
+    import form
+    import watch
+
+    names = []
+    for module in (form, watch):
+        monkeypatch.setattr(module, "start_worker", lambda run: names.append(run.id))
+    return names
+
+
+@pytest.fixture
+def teacher(own_home):
+    """A saved teacher for digits, as far as a card tells."""
+    folder = own_home / "teachers" / "digits-resnet-s"
+    folder.mkdir(parents=True)
+    card = {
+        "schema": 1, "name": folder.name, "architecture": "resnet-s", "dataset": "digits", "input_shape": [1, 8, 8],
+        "classes": list("0123456789"), "mean": [4.9], "std": [6.0], "macs": 1_800_000, "accuracy": 0.989,
+        "weights_sha256": "",
+    }  # fmt: skip
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder.name
+
+
+def test_form_names_the_price_of_everything(open_page, asked, teacher):
+    page = open_page("distil")
+    assert page.selectbox(key="dataset").options[0] == "Digits: 1797 pictures, nothing to download"
+    assert page.selectbox(key="teacher-digits").options == ["digits-resnet-s: 98.9\u00a0% accuracy, 1.8\u00a0M MACs"]
+    assert "cnn-xs: 60\u00a0k MACs, 3\u00a0% of the teacher" in page.selectbox(key="student-digits").options
+    html = written(page)
+    for words in (
+        "after about 10\u00a0s",
+        "about 50\u00a0s",
+        "600\u00a0MB",
+        "2.0\u00a0MB",
+        "Five students of 60\u00a0k MACs: the last ensemble costs about 16\u00a0% of the teacher.",
+    ):
+        assert words in html
+    assert "--rounds 5 --seed 0" in page.code[0].value
+
+
+def test_every_change_updates_estimate_and_command(open_page, asked, teacher):
+    page = open_page("distil")
+    page.slider(key="rounds-digits").set_value(3)
+    page.number_input(key="barrier-digits").set_value(0.9)
+    page.selectbox(key="composition-digits").set_value("concat").run()
+    assert (asked.config.rounds, asked.config.barrier, asked.config.composition) == (3, 0.9, "concat")
+    assert "--rounds 3 --seed 0 --composition concat --barrier 0.9" in page.code[0].value
+
+
+def test_a_student_stays_chosen_when_its_price_arrives(open_page, asked, teacher):
+    asked.answer = None
+    page = open_page("distil")
+    page.selectbox(key="student-digits").set_value("cnn-s").run()
+    assert page.selectbox(key="student-digits").options == ["cnn-xs", "cnn-s", "cnn-m"] and "…" in written(page)
+    asked.answer = ESTIMATE
+    page.run()
+    assert page.selectbox(key="student-digits").value == "cnn-s" and asked.config.student == "cnn-s"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("temperature-digits", 0.0, "Temperature must be a number above 0"),
+        ("learning_rate-digits", -1.0, "Learning rate must be a number above 0"),
+        ("label_share-digits", 1.5, "Label share must be a number from 0 to 1"),
+        ("epochs-digits", 0, "Epochs must be a whole number from 1 to 1000"),
+    ],
+)
+def test_bad_value_is_a_notice_and_nothing_can_start(open_page, asked, teacher, key, value, sentence):
+    page = open_page("distil")
+    page.number_input(key=key).set_value(value).run()
+    assert not page.exception and sentence in written(page)
+    assert "Start distilling" not in [each.label for each in page.button]
+
+
+def test_start_makes_a_run_starts_its_worker_and_opens_its_page(open_page, asked, teacher, started):
+    page = open_page("distil")
+    page.slider(key="rounds-digits").set_value(2)
+    button(page, "Start distilling").click().run()
+    assert not page.exception
+    (summary,) = list_runs()
+    assert started == [summary.id] and page.query_params["run"] == summary.id
+    assert summary.info["config"]["rounds"] == 2 and summary.info["config"]["teacher"] == teacher
+
+
+def test_refused_start_is_a_notice(open_page, asked, teacher, monkeypatch):
+    import form
+
+    def refuse(config):
+        raise UserError("The folder for runs cannot be written.")
+
+    monkeypatch.setattr(form, "create_run", refuse)
+    page = open_page("distil")
+    button(page, "Start distilling").click().run()
+    assert "The folder for runs cannot be written." in written(page) and not page.query_params
+
+
+def test_refused_estimate_is_a_notice_and_the_run_can_start(open_page, asked, teacher):
+    asked.answer = UserError("The estimate failed; the run can be started all the same.")
+    page = open_page("distil")
+    assert "The estimate failed" in written(page) and button(page, "Start distilling")
+
+
+def test_without_a_teacher_the_page_says_how_to_get_one(open_page, asked):
+    page = open_page("distil")
+    assert "There is no teacher for digits yet." in written(page)
+    assert "Start distilling" not in [each.label for each in page.button]
+
+
+def test_training_a_teacher_of_ones_own(open_page, asked, started):
+    page = open_page("distil")
+    page.number_input(key="teach-epochs-digits").set_value(7).run()
+    button(page, "Start training").click().run()
+    (summary,) = list_runs()
+    assert summary.info["kind"] == "teach" and summary.info["config"]["epochs"] == 7 and started == [summary.id]
+
+
+def test_without_torch_nothing_starts_and_finished_runs_open(open_page, asked, teacher, runs, monkeypatch):
+    import ui
+
+    monkeypatch.setattr(ui, "has_torch", lambda: False)
+    page = open_page("distil")
+    labels = [each.label for each in page.button]
+    assert "Training needs PyTorch, which is not installed here." in written(page)
+    assert "Start distilling" not in labels and "Start training" not in labels
+    build_run(runs / "done")
+    build_run(runs / "stopped", state="stopped")
+    assert open_page("distil", run="done").title[0].value == "Six students are ready"
+    page = open_page("distil", run="stopped")
+    assert "Resume" not in [each.label for each in page.button] and "needs PyTorch" in written(page)
+
+
+def test_running(open_page, runs):
+    path = build_run(runs / "run", state="running", dataset="fashion-mnist")
+    with hold(path):
+        page = open_page("distil", run="run")
+        html = written(page)
+        assert page.title[0].value == "Round 3 of 6 is training"
+        assert (
+            "Epoch 5 of 8, first attempt, composition add. About 52\u00a0min left; 2 models can be used already."
+            in html
+        )
+        assert 'role="progressbar"' in html and 'aria-valuenow="54"' in html
+        assert "Round 2 is done: " in html and "✓ kept" in html and "training" in html
+        assert len(charts(page)) == 2
+        button(page, "Stop").click().run()
+        assert open_run("run").stop_requested()
+        assert "Stopping after this batch." in written(page) and button(page, "Stop").disabled
+
+
+def test_charts_change_with_a_round_and_not_with_an_epoch(open_page, runs):
+    path = build_run(runs / "run", state="running")
+    with hold(path):
+        page = open_page("distil", run="run")
+        before = charts(page)
+        beat = json.loads((path / "heartbeat.json").read_text())
+        (path / "heartbeat.json").write_text(json.dumps({**beat, "epoch": 7, "fraction": 0.8}))
+        page.run()
+        assert "Epoch 7 of 8" in written(page) and charts(page) == before
+        add_round(path)
+        page.run()
+        assert charts(page)[0] != before[0] and "Round 3 is done: " in written(page)
+
+
+def test_first_round_has_no_chart_yet(open_page, runs):
+    with hold(build_run(runs / "run", state="running", done=0)):
+        page = open_page("distil", run="run")
+    assert "the first usable model appears when round 1 ends" in written(page).lower() and not charts(page)
+
+
+def test_queued(open_page, runs):
+    with hold(build_run(runs / "run", state="queued")):
+        page = open_page("distil", run="run")
+    assert page.title[0].value == "Waiting for its turn" and "Waiting: another run is training." in written(page)
+
+
+@pytest.mark.parametrize(
+    ("options", "title", "sentences"),
+    [
+        ({"state": "stopped"}, "Stopped in round 3 of 6", ("Two students are finished and usable.", "repeats epoch 5")),
+        ({"state": "running"}, "Stopped in round 3 of 6", ("The worker ended without a word.", "Two students are")),
+        ({"state": "failed"}, "Round 3 of 6 failed", ("The disk is full", "Rounds 1 and 2 are safe.")),
+        ({"state": "stopped", "kind": "teach"}, "Stopped in epoch 5 of 8", ("The epochs so far are kept.",)),
+    ],
+)  # fmt: skip
+def test_interrupted_run_says_what_is_safe_and_resumes(open_page, runs, started, options, title, sentences):
+    build_run(runs / "run", **options)
+    page = open_page("distil", run="run")
+    assert page.title[0].value == title
+    assert all(sentence in written(page) for sentence in sentences)
+    button(page, "Resume").click().run()
+    assert started == ["run"]
+
+
+def test_failed_run_shows_the_worker_s_last_lines(open_page, runs):
+    build_run(runs / "run", state="failed")
+    assert "No space left on device" in open_page("distil", run="run").code[0].value
+
+
+def test_second_start_of_a_run_is_refused_with_a_sentence(open_page, runs, monkeypatch):
+    import watch
+
+    def refuse(run):
+        raise UserError("This run is training already.")
+
+    monkeypatch.setattr(watch, "start_worker", refuse)
+    build_run(runs / "run", state="stopped")
+    page = open_page("distil", run="run")
+    button(page, "Resume").click().run()
+    assert "This run is training already." in written(page)
+
+
+def test_finished_leads_to_explore(open_page, runs, went):
+    build_run(runs / "run")
+    page = open_page("distil", run="run")
+    assert page.title[0].value == "Six students are ready"
+    button(page, "Open in Explore").click().run()
+    assert went == [("explore", {"run": "run"})]
+
+
+def test_replay_shows_the_run_as_it_happened(open_page, runs):
+    build_run(runs / "run", rounds=3)
+    page = open_page("distil", run="run")
+    button(page, "Replay the training").click().run()
+    button(page, "Pause").click().run()
+    assert "as it happened. Nothing is trained." in written(page)
+    button(page, "Next round").click().run()
+    assert page.title[0].value == "Round 2 of 3 is training" and len(json.loads(charts(page)[0])["data"][0]["x"]) == 10
+    button(page, "Next epoch").click().run()
+    assert "Epoch 2 of 8" in written(page) and "Stop" not in [each.label for each in page.button]
+    for _ in range(2):
+        button(page, "Next round").click().run()
+    assert button(page, "Next round").disabled and "Round 3 is done: " in written(page)
+    button(page, "Leave the replay").click().run()
+    assert page.title[0].value == "Three students are ready" and button(page, "Open in Explore")
+
+
+def test_teacher_in_training_and_ready(open_page, runs, went):
+    with hold(build_run(runs / "run", kind="teach", state="running")):
+        page = open_page("distil", run="run")
+        assert page.title[0].value == "The teacher is training" and "Epoch 5 of 8." in written(page)
+        assert len(json.loads(charts(page)[0])["data"][0]["x"]) == 4
+    build_run(runs / "ready", kind="teach", dataset="fashion-mnist")
+    page = open_page("distil", run="ready")
+    assert page.title[0].value == "The teacher is ready"
+    button(page, "Distil this teacher").click().run()
+    assert went == [("distil", {"dataset": "fashion-mnist", "teacher": "fashion-mnist-resnet-m-seed-0"})]
+
+
+@pytest.mark.parametrize(
+    ("damage", "title"), [("corrupt", "This run cannot be opened"), ("newer", "This run cannot be opened")]
+)
+def test_unreadable_run(open_page, runs, went, damage, title):
+    build_run(runs / "run", damage=damage)
+    page = open_page("distil", run="run")
+    assert page.title[0].value == title
+    button(page, "See all runs").click().run()
+    assert went == [("home", {})]
+
+
+def test_torn_last_event_is_not_yet_written(open_page, runs):
+    build_run(runs / "run", damage="torn")
+    assert open_page("distil", run="run").title[0].value == "Six students are ready"
+
+
+def test_run_deleted_while_it_is_watched(open_page, runs):
+    path = build_run(runs / "run", state="running")
+    with hold(path):
+        page = open_page("distil", run="run")
+    shutil.rmtree(path)
+    page.run()
+    assert not page.exception and page.title[0].value == "This run is gone"
+    assert "Nothing else is affected." in written(page)

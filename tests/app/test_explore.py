@@ -1,0 +1,229 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.app.conftest import button, charts, written
+from tests.builders import add_round, build_previews, build_run, hold
+
+
+@pytest.fixture
+def fashion(runs):
+    return build_run(runs / "fashion", dataset="fashion-mnist", title="Fashion")
+
+
+def prefix(page):
+    return page.session_state["chosen"]["prefix"]
+
+
+def test_finished_run_shows_all_sections(open_page, fashion):
+    page = open_page("explore", run="fashion")
+    assert [header.value for header in page.header] == [
+        "The frontier, to scale", "Which classes it mixes up", "Accuracy by class",
+        "Where 3 students and the teacher disagree",
+    ]  # fmt: skip
+    figure = json.loads(charts(page)[0])
+    assert figure["layout"]["xaxis"]["title"]["text"] == "Cost of one prediction (million MACs)"
+    assert "The frontier as a table" in written(page)
+
+
+def test_address_reproduces_the_view(open_page, fashion, runs):
+    build_run(runs / "other", rounds=4)
+    page = open_page("explore", run="fashion", prefix=5, cost="parameters")
+    assert page.selectbox(key="run-picker").value == "fashion"
+    assert page.selectbox(key="cost-axis").value == "parameters"
+    assert prefix(page) == 5
+    assert page.header[-1].value == "Where 5 students and the teacher disagree"
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("99", 6), ("0", 3), ("-2", 3), ("five", 3), ("²", 3)])
+def test_unusable_prefix_is_clamped_or_left_out(open_page, fashion, asked, shown):
+    assert prefix(open_page("explore", run="fashion", prefix=asked)) == shown
+
+
+def test_unknown_cost_axis_falls_back_to_macs(open_page, fashion):
+    assert open_page("explore", run="fashion", cost="gold").selectbox(key="cost-axis").value == "macs"
+
+
+def test_wrong_address_is_said_until_another_run_is_picked(open_page, fashion, runs):
+    build_run(runs / "other", rounds=4, title="Other")
+    page = open_page("explore", run="<i>nowhere</i>")
+    assert "There is no run called &lt;i&gt;nowhere&lt;/i&gt; here." in written(page)
+    page.run()
+    assert "There is no run called" in written(page)
+    page.selectbox(key="run-picker").set_value("other").run()
+    assert "There is no run called" not in written(page)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"), [("corrupt", "its run.json is incomplete"), ("newer", "newer version")]
+)
+def test_unreadable_run_at_the_address(open_page, fashion, runs, damage, sentence):
+    build_run(runs / "bad", damage=damage)
+    page = open_page("explore", run="bad")
+    assert sentence in written(page) and "This is Fashion instead." in written(page)
+
+
+def test_teacher_training_at_the_address_has_no_frontier(open_page, fashion, runs):
+    build_run(runs / "teacher", kind="teach", title="A teacher")
+    assert "A teacher trains a teacher and has no frontier." in written(open_page("explore", run="teacher"))
+
+
+def test_another_run_starts_at_its_own_middle(open_page, fashion, runs):
+    build_run(runs / "long", rounds=9)
+    page = open_page("explore", run="fashion", prefix=6)
+    page.selectbox(key="run-picker").set_value("long").run()
+    assert prefix(page) == 5
+
+
+def test_click_on_the_chart_moves_the_slider_and_a_second_click_too(open_page, fashion):
+    page = open_page("explore", run="fashion", prefix=2)
+    push = page.session_state["chosen"]["push"]
+
+    def click(points):
+        page.session_state["frontier-fashion-macs"] = {"selection": {"points": points}}
+        import ui
+
+        view = page.session_state["chosen"]
+        ui.move(view, points)
+
+    click([{"customdata": 4}])
+    page.run()
+    assert prefix(page) == 4 and page.session_state["chosen"]["push"] == push + 1
+    assert page.header[-1].value == "Where 4 students and the teacher disagree"
+    page.session_state["chosen"]["prefix"] = 1
+    click([])
+    page.run()
+    assert prefix(page) == 4 and page.session_state["chosen"]["push"] == push + 2
+
+
+def test_click_on_the_teacher_moves_nothing(fashion):
+    import ui
+
+    view = {"prefix": 2, "push": 7}
+    ui.move(view, [{"customdata": 0}])
+    assert (view["prefix"], view["push"]) == (2, 7)
+
+
+def test_large_chart_is_constant_while_the_slider_moves(open_page, fashion):
+    page = open_page("explore", run="fashion", prefix=2)
+    before = charts(page)[0]
+    page.session_state["chosen"]["prefix"] = 5
+    page.run()
+    assert page.header[-1].value.startswith("Where 5") and charts(page)[0] == before
+
+
+def test_confusion_views(open_page, fashion):
+    page = open_page("explore", run="fashion")
+    control = page.get("button_group")[0]
+    assert "Confusion of the students" in written(page)
+    control.set_value("difference").run()
+    assert "Confusion, difference to the teacher" in written(page)
+    page.session_state["chosen"]["prefix"] = 5  # the first view's name changes, the view stays
+    page.run()
+    assert "Confusion, difference to the teacher" in written(page)
+    assert "Orange: worse than the teacher, blue: better." in written(page)
+
+
+def test_disagreements_are_pictures_with_their_strip(open_page, fashion, own_home):
+    build_previews(own_home, "fashion-mnist")
+    page = open_page("explore", run="fashion")
+    html = written(page)
+    assert html.count('class="strip"') == 6 and html.count("data:image/png") == 6
+
+
+def test_disagreements_without_pictures_are_a_table(open_page, fashion):
+    html = written(open_page("explore", run="fashion"))
+    assert "Answers and probabilities" in html and "data:image/png" not in html
+
+
+def test_previews_of_another_split_are_not_shown(open_page, fashion, own_home):
+    build_previews(own_home, "fashion-mnist", examples=10)
+    assert "data:image/png" not in written(open_page("explore", run="fashion"))
+
+
+def test_students_like_the_teacher_disagree_nowhere(open_page, fashion):
+    with np.load(fashion / "targets.npz") as stored:
+        targets = dict(stored)
+    c = json.loads((fashion / "run.json").read_text())["scale"]["c"]
+    np.savez(fashion / "rounds" / "01" / "logits.npz", test=targets["teacher_test"] / c)
+    page = open_page("explore", run="fashion", prefix=1)
+    assert "1 student answers like the teacher on every test example." in written(page)
+
+
+def test_class_names_are_escaped(open_page, runs):
+    names = ("<script>", *"abcdefghi")
+    build_run(runs / "odd", classes=names)
+    html = written(open_page("explore", run="odd"))
+    assert "&lt;script&gt;" in html and "<script>" not in html
+
+
+def test_black_box_teacher_has_no_axis_of_shares(open_page, runs):
+    build_run(runs / "box", black_box=True)
+    page = open_page("explore", run="box", cost="share")
+    assert page.selectbox(key="cost-axis").value == "macs"
+    assert "Share of the teacher" not in page.selectbox(key="cost-axis").options
+
+
+def test_nothing_to_explore(open_page, went):
+    page = open_page("explore")
+    assert "There is nothing to explore yet." in written(page)
+    button(page, "Distil digits").click().run()
+    assert went == [("distil", {})]
+
+
+def test_running_run_grows_while_it_is_open(open_page, runs):
+    path = build_run(runs / "run", state="running")
+    with hold(path):
+        page = open_page("explore", run="run")
+        assert "Round 3 of 6 is training; a new point will appear here." in written(page)
+        assert prefix(page) == 2
+        add_round(path)
+        page.run()
+    assert len(json.loads(charts(page)[0])["data"][0]["x"]) == 3
+    assert prefix(page) == 2, "a new point never moves the thumb"
+
+
+def test_first_round_in_training(open_page, runs, went):
+    with hold(build_run(runs / "run", state="running", done=0)):
+        page = open_page("explore", run="run")
+        assert page.title[0].value == "Round 1 of 6 is training" and not charts(page)
+        button(page, "Watch it on Distil").click().run()
+    assert went == [("distil", {"run": "run"})]
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence", "label"),
+    [
+        ("stopped", "Stopped after 2 of 6 students; these two are complete.", "Resume"),
+        ("failed", "The disk is full: round 3 could not be written.", "See why"),
+    ],
+)
+def test_interrupted_runs(open_page, runs, went, state, sentence, label):
+    build_run(runs / "run", state=state)
+    page = open_page("explore", run="run")
+    assert sentence in written(page) and len(page.header) == 4
+    button(page, label).click().run()
+    assert went == [("distil", {"run": "run"})]
+
+
+def test_single_student(open_page, runs):
+    build_run(runs / "one", rounds=1)
+    assert prefix(open_page("explore", run="one")) == 1
+
+
+def test_damaged_results_are_a_notice(open_page, runs):
+    build_run(runs / "bad", damage="logits")
+    page = open_page("explore", run="bad")
+    assert page.title[0].value == "This run cannot be explored" and "cannot be read" in written(page)
+
+
+def test_run_deleted_while_it_is_open(open_page, fashion, runs, went):
+    build_run(runs / "other")
+    page = open_page("explore", run="fashion")
+    shutil.rmtree(fashion)
+    page.run()
+    assert "This run was deleted while it was open here." in written(page)
+    button(page, "See all runs").click().run()
+    assert went == [("home", {})]

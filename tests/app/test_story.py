@@ -1,0 +1,175 @@
+"""What Distil shows without drawing it: the story, its words, the replay's position, the cards, the command's flags."""
+
+import sys
+import threading
+import time
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from bdistil.config import DistilConfig
+from bdistil.errors import UserError
+from bdistil.palette import THEMES
+from bdistil.runs import Run
+from tests.builders import build_run
+
+APP = str(Path(__file__).parents[2] / "app")
+if APP not in sys.path:
+    sys.path.insert(0, APP)
+
+import cards  # noqa: E402
+import estimate  # noqa: E402
+import narration  # noqa: E402
+from replay import Replay  # noqa: E402
+from story import story, story_so_far  # noqa: E402
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run(build_run(tmp_path / "run", dataset="fashion-mnist", rounds=3))
+
+
+def events(run):
+    return run.events()[0]
+
+
+def test_a_story_of_all_events_ends_as_the_run_did(run):
+    told = story_so_far(run.info(), events(run))
+    assert told.info["state"] == "finished" and told.info["rounds_done"] == 3 and told.beat is None
+    assert [row["prefix"] for row in told.points] == [1, 2, 3] == [row["round"] for row in told.records]
+    assert [row["outcome"] for row in told.attempts] == ["kept"] * 3
+
+
+def test_a_story_so_far_knows_nothing_of_what_comes(run):
+    first = next(place for place, event in enumerate(events(run), 1) if event["kind"] == "round_finished")
+    told = story_so_far(run.info(), events(run)[:first])
+    assert told.info["state"] == "running" and told.info["rounds_done"] == len(told.info["points"]) == 1
+    assert narration.title(told.info, told.beat) == "Round 2 of 3 is training"
+    told = story_so_far(run.info(), events(run)[: first + 3])
+    assert narration.progress(told.info, told.beat) == (
+        "Epoch 3 of 8, first attempt, composition add. 1 model can be used already."
+    )
+    assert told.fraction == 2 / 8
+
+
+def test_every_first_part_of_a_run_has_words(run):
+    info, all_events = run.info(), events(run)
+    for count in range(len(all_events) + 1):
+        told = story_so_far(info, all_events[:count])
+        assert narration.title(told.info, told.beat) and narration.progress(told.info, told.beat)
+        assert 0 <= told.fraction <= 1
+
+
+def test_what_an_interrupted_run_repeats_counts_once(run):
+    whole = events(run)
+    again = [event for event in whole if event.get("round") == 2]
+    told = story(run.info(), [*whole, *again])
+    assert [row["prefix"] for row in told.points] == [1, 2] and len(told.attempts) == 3
+
+
+def test_the_signature_leaves_a_student_s_epochs_out_but_not_a_teacher_s(run, tmp_path):
+    whole = events(run)
+    place = next(place for place, event in enumerate(whole) if event["kind"] == "epoch")
+    before, after = (story_so_far(run.info(), whole[:end]).signature for end in (place, place + 1))
+    assert before == after
+    teacher = Run(build_run(tmp_path / "teacher", kind="teach"))
+    told = events(teacher)
+    place = next(place for place, event in enumerate(told) if event["kind"] == "epoch")
+    before, after = (story_so_far(teacher.info(), told[:end]).signature for end in (place, place + 1))
+    assert before != after
+
+
+def test_what_happened_is_told_newest_first(run):
+    told = narration.happened(events(run), run.info()["dataset"]["classes"], UTC)
+    assert told[-1] == ("14:06", "The run was created.")
+    sentences = [sentence for _, sentence in told]
+    assert sentences[0] == "Everything is done, after 1\u00a0min."
+    assert "Round 1 starts: student 1 learns from the teacher alone." in sentences
+    assert any(
+        sentence.startswith("Round 2 is done: ") and "more than one student." in sentence for sentence in sentences
+    )
+
+
+@pytest.mark.parametrize(
+    ("edges", "sentence"),
+    [
+        ([0.1, 0.2, 0.3, 0.1], "Student 2 corrects the ones before it on every class."),
+        ([0.1, -0.2, 0.3, 0.0], "Student 2 corrects the ones before it on every class but Coat and Bag."),
+        ([-0.1, -0.2, -0.3, 0.0], "Student 2 corrects the ones before it on 0 of 4 classes."),
+    ],
+)
+def test_which_classes_a_student_corrects(edges, sentence):
+    event = {"kind": "attempt_finished", "time": "2026-01-05T14:06:00+00:00", "round": 2, "edges": edges}
+    assert narration.happened([event], ("Shirt", "Coat", "Boot", "Bag"))[0][1] == sentence
+
+
+def test_accuracy_that_does_not_change_is_not_called_more():
+    point = {"prefix": 2, "accuracy": 0.9, "macs": 2e6, "macs_ratio": 0.08}
+    stories = [
+        {"kind": "round_finished", "time": "2026-01-05T14:06:00+00:00", "point": {**point, "accuracy": accuracy}}
+        for accuracy in (0.9, 0.9, 0.89)
+    ]
+    told = [sentence for _, sentence in narration.happened(stories)]
+    assert told[1].endswith("as accurate as one student.") and told[0].endswith("1.0 points less than one student.")
+
+
+@pytest.mark.parametrize(
+    ("done", "safe"), [(0, "Nothing finished was lost."), (1, "Round 1 is safe."), (5, "Rounds 1 to 5 are safe.")]
+)
+def test_a_failure_says_what_is_safe(done, safe):
+    what, advice = narration.failed_notice({"error": "The disk is full.", "rounds_done": done})
+    assert what == "The disk is full." and advice.endswith(safe)
+
+
+def test_a_replay_moves_with_the_clock_and_stops_at_the_end(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    replay = Replay("run", total=60, position=1, since=100.0)
+    assert replay.count == 1 and replay.playing
+    clock[0] += 10
+    assert replay.count == 21
+    clock[0] += 100
+    assert replay.count == 60 and not replay.playing
+
+
+def test_a_card_s_sparkline_shows_each_prefix_under_the_teacher(run):
+    image = cards.sparkline(run.info(), THEMES["light"])
+    assert image.startswith("<img") and "3 so far" in image
+    assert cards.sparkline({**run.info(), "points": []}, THEMES["light"]) == ""
+
+
+def test_the_command_names_what_differs_from_the_recipe():
+    config = DistilConfig.create("digits", teacher="t", barrier=0.9, rounds=3)
+    assert estimate.flags(config) == [
+        "--dataset", "digits", "--teacher", "t", "--student", config.student, "--rounds", "3", "--seed", "0",
+        "--barrier", "0.9",
+    ]  # fmt: skip
+
+
+def test_only_the_newest_question_waits(monkeypatch):
+    begun, release, asked = threading.Event(), threading.Event(), []
+
+    def slow(config):
+        asked.append(config.rounds)
+        begun.set()
+        release.wait(30)
+        return {"rounds": config.rounds}
+
+    monkeypatch.setattr(estimate, "estimate", slow)
+    estimates = estimate.Estimates()
+    configs = [DistilConfig.create("digits", teacher="t", rounds=rounds) for rounds in (1, 2, 3)]
+    assert estimates.ask(configs[0]) is None and begun.wait(30)
+    assert [estimates.ask(config) for config in configs[1:]] == [None, None]
+    release.set()
+    deadline = time.monotonic() + 30
+    while estimates.ask(configs[2]) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert estimates.ask(configs[2]) == {"rounds": 3} and asked == [1, 3]
+    estimates.close()
+
+
+def test_an_estimate_that_is_refused_says_why(monkeypatch, own_home):
+    config = DistilConfig.create("digits", teacher="nobody", rounds=1)
+    with pytest.raises(UserError, match="There is no teacher called nobody"):
+        estimate.estimate(config)
