@@ -17,7 +17,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.builders import build_previews, build_run, hold
 
-PATIENCE = 90_000  # ms; a machine that trains beside the tests is slow
+PATIENCE = 180_000  # ms; a machine that trains beside the tests is slow
 
 
 @dataclass(frozen=True)
