@@ -1,0 +1,163 @@
+"""Real small distillations: rounds come closer to the teacher, every record is certified, and replay equals."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bdistil.boosting import B, Certificate
+from bdistil.config import DistilConfig
+from bdistil.data import Dataset, is_here, load_dataset
+from bdistil.distil import Task, distil
+from bdistil.phases import make_task
+from bdistil.teach import teach
+from bdistil.config import TeachConfig
+from bdistil.inputs import normalise
+from bdistil.teachers import card
+from bdistil.training import Checkpoint, Stopped, Watch, predict
+from tests.absent import absent
+from tests.workers import distil_config
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    """All of digits with the shipped teacher's answers, in two views."""
+    return make_task(distil_config(), card("digits-resnet-s"))
+
+
+@pytest.fixture(scope="module")
+def little(task) -> Task:
+    """Its first 150 training examples."""
+    return cut(task, 150)
+
+
+def cut(task: Task, count: int) -> Task:
+    data = replace(task.data, x_train=task.data.x_train[:count], y_train=task.data.y_train[:count])
+    teacher = {**task.teacher, "train": task.teacher["train"][:count]}
+    return Task(data, teacher, task.views[:, :count], task.view_logits[:, :count])
+
+
+def run(config: DistilConfig, task: Task, **options):
+    """The ensemble and the rounds of a whole distillation."""
+    ensemble = task.ensemble()
+    return ensemble, list(distil(config, task, ensemble, **options))
+
+
+def prefixes(task: Task, rounds, split: str) -> np.ndarray:
+    """c·F_t (T, N, L)."""
+    sums = np.cumsum([r.outputs[split].astype(np.float64) for r in rounds], axis=0)
+    return task.c * sums / np.arange(1, len(rounds) + 1)[:, None, None]
+
+
+def certified(record: dict) -> bool:
+    """Whether both sides of the certificate stand as they must, for every class."""
+    return all(m <= b for m, b in zip(record["measured_by_class"], record["bound_by_class"], strict=True))
+
+
+def test_rounds_come_closer_to_the_teacher_and_are_right_more_often(task):
+    ensemble, rounds = run(distil_config(epochs=3, batch_size=96), task)
+    answers = prefixes(task, rounds, "test")
+    accuracy = (answers.argmax(2) == task.data.y_test).mean(1)
+    assert accuracy[0] > 0.8 and accuracy[-1] > 0.9 and accuracy[-1] > accuracy[0]
+    divergence = [r.record["kl_after"] for r in rounds]
+    assert divergence[2] < divergence[1] < divergence[0]
+    for t, r in enumerate(rounds, start=1):
+        assert r.record["round"] == t and certified(r.record)
+        assert np.abs(r.outputs["train"] - task.g_hat).max() <= B
+        assert r.record["composition"] == ["add"] and r.record["barrier"] == 0.3
+    # What is saved is what the ensemble says.
+    with torch.no_grad():
+        np.testing.assert_allclose(ensemble(task.data.x_test), answers, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("composition", "loss", "divergence", "label_share", "barrier"),
+    [
+        ("alone", "student", "kl", 0.0, 0.3), ("alone", "ensemble", "squared", 0.5, 0.0),
+        ("add", "student", "squared", 0.0, 0.3), ("add", "ensemble", "kl", 1.0, 30.0),
+        ("concat", "student", "kl", 0.5, 0.3), ("concat", "ensemble", "squared", 0.0, 0.3),
+    ],
+)  # fmt: skip
+def test_every_way_to_train_a_round_runs_and_is_certified(little, composition, loss, divergence, label_share, barrier):
+    config = distil_config(rounds=2, epochs=1, composition=composition, loss=loss, divergence=divergence,
+                           label_share=label_share, barrier=barrier)  # fmt: skip
+    ensemble, rounds = run(config, little)
+    assert len(ensemble) == 2 and all(certified(r.record) for r in rounds)
+    assert all(np.isfinite(r.outputs[split]).all() for r in rounds for split in r.outputs)
+    assert bool(ensemble.students[1].reads) == (composition != "alone")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"loss": "student"}, {"divergence": "squared"}, {"label_share": 0.5}, {"temperature": 5.0}, {"barrier": 30.0},
+     {"composition": "concat"}, {"seed": 1}, {"weight_decay": 1.0}, {"learning_rate": 1e-3}, {"batch_size": 16}],
+)  # fmt: skip
+def test_every_option_changes_what_is_trained(little, option):
+    short = dict(rounds=2, epochs=1, batch_size=48)
+    _, default = run(distil_config(**short), little)
+    _, changed = run(distil_config(**(short | option)), little)
+    assert not np.array_equal(default[1].outputs["test"], changed[1].outputs["test"])
+
+
+@pytest.mark.parametrize("composition", ["alone", "add", "concat"])
+def test_interrupted_between_and_inside_rounds_it_gives_the_same(little, tmp_path, composition):
+    config = distil_config(rounds=3, epochs=3, composition=composition)
+    _, whole = run(config, little)
+
+    ensemble, first = little.ensemble(), []
+    checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors")
+    beats = []
+    watch = Watch(batch=lambda position, epoch, *_: beats.append((position.round, epoch)), stop=lambda: (2, 3) in beats)
+    with pytest.raises(Stopped):
+        for done in distil(config, little, ensemble, checkpoint=checkpoint, watch=watch):
+            first.append(done)
+    assert len(first) == 1
+
+    resumed = list(distil(config, little, ensemble, [r.outputs["train"] for r in first], checkpoint=checkpoint))
+    rounds = first + resumed
+    for mine, theirs in zip(rounds, whole, strict=True):
+        assert mine.student.weights() == theirs.student.weights()
+        assert all(np.array_equal(mine.outputs[split], theirs.outputs[split]) for split in theirs.outputs)
+        assert {**mine.record, "seconds": 0} == {**theirs.record, "seconds": 0}
+
+
+def test_the_records_are_a_function_of_the_saved_logits(little):
+    _, rounds = run(distil_config(rounds=3, epochs=1), little)
+    certificate = Certificate(little.g_hat, 3)
+    for r in rounds:
+        assert certificate.update(r.outputs["train"]).items() <= r.record.items()
+
+
+def test_fashion_mnist_on_a_subset_is_learnt(own_home):
+    """2,000 pictures, a teacher of one epoch, two rounds: far above chance, and near the teacher."""
+    if not is_here("fashion-mnist"):
+        absent("Fashion-MNIST is not in BDISTIL_DATA: fetch it with `bdistil data fashion-mnist`.")
+    data = subset(load_dataset("fashion-mnist"), 2000, 300)
+    teaching = TeachConfig.create("fashion-mnist", architecture="resnet-s", epochs=1, batch_size=32, learning_rate=0.05)
+    teacher, _ = teach(teaching, data)
+    answers = {s: predict(teacher, data.split(s)[0], lambda x: normalise(x, data.mean, data.std)).numpy()
+               for s in ("train", "validation", "test")}  # fmt: skip
+    config = DistilConfig.create("fashion-mnist", teacher="t", student="cnn-xs", rounds=2, epochs=4, views=1)
+    task = Task(data, answers, data.x_train[None], answers["train"][None])
+    _, rounds = run(config, task)
+    labels = data.y_test
+    accuracy = (prefixes(task, rounds, "test").argmax(2) == labels).mean(1)
+    assert accuracy[-1] > 0.6
+    assert accuracy[-1] > (answers["test"].argmax(1) == labels).mean() - 0.1
+    assert rounds[1].record["kl_after"] < rounds[0].record["kl_after"]
+    assert all(certified(r.record) for r in rounds)
+
+
+def subset(data: Dataset, train: int, rest: int) -> Dataset:
+    counts = {"train": train, "validation": rest, "test": rest}
+    parts = {f"{axis}_{split}": getattr(data, f"{axis}_{split}")[:n] for split, n in counts.items() for axis in "xy"}
+    return replace(data, **parts)
