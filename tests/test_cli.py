@@ -16,7 +16,7 @@ from bdistil.runs import Run, list_runs, open_run
 from bdistil.teachers import card
 from tests.builders import build_run, hold
 from tests.runs.test_report import check
-from tests.workers import distil_config, told, until
+from tests.workers import told, until
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_documents_are_json_and_nothing_else(bdistil, runs):
 
 def test_help_and_data_are_told(bdistil):
     status, out, err = bdistil()
-    assert (status, err) == (0, "") and all(name in out for name in "data teach run resume stop list show app".split())
+    assert (status, err) == (0, "") and all(name in out for name in ["data", "teach", "run", "resume", "stop", "list", "show", "app"])
     status, out, err = bdistil("data")
     assert (status, err) == (0, "") and "fashion-mnist" in out and "digits" in out
 
@@ -255,7 +255,7 @@ def test_how_a_run_ends_is_the_exit_status(bdistil, own_home, monkeypatch, state
 def test_ctrl_c_stops_cleanly_and_the_run_goes_on(own_home):
     """The real program: Ctrl-C in the middle of a round gives 130, resuming gives 0 and the id."""
     program = [sys.executable, "-m", "bdistil"]
-    options = "--rounds 2 --epochs 4 --views 1 --batch-size 32 --threads 1".split()
+    options = ["--rounds", "2", "--epochs", "4", "--views", "1", "--batch-size", "32", "--threads", "1"]
     process = subprocess.Popen([*program, "run", "--dataset", "digits", *options],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
     run = Run(until(lambda: list_runs(samples=False))[0].path)

@@ -7,13 +7,12 @@ import pytest
 import torch
 
 from bdistil.boosting import B, Certificate
-from bdistil.config import DistilConfig
+from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import Dataset, is_here, load_dataset
 from bdistil.distil import Task, distil
+from bdistil.inputs import normalise
 from bdistil.phases import make_task
 from bdistil.teach import teach
-from bdistil.config import TeachConfig
-from bdistil.inputs import normalise
 from bdistil.teachers import card
 from bdistil.training import Checkpoint, Stopped, Watch, predict
 from tests.absent import absent

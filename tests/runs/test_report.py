@@ -7,19 +7,16 @@ from bdistil.runs.report import listing, report
 from tests.builders import build_run
 
 RUN = set(
-    "schema run kind parent state phase error sample created dataset teacher method student mode config seconds threads "
-    "versions scale frontier unpolished rounds".split()
+    ["schema", "run", "kind", "parent", "state", "phase", "error", "sample", "created", "dataset", "teacher", "method", "student", "mode", "config", "seconds", "threads", "versions", "scale", "frontier", "unpolished", "rounds"]
 )
-DATASET = set("name modality train validation test classes split".split())
-TEACHER = set("name accuracy macs parameters bytes latency_ms".split())
-SCALE = set("c B eta_B temperature".split())
+DATASET = set(["name", "modality", "train", "validation", "test", "classes", "split"])
+TEACHER = set(["name", "accuracy", "macs", "parameters", "bytes", "latency_ms"])
+SCALE = set(["c", "B", "eta_B", "temperature"])
 POINT = set(
-    "prefix accuracy accuracy_low accuracy_high agreement train validation fixed broken macs macs_ratio parameters bytes "
-    "memory_bytes overhead_macs carry_bytes window_share latency_ms".split()
+    ["prefix", "accuracy", "accuracy_low", "accuracy_high", "agreement", "train", "validation", "fixed", "broken", "macs", "macs_ratio", "parameters", "bytes", "memory_bytes", "overhead_macs", "carry_bytes", "window_share", "latency_ms"]
 )
 ROUND = set(
-    "round composition attempts certified corrected kl_before kl_after edge_min edges relative_edges barrier "
-    "effective_examples loss measured bound trivial bound_eta measured_by_class bound_by_class seconds".split()
+    ["round", "composition", "attempts", "certified", "corrected", "kl_before", "kl_after", "edge_min", "edges", "relative_edges", "barrier", "effective_examples", "loss", "measured", "bound", "trivial", "bound_eta", "measured_by_class", "bound_by_class", "seconds"]
 )
 
 
