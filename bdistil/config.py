@@ -107,7 +107,7 @@ class TeachConfig(_Config):
 
 
 class DistilConfig(_Config):
-    """A distillation: a teacher, a family of students, rounds, and how a round is trained (b-distil, Algorithms 1, 2)."""
+    """A distillation: a teacher, a family of students, rounds, and how a round is trained (Algorithms 1 and 2)."""
 
     kind: ClassVar = "distil"
     recipes: ClassVar = DISTIL_RECIPES
@@ -123,7 +123,9 @@ class DistilConfig(_Config):
         default="ensemble", title="Loss", description="one of student, ensemble"
     )
     divergence: Literal["kl", "squared"] = Field(default="kl", title="Divergence", description="one of kl, squared")
-    temperature: float = Field(default=2.0, gt=0, le=100, title="Temperature", description="a number above 0, at most 100")
+    temperature: float = Field(
+        default=2.0, gt=0, le=100, title="Temperature", description="a number above 0, at most 100"
+    )
     label_share: float = Field(default=0.0, ge=0, le=1, title="Label share", description="a number from 0 to 1")
     barrier: float = Field(default=0.3, ge=0, le=1000, title="Barrier", description="a number from 0 to 1000")
     learning_rate: float = Field(default=8e-3, gt=0, le=10, title="Learning rate", description=_POSITIVE)

@@ -109,7 +109,7 @@ def restore(run: Run, task: Task) -> tuple[ProgressiveEnsemble, list[np.ndarray]
             with open(folder / "logits.npz", "rb") as file, np.load(file, allow_pickle=False) as logits:
                 finished.append(logits["train"])
         except (UserError, FileNotFoundError, ValueError, KeyError, EOFError, BadZipFile):
-            raise UserError(f"{folder} is damaged. Delete it and later rounds, and resume to train them again.") from None
+            raise UserError(f"{folder} is damaged. Delete it and all later ones, then resume.") from None
     return ensemble.eval(), finished
 
 

@@ -171,7 +171,7 @@ def _sentence(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return "The disk is full. Free some space, then resume; finished rounds are safe."
     if error.errno in (errno.EACCES, errno.EROFS):
-        return f"{error.filename} cannot be written. Give this user the right to, then resume; finished rounds are safe."
+        return f"{error.filename} cannot be written. Give yourself the right to, then resume; finished rounds are safe."
     if error.errno == errno.ENOENT:
         return f"{error.filename} is gone. If the run was not deleted on purpose, resume it."
     return f"A file could not be read or written ({error.strerror}). Mend that, then resume; finished rounds are safe."

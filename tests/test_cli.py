@@ -55,7 +55,7 @@ RUN = ("run", "--dataset", "digits", "--quiet")
         (("teach", "--dataset", "fashion-minst"), "Did you mean fashion-mnist?"),
         (("data", "fasion-mnist"), "Did you mean fashion-mnist?"),
         (("run",), "No data set was named."),
-        ((*RUN, "--teacher", "digits-resnet"), "There is no teacher called digits-resnet. Did you mean digits-resnet-s?"),
+        ((*RUN, "--teacher", "digits-rasnet"), "no teacher called digits-rasnet. Did you mean digits-resnet-s?"),
         ((*RUN, "--student", "cnn-xxs"), "Did you mean cnn-xs?"),
         (("teach", "--dataset", "digits", "--teacher", "resnet-z"), "Did you mean resnet-"),
         *(((*RUN, "--rounds", value), f"Rounds must be a whole number from 1 to 64; “{value}” is not.")
@@ -90,8 +90,11 @@ def test_a_config_that_is_none_is_one_sentence(refused, tmp_path, content):
     assert str(file) in refused("run", "--config", file)
 
 
-@pytest.mark.parametrize("stored", [{"dataset": ["digits"]}, {"dataset": "digits", "teacher": 5},
-                                    {"dataset": "digits", "rounds": {}}, {"dataset": "digits", "polish": 1}])  # fmt: skip
+@pytest.mark.parametrize(
+    "stored",
+    [{"dataset": ["digits"]}, {"dataset": "digits", "teacher": 5}, {"dataset": "digits", "rounds": {}},
+     {"dataset": "digits", "polish": 1}],
+)  # fmt: skip
 def test_a_config_of_odd_values_is_one_sentence(refused, tmp_path, stored):
     file = tmp_path / "config.json"
     file.write_text(json.dumps(stored))
@@ -139,7 +142,10 @@ def test_damaged_data_is_one_sentence(refused, tmp_path, monkeypatch, content):
 def test_a_port_in_use_is_one_sentence(refused):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert refused("app", "--port", port) == f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}."
+        assert (
+            refused("app", "--port", port)
+            == f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}."
+        )
 
 
 def test_a_home_that_cannot_be_written_is_one_sentence(refused, tmp_path, monkeypatch):
@@ -198,7 +204,9 @@ def test_documents_are_json_and_nothing_else(bdistil, runs):
 
 def test_help_and_data_are_told(bdistil):
     status, out, err = bdistil()
-    assert (status, err) == (0, "") and all(name in out for name in ["data", "teach", "run", "resume", "stop", "list", "show", "app"])
+    assert (status, err) == (0, "") and all(
+        name in out for name in ["data", "teach", "run", "resume", "stop", "list", "show", "app"]
+    )
     status, out, err = bdistil("data")
     assert (status, err) == (0, "") and "fashion-mnist" in out and "digits" in out
 

@@ -65,7 +65,11 @@ def test_a_value_that_cannot_be_is_a_sentence(given, sentence):
 
 @pytest.mark.parametrize(
     ("given", "nearest"),
-    [({"dataset": "digit"}, "digits"), ({"dataset": "fashion-minst"}, "fashion-mnist"), ({"student": "cnn-sx"}, "cnn-s")],
+    [
+        ({"dataset": "digit"}, "digits"),
+        ({"dataset": "fashion-minst"}, "fashion-mnist"),
+        ({"student": "cnn-sx"}, "cnn-s"),
+    ],
 )
 def test_an_unknown_name_suggests_the_nearest(given, nearest):
     with pytest.raises(UserError, match=f"There is no .*Did you mean {nearest}"):

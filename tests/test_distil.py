@@ -137,11 +137,14 @@ def test_the_records_are_a_function_of_the_saved_logits(little):
 
 
 def test_fashion_mnist_on_a_subset_is_learnt(own_home):
-    """2,000 pictures, a teacher of one epoch, two rounds: far above chance, and near the teacher."""
+    """2,000 pictures, a teacher of two epochs, two rounds: far above chance, and near the teacher."""
     if not is_here("fashion-mnist"):
         absent("Fashion-MNIST is not in BDISTIL_DATA: fetch it with `bdistil data fashion-mnist`.")
     data = subset(load_dataset("fashion-mnist"), 2000, 300)
-    teaching = TeachConfig.create("fashion-mnist", architecture="resnet-s", epochs=1, batch_size=32, learning_rate=0.05)
+    plain = dict(shift=0, flip=False, cutout=0, crop=0)
+    teaching = TeachConfig.create(
+        "fashion-mnist", architecture="resnet-s", epochs=2, batch_size=32, learning_rate=0.05, **plain
+    )
     teacher, _ = teach(teaching, data)
     answers = {s: predict(teacher, data.split(s)[0], lambda x: normalise(x, data.mean, data.std)).numpy()
                for s in ("train", "validation", "test")}  # fmt: skip
@@ -150,7 +153,7 @@ def test_fashion_mnist_on_a_subset_is_learnt(own_home):
     _, rounds = run(config, task)
     labels = data.y_test
     accuracy = (prefixes(task, rounds, "test").argmax(2) == labels).mean(1)
-    assert accuracy[-1] > 0.6
+    assert accuracy[-1] > 0.65
     assert accuracy[-1] > (answers["test"].argmax(1) == labels).mean() - 0.1
     assert rounds[1].record["kl_after"] < rounds[0].record["kl_after"]
     assert all(certified(r.record) for r in rounds)

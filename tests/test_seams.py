@@ -15,7 +15,12 @@ TORCH_FREE = (
     "bdistil.markup", "bdistil.results", "bdistil.runs", "bdistil.runs.launch", "bdistil.runs.report",
     "bdistil.students.catalogue", "bdistil.teachers", "bdistil.wording", "bdistil.worker",
 )  # fmt: skip
-CHECK = "import importlib, sys; [importlib.import_module(m) for m in {}]; print(*({{'torch', 'streamlit'}} & {{*sys.modules}}))"
+CHECK = """
+import importlib, sys
+for module in {}:
+    importlib.import_module(module)
+print(*{{"torch", "streamlit"}} & {{*sys.modules}})
+"""
 
 
 def heavy(*modules: str) -> set[str]:

@@ -59,15 +59,17 @@ def test_an_interrupted_teacher_comes_out_the_same(data, tmp_path):
 def test_only_the_train_split_teaches(data):
     """Other validation and test splits change no weight."""
     rng = np.random.default_rng(0)
-    other = replace(data, **{
-        f"{axis}_{split}": rng.permutation(getattr(data, f"{axis}_{split}")) for axis in "xy" for split in ("validation", "test")
-    })  # fmt: skip
+    names = ("x_validation", "y_validation", "x_test", "y_test")
+    other = replace(data, **{name: rng.permutation(getattr(data, name)) for name in names})
     config = teach_config(epochs=1)
     assert weights(teach(config, data)[0]) == weights(teach(config, other)[0])
 
 
-@pytest.mark.parametrize("option", [{"seed": 1}, {"label_smoothing": 0.3}, {"weight_decay": 0.1}, {"learning_rate": 0.01},
-                                    {"batch_size": 50}, {"shift": 0}, {"cutout": 4}, {"flip": True}])  # fmt: skip
+@pytest.mark.parametrize(
+    "option",
+    [{"seed": 1}, {"label_smoothing": 0.3}, {"weight_decay": 0.1}, {"learning_rate": 0.01}, {"batch_size": 50},
+     {"shift": 0}, {"cutout": 4}, {"flip": True}, {"crop": 6}],
+)  # fmt: skip
 def test_every_option_changes_what_is_trained(data, option):
     little = replace(data, x_train=data.x_train[:64], y_train=data.y_train[:64])
     short = dict(epochs=2, batch_size=16)

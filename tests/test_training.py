@@ -52,8 +52,9 @@ class Training:
             return nn.functional.cross_entropy(logits, y)
 
         return train(
-            self.model, self.optimizer, position=position, epochs=EPOCHS, batches=self.batches, batches_per_epoch=BATCHES,
-            loss=loss, rate=one_cycle(self.peak, 0.2), evaluate=figures or (lambda: {"accuracy": 0.5}),
+            self.model, self.optimizer, position=position, epochs=EPOCHS, batches=self.batches,
+            batches_per_epoch=BATCHES, loss=loss,
+            rate=one_cycle(self.peak, 0.2), evaluate=figures or (lambda: {"accuracy": 0.5}),
             checkpoint=checkpoint, extra=self.extra,
             watch=Watch(lambda _, epoch, __, batch, ___: reached.append((epoch, batch)),
                         lambda _, record: self.records.append(record), lambda: stop_at in reached),

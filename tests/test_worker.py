@@ -1,4 +1,4 @@
-"""Runs survive anything: real workers, really killed, stopped, crowded out and out of disk, give what they would have."""
+"""Runs survive anything: real workers, killed, stopped, crowded out or out of disk, make what they would have made."""
 
 import json
 import shutil

@@ -1,11 +1,11 @@
-"""A run as one document: what `bdistil show RUN --json` prints. The fields are stable; those of later versions are null."""
+"""A run as one document: what `bdistil show RUN --json` prints. Fields are stable; those of later versions are null."""
 
 from typing import Any
 
 from bdistil.runs.store import Run, RunSummary
 
-FIELDS = ("schema", "run", "kind", "parent", "state", "phase", "error", "sample", "created", "dataset", "teacher", "method",
-          "student", "mode", "config", "seconds", "threads", "versions", "scale")  # fmt: skip
+FIELDS = ("schema", "run", "kind", "parent", "state", "phase", "error", "sample", "created", "dataset", "teacher",
+          "method", "student", "mode", "config", "seconds", "threads", "versions", "scale")  # fmt: skip
 
 
 def report(run: Run) -> dict[str, Any]:

@@ -6,18 +6,23 @@ from bdistil.runs import Run, list_runs
 from bdistil.runs.report import listing, report
 from tests.builders import build_run
 
-RUN = set(
-    ["schema", "run", "kind", "parent", "state", "phase", "error", "sample", "created", "dataset", "teacher", "method", "student", "mode", "config", "seconds", "threads", "versions", "scale", "frontier", "unpolished", "rounds"]
-)
-DATASET = set(["name", "modality", "train", "validation", "test", "classes", "split"])
-TEACHER = set(["name", "accuracy", "macs", "parameters", "bytes", "latency_ms"])
-SCALE = set(["c", "B", "eta_B", "temperature"])
-POINT = set(
-    ["prefix", "accuracy", "accuracy_low", "accuracy_high", "agreement", "train", "validation", "fixed", "broken", "macs", "macs_ratio", "parameters", "bytes", "memory_bytes", "overhead_macs", "carry_bytes", "window_share", "latency_ms"]
-)
-ROUND = set(
-    ["round", "composition", "attempts", "certified", "corrected", "kl_before", "kl_after", "edge_min", "edges", "relative_edges", "barrier", "effective_examples", "loss", "measured", "bound", "trivial", "bound_eta", "measured_by_class", "bound_by_class", "seconds"]
-)
+RUN = {
+    "schema", "run", "kind", "parent", "state", "phase", "error", "sample", "created", "dataset", "teacher", "method",
+    "student", "mode", "config", "seconds", "threads", "versions", "scale", "frontier", "unpolished", "rounds",
+}  # fmt: skip
+DATASET = {"name", "modality", "train", "validation", "test", "classes", "split"}
+TEACHER = {"name", "accuracy", "macs", "parameters", "bytes", "latency_ms"}
+SCALE = {"c", "B", "eta_B", "temperature"}
+POINT = {
+    "prefix", "accuracy", "accuracy_low", "accuracy_high", "agreement", "train", "validation", "fixed", "broken",
+    "macs", "macs_ratio", "parameters", "bytes", "memory_bytes", "overhead_macs", "carry_bytes", "window_share",
+    "latency_ms",
+}  # fmt: skip
+ROUND = {
+    "round", "composition", "attempts", "certified", "corrected", "kl_before", "kl_after", "edge_min", "edges",
+    "relative_edges", "barrier", "effective_examples", "loss", "measured", "bound", "trivial", "bound_eta",
+    "measured_by_class", "bound_by_class", "seconds",
+}  # fmt: skip
 
 
 def check(document):

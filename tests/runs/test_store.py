@@ -99,7 +99,10 @@ def test_a_damaged_run_is_listed_with_a_sentence_and_hides_no_other(runs, damage
 def test_a_newer_run_says_to_update(runs):
     build_run(runs / "newer", damage="newer")
     write(b'{"schema": 7, "all": "else is new"}')(build_run(runs / "newest"))
-    assert sentences() == {"good": None, **dict.fromkeys(["newer", "newest"], "Written by a newer version; update to open it.")}
+    assert sentences() == {
+        "good": None,
+        **dict.fromkeys(["newer", "newest"], "Written by a newer version; update to open it."),
+    }
 
 
 def test_a_half_written_run_an_empty_folder_and_loose_files(runs):

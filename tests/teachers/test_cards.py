@@ -12,7 +12,8 @@ from bdistil.teachers import card, card_for, cards
 
 CARD = {
     "schema": 1, "name": "whatever", "dataset": "digits", "architecture": "resnet-s", "classes": list("0123456789"),
-    "input_shape": [1, 8, 8], "mean": [4.9], "std": [6.0], "macs": 1_000_000, "weights_sha256": "0" * 64, "accuracy": 0.97,
+    "input_shape": [1, 8, 8], "mean": [4.9], "std": [6.0], "macs": 1_000_000, "weights_sha256": "0" * 64,
+    "accuracy": 0.97,
 }  # fmt: skip
 
 
@@ -66,7 +67,9 @@ def test_odd_names_are_unknown(tmp_path, monkeypatch, name):
 
 def test_without_a_teacher_the_sentence_says_how_to_train_one(shipped):
     shutil.rmtree(shipped)
-    with pytest.raises(UserError, match="There is no teacher for digits yet. Train one: bdistil teach --dataset digits"):
+    with pytest.raises(
+        UserError, match="There is no teacher for digits yet. Train one: bdistil teach --dataset digits"
+    ):
         card_for(None, "digits")
 
 
@@ -98,7 +101,9 @@ def test_a_newer_card_says_to_update():
 def test_a_teacher_that_does_not_fit_the_data_is_a_sentence():
     save(home() / "teachers" / "few", classes=["a", "b", "c"])
     save(home() / "teachers" / "large", input_shape=[1, 28, 28])
-    with pytest.raises(UserError, match="This teacher answers 3 classes, the dataset has 10. Choose one trained on digits"):
+    with pytest.raises(
+        UserError, match="This teacher answers 3 classes, the dataset has 10. Choose one trained on digits"
+    ):
         card_for("few", "digits")
     with pytest.raises(UserError, match=r"reads inputs of shape \(1, 28, 28\), those of digits have \(1, 8, 8\)"):
         card_for("large", "digits")

@@ -44,7 +44,9 @@ def replaced(known, content, **changes):
 def test_a_saved_teacher_comes_back_bit_for_bit_frozen_and_in_evaluation_mode(saved):
     model, known = saved
     loaded = load_teacher(known)
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True)
+    )
     assert not loaded.training and not any(p.requires_grad for p in loaded.parameters())
 
 
