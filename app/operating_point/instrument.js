@@ -63,11 +63,7 @@ class Instrument {
     this.data = data;
     this.tell = tell;
     this.box.hidden = data.points.length === 0;
-    if (this.box.hidden) {
-      clearTimeout(this.timer);
-      this.drawn = 0;
-      return;
-    }
+    if (this.box.hidden) return clearTimeout(this.timer);
     // The thumb obeys on mount, on another run, or when the server pushes; an echo of what was told never moves it.
     const mounted = !before || before.points.length === 0;
     if (mounted || before.run !== data.run || before.push !== data.push) {
@@ -97,8 +93,8 @@ class Instrument {
 
   click(event) {
     if (event.target === this.thumb || this.thumb.disabled) return;
-    const x = event.clientX - this.stage.getBoundingClientRect().left;
-    const nearest = Math.round((x - this.x(1)) / this.spacing) + 1;
+    const first = this.stage.getBoundingClientRect().left + this.x(1);
+    const nearest = Math.round((event.clientX - first) / this.spacing) + 1;
     this.thumb.focus();
     this.move(Math.min(Math.max(nearest, 1), this.data.points.length), TOLD_AFTER_CHANGE);
   }
@@ -180,8 +176,8 @@ class Instrument {
     this.drawIntervals();
     const radius = Math.min(0.36 * rem, Math.max(this.spacing / 4, 2.5) || rem);
     for (const point of points) {
-      const fresh = point.prefix > this.drawn ? " arriving" : "";
-      this.shape("circle", { class: `marker${fresh}`, cx: this.x(point.prefix), cy: this.y(point.accuracy), r: radius });
+      const where = { cx: this.x(point.prefix), cy: this.y(point.accuracy), r: radius };
+      this.shape("circle", { ...where, class: `marker${this.arriving(point)}` });
     }
     this.whisker = this.shape("path", { class: "chosen whisker" });
     this.marker = this.shape("circle", { class: "chosen marker", r: 0.56 * rem });
@@ -192,8 +188,7 @@ class Instrument {
   }
 
   drawTrack(rounds) {
-    const { points } = this.data;
-    const { left, right, axis } = this;
+    const [{ points }, { left, right, axis }] = [this.data, this];
     const done = points.length < rounds ? this.x(points.length) : right;
     const line = { x1: left, y1: axis, y2: axis };
     this.shape("line", { ...line, class: "track", x2: done });
@@ -201,25 +196,24 @@ class Instrument {
     this.filled = this.shape("line", { ...line, class: "track filled", x1: left + 3 });
     const half = 14; // of the thumb, whose centre the browser keeps that far inside the range's ends
     const length = (points.length - 1) * this.spacing;
-    Object.assign(this.thumb.style, {
-      left: `${this.x(1) - half}px`,
-      width: `${length + 2 * half}px`,
-      top: `${axis - 22}px`,
-    });
+    const style = { left: this.x(1) - half, width: length + 2 * half, top: axis - 22 };
+    for (const [name, pixels] of Object.entries(style)) this.thumb.style[name] = `${pixels}px`;
   }
 
   drawIntervals() {
     const { points } = this.data;
     if (points.length <= MOST_WHISKERS) {
-      for (const point of points) {
-        const fresh = point.prefix > this.drawn ? " arriving" : "";
-        this.shape("path", { class: `whisker${fresh}`, d: this.whiskerPath(point) });
-      }
+      const draw = (point) => this.shape("path", { class: `whisker${this.arriving(point)}`, d: this.whiskerPath(point) });
+      points.forEach(draw);
       return;
     }
-    const upper = points.map((point) => `${this.x(point.prefix)},${this.y(point.high)}`);
-    const lower = points.map((point) => `${this.x(point.prefix)},${this.y(point.low)}`).reverse();
+    const edge = (side) => points.map((point) => `${this.x(point.prefix)},${this.y(point[side])}`);
+    const [upper, lower] = [edge("high"), edge("low").reverse()];
     this.shape("polygon", { class: "band", points: [...upper, ...lower].join(" ") });
+  }
+
+  arriving(point) {
+    return point.prefix > this.drawn ? " arriving" : "";
   }
 
   whiskerPath(point) {
@@ -235,10 +229,10 @@ class Instrument {
     for (let prefix = 1; prefix <= rounds; prefix++) {
       const price = points[prefix - 1]?.cost ?? (progress?.round === prefix ? "training" : "");
       const group = this.shape("g", { class: "tick" });
-      const place = { x: this.x(prefix), "text-anchor": "middle" };
+      const where = { x: this.x(prefix), "text-anchor": "middle" };
       group.append(
-        this.text(String(prefix), { ...place, class: "number", y: this.axis + 2.25 * this.rem }),
-        this.text(price, { ...place, class: "price", y: this.axis + 3.4 * this.rem }),
+        this.text(prefix, { ...where, class: "number", y: this.axis + 2.25 * this.rem }),
+        this.text(price, { ...where, class: "price", y: this.axis + 3.4 * this.rem }),
       );
       this.ticks.push(group);
     }
@@ -249,17 +243,16 @@ class Instrument {
     const round = this.data.progress?.round;
     if (!round || this.data.points.length >= round) return;
     const wide = Math.min(1.75 * this.rem, Math.max(0.6 * this.spacing, 6) || this.rem);
-    const place = { x: this.x(round) - wide / 2, width: wide, rx: 4 };
-    this.progress = this.shape("rect", { ...place, class: "progress" });
-    const top = this.top - 0.5 * this.rem;
-    this.shape("rect", { ...place, class: "column", y: top, height: this.bottom - top });
+    const where = { x: this.x(round) - wide / 2, width: wide, rx: 4 };
+    this.progress = this.shape("rect", { ...where, class: "progress" });
+    this.full = this.bottom - this.top + 0.5 * this.rem;
+    this.shape("rect", { ...where, class: "column", y: this.bottom - this.full, height: this.full });
   }
 
   fillColumn() {
     if (!this.progress) return;
-    const height = (this.bottom - this.top + 0.5 * this.rem) * this.data.progress.fraction;
-    this.progress.setAttribute("y", this.bottom - height);
-    this.progress.setAttribute("height", height);
+    const height = this.full * this.data.progress.fraction;
+    place(this.progress, { y: this.bottom - height, height });
   }
 
   drawFigures() {
@@ -269,16 +262,13 @@ class Instrument {
     this.reserve(points);
     this.find(".note").textContent = note;
     const [big, small] = [this.find(".big"), this.find(".small")];
-    big.replaceChildren();
-    small.replaceChildren();
+    for (const list of [big, small]) list.replaceChildren();
     this.figures = labels.map((label, index) => {
       const group = document.createElement("div");
       const [term, value, aside] = ["dt", "dd", "dd"].map((name) => document.createElement(name));
       const unit = document.createElement("span");
       term.textContent = label;
-      value.className = "value";
-      aside.className = "aside";
-      unit.className = "unit";
+      for (const [node, name] of [[value, "value"], [aside, "aside"], [unit, "unit"]]) node.className = name;
       aside.hidden = points.every((point) => point.figures[index].aside === "");
       value.append(document.createTextNode(""), unit);
       group.append(term, value, aside);
@@ -303,17 +293,18 @@ class Instrument {
     this.find(".whole").textContent = teacher.cost;
     if (!known) return;
     const scale = Math.max(1, points.at(-1).share);
+    const length = (name, share) => {
+      const node = document.createElement("div");
+      node.className = name;
+      node.style.width = `${(100 * Math.max(share, 0)) / scale}%`;
+      return node;
+    };
+    const frame = length("teacher", 1);
     this.blocks = points.map((point, index) => {
-      const block = document.createElement("div");
-      const width = point.share - (points[index - 1]?.share ?? 0);
-      block.className = "block";
-      block.style.width = `${(100 * Math.max(width, 0)) / scale}%`;
+      const block = length("block", point.share - (points[index - 1]?.share ?? 0));
       block.style.background = `light-dark(${ramp[index].join(", ")})`;
       return block;
     });
-    const frame = document.createElement("div");
-    frame.className = "teacher";
-    frame.style.width = `${100 / scale}%`;
     this.find(".bar").replaceChildren(...this.blocks, frame);
   }
 
@@ -375,8 +366,7 @@ class Instrument {
     const [room, tight] = [3.3 * this.rem, 1.5 * this.rem];
     const every = Math.max(1, Math.ceil(room / (this.spacing || room)));
     const gap = (prefix, shown) => Math.min(...shown.map((other) => Math.abs(other - prefix) * this.spacing));
-    const shown = [this.prefix];
-    const cramped = [];
+    const [shown, cramped] = [[this.prefix], []];
     for (const prefix of new Set([progress?.round ?? 1, 1, rounds])) {
       if (prefix === this.prefix) continue;
       const free = gap(prefix, shown);
@@ -386,15 +376,11 @@ class Instrument {
     for (let prefix = 1; prefix <= rounds; prefix += every) if (gap(prefix, shown) >= room) shown.push(prefix);
     this.ticks.forEach((tick, index) => {
       const prefix = index + 1;
-      const names = ["tick"];
-      if (prefix === this.prefix) names.push("chosen");
-      if (!shown.includes(prefix)) names.push("away");
-      if (cramped.includes(prefix)) names.push("cramped");
-      tick.setAttribute("class", names.join(" "));
+      tick.classList.toggle("chosen", prefix === this.prefix);
+      tick.classList.toggle("away", !shown.includes(prefix));
+      tick.classList.toggle("cramped", cramped.includes(prefix));
     });
   }
-
-  // -- svg -----------------------------------------------------------------------------------------------------------
 
   shape(name, attributes) {
     const node = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -404,9 +390,7 @@ class Instrument {
   }
 
   text(content, attributes) {
-    const node = this.shape("text", attributes);
-    node.textContent = content;
-    return node;
+    return Object.assign(this.shape("text", attributes), { textContent: content });
   }
 }
 
