@@ -83,8 +83,9 @@ def _options() -> dict[str, Any]:
     """Draws the options and returns what was chosen. On arrival the address may name data set and teacher."""
     asked = ui.address()
     if "dataset" not in st.session_state and asked.dataset in CATALOGUE:
-        st.session_state["dataset"] = asked.dataset
-    dataset = st.selectbox("Dataset", list(CATALOGUE), format_func=dataset_label, key="dataset")
+        ui.remember("dataset", asked.dataset)
+    labels = {name: dataset_label(name) for name in CATALOGUE}
+    dataset = ui.select("Dataset", labels, "dataset", next(iter(labels)))
     cards = {card["name"]: card for card in teachers.cards(dataset)}
     if cards:
         if f"teacher-{dataset}" not in st.session_state and asked.teacher in cards:
@@ -95,10 +96,7 @@ def _options() -> dict[str, Any]:
     else:
         teacher = st.selectbox("Teacher", [], placeholder="None yet: train one below", disabled=True)
     recipe = DistilConfig.create(dataset=dataset, teacher=teacher or "none yet")
-    student = st.selectbox(
-        "Student", names(), names().index(recipe.student), key=f"student-{dataset}",
-        format_func=_student_labels(dataset, teacher).get,
-    )  # fmt: skip
+    student = ui.select("Student", _student_labels(dataset, teacher), f"student-{dataset}", recipe.student)
     rounds = st.slider(
         "Rounds", 1, MOST_ROUNDS, recipe.rounds, key=f"rounds-{dataset}", help="Each round adds one student."
     )
@@ -204,7 +202,7 @@ def _learn(config: DistilConfig, found: dict[str, Any]) -> bool:
     """Keeps what each student costs beside this teacher; says whether that is news."""
     prices = st.session_state.setdefault(PRICES, {})
     told = {(config.dataset, config.teacher, row["student"]): row for row in found["students"]}
-    news = bool(told.keys() - prices.keys())
+    news = any(prices.get(key) != row for key, row in told.items())
     prices.update(told)
     return news
 
@@ -249,7 +247,8 @@ def _teacher_form() -> None:
     ui.muted(
         "A teacher’s training is a run as well: watched, stopped and resumed here. The teacher is then offered above."
     )
-    dataset = st.selectbox("Dataset", list(CATALOGUE), format_func=dataset_label, key="teach-dataset")
+    labels = {name: dataset_label(name) for name in CATALOGUE}
+    dataset = ui.select("Dataset", labels, "teach-dataset", next(iter(labels)))
     recipe = TeachConfig.create(dataset=dataset)
     kinds = list(ARCHITECTURES)
     architecture = st.selectbox(

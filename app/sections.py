@@ -11,9 +11,11 @@ import numpy as np
 import streamlit as st
 import theme
 import ui
+from plotly.graph_objects import Figure
 
 from bdistil import data, figures, markup, wording
 from bdistil.errors import UserError
+from bdistil.palette import ThemeName
 from bdistil.paths import ASSETS, home
 from bdistil.results import Results
 from bdistil.results.confusion import by_class as accuracy_by_class
@@ -57,13 +59,20 @@ def frontier(results: Results, axis: CostAxis) -> None:
     st.header("The frontier, to scale", anchor=False)
     ui.muted("Whiskers are 95 % intervals on the test split. Click a point to move the slider there.")
     key = f"frontier-{results.run['run']}-{axis.key}"
-    figure = figures.frontier(results.points, results.run["teacher"], cost=axis.key, theme=theme.name())
+    run = results.run
+    figure = _figure(run["run"], run["created"], len(results.points), axis.key, theme.name(), results)
     st.plotly_chart(
         figure, key=key, theme=None, config=ui.CHART, on_select=lambda: ui.clicked(key), selection_mode="points",
         alt=f"Accuracy on the test split against cost: {wording.students(len(results.points))}, the teacher as a line",
     )  # fmt: skip
     with st.expander("The numbers as a table"):
         _numbers(results)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _figure(run: str, created: str, points: int, cost: str, look: ThemeName, _results: Results) -> Figure:
+    # run, created and points are the cache's key only.
+    return figures.frontier(_results.points, _results.run["teacher"], cost=cost, theme=look)
 
 
 def _numbers(results: Results) -> None:

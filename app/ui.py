@@ -5,7 +5,7 @@ What is chosen outlives a page switch in `st.session_state["chosen"]`; widgets b
 """
 
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -137,6 +137,33 @@ def middle(count: int) -> int:
     return (count + 1) // 2
 
 
+def select(
+    label: str,
+    options: Mapping[str, str],
+    key: str,
+    default: str,
+    *,
+    place: DeltaGenerator | None = None,
+    on_change: Callable[[], None] | None = None,
+) -> str:
+    """Draws a list of `options`, values by their labels, that outlives a change of labels; returns the chosen value.
+
+    The browser knows a choice by its label. Where that label is gone, Streamlit takes the default: so the default is
+    what was chosen last, or what `remember` was told.
+    """
+    last, values = st.session_state.get(f"last-{key}"), list(options)
+    index = values.index(last if last in options else default)
+    draw = (place or st).selectbox
+    picked = draw(label, values, index, format_func=options.get, key=key, on_change=on_change or "rerun")
+    remember(key, picked)
+    return picked
+
+
+def remember(key: str, value: str) -> None:
+    """What the list `key` shows when it is drawn anew."""
+    st.session_state[f"last-{key}"] = value
+
+
 def chosen() -> dict[str, Any]:
     """What the user looks at, kept over page switches: `run`, `prefix`, `cost`, and the slider's `push` counter."""
     return st.session_state.setdefault("chosen", {"run": None, "prefix": 0, "cost": "macs", "push": 0})
@@ -151,17 +178,16 @@ def run_picker(place: DeltaGenerator) -> Run:
     view = chosen()
     if not runs:
         advice = "Distil digits: the first point appears within seconds."
-        _end("There is nothing to explore yet.", advice, "Distil digits", "distil")
+        _end("There is nothing to explore yet.", advice, "Distil digits", "distil", dataset="digits")
     if PICKER not in st.session_state:
         _arrive(view, runs)
     elif st.session_state[PICKER] not in runs:
         _end("This run was deleted while it was open here.", "Nothing else is affected.", "See all runs", "home")
     labels = {name: run_label(runs, name) for name in runs}
-    name = place.selectbox("Run", list(runs), format_func=labels.get, key=PICKER, on_change=_switched)
+    name = view["run"] = select("Run", labels, PICKER, view["run"], place=place, on_change=_switched)
     if view.get("refused"):
         with notice(view["refused"], f"This is {runs[name].info['title']} instead.", key="instead"):
             pass
-    view["run"] = name
     return open_run(runs[name].path)
 
 
@@ -177,7 +203,7 @@ def _arrive(view: dict[str, Any], runs: Mapping[str, RunSummary]) -> None:
         newest = next((name for name, summary in runs.items() if summary.info["points"]), next(iter(runs)))
         view |= {"run": newest, "prefix": 0}
     view["cost"] = asked.cost or view["cost"]
-    st.session_state[PICKER] = view["run"]
+    remember(PICKER, view["run"])
 
 
 def _refusal(name: str) -> str:
@@ -193,12 +219,12 @@ def _switched() -> None:
     chosen().update(prefix=0, refused=None)
 
 
-def _end(what: str, advice: str, button: str, page: str) -> None:
+def _end(what: str, advice: str, button: str, page: str, **asked: str) -> None:
     """Ends the page with a notice and its one button."""
     st.title("Explore a frontier", anchor=False)
     with notice(what, advice, key="end"):
         if st.button(button, type="primary"):
-            go(page)
+            go(page, **asked)
     st.stop()
 
 
@@ -247,7 +273,7 @@ def run_card(summary: RunSummary | None) -> None:
         if summary is None:
             _card_text("Your first run", "not started", "", "Digits take about a minute.")
             if st.button("Distil digits", key="card-button-first"):
-                go("distil")
+                go("distil", dataset="digits")
             return
         shown = card(summary.info, summary.error, summary.id)
         line = sparkline(summary.info, palette.THEMES[theme.name()]) if summary.info else ""

@@ -58,7 +58,7 @@ else:
     with ui.notice("The sample runs are missing from this installation.",
                    "Distil digits to get a frontier in about a minute.", key="samples"):  # fmt: skip
         if st.button("Distil digits", type="primary"):
-            ui.go("distil")
+            ui.go("distil", dataset="digits")
 
 st.header("Runs", anchor=False)
 alive = any(s.info and s.info["state"] in ("running", "queued") for s in runs)

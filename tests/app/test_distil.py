@@ -94,11 +94,20 @@ def test_every_change_updates_estimate_and_command(open_page, asked, teacher):
 def test_a_student_stays_chosen_when_its_price_arrives(open_page, asked, teacher):
     asked.answer = None
     page = open_page("distil")
-    page.selectbox(key="student-digits").set_value("cnn-s").run()
+    page.selectbox(key="student-digits").set_value("cnn-m").run()
     assert page.selectbox(key="student-digits").options == ["cnn-xs", "cnn-s", "cnn-m"] and "…" in written(page)
     asked.answer = ESTIMATE
     page.run()
-    assert page.selectbox(key="student-digits").value == "cnn-s" and asked.config.student == "cnn-s"
+    assert page.selectbox(key="student-digits").value == "cnn-m" == asked.config.student
+
+
+def test_address_names_data_set_and_teacher(open_page, asked, teacher):
+    page = open_page("distil", dataset="digits", teacher=teacher)
+    assert page.selectbox(key="teacher-digits").value == teacher
+    page = open_page("distil", dataset="fashion-mnist", teacher="nobody")
+    assert page.selectbox(key="dataset").value == "fashion-mnist"
+    page.selectbox(key="dataset").set_value("digits").run()
+    assert page.selectbox(key="dataset").value == "digits"
 
 
 @pytest.mark.parametrize(

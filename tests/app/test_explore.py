@@ -70,6 +70,18 @@ def test_teacher_training_at_the_address_has_no_frontier(open_page, fashion, run
     assert "A teacher trains a teacher and has no frontier." in written(open_page("explore", run="teacher"))
 
 
+def test_the_run_stays_picked_when_it_finishes(open_page, runs):
+    path = build_run(runs / "a", state="running", dataset="fashion-mnist")
+    build_run(runs / "b")
+    with hold(path):
+        page = open_page("explore", run="a")
+        assert "training" in page.selectbox(key="run-picker").options[page.selectbox(key="run-picker").index]
+        info = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps({**info, "state": "finished"}))
+    page.run()
+    assert page.selectbox(key="run-picker").value == "a"
+
+
 def test_another_run_starts_at_its_own_middle(open_page, fashion, runs):
     build_run(runs / "long", rounds=9)
     page = open_page("explore", run="fashion", prefix=6)
@@ -170,7 +182,7 @@ def test_nothing_to_explore(open_page, went):
     page = open_page("explore")
     assert "There is nothing to explore yet." in written(page)
     button(page, "Distil digits").click().run()
-    assert went == [("distil", {})]
+    assert went == [("distil", {"dataset": "digits"})]
 
 
 def test_running_run_grows_while_it_is_open(open_page, runs):

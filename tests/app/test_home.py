@@ -13,7 +13,7 @@ def test_first_visit_without_samples_leads_to_distil(open_page, went):
     assert "The sample runs are missing from this installation." in written(page)
     assert "Digits take about a minute." in written(page)
     button(page, "Distil digits").click().run()
-    assert went == [("distil", {})]
+    assert went == [("distil", {"dataset": "digits"})]
 
 
 def test_sample_is_the_showpiece_and_its_prefix_is_taken_along(open_page, runs, samples, went):

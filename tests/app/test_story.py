@@ -39,6 +39,7 @@ def test_a_story_of_all_events_ends_as_the_run_did(run):
     assert told.info["state"] == "finished" and told.info["rounds_done"] == 3 and told.beat is None
     assert [row["prefix"] for row in told.points] == [1, 2, 3] == [row["round"] for row in told.records]
     assert [row["outcome"] for row in told.attempts] == ["kept"] * 3
+    assert [row["composition"] for row in told.attempts] == ["alone", "add", "add"]
 
 
 def test_a_story_so_far_knows_nothing_of_what_comes(run):
@@ -66,6 +67,11 @@ def test_what_an_interrupted_run_repeats_counts_once(run):
     again = [event for event in whole if event.get("round") == 2]
     told = story(run.info(), [*whole, *again])
     assert [row["prefix"] for row in told.points] == [1, 2] and len(told.attempts) == 3
+
+
+def test_compositions_of_an_attempt_are_words(run):
+    listed = [{**e, "composition": ["add", "concat"]} if e["kind"] == "attempt_finished" else e for e in events(run)]
+    assert story(run.info(), listed).attempts[1]["composition"] == "add, concat"
 
 
 def test_the_signature_leaves_a_student_s_epochs_out_but_not_a_teacher_s(run, tmp_path):
