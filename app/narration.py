@@ -97,7 +97,7 @@ def title(info: Info, beat: Info | None = None, stopping: bool = False) -> str:
     if info["kind"] == "teach":
         return _teacher_title(info, beat or {}, stopping)
     total, done, state = info["config"]["rounds"], info["rounds_done"], info["state"]
-    current = min(total, (beat or {}).get("round") or done + 1)
+    current = min(total, max((beat or {}).get("round") or 0, done + 1))
     if state == "running" and info["phase"] != "rounds":
         return "The last figures are worked out" if info["phase"] == "report" else "The run is getting ready"
     return {

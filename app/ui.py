@@ -15,7 +15,7 @@ from typing import Any
 
 import streamlit as st
 import theme
-from cards import STATES, card, sparkline
+from cards import card, sparkline
 from plotly.graph_objects import Figure
 from streamlit.delta_generator import DeltaGenerator
 
@@ -229,15 +229,13 @@ def _end(what: str, advice: str, button: str, page: str, **asked: str) -> None:
 
 
 def run_label(runs: Mapping[str, RunSummary], name: str) -> str:
-    """A run in the picker: title, teacher, state unless finished; when it was made, if titles are alike."""
+    """A run in the picker: title and teacher; when it was made, if titles are alike."""
     info = runs[name].info
     parts = [info["title"]]
     if (info.get("teacher") or {}).get("accuracy") is not None:
         parts.append(f"teacher {wording.percent(info['teacher']['accuracy'])}")
     if runs[name].sample:
         parts.append("sample")
-    elif info["state"] != "finished":
-        parts.append(STATES[info["state"]])
     if not runs[name].sample and sum(other.info["title"] == info["title"] for other in runs.values()) > 1:
         parts.append(f"{datetime.fromisoformat(info['created']).astimezone():%d %b, %H:%M}")
     return ", ".join(parts)
