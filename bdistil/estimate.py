@@ -3,6 +3,7 @@
 `bdistil run --dry-run` prints it; pages, which import no torch, ask for it in a process of its own.
 """
 
+import contextlib
 import os
 import time
 from typing import Any
@@ -119,8 +120,6 @@ def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int) -> f
     ensemble = _prefix_of(config, known, round - 1)
     for _ in range(round - 1):
         certificate.update(np.zeros_like(task.g_hat))
-    try:
+    with contextlib.suppress(Stopped):
         train_student(config, task, ensemble, certificate, Position("rounds", round, 1), watch=Watch(stop=stop))
-    except Stopped:
-        pass
     return float(np.median(np.diff(times)[2:]))

@@ -87,5 +87,6 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
 
 def command(config: TeachConfig) -> str:
     """The command line that trains this teacher again."""
-    options = f"--dataset {config.dataset} --teacher {config.architecture} --epochs {config.epochs} --seed {config.seed}"
-    return f"bdistil teach {options}" + (f" --threads {config.threads}" if config.threads else "")
+    what = f"bdistil teach --dataset {config.dataset} --teacher {config.architecture}"
+    how = f" --epochs {config.epochs} --seed {config.seed}"
+    return what + how + (f" --threads {config.threads}" if config.threads else "")
