@@ -1,8 +1,9 @@
 """B-DISTIL: the loop over rounds, each of which trains one student on top of the ones before it.
 
-`distil` is Algorithm 1 of Dennis et al., *Progressive Ensemble Distillation* (NeurIPS 2023): weights on pairs of example
-and class tell each round where the ensemble is still wrong. `train_student` trains a student on a distillation
-loss with the log barrier of Algorithm 2. Predecessors are frozen. Neither reads or writes files; phases.py does.
+`distil` is Algorithm 1 of Dennis et al., *Progressive Ensemble Distillation* (NeurIPS 2023): weights on pairs of an
+example and a class tell each round where the ensemble is still wrong. `train_student` trains the round's student on a
+distillation loss with the log barrier of Algorithm 2. Predecessors are frozen. Neither reads or writes files; phases.py
+does.
 """
 
 from collections.abc import Iterator, Sequence
