@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 from bdistil.errors import UserError
 from bdistil.runs import events
@@ -13,6 +14,7 @@ from bdistil.runs.store import Run
 
 # Waiting threads sleep: where others use the cores too, spinning ones would slow a training down by an order.
 ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+ENDING = 10.0  # seconds that a worker has to end after its last word; a busy machine takes its time
 
 
 def start_worker(run: Run) -> int:
@@ -23,6 +25,8 @@ def start_worker(run: Run) -> int:
     if run.sample:
         raise UserError("This run ships with the product and cannot be trained further.")
     info = run.info()
+    if info["state"] in ("stopped", "failed"):
+        _wait_for_its_end(run)
     if run.is_alive():
         raise UserError("This run is training already.")
     if info["state"] == "finished":
@@ -43,3 +47,10 @@ def start_worker(run: Run) -> int:
     except OSError as error:
         raise UserError(f"The run in {run.path} cannot be written ({error.strerror}); mend that and resume.") from None
     return process.pid
+
+
+def _wait_for_its_end(run: Run) -> None:
+    """Give a worker that has written its last word the time to let go of the lock: its process ends a moment later."""
+    end = time.monotonic() + ENDING
+    while run.is_alive() and time.monotonic() < end:
+        time.sleep(0.05)

@@ -54,7 +54,11 @@ def serve(script: Path, folder: Path = ROOT / "app", **environment: str) -> Iter
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:  # it waits for an estimate that is being made
+            process.kill()
+            process.wait()
 
 
 def _wait(address: str, process: subprocess.Popen, seconds: float = 60) -> None:

@@ -6,8 +6,10 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 
+from bdistil.runs import Run
 from tests.browser import chromium
 from tests.browser.states import PATIENCE, settle
+from tests.builders import build_run, hold
 
 pytestmark = pytest.mark.browser
 MAIN = chromium.ROOT / "app" / "main.py"
@@ -15,10 +17,13 @@ TRAINING = 300_000  # ms; seconds on a machine that does nothing else
 
 
 @pytest.fixture
-def home(trained_home, tmp_path):
-    """A home with a teacher for digits and no runs."""
-    shutil.copytree(trained_home / "teachers", tmp_path / "home" / "teachers")
-    return tmp_path / "home"
+def home(tmp_path):
+    """A home without runs or teachers of one's own: what ships is there. What still trains in the end is stopped."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    yield folder
+    for run in folder.glob("runs/*"):
+        Run(run).request_stop()
 
 
 @pytest.fixture
@@ -142,8 +147,6 @@ def test_a_training_outlives_tab_and_server_and_is_stopped_and_resumed(context, 
 
 
 def test_the_journey_by_keyboard_from_home(context, serve, home):
-    from tests.builders import build_run
-
     build_run(home / "runs" / "fashion", dataset="fashion-mnist", title="Clothes")
     with serve() as server:
         page = context.new_page()
@@ -163,8 +166,6 @@ def test_the_journey_by_keyboard_from_home(context, serve, home):
 
 
 def test_a_run_deleted_while_it_is_watched(context, serve, home):
-    from tests.builders import build_run, hold
-
     path = build_run(home / "runs" / "doomed", state="running")
     with serve() as server, hold(path):
         page = context.new_page()

@@ -1,6 +1,9 @@
 """Starting a worker is refused with a sentence where there is nothing to start."""
 
+import threading
+
 import pytest
+from filelock import FileLock
 
 from bdistil.errors import UserError
 from bdistil.runs import Run, launch, open_run, store
@@ -36,6 +39,17 @@ def test_a_run_in_training_is_not_started_twice(own_home):
     with hold(run.path), pytest.raises(UserError, match=r"^This run is training already\.$"):
         launch.start_worker(run)
     assert run.stop_requested()  # a refused start takes no wish back
+
+
+def test_a_worker_that_has_just_stopped_is_waited_for(own_home):
+    run = Run(build_run(own_home / "runs" / "mine", state="stopped"))
+    lock = FileLock(run.path / "lock", thread_local=False)
+    lock.acquire()
+    letting_go = threading.Timer(0.3, lock.release)
+    letting_go.start()
+    with pytest.raises(Started):
+        launch.start_worker(run)
+    letting_go.join()
 
 
 def test_a_finished_run_is_not_started(own_home):
