@@ -3,7 +3,8 @@
 The run is of the shipped one's size (Fashion-MNIST: 10,000 test examples, six students, pictures), its figures
 invented. Cold: a server that has just started and a browser that has never seen it, from asking for the address to a
 page that is drawn to its end (script done, fonts and charts there). From page to page: from the click on the navigation
-to the same.
+to the same. Settling: on Explore, from the last movement of the slider (an arrow key) until all the rest of the page
+shows the new prefix.
 
     python benchmarks/pages.py
 """
@@ -30,7 +31,8 @@ PAGES = {
     "Explore": ("explore?run=finished&prefix=3", "3 of 6 students"),
 }
 REPETITIONS = 5
-COLD, WARM = 3.0, 1.0  # seconds, at most
+COLD, WARM, SETTLED = 3.0, 1.0, 0.5  # seconds, at most
+STEPS = 20
 # As a user sees it: the heading is the page's, the script has ended, nothing is a skeleton or a chart without lines.
 DRAWN = """heading => {
     const app = document.querySelector(".stApp");
@@ -79,6 +81,25 @@ def switches(browser: Browser, home: str) -> dict[str, list[float]]:
     return {name: times[1:] for name, times in seconds.items()}  # the first lap loads what a cold visit loads
 
 
+def settling(browser: Browser, home: str) -> list[float]:
+    """Seconds from a key press on the slider of Explore until the sections below show its prefix."""
+    with chromium.serve(ROOT / "app" / "main.py", BDISTIL_HOME=home) as server:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{server}/explore?run=finished&prefix=3")
+        drawn(page, "3 of 6 students")
+        page.locator(".instrument .thumb").focus()
+        seconds = []
+        for step in range(STEPS):
+            key, prefix = ("ArrowRight", 4) if step % 2 == 0 else ("ArrowLeft", 3)
+            began = time.perf_counter()
+            page.keyboard.press(key)
+            page.get_by_role("heading", name=f"Where {prefix} students and the teacher disagree").wait_for()
+            drawn(page, f"{prefix} of 6 students")
+            seconds.append(time.perf_counter() - began)
+        page.close()
+    return seconds
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
         build_run(Path(home) / "runs" / "finished", dataset="fashion-mnist", examples=10_000)
@@ -86,6 +107,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium.executable(), args=chromium.ARGUMENTS)
         first = {name: [cold(browser, home, *place) for _ in range(REPETITIONS)] for name, place in PAGES.items()}
         later = switches(browser, home)
+        settled = settling(browser, home)
         browser.close()
     columns = [(first[name], later.get(name)) for name in PAGES]
     publish(
@@ -94,13 +116,15 @@ def main() -> None:
         [
             (name, *(f"{how(times):.2f}" if times else "–" for times in pair for how in (statistics.median, max)))
             for name, pair in zip(PAGES, columns, strict=True)
-        ],
+        ]
+        + [("Explore, the slider settles", "–", "–", f"{statistics.median(settled):.2f}", f"{max(settled):.2f}")],
         packages=("streamlit", "plotly"),
     )
     for name, (opened, switched) in zip(PAGES, columns, strict=True):
         assert statistics.median(opened) <= COLD, f"{name} took {statistics.median(opened):.2f} s cold"
         if switched:
             assert statistics.median(switched) <= WARM, f"{name} took {statistics.median(switched):.2f} s"
+    assert statistics.median(settled) <= SETTLED, f"the page settled after {statistics.median(settled):.2f} s"
 
 
 if __name__ == "__main__":
