@@ -224,6 +224,8 @@ def _correction(event: Info, classes: Sequence[str]) -> str | None:
         return None
     if not missed:
         return f"{start} every class."
+    if len(missed) == len(edges):
+        return f"{start} no class."
     if len(missed) > 3 or len(classes) != len(edges):
         return f"{start} {len(edges) - len(missed)} of {len(edges)} classes."
     return f"{start} every class but {listing([classes[index] for index in missed])}."

@@ -148,11 +148,15 @@ def select(
 ) -> str:
     """Draws a list of `options`, values by their labels, that outlives a change of labels; returns the chosen value.
 
-    The browser knows a choice by its label. Where that label is gone, Streamlit takes the default: so the default is
-    what was chosen last, or what `remember` was told.
+    The browser knows a choice by its label. So where labels have changed it is told the choice anew; and where one is
+    gone, Streamlit takes the default, which therefore is what was chosen last, or what `remember` was told.
     """
-    last, values = st.session_state.get(f"last-{key}"), list(options)
-    index = values.index(last if last in options else default)
+    state, values = st.session_state, list(options)
+    last = state.get(f"last-{key}") if state.get(f"last-{key}") in options else default
+    index = values.index(last)
+    if key in state and state.get(f"labels-{key}") != options:
+        state[key], index = state[key] if state[key] in options else last, 0  # set by state: no default beside it
+    state[f"labels-{key}"] = dict(options)
     draw = (place or st).selectbox
     picked = draw(label, values, index, format_func=options.get, key=key, on_change=on_change or "rerun")
     remember(key, picked)

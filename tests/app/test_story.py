@@ -102,7 +102,7 @@ def test_what_happened_is_told_newest_first(run):
     [
         ([0.1, 0.2, 0.3, 0.1], "Student 2 corrects the ones before it on every class."),
         ([0.1, -0.2, 0.3, 0.0], "Student 2 corrects the ones before it on every class but Coat and Bag."),
-        ([-0.1, -0.2, -0.3, 0.0], "Student 2 corrects the ones before it on 0 of 4 classes."),
+        ([-0.1, -0.2, -0.3, 0.0], "Student 2 corrects the ones before it on no class."),
     ],
 )
 def test_which_classes_a_student_corrects(edges, sentence):
