@@ -125,8 +125,8 @@ def resume(run: str, quiet: Quiet = False, worker: Annotated[bool, typer.Option(
     if worker:
         from bdistil.worker import work
 
-        sys.exit(work(open_run(run)))
-    print(_follow(open_run(run), quiet)["run"])
+        sys.exit(work(open_run(Path(run))))
+    print(_follow(open_run(Path(run)), quiet)["run"])
 
 
 @app.command()
@@ -134,7 +134,7 @@ def stop(run: str) -> None:
     """Ask a run to stop after the current batch; prints its id last."""
     from bdistil.runs import open_run
 
-    chosen = open_run(run)
+    chosen = open_run(Path(run))
     if not chosen.is_alive():
         raise UserError(f"{run} is not training.")
     chosen.request_stop()
@@ -162,7 +162,7 @@ def show(run: str, as_json: Json = False) -> None:
     from bdistil.runs import open_run
     from bdistil.runs.report import report
 
-    document = report(open_run(run))
+    document = report(open_run(Path(run)))
     if as_json:
         print(json.dumps(document))
         return

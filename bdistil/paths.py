@@ -5,7 +5,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-ASSETS = Path(__file__).parents[1] / "assets"
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
 
 
 def home() -> Path:

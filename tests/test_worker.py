@@ -121,6 +121,7 @@ def test_a_second_run_waits_its_turn_and_survives_the_deletion_of_the_first(trai
 
 FULL_DISK = """
 import errno, sys
+from pathlib import Path
 import bdistil.phases
 from bdistil.runs import open_run
 from bdistil.worker import work
@@ -129,7 +130,7 @@ def full(path):
     raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
 bdistil.phases.new_folder = full
-sys.exit(work(open_run(sys.argv[1])))
+sys.exit(work(open_run(Path(sys.argv[1]))))
 """
 
 

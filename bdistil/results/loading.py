@@ -48,7 +48,7 @@ def load(run: Any) -> Results:
     if isinstance(run, (str, Path)):
         from bdistil.runs import open_run
 
-        run = open_run(run)
+        run = open_run(Path(run))
     info, folder = run.info(), Path(run.path)
     classes = tuple((info.get("dataset") or {}).get("classes") or ())
     try:

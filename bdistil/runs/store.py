@@ -205,19 +205,20 @@ def create_run(config: DistilConfig | TeachConfig, title: str | None = None, par
 
 
 def open_run(name: str | Path) -> Run:
-    """A run by its id, one's own before the samples, or by its directory.
+    """A run by its id, one's own before the samples; a `Path` may also be its directory, wherever that lies.
 
-    Raises UserError if there is none, or if it cannot be read.
+    A str never opens a directory: it may come from a page's address. Raises UserError if there is no such run, or if
+    it cannot be read.
     """
     for folder in (home() / "runs", ASSETS / "runs"):
-        if str(name) and (folder / name).parent == folder and os.path.isdir(folder / name):
+        if (folder / name) in _folders(folder):
             run = Run(folder / name)
             break
     else:
-        if not os.path.isfile(Path(name) / "run.json"):
+        if isinstance(name, str) or not os.path.isfile(name / "run.json"):
             known = [summary.id for summary in list_runs()]
             raise UserError(f"There is no run called {name}.{nearest(str(name), known)}")
-        run = Run(Path(name).resolve())
+        run = Run(name.resolve())
     run.stored()
     return run
 
