@@ -144,12 +144,14 @@ def disagreements(results: Results, prefix: int) -> None:
     st.html(markup.gallery(examples, images[[example.index for example in examples]], white, prefix))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
 def previews(dataset: str) -> tuple[np.ndarray, float] | None:
     """Pictures of a test split, (N, H, W) or (N, H, W, 3) uint8 in its order, and the value shown as white; or None."""
-    for folder in (home(), ASSETS):
-        path = folder / "previews" / f"{dataset}.npz"
-        if path.is_file():
-            with np.load(path) as stored:
-                return stored["images"], float(stored["max"])
-    return None
+    paths = (folder / "previews" / f"{dataset}.npz" for folder in (home(), ASSETS))
+    path = next((path for path in paths if path.is_file()), None)
+    return _pictures(str(path)) if path else None  # their absence is not kept: a first run brings them
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _pictures(path: str) -> tuple[np.ndarray, float]:
+    with np.load(path) as stored:
+        return stored["images"], float(stored["max"])

@@ -65,7 +65,8 @@ def work(run: Run) -> int:
     pulse = Pulse(run)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(pulse, "signalled", True))
-    os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+    # A worker that was started at a lower priority keeps it: only root may raise one.
+    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     try:
         held = run.lock().acquire(timeout=2)
     except Timeout:
