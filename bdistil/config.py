@@ -25,7 +25,8 @@ TEACH_RECIPES: dict[str, dict[str, Any]] = {
     ),
 }
 
-_POSITIVE = "a number above 0"
+_RATE = dict(gt=0, le=10, title="Learning rate", description="a number above 0, at most 10")
+_DECAY = dict(ge=0, le=1, title="Weight decay", description="a number from 0 to 1")
 
 
 class _Config(BaseModel):
@@ -38,8 +39,6 @@ class _Config(BaseModel):
     seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed", description="a whole number from 0 to 2147483647")
     epochs: int = Field(ge=1, le=1000, title="Epochs", description="a whole number from 1 to 1000")
     batch_size: int = Field(ge=1, le=4096, title="Batch size", description="a whole number from 1 to 4096")
-    learning_rate: float = Field(gt=0, le=10, title="Learning rate", description="a number above 0, at most 10")
-    weight_decay: float = Field(ge=0, le=1, title="Weight decay", description="a number from 0 to 1")
     shift: int = Field(ge=0, le=8, title="Shift", description="a whole number of pixels from 0 to 8")
     flip: bool = Field(title="Flip", description="true or false")
     threads: int | None = Field(
@@ -92,8 +91,8 @@ class TeachConfig(_Config):
     recipes: ClassVar = TEACH_RECIPES
 
     architecture: str = Field(title="Teacher", description="a name")
-    learning_rate: float = Field(default=0.1, gt=0, le=10, title="Learning rate", description=_POSITIVE)
-    weight_decay: float = Field(default=5e-4, ge=0, le=1, title="Weight decay", description="a number from 0 to 1")
+    learning_rate: float = Field(default=0.1, **_RATE)
+    weight_decay: float = Field(default=5e-4, **_DECAY)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1, title="Label smoothing", description="at least 0, below 1")
     cutout: int = Field(ge=0, le=16, title="Cut-out", description="a whole number of pixels from 0 to 16")
     crop: int = Field(ge=0, le=512, title="Crop", description="a whole number of pixels from 0 to 512")
@@ -128,8 +127,8 @@ class DistilConfig(_Config):
     )
     label_share: float = Field(default=0.0, ge=0, le=1, title="Label share", description="a number from 0 to 1")
     barrier: float = Field(default=0.3, ge=0, le=1000, title="Barrier", description="a number from 0 to 1000")
-    learning_rate: float = Field(default=8e-3, gt=0, le=10, title="Learning rate", description=_POSITIVE)
-    weight_decay: float = Field(default=1e-2, ge=0, le=1, title="Weight decay", description="a number from 0 to 1")
+    learning_rate: float = Field(default=8e-3, **_RATE)
+    weight_decay: float = Field(default=1e-2, **_DECAY)
     views: int = Field(ge=1, le=64, title="Views", description="a whole number from 1 to 64")
 
     def checked(self) -> Self:

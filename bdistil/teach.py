@@ -88,5 +88,5 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
 def command(config: TeachConfig) -> str:
     """The command line that trains this teacher again."""
     what = f"bdistil teach --dataset {config.dataset} --teacher {config.architecture}"
-    how = f" --epochs {config.epochs} --seed {config.seed}"
+    how = f" --epochs {config.epochs} --seed {config.seed} --learning-rate {config.learning_rate:g}"
     return what + how + (f" --threads {config.threads}" if config.threads else "")

@@ -87,9 +87,6 @@ class Checkpoint:
             raise UserError(f"{self.path} is damaged. Delete it and resume: the round starts again.") from None
         return record
 
-    def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
-
 
 @dataclass(frozen=True)
 class Watch:

@@ -51,7 +51,7 @@ RUN = ("run", "--dataset", "digits", "--quiet")
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("run", "--dataset", "digit"), "There is no data set 'digit'. Did you mean digits?"),
+        (("run", "--dataset", "digit"), "There is no dataset called digit. Did you mean digits?"),
         (("teach", "--dataset", "fashion-minst"), "Did you mean fashion-mnist?"),
         (("data", "fasion-mnist"), "Did you mean fashion-mnist?"),
         (("run",), "No data set was named."),
@@ -62,9 +62,9 @@ RUN = ("run", "--dataset", "digits", "--quiet")
           for value in ("0", "-1", "1000000", "five")),
         *(((*RUN, "--temperature", value), f"Temperature must be a number above 0, at most 100; “{value}” is not.")
           for value in ("0", "nan", "-inf")),
-        *(((*RUN, "--learning-rate", value), f"Learning rate must be a number above 0; “{value}” is not.")
+        *(((*RUN, "--learning-rate", value), f"Learning rate must be a number above 0, at most 10; “{value}” is not.")
           for value in ("0", "nan", "inf", "fast")),
-        (("teach", "--dataset", "digits", "--learning-rate", "nan"), "Learning rate must be a number above 0"),
+        (("teach", "--dataset", "digits", "--learning-rate", "nan"), "Learning rate must be a number above 0, at most"),
         (("teach", "--dataset", "digits", "--epochs", "0"), "Epochs must be a whole number from 1 to 1000"),
         ((*RUN, "--composition", "both"), "Composition must be one of alone, add, concat; “both” is not."),
         (("show", "nothing"), "There is no run called nothing."),

@@ -36,11 +36,12 @@ BAD = [
     ({"rounds": 2.5}, WHOLE.format(2.5)),
     ({"temperature": 0}, "Temperature must be a number above 0, at most 100; “0” is not."),
     ({"temperature": "nan"}, "Temperature must be a number above 0, at most 100; “nan” is not."),
-    ({"learning_rate": 0}, "Learning rate must be a number above 0; “0” is not."),
-    ({"learning_rate": "nan"}, "Learning rate must be a number above 0; “nan” is not."),
-    ({"learning_rate": "inf"}, "Learning rate must be a number above 0; “inf” is not."),
-    ({"learning_rate": float("nan")}, "Learning rate must be a number above 0; “nan” is not."),
-    ({"learning_rate": -1}, "Learning rate must be a number above 0; “-1” is not."),
+    ({"learning_rate": 0}, "Learning rate must be a number above 0, at most 10; “0” is not."),
+    ({"learning_rate": "nan"}, "Learning rate must be a number above 0, at most 10; “nan” is not."),
+    ({"learning_rate": "inf"}, "Learning rate must be a number above 0, at most 10; “inf” is not."),
+    ({"learning_rate": float("nan")}, "Learning rate must be a number above 0, at most 10; “nan” is not."),
+    ({"learning_rate": 20}, "Learning rate must be a number above 0, at most 10; “20” is not."),
+    ({"learning_rate": -1}, "Learning rate must be a number above 0, at most 10; “-1” is not."),
     ({"seed": -1}, "Seed must be a whole number from 0 to 2147483647; “-1” is not."),
     ({"label_share": 1.5}, "Label share must be a number from 0 to 1; “1.5” is not."),
     ({"barrier": "-1"}, "Barrier must be a number from 0 to 1000; “-1” is not."),
@@ -78,7 +79,7 @@ def test_an_unknown_name_suggests_the_nearest(given, nearest):
 
 @pytest.mark.parametrize("dataset", [["digits"], {"a": 1}, 5, None, ""])
 def test_a_data_set_that_is_no_name_is_a_sentence(dataset):
-    with pytest.raises(UserError, match="There is no data set"):
+    with pytest.raises(UserError, match="There is no dataset called"):
         distil(dataset=dataset)
 
 

@@ -20,7 +20,7 @@ def info(name: str) -> DatasetInfo:
     """Returns what is known of the data set `name`; raises UserError with the nearest name if there is none."""
     if name not in CATALOGUE:
         raise UserError(
-            f"There is no data set {name!r}.{nearest(name, CATALOGUE)} Choose one of {', '.join(CATALOGUE)}."
+            f"There is no dataset called {name}.{nearest(name, CATALOGUE)} Choose one of {', '.join(CATALOGUE)}."
         )
     return CATALOGUE[name]
 

@@ -52,7 +52,7 @@ def test_the_catalogue_is_keyed_by_name():
 @pytest.mark.parametrize("asks", [info, is_here, fetch, load_dataset])
 def test_an_unknown_name_gets_the_nearest(asks):
     sentence = (
-        "^There is no data set 'fashionmnist'. Did you mean fashion-mnist\\? Choose one of digits, fashion-mnist.$"
+        "^There is no dataset called fashionmnist. Did you mean fashion-mnist\\? Choose one of digits, fashion-mnist.$"
     )
     with pytest.raises(UserError, match=sentence):
         asks("fashionmnist")
