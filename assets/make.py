@@ -14,7 +14,7 @@ import numpy as np
 
 from bdistil.data.catalogue import info as dataset_info
 from bdistil.paths import ASSETS, home
-from bdistil.results import load
+from bdistil.results.frontier import prefix_logits
 from bdistil.runs import Run, open_run
 from bdistil.runs.files import new_folder
 
@@ -61,10 +61,20 @@ def _write(source: Path, target: Path, half: bool) -> None:
 
 
 def _same_answers(one: Run, other: Run) -> bool:
-    """Whether the teacher and every prefix answer alike on every test example."""
-    ours, theirs = load(one), load(other.path)
-    same = np.array_equal(ours.teacher.argmax(1), theirs.teacher.argmax(1))
-    return same and np.array_equal(ours.prefixes.argmax(2), theirs.prefixes.argmax(2))
+    """Whether the teacher and every prefix answer alike on every validation and test example."""
+    return all(np.array_equal(_answers(one, split), _answers(other, split)) for split in ("validation", "test"))
+
+
+def _answers(run: Run, split: str) -> np.ndarray:
+    """(1 + T, N): the classes that the teacher and each prefix answer."""
+
+    def array(file: Path, name: str) -> np.ndarray:
+        with np.load(file, allow_pickle=False) as arrays:
+            return arrays[name]
+
+    outputs = [array(folder / "logits.npz", split) for folder in run.round_folders()]
+    teacher = array(run.path / "targets.npz", f"teacher_{split}")
+    return np.vstack([teacher.argmax(1)[None], prefix_logits(outputs, run.stored()["scale"]["c"]).argmax(2)])
 
 
 def _copy_once(source: Path, target: Path) -> None:

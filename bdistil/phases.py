@@ -18,7 +18,7 @@ from bdistil.distil import Round, Task, distil
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
 from bdistil.paths import home
-from bdistil.results.frontier import point, scores
+from bdistil.results.frontier import point, prefix_logits, scores
 from bdistil.runs.files import new_folder, write_bytes
 from bdistil.runs.store import Run
 from bdistil.students.build import rebuild
@@ -174,15 +174,13 @@ def _keep_round(run: Run, task: Task, ensemble: ProgressiveEnsemble, done: Round
     _tell_untold_rounds(run)
 
 
-def _prefixes(run: Run, task: Task, split: str, done: Round) -> list[np.ndarray]:
-    """c·F_{t−1} (where there is one) and c·F_t of a split, summed in double precision in round order."""
+def _prefixes(run: Run, task: Task, split: str, done: Round) -> np.ndarray:
+    """All prefixes (t, N, L) of a split, on the teacher's scale, the one that `done` completes last."""
     students = []
     for folder in run.round_folders():
         with np.load(folder / "logits.npz", allow_pickle=False) as logits:
             students.append(logits[split])
-    students.append(done.outputs[split])
-    sums = np.cumsum(np.stack(students).astype(np.float64), axis=0)
-    return [(task.c * sums[t - 1] / t).astype(np.float32) for t in (len(sums) - 1, len(sums)) if t]
+    return prefix_logits([*students, done.outputs[split]], task.c)
 
 
 def _tell_untold_rounds(run: Run) -> None:

@@ -1,13 +1,15 @@
 """The accuracy-cost frontier: one row per prefix, with its uncertainty.
 
-`scores` and `point` make one row from logits (the training loop calls them when a round ends); `frontier` gives a
-run's rows as a tidy data frame. Intervals: Wilson for an accuracy, a paired bootstrap for a difference of two
-accuracies on the same examples. Everything here reads the *test* split to report; nothing is chosen from it.
+`prefix_logits`, `scores` and `point` make one row from students' outputs (the training loop calls them when a round
+ends); `frontier` gives a run's rows as a tidy data frame. Intervals: Wilson for an accuracy, a paired bootstrap for a
+difference of two accuracies on the same examples. Everything here reads the *test* split to report; nothing is chosen
+from it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,18 @@ def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
     scale = 1 + z * z / total
     # Rounding must not put 0 of n outside its own interval.
     return min(share, max(0.0, (centre - half) / scale)), max(share, min(1.0, (centre + half) / scale))
+
+
+def prefix_logits(outputs: Iterable[np.ndarray], c: float) -> np.ndarray:
+    """Outputs f_1 … f_T (N, L) on the normalised scale -> prefixes c·(f_1 + … + f_t)/t (T, N, L), float32.
+
+    They are on the teacher's scale, summed in double precision, in round order.
+    """
+    total, prefixes = np.float64(0), []
+    for number, output in enumerate(outputs, 1):
+        total = total + output.astype(np.float64)
+        prefixes.append((c * total / number).astype(np.float32))
+    return np.stack(prefixes)
 
 
 def scores(logits: np.ndarray, teacher: np.ndarray, labels: np.ndarray) -> dict[str, float]:

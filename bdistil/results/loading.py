@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bdistil.errors import UserError
-from bdistil.results.frontier import frame
+from bdistil.results.frontier import frame, prefix_logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,8 @@ def load(run: Any) -> Results:
             empty = np.zeros((0, len(classes)), np.float32)
             return Results(info, classes, np.zeros(0, np.int64), empty, empty[None][:0], pd.DataFrame())
         labels, teacher = _arrays(folder / "targets.npz", "labels_test", "teacher_test")
-        prefixes = _prefixes(folder, len(rows), float(info["scale"]["c"]))
+        files = (folder / "rounds" / f"{number:02d}" / "logits.npz" for number in range(1, len(rows) + 1))
+        prefixes = prefix_logits((_arrays(file, "test")[0] for file in files), float(info["scale"]["c"]))
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise UserError(
             f"The results of run {folder.name} cannot be read: a file is missing or damaged. "
@@ -71,13 +72,3 @@ def _arrays(path: Path, *names: str) -> list[np.ndarray]:
     """Arrays of an NPZ file, which is closed even where it is damaged (numpy leaves it open then)."""
     with path.open("rb") as file, np.load(file) as arrays:
         return [arrays[name] for name in names]
-
-
-def _prefixes(folder: Path, count: int, c: float) -> np.ndarray:
-    """(T, N, L) float32 prefix logits on the teacher's scale; summed in double precision, in round order."""
-    total, prefixes = np.float64(0), []
-    for number in range(1, count + 1):
-        (output,) = _arrays(folder / "rounds" / f"{number:02d}" / "logits.npz", "test")
-        total = total + output.astype(np.float64)
-        prefixes.append((c * total / number).astype(np.float32))
-    return np.stack(prefixes)

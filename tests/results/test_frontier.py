@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bdistil.errors import UserError
 from bdistil.results import frontier, load
-from bdistil.results.frontier import frame, point, points_lost, scores, wilson
+from bdistil.results.frontier import frame, point, points_lost, prefix_logits, scores, wilson
 from tests.builders import build_run
 
 
@@ -59,6 +59,12 @@ def test_the_bootstrap_on_counts_is_the_bootstrap_over_examples():
     value, low, high = points_lost(prefix, teacher, labels)
     assert value == pytest.approx(100 * difference.mean())
     assert (low, high) == pytest.approx(np.percentile(draws, [2.5, 97.5]), abs=0.4)
+
+
+def test_prefixes_are_running_means_on_the_teachers_scale():
+    outputs = np.random.default_rng(0).normal(size=(5, 20, 3)).astype(np.float32)
+    means = [3.7 * outputs[:t].astype(np.float64).sum(axis=0) / t for t in range(1, 6)]
+    assert np.array_equal(prefix_logits(outputs, 3.7), np.array(means, np.float32))
 
 
 def test_points_lost_is_negative_for_a_better_prefix_and_exact_for_equal_answers():
