@@ -92,28 +92,28 @@ def explore_note(info: Info, current: int | None = None) -> str | None:
     return None
 
 
-def title(info: Info, beat: Info | None = None, stopping: bool = False) -> str:
+def title(info: Info, beat: Info | None = None) -> str:
     """The heading of Distil for a run that was started."""
     if info["kind"] == "teach":
-        return _teacher_title(info, beat or {}, stopping)
+        return _teacher_title(info, beat or {})
     total, done, state = info["config"]["rounds"], info["rounds_done"], info["state"]
     current = min(total, max((beat or {}).get("round") or 0, done + 1))
     if state == "running" and info["phase"] != "rounds":
         return "The last figures are worked out" if info["phase"] == "report" else "The run is getting ready"
     return {
         "queued": "Waiting for its turn",
-        "running": f"Stopping in round {current} of {total}" if stopping else f"Round {current} of {total} is training",
+        "running": f"Round {current} of {total} is training",
         "stopped": f"Stopped in round {current} of {total}",
         "failed": f"Round {current} of {total} failed",
         "finished": f"{capital(count_students(done))} {'is' if done == 1 else 'are'} ready",
     }[state]
 
 
-def _teacher_title(info: Info, beat: Info, stopping: bool) -> str:
+def _teacher_title(info: Info, beat: Info) -> str:
     epochs = info["config"]["epochs"]
     return {
         "queued": "The teacher waits for its turn",
-        "running": "Stopping the teacher’s training" if stopping else "The teacher is training",
+        "running": "The teacher is training",
         "stopped": f"Stopped in epoch {beat.get('epoch') or 1} of {epochs}",
         "failed": "The teacher’s training failed",
         "finished": "The teacher is ready",
@@ -163,7 +163,9 @@ def failed_notice(info: Info) -> tuple[str, str]:
     done = info["rounds_done"]
     safe = {0: "Nothing finished was lost.", 1: "Round 1 is safe.", 2: "Rounds 1 and 2 are safe."}
     rest = safe.get(done, f"Rounds 1 to {done} are safe.")
-    return info["error"] or "It ended with an error.", f"Mend that, then resume. {rest}"
+    what, _, advice = (info["error"] or "It ended with an error.").partition(". ")
+    advice = advice or "Resuming tries it again."
+    return f"{what.rstrip('.')}.", advice if "safe" in advice else f"{advice} {rest}"
 
 
 def happened(events: Iterable[Info], classes: Sequence[str] = (), zone: tzinfo | None = None) -> list[tuple[str, str]]:
@@ -198,7 +200,7 @@ def _sentence(event: Info, before: float | None, classes: Sequence[str]) -> str 
         return f"Everything is done, after {duration(event['seconds'])}."
     if kind == "teacher_finished":
         return f"The teacher {event['teacher']} is ready: {percent(event['card']['accuracy'])} accuracy."
-    fixed = {"created": "The run was created.", "queued": WAITING, "stopping": "Stopping after this batch."}
+    fixed = {"created": "The run was created.", "queued": WAITING}
     return fixed.get(kind)
 
 

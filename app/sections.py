@@ -5,6 +5,7 @@ Each draws one thing of loaded `Results` at a prefix; the numbers come from `bdi
 """
 
 from typing import Any
+from zipfile import BadZipFile
 
 import narration
 import numpy as np
@@ -152,6 +153,9 @@ def previews(dataset: str) -> tuple[np.ndarray, float] | None:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _pictures(path: str) -> tuple[np.ndarray, float]:
-    with np.load(path) as stored:
-        return stored["images"], float(stored["max"])
+def _pictures(path: str) -> tuple[np.ndarray, float] | None:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return stored["images"], float(stored["max"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None  # damaged: shown without pictures

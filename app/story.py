@@ -71,9 +71,7 @@ def _fold(told: Story, event: Event) -> None:
 
 
 def _attempt(event: Event) -> dict[str, Any]:
-    rungs = event["composition"]  # one, or the list of a record; the first student has none before it to read
-    composition = "alone" if event["round"] == 1 else rungs if isinstance(rungs, str) else ", ".join(rungs)
-    return {key: event[key] for key in ("round", "attempt", "barrier")} | {"composition": composition}
+    return {key: event[key] for key in ("round", "attempt", "composition", "barrier")}
 
 
 def _put(attempts: list[dict[str, Any]], row: dict[str, Any]) -> None:

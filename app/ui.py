@@ -123,12 +123,13 @@ def results(run: Run) -> Results:
 
     Raises UserError if they cannot be read.
     """
-    return _load(str(run.path), (run.path / "run.json").stat().st_mtime_ns, len(run.round_folders()))
+    info = run.info()
+    return _load(str(run.path), info["created"], info["state"], len(run.round_folders()))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _load(path: str, changed: int, rounds: int) -> Results:
-    # changed and rounds are the cache's key only.
+def _load(path: str, created: str, state: str, rounds: int) -> Results:
+    # All but the path are the cache's key only.
     return load(open_run(Path(path)))
 
 

@@ -167,6 +167,8 @@ def show(run: str, as_json: Json = False) -> None:
         print(json.dumps(document))
         return
     print(f"{document['run']}: {document['state']}{': ' + document['error'] if document['error'] else ''}")
+    if document["teacher_name"]:
+        print(f"teacher {document['teacher_name']}")
     for row in document["frontier"]:
         share = f"{100 * row['macs_ratio']:.1f} % of the teacher" if row["macs_ratio"] is not None else ""
         print(f"{row['prefix']:3} {100 * row['accuracy']:6.2f} %  {row['macs'] / 1e6:8.3f} M MACs  {share}")
@@ -193,7 +195,7 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     stored = _stored_config(file) if file else {}
     values = stored | {name: value for name, value in given.items() if value is not None}
     if "dataset" not in values:
-        raise UserError("No data set was named. Say which, for example: --dataset digits.")
+        raise UserError("No dataset was named. Say which, for example: --dataset digits.")
     dataset, teacher = str(values.pop("dataset")), values.pop("teacher", None)
     return DistilConfig.create(dataset, teacher=card_for(teacher and str(teacher), dataset)["name"], **values)
 

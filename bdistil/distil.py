@@ -96,9 +96,15 @@ def distil(
         record = certificate.update(outputs["train"])  # the weights K⁺, K⁻ of round t + 1 follow from it
         divergence = mean_kl(task.c * certificate.prefix(), task.teacher["train"], config.temperature)
         yield Round(student, outputs, {
-            **record, "composition": [config.composition], "attempts": 1, "corrected": False, "barrier": config.barrier,
-            "kl_before": divergence, "kl_after": divergence, "loss": trained["loss"], "seconds": trained["total"],
+            **record, "composition": [composition(config, t)], "attempts": 1, "corrected": False,
+            "barrier": config.barrier, "kl_before": divergence, "kl_after": divergence, "loss": trained["loss"],
+            "seconds": trained["total"],
         })  # fmt: skip
+
+
+def composition(config: DistilConfig, round: int) -> str:
+    """How the student of a round reads the one before it: the first has none and stands alone."""
+    return config.composition if round > 1 else "alone"
 
 
 def train_student(

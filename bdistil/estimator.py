@@ -73,7 +73,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         X, g = _images(X), _logits(teacher_logits, len(X))
         self.classes_ = np.unique(y) if y is not None else np.arange(g.shape[1])
         if len(self.classes_) != g.shape[1]:
-            raise UserError(f"The teacher answers {g.shape[1]} classes, y has {len(self.classes_)}. Give both the same.")
+            raise UserError(f"The teacher answers {g.shape[1]} classes and y has {len(self.classes_)}: they differ.")
         labels = np.searchsorted(self.classes_, y) if y is not None else g.argmax(1)
         x_check, g_check = validation_data if validation_data is not None else (X[:1], g[:1])
         x_check, g_check = _images(x_check), _logits(g_check, len(x_check))
@@ -130,8 +130,9 @@ def load(folder: str | Path) -> ProgressiveEnsemble:
     """The ensemble saved in a folder, or the finished run of that id. Raises UserError if there is none."""
     from bdistil.runs import open_run
 
-    folder = Path(folder)
-    return ProgressiveEnsemble.load(folder if (folder / "ensemble.json").is_file() else open_run(folder).path / "ensemble")
+    if (Path(folder) / "ensemble.json").is_file():
+        return ProgressiveEnsemble.load(folder)
+    return ProgressiveEnsemble.load(open_run(folder).path / "ensemble")
 
 
 def _images(X: Any) -> np.ndarray:
@@ -139,7 +140,7 @@ def _images(X: Any) -> np.ndarray:
     X = X[:, None] if X.ndim == 3 else X
     if X.ndim != 4 or not len(X):
         raise UserError(f"Inputs have shape {X.shape}; give (N, channels, height, width) or (N, height, width).")
-    if X.dtype != np.uint8 and not (np.isfinite(X).all() and (X == X.astype(np.uint8)).all()):
+    if X.dtype != np.uint8 and not ((X >= 0) & (X <= 255) & (np.floor(X) == X)).all():
         raise UserError("Inputs must be raw pixels: whole numbers from 0 to 255.")
     return X.astype(np.uint8)
 

@@ -318,14 +318,15 @@ def _axes(figure: go.Figure, look: Theme, x_title: str, y_title: str) -> None:
         "fixedrange": True, "zeroline": False, "ticks": "", "tickfont": {"color": look.text, "size": 14},
         "gridcolor": look.border, "linecolor": look.border, "automargin": True,
     }  # fmt: skip
+    title = {"font": {"color": look.text, "size": 14}, "standoff": 12}
     figure.update_layout(
         template="none", height=HEIGHT, autosize=True, showlegend=False, dragmode=False, hovermode="closest",
         margin={"l": 8, "r": 24, "t": 16, "b": 8}, paper_bgcolor=look.background, plot_bgcolor=look.background,
         font={"family": FONT, "size": 14, "color": look.text},
         hoverlabel={"bgcolor": look.surface, "bordercolor": look.control, "align": "left",
                     "font": {"family": FONT, "size": 14, "color": look.text}},
-        xaxis={**axis, "showgrid": False, "title": {"text": x_title, "font": {"color": look.text}, "standoff": 12}},
-        yaxis={**axis, "showgrid": True, "title": {"text": y_title, "font": {"color": look.text}, "standoff": 12}},
+        xaxis={**axis, "showgrid": False, "title": {**title, "text": x_title}},
+        yaxis={**axis, "showgrid": True, "title": {**title, "text": y_title}},
     )  # fmt: skip
 
 

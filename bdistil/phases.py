@@ -14,7 +14,7 @@ from bdistil.config import DistilConfig, TeachConfig
 from bdistil.cost import prefix_costs
 from bdistil.data import Dataset, load_dataset
 from bdistil.data.views import Augmentation, view
-from bdistil.distil import Round, Task, distil
+from bdistil.distil import Round, Task, composition, distil
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
 from bdistil.paths import home
@@ -135,7 +135,7 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
     """
     data, before = task.data, run.stored()
     if before["scale"] and (before["scale"]["c"], before["dataset"]["checksum"]) != (task.c, data.checksum):
-        raise UserError("The teacher or the data set has changed since this run began. Start a new run.")
+        raise UserError("The teacher or the dataset has changed since this run began. Start a new run.")
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
     _write_arrays(run.path / "targets.npz", targets)
@@ -152,7 +152,7 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
 
 
 def _announce(run: Run, config: DistilConfig, t: int) -> None:
-    run.record("round_started", round=t, attempt=1, composition=config.composition, barrier=config.barrier,
+    run.record("round_started", round=t, attempt=1, composition=composition(config, t), barrier=config.barrier,
                epochs=config.epochs)  # fmt: skip
 
 
@@ -189,9 +189,10 @@ def _tell_untold_rounds(run: Run) -> None:
     told = {event["round"] for event in run.events()[0] if event["kind"] == "round_finished"}
     for number, entry in enumerate(rounds, start=1):
         if number not in told:
-            condition = {key: entry["record"][key] for key in ("composition", "barrier", "edge_min", "edges",
-                                                               "relative_edges", "certified")}  # fmt: skip
-            run.record("attempt_finished", round=number, attempt=1, outcome="kept", **condition)
+            record = entry["record"]
+            condition = {key: record[key] for key in ("barrier", "edge_min", "edges", "relative_edges", "certified")}
+            run.record("attempt_finished", round=number, attempt=1, composition=record["composition"][-1],
+                       outcome="kept", **condition)  # fmt: skip
             run.record("round_finished", round=number, **entry)
     summary = [{key: entry["point"][key] for key in ("prefix", "accuracy", "macs", "macs_ratio")} for entry in rounds]
     run.update(rounds_done=len(rounds), points=summary)

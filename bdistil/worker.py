@@ -72,6 +72,8 @@ def work(run: Run) -> int:
     except Timeout:
         raise UserError("This run is training already.") from None
     with held:
+        if run.stored()["state"] == "finished":  # while this one was starting
+            return 0
         pulse.beat(phase=None)
         try:
             with _turn(run, pulse):

@@ -54,7 +54,7 @@ RUN = ("run", "--dataset", "digits", "--quiet")
         (("run", "--dataset", "digit"), "There is no dataset called digit. Did you mean digits?"),
         (("teach", "--dataset", "fashion-minst"), "Did you mean fashion-mnist?"),
         (("data", "fasion-mnist"), "Did you mean fashion-mnist?"),
-        (("run",), "No data set was named."),
+        (("run",), "No dataset was named."),
         ((*RUN, "--teacher", "digits-rasnet"), "no teacher called digits-rasnet. Did you mean digits-resnet-s?"),
         ((*RUN, "--student", "cnn-xxs"), "Did you mean cnn-xs?"),
         (("teach", "--dataset", "digits", "--teacher", "resnet-z"), "Did you mean resnet-"),

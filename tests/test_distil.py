@@ -72,7 +72,7 @@ def test_rounds_come_closer_to_the_teacher_and_are_right_more_often(task):
     for t, r in enumerate(rounds, start=1):
         assert r.record["round"] == t and certified(r.record)
         assert np.abs(r.outputs["train"] - task.g_hat).max() <= B
-        assert r.record["composition"] == ["add"] and r.record["barrier"] == 0.3
+        assert r.record["composition"] == ["alone" if t == 1 else "add"] and r.record["barrier"] == 0.3
     # What is saved is what the ensemble says.
     with torch.no_grad():
         np.testing.assert_allclose(ensemble(task.data.x_test), answers, atol=1e-4)

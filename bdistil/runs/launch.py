@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 
+from filelock import FileLock
+
 from bdistil.errors import UserError
 from bdistil.runs import events
 from bdistil.runs.files import write_json
@@ -24,6 +26,14 @@ def start_worker(run: Run) -> int:
     """
     if run.sample:
         raise UserError("This run ships with the product and cannot be trained further.")
+    try:
+        with FileLock(run.path / "starting", timeout=ENDING + 5):  # one start at a time: the second sees the first's
+            return _start(run)
+    except OSError as error:
+        raise UserError(f"The run in {run.path} cannot be written ({error.strerror}); mend that and resume.") from None
+
+
+def _start(run: Run) -> int:
     info = run.info()
     if info["state"] in ("stopped", "failed"):
         _wait_for_its_end(run)
@@ -31,21 +41,18 @@ def start_worker(run: Run) -> int:
         raise UserError("This run is training already.")
     if info["state"] == "finished":
         raise UserError("This run has finished; there is nothing to resume.")
-    try:
-        (run.path / "stop").unlink(missing_ok=True)
-        run.update(state="queued", error=None)
-        command = [sys.executable, "-P", "-m", "bdistil", "resume", str(run.path), "--worker"]
-        with open(run.path / "worker.log", "ab") as log:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, **ENVIRONMENT},
-            )  # fmt: skip
-        # Nobody waits for the worker, but a process that has ended stays a zombie until its parent has looked.
-        threading.Thread(target=process.wait, daemon=True).start()
-        beat = {"host": socket.gethostname(), "pid": process.pid, "time": events.now()}
-        write_json(run.path / "heartbeat.json", beat, durable=False)
-    except OSError as error:
-        raise UserError(f"The run in {run.path} cannot be written ({error.strerror}); mend that and resume.") from None
+    (run.path / "stop").unlink(missing_ok=True)
+    run.update(state="running", phase=None, error=None)  # it says itself if it has to wait
+    command = [sys.executable, "-P", "-m", "bdistil", "resume", str(run.path), "--worker"]
+    with open(run.path / "worker.log", "ab") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            env={**os.environ, **ENVIRONMENT},
+        )  # fmt: skip
+    # Nobody waits for the worker, but a process that has ended stays a zombie until its parent has looked.
+    threading.Thread(target=process.wait, daemon=True).start()
+    beat = {"host": socket.gethostname(), "pid": process.pid, "time": events.now()}
+    write_json(run.path / "heartbeat.json", beat, durable=False)
     return process.pid
 
 
