@@ -16,7 +16,7 @@ from bdistil.teachers.catalogue import check as check_architecture
 # What differs between data sets: the shipped teacher's architecture, and what a first run should use.
 DISTIL_RECIPES: dict[str, dict[str, Any]] = {
     "digits": dict(student="cnn-xs", rounds=5, epochs=20, batch_size=64, views=8, shift=1, flip=False),
-    "fashion-mnist": dict(student="cnn-m", rounds=6, epochs=10, batch_size=128, views=5, shift=1, flip=False),
+    "fashion-mnist": dict(student="cnn-m", rounds=6, epochs=8, batch_size=128, views=5, shift=1, flip=False),
 }
 TEACH_RECIPES: dict[str, dict[str, Any]] = {
     "digits": dict(architecture="resnet-s", epochs=60, batch_size=64, shift=1, flip=False, cutout=0, crop=0),
