@@ -238,8 +238,8 @@ def _summary(path: Path) -> RunSummary:
         return RunSummary(run.id, path, run.sample, None, str(error))
 
 
-def _age(summary: RunSummary) -> str:
-    return summary.info["created"] if summary.info else ""
+def _age(summary: RunSummary) -> tuple[str, str]:
+    return summary.info["created"] if summary.info else "", summary.id
 
 
 def _folders(parent: Path) -> list[Path]:
