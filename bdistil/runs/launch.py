@@ -15,7 +15,8 @@ from bdistil.runs.files import write_json
 from bdistil.runs.store import Run
 
 # Waiting threads sleep: where others use the cores too, spinning ones would slow a training down by an order.
-ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+# The workspace setting is what CUDA's matrix products need to be deterministic.
+ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OMP_WAIT_POLICY": "PASSIVE", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 ENDING = 10.0  # seconds that a worker has to end after its last word; a busy machine takes its time
 
 
