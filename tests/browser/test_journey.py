@@ -92,6 +92,9 @@ def test_from_the_form_to_an_operating_point_and_back(context, serve):
         start(page, server, rounds=3, epochs=6)
         other.goto(page.url)  # a second tab on the same run
 
+        expect(title(page)).to_have_text("Round 2 of 3 is training", timeout=TRAINING)
+        expect(thumb(page)).to_have_attribute("max", "1")  # one student has arrived, and is shown
+        expect(thumb(page)).to_have_attribute("max", "2", timeout=TRAINING)
         for tab in (page, other):
             expect(title(tab)).to_have_text("Three students are ready", timeout=TRAINING)
             expect(thumb(tab)).to_have_attribute("max", "3")
