@@ -19,7 +19,6 @@ from bdistil.boosting import Certificate, normalised, scale
 from bdistil.config import DistilConfig
 from bdistil.data.dataset import SPLITS, Dataset
 from bdistil.ensemble import ProgressiveEnsemble, bound, evaluating
-from bdistil.inputs import normalise
 from bdistil.objective import Barrier, DistillationLoss, kl
 from bdistil.students.build import build_student
 from bdistil.students.student import Student
@@ -52,6 +51,11 @@ class Task:
     def g_hat(self) -> np.ndarray:
         """ĝ (N, L), float64: the training logits on the normalised scale."""
         return normalised(self.teacher["train"], self.c)
+
+    @cached_property
+    def view_targets(self) -> np.ndarray:
+        """The teacher's logits on each view on the normalised scale, float32 (V, N, L)."""
+        return np.stack([normalised(logits, self.c).astype(np.float32) for logits in self.view_logits])
 
     def ensemble(self, **names: str) -> ProgressiveEnsemble:
         """An ensemble without students yet, for this task."""
@@ -132,7 +136,6 @@ def train_student(
     optimizer = torch.optim.AdamW(decayed(student, config.weight_decay), lr=0.0)
     barrier = Barrier(len(known.classes), config.barrier).to(device)
     signed = torch.from_numpy(certificate.signed_weights().astype(np.float32)).to(device)
-    view_targets = np.stack([normalised(logits, task.c).astype(np.float32) for logits in task.view_logits])
     objective = DistillationLoss(task.c, config.loss, config.divergence, config.temperature, config.label_share)
 
     def batches(epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray, Tensor, Tensor]]:
@@ -140,8 +143,8 @@ def train_student(
         views = len(task.views) if epoch < config.epochs - CLEAN_EPOCHS else 1
         for chosen in order(generator, examples, config.batch_size):
             view = generator.integers(0, views, len(chosen))
-            x = normalise(task.views[view, chosen], task.data.mean, task.data.std, device)
-            yield chosen, view, x, torch.from_numpy(view_targets[view, chosen]).to(device)
+            target = torch.from_numpy(task.view_targets[view, chosen]).to(device)
+            yield chosen, view, ensemble.normalise(task.views[view, chosen]), target
 
     def loss(batch: tuple[np.ndarray, np.ndarray, Tensor, Tensor]) -> Tensor:
         chosen, view, x, target = batch

@@ -13,7 +13,7 @@ import torch
 
 from bdistil.boosting import Certificate
 from bdistil.config import DistilConfig
-from bdistil.cost import overhead_macs, prefix_costs
+from bdistil.cost import prefix_costs
 from bdistil.data.catalogue import info
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.distil import Task, train_student
@@ -84,8 +84,7 @@ def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, card: dic
     pair = _prefix_of(config.model_copy(update={"student": name}), known, 2)
     costs = prefix_costs(pair)
     macs = costs[1]["macs"] - costs[0]["macs"]
-    return {"student": name, "macs": macs, "macs_ratio": macs / card["macs"] if card["macs"] else None,
-            "overhead_macs": overhead_macs(pair.students[1])}  # fmt: skip
+    return {"student": name, "macs": macs, "macs_ratio": macs / card["macs"] if card["macs"] else None}
 
 
 def _teacher_seconds(card: dict[str, Any], known: DatasetInfo, config: DistilConfig) -> float:

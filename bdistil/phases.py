@@ -59,10 +59,9 @@ def distil_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     ensemble, finished = restore(run, task)
     _tell_untold_rounds(run)
     watch = _watch(run, pulse, seconds, config.rounds)
+    rounds = distil(config, task, ensemble, finished, checkpoint=_checkpoint(run), watch=watch, device=device)
     for t in range(len(finished) + 1, config.rounds + 1):
         _announce(run, config, t)
-        if t == len(finished) + 1:
-            rounds = distil(config, task, ensemble, finished, checkpoint=_checkpoint(run), watch=watch, device=device)
         _keep_round(run, task, ensemble, next(rounds), card)
         run.update(seconds=seconds())
 

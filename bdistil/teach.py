@@ -7,8 +7,8 @@ and the test split is opened once, for the card.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -35,8 +35,7 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
     model = build_teacher(config.architecture, input_shape=data.info.input_shape, classes=len(data.info.classes))
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(decayed(model, config.weight_decay), lr=0.0, momentum=0.9, nesterov=True)
-    def prepare(x: np.ndarray) -> Tensor:
-        return normalise(x, data.mean, data.std, device).contiguous(memory_format=torch.channels_last)
+    prepare = partial(normalise, mean=data.mean, std=data.std, device=device)
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         generator = POSITION.generator(config.seed, epoch)
@@ -54,22 +53,19 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
         answers = predict(model, data.x_validation, prepare).argmax(1).cpu().numpy()
         return float((answers == data.y_validation).mean())
 
-    train(
+    record = train(
         model, optimizer, position=POSITION, epochs=config.epochs, batches=batches, loss=loss,
         batches_per_epoch=batch_count(len(data.x_train), config.batch_size),
         rate=one_cycle(config.learning_rate, warm_up=0.2), checkpoint=checkpoint, watch=watch,
         evaluate=lambda: {"accuracy": validation_accuracy()},
     )  # fmt: skip
-    return model, validation_accuracy()
+    return model, record["validation"]["accuracy"]
 
 
 def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validation_accuracy: float,
                    versions: dict[str, str], seconds: float, device: str = "cpu") -> dict:  # fmt: skip
     """Measure a trained teacher on the test split, save it with its card, and return the card with its final name."""
-
-    def prepare(x: np.ndarray) -> Tensor:
-        return normalise(x, data.mean, data.std, device).contiguous(memory_format=torch.channels_last)
-
+    prepare = partial(normalise, mean=data.mean, std=data.std, device=device)
     answers = predict(model, data.x_test, prepare).argmax(1).cpu().numpy()
     right = int((answers == data.y_test).sum())
     low, high = wilson(right, len(data.y_test))

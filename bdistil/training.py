@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from bdistil.ensemble import evaluating
 from bdistil.errors import UserError
 from bdistil.runs.files import write_bytes
 
@@ -185,15 +186,10 @@ def batch_count(count: int, batch_size: int) -> int:
     return len(range(batch_size, count - 1, batch_size)) + 1
 
 
-@torch.inference_mode()
 def predict(model: nn.Module, x: np.ndarray, prepare: Callable[[np.ndarray], Tensor], batch_size: int = 500) -> Tensor:
     """The model's logits (N, classes) on raw inputs, in evaluation mode; the mode is put back."""
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         return torch.cat([model(prepare(x[i : i + batch_size])) for i in range(0, len(x), batch_size)])
-    finally:
-        model.train(training)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
