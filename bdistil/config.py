@@ -15,8 +15,20 @@ from bdistil.teachers.catalogue import check as check_architecture
 
 # What differs between data sets: the shipped teacher's architecture, and what a first run should use.
 DISTIL_RECIPES: dict[str, dict[str, Any]] = {
-    "digits": dict(student="cnn-xs", rounds=5, epochs=20, batch_size=64, views=8, shift=1, flip=False),
-    "fashion-mnist": dict(student="cnn-m", rounds=6, epochs=8, batch_size=128, views=5, shift=1, flip=False),
+    "digits": dict(student="cnn-xs", rounds=5, batch_size=64, views=8, shift=1, flip=False),
+    "fashion-mnist": dict(student="cnn-m", rounds=6, batch_size=128, views=5, shift=1, flip=False),
+}
+# The two presets. Frozen rounds are trained to their end one by one; corrective ones are short, and a long polish follows.
+METHODS: dict[str, dict[str, Any]] = {
+    "b-distil": dict(composition="add", head="student"),
+    "b-distil+polish": dict(composition="concat-all", head="prefix"),
+}
+METHOD = "b-distil+polish"
+EPOCHS: dict[tuple[str, str], dict[str, Any]] = {
+    ("digits", "b-distil"): dict(epochs=20),
+    ("digits", "b-distil+polish"): dict(epochs=6, polish_epochs=30),
+    ("fashion-mnist", "b-distil"): dict(epochs=8),
+    ("fashion-mnist", "b-distil+polish"): dict(epochs=1, polish_epochs=12),
 }
 TEACH_RECIPES: dict[str, dict[str, Any]] = {
     "digits": dict(architecture="resnet-s", epochs=60, batch_size=64, shift=1, flip=False, cutout=0, crop=0),
@@ -54,8 +66,8 @@ class _Config(BaseModel):
         unknown = sorted(set(given) - set(cls.model_fields))
         if unknown:
             raise UserError(f"There is no option called {unknown[0]}.{nearest(unknown[0], cls.model_fields)}")
-        values = cls.recipe(info(str(dataset)).name) | {name: v for name, v in given.items() if v is not None}
-        return cls.build(dataset=dataset, **values)
+        given = {name: value for name, value in given.items() if value is not None}
+        return cls.build(dataset=dataset, **{**cls.recipe(info(str(dataset)).name, **given), **given})
 
     @classmethod
     def build(cls, **values: Any) -> Self:
@@ -66,8 +78,8 @@ class _Config(BaseModel):
             raise UserError(cls._sentence(error)) from None
 
     @classmethod
-    def recipe(cls, dataset: str) -> dict[str, Any]:
-        """What a run on this data set uses where nothing else is said."""
+    def recipe(cls, dataset: str, **given: Any) -> dict[str, Any]:
+        """What a run on this data set uses where nothing else is said; it may depend on what is `given`."""
         return dict(cls.recipes[dataset])
 
     def checked(self) -> Self:
@@ -114,10 +126,13 @@ class DistilConfig(_Config):
     teacher: str = Field(title="Teacher", description="a name or a folder")
     student: str = Field(title="Student", description="a name")
     rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
-    method: Literal["b-distil"] = Field(default="b-distil", title="Method", description="b-distil")
-    composition: Literal["alone", "add", "concat"] = Field(
-        default="add", title="Composition", description="one of alone, add, concat"
+    method: Literal["b-distil", "b-distil+polish"] = Field(
+        title="Method", description="one of b-distil, b-distil+polish"
     )
+    composition: Literal["alone", "add", "concat", "concat-all"] = Field(
+        title="Composition", description="one of alone, add, concat, concat-all"
+    )
+    head: Literal["student", "prefix"] = Field(title="Head", description="one of student, prefix")
     loss: Literal["student", "ensemble"] = Field(
         default="ensemble", title="Loss", description="one of student, ensemble"
     )
@@ -127,13 +142,32 @@ class DistilConfig(_Config):
     )
     label_share: float = Field(default=0.0, ge=0, le=1, title="Label share", description="a number from 0 to 1")
     barrier: float = Field(default=0.3, ge=0, le=1000, title="Barrier", description="a number from 0 to 1000")
+    certified: bool = Field(default=True, title="Certified", description="true or false")
+    retries: int = Field(default=3, ge=0, le=10, title="Retries", description="a whole number from 0 to 10")
+    polish_epochs: int = Field(default=0, ge=0, le=1000, title="Polish epochs",
+                               description="a whole number from 0 to 1000")  # fmt: skip
+    horizon: int | None = Field(
+        default=None, ge=1, le=64, title="Horizon", description="a whole number from 1 to 64, or nothing"
+    )
     learning_rate: float = Field(default=8e-3, **_RATE)
     weight_decay: float = Field(default=1e-2, **_DECAY)
     views: int = Field(ge=1, le=64, title="Views", description="a whole number from 1 to 64")
 
+    @classmethod
+    def recipe(cls, dataset: str, **given: Any) -> dict[str, Any]:
+        method = given.get("method", METHOD)
+        if method not in METHODS:  # `build` words the error
+            return {**super().recipe(dataset), **METHODS[METHOD], **EPOCHS[dataset, METHOD]}
+        return {**super().recipe(dataset), "method": method, **METHODS[method], **EPOCHS[dataset, method]}
+
     def checked(self) -> Self:
         check_student(self.student)
         return self
+
+    @property
+    def polished(self) -> bool:
+        """Whether rounds are corrective and a polish follows (`b-distil+polish`)."""
+        return self.method == "b-distil+polish"
 
     def title(self) -> str:
         students = "1 student" if self.rounds == 1 else f"{self.rounds} students"

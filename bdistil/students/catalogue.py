@@ -12,7 +12,7 @@ CATALOGUE: dict[str, tuple[int, ...]] = {
     "cnn-m": (32, 48, 64, 64),
 }
 
-COMPOSITIONS: tuple[str, ...] = ("alone", "add", "concat")
+COMPOSITIONS: tuple[str, ...] = ("alone", "add", "concat", "concat-all")
 
 
 def names() -> tuple[str, ...]:
