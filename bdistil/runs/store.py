@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -181,10 +182,18 @@ class Run:
         shutil.rmtree(going)
 
 
-def create_run(config: DistilConfig | TeachConfig, title: str | None = None, parent: str | None = None) -> Run:
+def create_run(
+    config: DistilConfig | TeachConfig,
+    title: str | None = None,
+    *,
+    parent: str | None = None,
+    known: Mapping[str, Any] | None = None,
+    fill: Callable[[Run], None] | None = None,
+) -> Run:
     """Make the directory of a new run, waiting for a worker. Needs no torch.
 
-    Raises UserError if the folder for runs cannot be written.
+    parent: the run that it extends. known: fields of run.json that are known already. fill: puts files into the
+    directory before anyone sees it. Raises UserError if the folder for runs cannot be written.
     """
     created = datetime.now(UTC)
     stem = f"{config.dataset}-{config.student if isinstance(config, DistilConfig) else config.architecture}"
@@ -194,9 +203,10 @@ def create_run(config: DistilConfig | TeachConfig, title: str | None = None, par
         "dataset": None, "teacher": None, "method": getattr(config, "method", None),
         "student": getattr(config, "student", None), "mode": "full", "config": config.model_dump(), "seconds": 0.0,
         "threads": None, "versions": {}, "scale": None, "rounds_done": 0, "points": [], "teacher_name": None,
+        **(known or {}),
     }  # fmt: skip
     try:
-        return _new_run(home() / "runs", f"{stem}-{created:%Y%m%d-%H%M%S}", document)
+        return _new_run(home() / "runs", f"{stem}-{created:%Y%m%d-%H%M%S}", document, fill)
     except OSError as error:
         raise UserError(
             f"The folder for runs, {home()}, cannot be written ({error.strerror}). "
@@ -246,13 +256,15 @@ def _folders(parent: Path) -> list[Path]:
     return [p for p in parent.iterdir() if p.is_dir() and not p.name.startswith(".")] if parent.is_dir() else []
 
 
-def _new_run(parent: Path, name: str, document: dict[str, Any]) -> Run:
+def _new_run(parent: Path, name: str, document: dict[str, Any], fill: Callable[[Run], None] | None) -> Run:
     """A new directory of this name, or with a number where it is taken; it appears whole or not at all."""
     parent.mkdir(parents=True, exist_ok=True)
     temporary = Run(Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}.")))
     try:
         temporary.path.chmod(0o755)
-        temporary.record("created")
+        if fill:
+            fill(temporary)
+        temporary.record("created", **{name: document[name] for name in ("parent", "rounds_done") if document[name]})
         for suffix in ["", *(f"-{n}" for n in range(2, 1000))]:
             run = Run(parent / f"{name}{suffix}")
             write_json(temporary.path / "run.json", {**document, "run": run.id})

@@ -1,0 +1,107 @@
+"""Extending: a finished ensemble takes more students, and those that it has stay as they are.
+
+Only frozen rounds can be extended (method `b-distil`; the statement of the method, "Inference"). The longer ensemble is
+a run of its own whose `parent` is the shorter one: it begins with the parent's rounds and with what happened in them,
+and its worker goes on from there as after an interruption. η stays what it was set to for the parent (`horizon`), so
+that every round's edges and weights are of one booster.
+"""
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from bdistil.config import DistilConfig
+from bdistil.data.catalogue import info as data_set
+from bdistil.errors import UserError
+from bdistil.runs.files import write_bytes
+from bdistil.runs.store import Run, create_run
+
+MOST = 64
+NEEDED = ("student.safetensors", "student.json", "round.json", "logits.npz")
+KNOWN = ("dataset", "teacher", "scale", "rounds_done", "points")
+TAKEN = ("round_started", "epoch", "attempt_finished", "round_uncertified", "round_finished")
+SAMPLE = "This run keeps no students or training answers of its rounds, as samples do, so it cannot be extended."
+
+
+def extend_run(parent: Run, rounds: int | str, threads: int | str | None = None) -> Run:
+    """A new run, waiting for a worker, that begins with all rounds of `parent` and is to have `rounds` more.
+
+    threads: CPU threads of its worker, the parent's setting by default. Raises UserError where `refusal` has a reason,
+    for a number of rounds that cannot be, and if the folder for runs cannot be written.
+    """
+    config, info = extended(parent, rounds, threads), parent.info()
+    known = {name: info[name] for name in KNOWN}
+    title = f"{data_set(config.dataset).title}, {info['rounds_done']} + {config.rounds - info['rounds_done']} students"
+    return create_run(config, title, parent=parent.id, known=known, fill=lambda run: _take_rounds(parent, run))
+
+
+def extended(parent: Run, rounds: int | str, threads: int | str | None = None) -> DistilConfig:
+    """The configuration of the longer run. Raises UserError as `extend_run` does."""
+    reason = refusal(parent)
+    if reason:
+        raise UserError(reason)
+    info = parent.info()
+    done, most = info["rounds_done"], MOST - info["rounds_done"]
+    if not str(rounds).isdecimal() or not 1 <= int(rounds) <= most:
+        raise UserError(f"Rounds to add must be a whole number from 1 to {most}; “{rounds}” is not.")
+    # An option that the parent's version did not know yet is as the recipe of its method has it.
+    stored = {**info["config"], "method": info["method"]}
+    horizon = stored.get("horizon") or stored["rounds"]
+    changed = {"rounds": done + int(rounds), "horizon": horizon, "threads": threads or stored["threads"]}
+    return DistilConfig.create(**(stored | changed))
+
+
+def refusal(parent: Run) -> str | None:
+    """Why no rounds can be added to this run, as a sentence; None where they can."""
+    info = parent.info()
+    if info["kind"] != "distil":
+        return "This run trains a teacher: there are no students to add to."
+    if info["method"] != "b-distil":
+        return (
+            "The students of this run were polished together and are finished for good. "
+            "Runs of the method b-distil can be extended."
+        )
+    if info["state"] != "finished":
+        return "This run has not finished. Resume it first; then rounds can be added."
+    if info["rounds_done"] >= MOST:
+        return f"This run has {MOST} students, as many as there can be."
+    return None if all(map(_is_complete, parent.round_folders())) else SAMPLE
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether a round's folder has all that further rounds are trained on."""
+    if not all((folder / name).is_file() for name in NEEDED):
+        return False
+    try:
+        with open(folder / "logits.npz", "rb") as file, np.load(file, allow_pickle=False) as logits:
+            return "train" in logits
+    except (OSError, ValueError, EOFError, BadZipFile):
+        return False
+
+
+def _take_rounds(parent: Run, run: Run) -> None:
+    """The parent's rounds, and what happened in them, into the directory of a run that nobody sees yet."""
+    for folder in parent.round_folders():
+        own = run.path / "rounds" / folder.name
+        own.mkdir(parents=True)
+        for file in folder.iterdir():
+            _link(file, own / file.name)
+    _link(parent.path / "targets.npz", run.path / "targets.npz")
+    happened = [event for event in parent.events()[0] if event["kind"] in TAKEN]
+    lines = "".join(json.dumps(event, allow_nan=False) + "\n" for event in happened)
+    write_bytes(run.path / "events.jsonl", lines.encode())
+
+
+def _link(source: Path, target: Path) -> None:
+    """A second name for the same file (none is ever written in place), or a copy where that cannot be."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP):
+            raise
+        shutil.copyfile(source, target)

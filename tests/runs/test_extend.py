@@ -1,0 +1,149 @@
+"""Adding rounds: the longer run begins with the parent's, which nothing changes; what cannot be is one sentence."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bdistil.errors import UserError
+from bdistil.runs import Run, list_runs
+from bdistil.runs.extend import extend_run, refusal
+from tests.builders import build_run
+
+
+@pytest.fixture
+def runs(own_home):
+    return own_home / "runs"
+
+
+def plain(path, **options):
+    """A finished plain run with its students' weights (any bytes will do)."""
+    run = Run(build_run(path, **({"rounds": 3} | options)))
+    for folder in run.round_folders():
+        (folder / "student.safetensors").write_bytes(b"weights of " + folder.name.encode())
+        (folder / "student.json").write_text("{}")
+    return run
+
+
+def contents(run):
+    """Every file of a run, by its path within."""
+    return {str(file.relative_to(run.path)): file.read_bytes() for file in run.path.rglob("*") if file.is_file()}
+
+
+def rounds_of(run):
+    return {name: content for name, content in contents(run).items() if name.startswith("rounds")}
+
+
+def change_config(run, **changes):
+    info = json.loads((run.path / "run.json").read_text())
+    info["config"] |= changes
+    (run.path / "run.json").write_text(json.dumps(info))
+
+
+def test_the_longer_run_begins_with_the_rounds_of_its_parent(runs):
+    parent = plain(runs / "short", dataset="fashion-mnist")
+    before = contents(parent)
+    longer = extend_run(parent, 2)
+    info, old = longer.stored(), parent.info()
+    assert (info["parent"], info["title"], info["state"]) == ("short", "Fashion-MNIST, 3 + 2 students", "queued")
+    assert (info["config"]["rounds"], info["config"]["horizon"]) == (5, 3)
+    assert (info["method"], info["config"]["composition"]) == ("b-distil", "add")
+    for known in ("dataset", "teacher", "scale", "rounds_done", "points"):
+        assert info[known] == old[known]
+    assert rounds_of(longer) == rounds_of(parent) and len(longer.rounds()) == 3
+    assert (longer.path / "targets.npz").read_bytes() == (parent.path / "targets.npz").read_bytes()
+    assert contents(parent) == before
+
+
+def test_what_happened_in_the_parent_s_rounds_is_kept_and_nothing_of_its_end(runs):
+    parent = plain(runs / "short")
+    happened = extend_run(parent, 1).events()[0]
+    kinds = [event["kind"] for event in happened]
+    assert kinds.count("round_finished") == 3 and kinds[-1] == "created" and happened[-1]["parent"] == "short"
+    assert happened[-1]["rounds_done"] == 3
+    assert not {"started", "finished", "phase", "stopped"} & set(kinds)
+    told = [event for event in parent.events()[0] if event["kind"] == "round_finished"]
+    assert [event for event in happened if event["kind"] == "round_finished"] == told
+
+
+def test_an_extended_run_is_extended_again_with_the_first_horizon(runs):
+    parent = plain(runs / "short")
+    change_config(parent, horizon=2)
+    assert extend_run(parent, 1).stored()["config"]["horizon"] == 2
+
+
+def test_the_parent_may_go_and_the_longer_run_stays_whole(runs):
+    parent = plain(runs / "short")
+    longer = extend_run(parent, 1)
+    before = contents(longer)
+    parent.delete()
+    assert contents(longer) == before
+
+
+def test_files_are_copied_where_there_can_be_no_links(runs, monkeypatch):
+    def refuse(source, target):
+        raise OSError(18, "Invalid cross-device link")
+
+    parent = plain(runs / "short")
+    monkeypatch.setattr(os, "link", refuse)
+    assert rounds_of(extend_run(parent, 1)) == rounds_of(parent)
+
+
+def test_a_disk_that_is_full_leaves_nothing(runs, monkeypatch):
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    parent = plain(runs / "short")
+    monkeypatch.setattr(os, "link", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        extend_run(parent, 1)
+    assert [path.name for path in runs.iterdir()] == ["short"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"kind": "teach"}, "trains a teacher"),
+        ({"state": "stopped"}, "has not finished. Resume it first"),
+        ({"state": "failed"}, "has not finished"),
+        ({"train": False}, "keeps no students or training answers"),
+        ({"damage": "logits"}, "keeps no students or training answers"),
+        ({"rounds": 64}, "has 64 students, as many as there can be"),
+    ],
+)
+def test_what_cannot_be_extended_says_why(runs, options, sentence):
+    parent = plain(runs / "short", **options)
+    assert sentence in refusal(parent)
+    with pytest.raises(UserError, match=sentence):
+        extend_run(parent, 1)
+    assert [summary.id for summary in list_runs(samples=False)] == ["short"]
+
+
+def test_a_run_without_its_students_weights_says_so(runs):
+    parent = plain(runs / "short")
+    (parent.path / "rounds" / "02" / "student.safetensors").unlink()
+    assert "keeps no students" in refusal(parent)
+
+
+def test_a_polished_run_is_finished_for_good(runs):
+    parent = plain(runs / "short")
+    info = json.loads((parent.path / "run.json").read_text())
+    (parent.path / "run.json").write_text(json.dumps({**info, "method": "b-distil+polish"}))
+    assert "polished together" in refusal(parent)
+
+
+@pytest.mark.parametrize("rounds", [0, -1, 62, "five", "2.5", ""])
+def test_a_number_of_rounds_that_cannot_be_is_one_sentence(runs, rounds):
+    with pytest.raises(UserError, match=f"from 1 to 61; “{rounds}” is not"):
+        extend_run(plain(runs / "short"), rounds)
+
+
+def test_words_and_threads_of_a_command_line_will_do(runs):
+    config = extend_run(plain(runs / "short"), "2", threads="3").stored()["config"]
+    assert (config["rounds"], config["threads"]) == (5, 3)
+
+
+def test_a_parent_anywhere_is_extended_into_the_home(runs, tmp_path):
+    parent = plain(Path(tmp_path / "elsewhere" / "short"))
+    assert extend_run(parent, 1).path.parent == runs
