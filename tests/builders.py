@@ -2,17 +2,18 @@
 
     build_run(home / "runs" / "fashion", dataset="fashion-mnist", rounds=6)     a finished run
     build_run(path, state="running", done=2)                                    … use `hold(path)` to keep it alive
+    build_run(path, method="b-distil+polish")                                   its final students in polish/
     build_run(path, kind="teach", state="running")                              a teacher's training
     build_run(path, damage="corrupt")                                           or "newer", "torn", "logits"
     build_previews(home, "fashion-mnist", examples=400)                         pictures of its test split
 
-The figures are invented: student t is the teacher plus noise of its own, so that averages come closer to the teacher.
+The figures are invented (invented.py).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy as np
 from filelock import FileLock
 
 from bdistil.results.frontier import point, scores
+from tests.invented import Game, teacher
 
 CLASSES = {
     "digits": tuple("0123456789"),
@@ -33,8 +35,11 @@ TITLES = {"digits": "Digits", "fashion-mnist": "Fashion-MNIST"}
 MODELS = {"digits": ("digits-resnet-s", "cnn-xs"), "fashion-mnist": ("fashion-mnist-resnet-m", "cnn-m")}
 TEACHER_COST = {"macs": 44_600_000, "parameters": 1_230_000, "bytes": 4_920_000}
 STUDENT_COST = {"macs": 1_750_000, "parameters": 58_000, "bytes": 232_000}
+PICTURES = {"digits": (16, 8), "fashion-mnist": (255, 28)}  # the largest value, and the side
+SUMMARY = ("prefix", "accuracy", "macs", "macs_ratio")
 START = datetime(2026, 1, 5, 14, 6, tzinfo=UTC)
 VERSIONS = {"python": "3.11.0", "torch": "2.14.0", "bdistil": "0.1.0"}
+Record = dict[str, Any]
 
 
 def build_run(
@@ -42,6 +47,7 @@ def build_run(
     *,
     state: str = "finished",
     kind: str = "distil",
+    method: str = "b-distil",
     dataset: str = "digits",
     rounds: int = 6,
     done: int | None = None,
@@ -49,21 +55,26 @@ def build_run(
     examples: int = 400,
     epochs: int = 8,
     epoch: int = 4,
+    search: Mapping[int, Sequence[str]] | None = None,
     title: str | None = None,
     black_box: bool = False,
     error: str | None = None,
     train: bool = True,
+    old: bool = False,
     damage: str | None = None,
     seed: int = 0,
     created: datetime = START,
 ) -> Path:
     """Write a run directory and return its path (the run's id is its name).
 
-    state: queued, running, stopped, failed, finished. kind: distil or teach. done: finished rounds (default: all when
-    finished, none when queued, else 2). epoch: epochs of the round in progress that have ended. classes: names,
+    state: queued, running, stopped, failed, finished. kind: distil or teach. method: b-distil or b-distil+polish.
+    done: finished rounds (default: all when finished, none when queued, else 2); all of them in a polished run that is
+    not finished: its polish is what is going on. epoch: epochs of the round, or polish, in progress that have ended.
+    search: outcomes of a round's attempts, `{3: ["edge", "corrected"]}`; one attempt, kept, elsewhere. classes: names,
     default the data set's. examples: size of the test split. black_box: the teacher's cost is unknown. train: keep
-    the train split's logits (shipped samples drop them). damage: "corrupt" (half a run.json), "newer" (schema 2),
-    "torn" (half an event at the end), "logits" (half a logits file in round 1).
+    the train split's logits (shipped samples drop them). old: as the first version wrote it, without the pictures and
+    figures that came later. damage: "corrupt" (half a run.json), "newer" (schema 2), "torn" (half an event at the
+    end), "logits" (half a logits file in round 1).
     """
     path.mkdir(parents=True)
     if done is None:
@@ -71,11 +82,12 @@ def build_run(
     if state == "failed" and error is None:
         error = f"The disk is full: round {done + 1} could not be written."
     run = _Writer(path, dataset, classes or CLASSES[dataset], state, rounds, done, epochs, epoch, created)
+    run.method, run.search, run.train, run.old = method, search or {}, train, old
     info = run.summary(kind, title, error, black_box)
     if kind == "teach":
         run.teach(info)
     else:
-        run.distil(info, examples, black_box, train, seed)
+        run.distil(info, examples, seed)
     run.write(info)
     _damage(path, damage)
     return path
@@ -108,25 +120,17 @@ def add_round(path: Path, seed: int = 0) -> None:
         splits = {
             name: (targets[f"teacher_{name}"], targets[f"labels_{name}"]) for name in ("train", "validation", "test")
         }
-    earlier = []
+    game = Game(splits, info["config"]["rounds"])
     for folder in sorted((path / "rounds").iterdir()):
         with np.load(folder / "logits.npz") as logits:
-            earlier.append(dict(logits))
+            game.add(dict(logits))
     run = _Writer(
         path, info["dataset"]["name"], tuple(info["dataset"]["classes"]), "running", info["config"]["rounds"], number,
         8, 0, datetime.fromisoformat(info["created"]),
     )  # fmt: skip
     run.clock = datetime.now(UTC)
-    row = run.round(
-        number,
-        earlier,
-        splits,
-        info["scale"]["c"],
-        info["teacher"]["macs"],
-        True,
-        np.random.default_rng([seed, number]),
-    )
-    info["points"].append({name: row[name] for name in ("prefix", "accuracy", "macs", "macs_ratio")})
+    row = run.round(number, game, info["teacher"]["macs"], np.random.default_rng([seed, number]))
+    info["points"].append({name: row[name] for name in SUMMARY})
     info["rounds_done"] = number
     with (path / "events.jsonl").open("a") as file:
         file.writelines(json.dumps(event) + "\n" for event in run.events)
@@ -136,20 +140,34 @@ def add_round(path: Path, seed: int = 0) -> None:
 class _Writer:
     """One run directory being written; `events` is its log and `clock` the time of its next event."""
 
+    method: str = "b-distil"
+    search: Mapping[int, Sequence[str]] = {}
+    train, old = True, False
+
     def __init__(self, path, dataset, classes, state, rounds, done, epochs, epoch, created):
         self.path, self.dataset, self.classes, self.state = path, dataset, classes, state
         self.rounds, self.done, self.epochs, self.epoch = rounds, done, epochs, epoch
         self.clock, self.created = created, created
         self.events: list[dict[str, Any]] = []
 
+    @property
+    def polished(self) -> bool:
+        return self.method == "b-distil+polish"
+
+    @property
+    def composition(self) -> str:
+        return "concat-all" if self.polished else "add"
+
     def summary(self, kind: str, title: str | None, error: str | None, black_box: bool) -> dict[str, Any]:
         teacher, student = MODELS[self.dataset]
         started = self.state != "queued"
         config = {
             "dataset": self.dataset, "teacher": teacher, "student": student, "rounds": self.rounds, "seed": 0,
-            "method": "b-distil", "composition": "add", "loss": "ensemble", "divergence": "kl", "temperature": 2.0,
-            "label_share": 0.0, "barrier": 0.3, "epochs": self.epochs, "learning_rate": 0.01, "weight_decay": 0.0001,
-            "batch_size": 128, "views": 2, "threads": None,
+            "method": self.method, "composition": self.composition, "head": "prefix" if self.polished else "student",
+            "loss": "ensemble", "divergence": "kl", "temperature": 2.0, "label_share": 0.0, "barrier": 0.3,
+            "certified": True, "retries": 3, "horizon": None, "epochs": self.epochs,
+            "polish_epochs": self.epochs if self.polished else 0, "learning_rate": 0.01, "weight_decay": 0.0001,
+            "batch_size": 128, "shift": 1, "flip": False, "views": 2, "threads": None,
         }  # fmt: skip
         if kind == "teach":
             config = {"dataset": self.dataset, "architecture": teacher.removeprefix(f"{self.dataset}-"), "seed": 0,
@@ -166,23 +184,22 @@ class _Writer:
             } if started else None,
             "teacher": {"name": teacher, "accuracy": None, **cost, "latency_ms": {}}
             if started and kind == "distil" else None,
-            "method": "b-distil" if kind == "distil" else None, "student": student if kind == "distil" else None,
+            "method": self.method if kind == "distil" else None, "student": student if kind == "distil" else None,
             "mode": "full", "config": config, "seconds": 62.5, "threads": 1 if started else None, "versions": VERSIONS,
             "scale": None, "rounds_done": 0, "points": [], "teacher_name": None,
         }  # fmt: skip
 
-    def distil(self, info: dict[str, Any], examples: int, black_box: bool, train: bool, seed: int) -> None:
+    def distil(self, info: dict[str, Any], examples: int, seed: int) -> None:
         self.event("created")
         self.event("queued")
         if self.state == "queued":
             return
         splits = {
-            name: _teacher(count, len(self.classes), np.random.default_rng([seed, index]))
+            name: teacher(count, len(self.classes), np.random.default_rng([seed, index]))
             for index, (name, count) in enumerate({"train": 600, "validation": 200, "test": examples}.items())
         }
-        g = splits["train"][0]
-        c = float(np.abs(g - g.mean(axis=1, keepdims=True)).max())
-        kept = splits if train else {name: splits[name] for name in ("validation", "test")}
+        game = Game(splits, self.rounds)
+        kept = splits if self.train else {name: splits[name] for name in ("validation", "test")}
         np.savez(
             self.path / "targets.npz",
             **{f"labels_{name}": labels for name, (_, labels) in kept.items()},
@@ -190,59 +207,120 @@ class _Writer:
         )
         info["dataset"]["test"] = examples
         info["teacher"]["accuracy"] = scores(splits["test"][0], *splits["test"])["accuracy"]
-        info["scale"] = {"c": c, "B": 2.25, "eta_B": 1.9, "temperature": 2.0}
+        info["scale"] = {"c": game.c, "B": 2.25, "eta_B": 2.25 * game.certificate.eta, "temperature": 2.0}
         self.event("started", pid=1, host="here", threads=1, versions=VERSIONS, resumed=False)
         self.event("phase", phase="rounds")
-        earlier: list[dict[str, np.ndarray]] = []
-        for number in range(1, self.done + 1):
-            rng = np.random.default_rng([seed, 100 + number])
-            row = self.round(number, earlier, splits, c, info["teacher"]["macs"], train, rng)
-            info["points"].append({name: row[name] for name in ("prefix", "accuracy", "macs", "macs_ratio")})
+        macs = info["teacher"]["macs"]
+        rows = [
+            self.round(number, game, macs, np.random.default_rng([seed, 100 + number]))
+            for number in range(1, self.done + 1)
+        ]
+        phase, number = "rounds", self.done + 1
+        if self.polished and self.done == self.rounds:
+            phase, number = "polish", None
+            self.event("phase", phase="polish")
+            if self.state == "finished":
+                rows = self.polish(Game(splits, self.rounds), macs, np.random.default_rng([seed, 200]))
+                self.event("phase", phase="report")
+        info["points"] = [{name: row[name] for name in SUMMARY} for row in rows]
         info["rounds_done"] = self.done
-        self.finish(info, phase="rounds", number=self.done + 1)
+        self.finish(info, phase, number)
 
-    def round(self, number, earlier, splits, c, teacher_macs, train, rng) -> dict[str, Any]:
-        """Write a finished round with its events; `earlier` grows by its logits. Returns the frontier's row."""
-        outputs = {name: _student(g, labels, c, rng) for name, (g, labels) in splits.items()}
-        earlier.append(outputs)
-        prefix = {name: c * np.mean([f[name] for f in earlier], axis=0) for name in splits}
-        before = c * np.mean([f["test"] for f in earlier[:-1]], axis=0) if number > 1 else None
-        cost = {name: value * number for name, value in STUDENT_COST.items()}
-        cost |= {"memory_bytes": 60_000, "overhead_macs": 9_000 * (number - 1), "carry_bytes": 31_000}
-        row = point(
-            number, prefix["test"], *splits["test"], before, cost=cost, teacher_macs=teacher_macs,
-            **{name: scores(prefix[name], *splits[name]) for name in ("train", "validation")},
-        )  # fmt: skip
-        record = self.record(number, rng)
+    def round(self, number: int, game: Game, teacher_macs: int | None, rng: np.random.Generator) -> dict[str, Any]:
+        """Write a finished round with its events; `game` takes its student. Returns the frontier's row."""
+        *failed, outcome = self.search.get(number, ["kept"])
+        pairs = None if number == 1 or self.polished else game.heaviest(*PICTURES[self.dataset])
+        for attempt, fails in enumerate(failed, 1):
+            found = game.candidate(game.student(rng))
+            self.attempt(number, attempt, fails, found, found["edges"])
+        plain = game.student(rng)
+        student = plain if outcome == "edge" else game.corrected(plain)
+        before = game.candidate(plain if outcome == "corrected" else student)["edges"]
+        record = self.record(number, game.add(student), outcome, before, attempts=len(failed) + 1)
+        row = self.point(number, game, teacher_macs)
         folder = self.path / "rounds" / f"{number:02d}"
-        folder.mkdir(parents=True)
-        np.savez(folder / "logits.npz", **{name: f for name, f in outputs.items() if train or name != "train"})
-        (folder / "round.json").write_text(json.dumps({"record": record, "point": row}))
-        self.start_round(number)
-        for epoch in range(1, self.epochs + 1):
-            self.train_epoch("rounds", number, epoch, row["accuracy"])
-        self.event(
-            "attempt_finished", round=number, attempt=1, composition=record["composition"][0], barrier=0.3,
-            edge_min=record["edge_min"], edges=record["edges"], relative_edges=record["relative_edges"],
-            certified=record["certified"], outcome="kept",
-        )  # fmt: skip
+        if self.polished:
+            self.save(folder, record, row, prefix=self.splits(game.prefix))
+        else:
+            self.save(folder, record, row, logits=self.splits(game.outputs[-1].get), heaviest=pairs)
+        self.attempt(number, len(failed) + 1, outcome, record, before)
+        if outcome == "edge":
+            self.event("round_uncertified", round=number, attempt=len(failed) + 1)
         self.event("round_finished", round=number, record=record, point=row)
         return row
 
-    def record(self, number: int, rng: np.random.Generator) -> dict[str, Any]:
-        edges = (
-            [0.0] * len(self.classes) if number == 1 else rng.normal(0.015, 0.01, len(self.classes)).round(5).tolist()
-        )
-        bounds = np.full(len(self.classes), 1.9 / number**0.5)
-        return {
-            "round": number, "composition": ["alone" if number == 1 else "add"], "attempts": 1, "corrected": False,
-            "certified": min(edges) >= 0, "kl_before": None if number == 1 else 0.2 / (number - 1),
-            "kl_after": 0.2 / number,
-            "edge_min": min(edges), "edges": edges, "relative_edges": [10 * edge for edge in edges], "barrier": 0.3,
-            "effective_examples": 600.0 / number, "loss": 0.2 / number, "measured": 0.9 / number**0.5,
-            "bound": float(bounds[0]), "trivial": 0.8, "bound_eta": 4.0, "measured_by_class": (bounds / 3).tolist(),
-            "bound_by_class": bounds.tolist(), "seconds": 10.0,
+    def polish(self, game: Game, teacher_macs: int | None, rng: np.random.Generator) -> list[dict[str, Any]]:
+        """Write the polished students, closer to the teacher than the rounds left them. Returns the frontier's rows."""
+        rows, rounds = [], []
+        for epoch in range(1, self.epochs + 1):
+            self.train_epoch("polish", None, epoch, 0.95)
+        for number in range(1, self.rounds + 1):
+            pairs = None if number == 1 else game.heaviest(*PICTURES[self.dataset])
+            plain = game.student(rng, noise=0.7)
+            before = game.candidate(plain)["edges"]
+            outcome = "corrected" if number > 1 and min(before) <= 0 else "kept"
+            record = self.record(number, game.add(game.corrected(plain)), outcome, before, attempts=1)
+            rows.append(self.point(number, game, teacher_macs))
+            rounds.append({"record": record, "point": rows[-1]})
+            folder = self.path / "polish" / f"{number:02d}"
+            self.save(folder, record, rows[-1], logits=self.splits(game.outputs[-1].get), heaviest=pairs)
+            if number > 1:
+                told = ("edges_before", "edges", "kl_before", "kl_after", "corrected", "certified")
+                self.event("head_corrected", round=number, seconds=record["correction_seconds"],
+                           **{name: record[name] for name in told})  # fmt: skip
+        self.event("polish_finished", rounds=rounds)
+        return rows
+
+    def save(self, folder: Path, record: dict[str, Any], row: dict[str, Any], **files: Any) -> None:
+        """A round's folder: its record and its point, and a file of arrays for each name that has any."""
+        folder.mkdir(parents=True)
+        (folder / "round.json").write_text(json.dumps({"record": record, "point": row}))
+        for name, arrays in files.items():
+            if arrays is not None and not (self.old and name == "heaviest"):
+                np.savez(folder / f"{name}.npz", **arrays)
+
+    def splits(self, of: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
+        """An array of each split that this run keeps, float32."""
+        names = ("train", "validation", "test")[not self.train :]
+        return {name: of(name).astype(np.float32) for name in names}
+
+    def point(self, number: int, game: Game, teacher_macs: int | None) -> dict[str, Any]:
+        prefix = {name: game.prefix(name, logits=True) for name in game.splits}
+        before = game.c * np.mean([f["test"] for f in game.outputs[:-1]], axis=0) if number > 1 else None
+        cost = {name: value * number for name, value in STUDENT_COST.items()}
+        cost |= {"memory_bytes": 60_000, "overhead_macs": 9_000 * (number - 1), "carry_bytes": 31_000}
+        return point(
+            number, prefix["test"], *game.splits["test"], before, cost=cost, teacher_macs=teacher_macs,
+            **{name: scores(prefix[name], *game.splits[name]) for name in ("train", "validation")},
+        )  # fmt: skip
+
+    def record(self, number: int, measured: Record, outcome: str, before: list[float], attempts: int) -> Record:
+        """The round's record around what the game measured; `before`: edges before the correction."""
+        corrected = outcome == "corrected"
+        record = {
+            **measured, "composition": ["alone" if number == 1 else self.composition], "attempts": attempts,
+            "corrected": corrected, "kl_before": 0.199 / number if corrected else 0.2 / number,
+            "kl_after": 0.2 / number, "barrier": barrier(attempts), "loss": 0.2 / number, "seconds": 10.0,
         }  # fmt: skip
+        if self.old:
+            return {name: value for name, value in record.items() if name not in ("largest", "by_eta")}
+        return record | {"rung": 0, "student": MODELS[self.dataset][1], "edges_before": before,
+                         "correction_seconds": 1.4 if corrected else 0.0}  # fmt: skip
+
+    def attempt(self, number: int, attempt: int, outcome: str, found: Record, before: list[float]) -> None:
+        """The events of one attempt, from its start to its outcome."""
+        self.start_round(number, attempt)
+        for epoch in range(1, self.epochs + 1):
+            self.train_epoch("rounds", number, epoch, 0.9, attempt)
+        corrected = outcome == "corrected"
+        names = ("edge_min", "edges", "relative_edges", "certified")
+        self.event(
+            "attempt_finished", round=number, attempt=attempt, composition="alone" if number == 1 else self.composition,
+            rung=0, student=MODELS[self.dataset][1], seed=attempt - 1, barrier=barrier(attempt),
+            **{name: found[name] for name in names}, edges_before=before, corrected=corrected,
+            kl_before=0.199 / number if corrected else 0.2 / number, kl_after=0.2 / number,
+            correction_seconds=0.0 if outcome == "kept" else 1.4, seconds=10.0, outcome=outcome,
+        )  # fmt: skip
 
     def teach(self, info: dict[str, Any]) -> None:
         self.event("created")
@@ -266,8 +344,8 @@ class _Writer:
             return
         if number is not None:
             self.start_round(number)
-            for epoch in range(1, self.epoch + 1):
-                self.train_epoch(phase, number, epoch, 0.9)
+        for epoch in range(1, self.epoch + 1 if phase != "teacher" else 1):
+            self.train_epoch(phase, number, epoch, 0.9)
         if self.state == "stopped":
             self.event("stopping")
             self.event("stopped", phase=phase, round=number, epoch=self.epoch)
@@ -276,20 +354,21 @@ class _Writer:
             (self.path / "worker.log").write_text("Traceback\nOSError: [Errno 28] No space left on device\n")
         beat = {
             "host": "here", "pid": 2**22 + 1, "time": self.clock.isoformat(), "phase": phase, "round": number,
-            "attempt": 1, "epoch": self.epoch + 1, "epochs": self.epochs, "batch": 3, "batches": 10,
-            "fraction": (self.epoch + 0.3) / self.epochs, "seconds_left": 3120.0,
+            "attempt": None if number is None else 1, "epoch": self.epoch + 1, "epochs": self.epochs, "batch": 3,
+            "batches": 10, "fraction": (self.epoch + 0.3) / self.epochs, "seconds_left": 3120.0,
         }  # fmt: skip
         (self.path / "heartbeat.json").write_text(json.dumps(beat))
 
-    def start_round(self, number: int) -> None:
-        composition = "alone" if number == 1 else "add"
-        self.event("round_started", round=number, attempt=1, composition=composition, barrier=0.3, epochs=self.epochs)
+    def start_round(self, number: int, attempt: int = 1) -> None:
+        composition = "alone" if number == 1 else self.composition
+        self.event("round_started", round=number, attempt=attempt, composition=composition, rung=0,
+                   barrier=barrier(attempt), epochs=self.epochs)  # fmt: skip
 
-    def train_epoch(self, phase: str, number: int | None, epoch: int, accuracy: float) -> None:
-        attempt = None if number is None else 1
+    def train_epoch(self, phase: str, number: int | None, epoch: int, accuracy: float, attempt: int = 1) -> None:
         self.event(
-            "epoch", phase=phase, round=number, attempt=attempt, epoch=epoch, epochs=self.epochs,
-            loss=0.8 / epoch / (number or 1), seconds=1.0, validation={"accuracy": accuracy}, barrier_edge=0.01,
+            "epoch", phase=phase, round=number, attempt=None if number is None else attempt, epoch=epoch,
+            epochs=self.epochs, loss=0.8 / epoch / (number or 1), seconds=1.0, validation={"accuracy": accuracy},
+            barrier_edge=0.01,
         )  # fmt: skip
 
     def event(self, kind: str, **fields: Any) -> None:
@@ -301,20 +380,9 @@ class _Writer:
         (self.path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in self.events))
 
 
-def _teacher(count: int, classes: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Teacher logits (count, classes) that are right on some 95 % of the labels (count,)."""
-    labels = rng.integers(0, classes, count)
-    logits = rng.normal(0, 1.2, (count, classes))
-    logits[np.arange(count), labels] += 4.5
-    return logits.astype(np.float32), labels.astype(np.int64)
-
-
-def _student(g: np.ndarray, labels: np.ndarray, c: float, rng: np.random.Generator) -> np.ndarray:
-    """f_t (N, L), centred, on the normalised scale: the teacher plus noise, most of it between neighbouring classes."""
-    f = (g - g.mean(axis=1, keepdims=True)) / c + rng.normal(0, 0.12, g.shape)
-    neighbour = (labels + 1) % g.shape[1]
-    f[np.arange(len(f)), neighbour] += rng.normal(0.1, 0.3, len(f))
-    return (f - f.mean(axis=1, keepdims=True)).astype(np.float32)
+def barrier(attempt: int) -> float:
+    """1/γ of a round's attempt: a retry trebles it."""
+    return 0.3 * 3 ** (attempt - 1)
 
 
 def _damage(path: Path, damage: str | None) -> None:
