@@ -1,7 +1,7 @@
 """Charts: rows -> a small typed record -> a Plotly figure. No Streamlit, no torch, no files.
 
-One public function a chart; each takes the theme's name, because a figure's colours are explicit (a Plotly template
-would add weight, Streamlit's theme pale axis text). Records hold what is drawn, in the axes' units; the figure half
+One public function a chart; each takes the theme's name; their common look is in chart.py, the guarantee's charts in
+guarantee_figures.py. Records hold what is drawn, in the axes' units; the figure half
 does no arithmetic. SVG traces only. Where there is nothing to draw yet, the figure says so in a sentence.
 """
 
@@ -15,13 +15,11 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from bdistil import palette, wording
+from bdistil import chart, palette, wording
 from bdistil.palette import Theme, ThemeName
-from bdistil.results.costs import AXES, tick_text, ticks
+from bdistil.results.costs import AXES
 
-FONT = "Source Sans, Source Sans Pro, sans-serif"
 MOST_WHISKERS = 12
-HEIGHT = 400
 
 
 @dataclass(frozen=True)
@@ -67,10 +65,10 @@ def frontier_record(points: pd.DataFrame, teacher: Mapping[str, Any], cost: str)
         accuracies=tuple(100 * row["accuracy"] for row in rows),
         lows=lows,
         highs=highs,
-        hovers=tuple(_hover(wording.hover(row)) for row in rows),
+        hovers=tuple(chart.hover(wording.hover(row)) for row in rows),
         teacher_accuracy=accuracy,
         teacher_cost=teacher_cost,
-        teacher_hover=_hover(["the teacher", *lines]),
+        teacher_hover=chart.hover(["the teacher", *lines]),
         title=axis.title,
         log=axis.log,
         x_range=(min(reach) / spread, max(reach) * spread) if axis.log else (0.0, max(reach) * 1.05),
@@ -87,7 +85,7 @@ def frontier(points: pd.DataFrame, teacher: Mapping[str, Any], *, cost: str, the
     """
     record, look = frontier_record(points, teacher, cost), palette.THEMES[theme]
     if record is None:
-        return _empty("No student is finished yet: the first point appears when round 1 ends.", look)
+        return chart.empty("No student is finished yet: the first point appears when round 1 ends.", look)
     figure = go.Figure()
     if len(record.prefixes) > MOST_WHISKERS:
         figure.add_trace(_band(record, look))
@@ -99,9 +97,9 @@ def frontier(points: pd.DataFrame, teacher: Mapping[str, Any], *, cost: str, the
         )
     else:
         figure.add_trace(_teacher(record, look))
-    _axes(figure, look, record.title, "Accuracy on the test split (%)")
-    _scale(figure.layout.xaxis, record.x_range, record.log)
-    _scale(figure.layout.yaxis, record.y_range)
+    chart.axes(figure, look, record.title, "Accuracy on the test split (%)")
+    chart.scale(figure.layout.xaxis, record.x_range, record.log)
+    chart.scale(figure.layout.yaxis, record.y_range)
     return figure
 
 
@@ -157,33 +155,42 @@ class EdgeMarks:
     hovers: tuple[str, ...]
 
 
-def edges_record(records: Sequence[Mapping[str, Any]], classes: Sequence[str] = ()) -> tuple[EdgeMarks, EdgeMarks]:
+def edges_record(
+    records: Sequence[Mapping[str, Any]], classes: Sequence[str] = (), relative: bool = False
+) -> tuple[EdgeMarks, EdgeMarks]:
     """(met, unmet): each round's edge by class at or above zero, and below.
 
-    records: rows of a run's `rounds`. classes: their names; numbered where unknown.
+    records: rows of a run's `rounds`. classes: their names; numbered where unknown. relative: each edge as a share of
+    the largest that deviations of its size could have.
     """
+    quantity, column = ("relative edge", "relative_edges") if relative else ("edge", "edges")
     groups: tuple[list, list] = ([], [])
     for record in records:
-        edges = record["edges"]
+        edges = record[column]
         for index, edge in enumerate(edges):
             offset = 0.5 * (index / (len(edges) - 1) - 0.5) if len(edges) > 1 else 0.0
             name = classes[index] if index < len(classes) else f"class {index + 1}"
-            lines = [name, f"round {record['round']}", f"edge {wording.signed(edge, 4)}"]
-            groups[edge < 0].append((record["round"] + offset, edge, _hover(lines)))
+            lines = [name, f"round {record['round']}", f"{quantity} {wording.signed(edge, 4)}"]
+            groups[edge < 0].append((record["round"] + offset, edge, chart.hover(lines)))
     return tuple(EdgeMarks(*(zip(*marks, strict=True) if marks else ((), (), ()))) for marks in groups)
 
 
 def edges(
-    records: Sequence[Mapping[str, Any]], *, theme: ThemeName, rounds: int | None = None, classes: Sequence[str] = ()
+    records: Sequence[Mapping[str, Any]],
+    *,
+    theme: ThemeName,
+    rounds: int | None = None,
+    classes: Sequence[str] = (),
+    relative: bool = False,
 ) -> go.Figure:
     """Does each student correct the ones before it? A dot per class at or above zero, a cross below.
 
     Arguments as of `edges_record`; rounds: how many the run is meant to have, so that the axis does not move.
     """
     look = palette.THEMES[theme]
-    met, unmet = edges_record(records, classes)
+    met, unmet = edges_record(records, classes, relative)
     if not records:
-        return _empty("The first edges appear when round 1 ends.", look)
+        return chart.empty("The first edges appear when round 1 ends.", look)
     figure = go.Figure()
     figure.add_hline(0, line={"color": look.text, "width": 1.5})
     for marks, symbol, colour, name in (
@@ -196,12 +203,12 @@ def edges(
                 x=marks.x, y=marks.y, mode="markers", marker=marker, name=name, hovertext=marks.hovers, hoverinfo="text"
             )
         )
-    _axes(figure, look, "Round", "Edge, one mark per class")
+    chart.axes(figure, look, "Round", f"{'Relative edge' if relative else 'Edge'}, one mark per class")
     last = max(rounds or 0, *(record["round"] for record in records))
-    _scale(figure.layout.xaxis, (0.5, last + 0.5), whole=True)
+    chart.scale(figure.layout.xaxis, (0.5, last + 0.5), whole=True)
     low, high = min((0.0, *met.y, *unmet.y)), max((0.0, *met.y, *unmet.y))
     margin = 0.08 * (high - low) or 0.01
-    _scale(figure.layout.yaxis, (low - margin, high + margin))
+    chart.scale(figure.layout.yaxis, (low - margin, high + margin))
     return figure
 
 
@@ -248,13 +255,13 @@ def losses(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, rounds: int
     """The distillation loss by epoch, one line a round, numbered at its end. `events`: a run's events."""
     look, lines = palette.THEMES[theme], losses_record(events)
     if not lines:
-        return _empty("The first loss appears when an epoch ends.", look)
+        return chart.empty("The first loss appears when an epoch ends.", look)
     figure = go.Figure()
     colours = palette.students(max(rounds or 0, lines[-1].round), theme)
     for line in lines:
         colour = colours[line.round - 1]
         hovers = [
-            _hover([f"round {line.round}", f"epoch {epoch}", f"loss {wording.decimal(loss, 4)}"])
+            chart.hover([f"round {line.round}", f"epoch {epoch}", f"loss {wording.decimal(loss, 4)}"])
             for epoch, loss in zip(line.epochs, line.losses, strict=True)
         ]
         figure.add_trace(
@@ -274,10 +281,10 @@ def losses(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, rounds: int
             xshift=6,
             font_color=look.text,
         )
-    _axes(figure, look, "Epoch", "Loss, mean over the training split")
+    chart.axes(figure, look, "Epoch", "Loss, mean over the training split")
     longest = max(line.epochs[-1] for line in lines)
-    _scale(figure.layout.xaxis, (0.5, max(longest, 2) + 0.5), whole=True)
-    _scale(figure.layout.yaxis, (0.0, 1.06 * max(max(*line.losses, line.label_at) for line in lines) or 1.0))
+    chart.scale(figure.layout.xaxis, (0.5, max(longest, 2) + 0.5), whole=True)
+    chart.scale(figure.layout.yaxis, (0.0, 1.06 * max(max(*line.losses, line.label_at) for line in lines) or 1.0))
     return figure
 
 
@@ -289,64 +296,19 @@ def learning(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, epochs: i
     ]
     reached = {event["epoch"]: event["validation"]["accuracy"] for event in told}
     if not reached:
-        return _empty("The first point appears when an epoch ends.", look)
+        return chart.empty("The first point appears when an epoch ends.", look)
     heights = [100 * accuracy for accuracy in reached.values()]
     figure = go.Figure(
         go.Scatter(
             x=list(reached), y=heights, mode="lines+markers", name="teacher", line={"color": look.text, "width": 2},
             marker={"symbol": "diamond", "size": 8, "color": look.background,
             "line": {"color": look.text, "width": 1.5}},
-            hovertext=[_hover([f"epoch {e}", f"accuracy {wording.percent(a)}"]) for e, a in reached.items()],
+            hovertext=[chart.hover([f"epoch {e}", f"accuracy {wording.percent(a)}"]) for e, a in reached.items()],
             hoverinfo="text",
         )
     )  # fmt: skip
-    _axes(figure, look, "Epoch", "Accuracy on the validation split (%)")
-    _scale(figure.layout.xaxis, (0.5, max(epochs or 0, max(reached), 2) + 0.5), whole=True)
+    chart.axes(figure, look, "Epoch", "Accuracy on the validation split (%)")
+    chart.scale(figure.layout.xaxis, (0.5, max(epochs or 0, max(reached), 2) + 0.5), whole=True)
     margin = 0.08 * (max(heights) - min(heights)) or 1.0
-    _scale(figure.layout.yaxis, (min(heights) - margin, max(heights) + margin))
+    chart.scale(figure.layout.yaxis, (min(heights) - margin, max(heights) + margin))
     return figure
-
-
-def _hover(lines: Sequence[str]) -> str:
-    first, *rest = (line.replace("<", "&lt;") for line in lines)
-    return "<br>".join([f"<b>{first}</b>", *rest])
-
-
-def _axes(figure: go.Figure, look: Theme, x_title: str, y_title: str) -> None:
-    """The look of every chart: hairlines across, no box, nothing to zoom (a swipe over a chart scrolls the page)."""
-    axis = {
-        "fixedrange": True, "zeroline": False, "ticks": "", "tickfont": {"color": look.text, "size": 14},
-        "gridcolor": look.border, "linecolor": look.border, "automargin": True,
-    }  # fmt: skip
-    title = {"font": {"color": look.text, "size": 14}, "standoff": 12}
-    figure.update_layout(
-        template="none", height=HEIGHT, autosize=True, showlegend=False, dragmode=False, hovermode="closest",
-        margin={"l": 8, "r": 24, "t": 16, "b": 8}, paper_bgcolor=look.background, plot_bgcolor=look.background,
-        font={"family": FONT, "size": 14, "color": look.text},
-        hoverlabel={"bgcolor": look.surface, "bordercolor": look.control, "align": "left",
-                    "font": {"family": FONT, "size": 14, "color": look.text}},
-        xaxis={**axis, "showgrid": False, "title": {**title, "text": x_title}},
-        yaxis={**axis, "showgrid": True, "title": {**title, "text": y_title}},
-    )  # fmt: skip
-
-
-def _scale(axis: Any, limits: tuple[float, float], log: bool = False, whole: bool = False) -> None:
-    """Fix an axis's range and give it our own ticks; `whole`: at whole numbers only."""
-    values = ticks(*limits, log=log, most=12 if whole else 6)
-    if whole:
-        values = [value for value in values if value == round(value) >= 1]
-    axis.update(
-        type="log" if log else "linear",
-        range=[math.log10(limit) for limit in limits] if log else list(limits),
-        tickmode="array", tickvals=values, ticktext=tick_text(values),
-    )  # fmt: skip
-
-
-def _empty(sentence: str, look: Theme) -> go.Figure:
-    """A figure that says in a sentence why it is empty."""
-    figure = go.Figure()
-    _axes(figure, look, "", "")
-    figure.update_layout(xaxis_visible=False, yaxis_visible=False)
-    return figure.add_annotation(
-        text=sentence, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font={"color": look.muted, "size": 16}
-    )

@@ -1,0 +1,64 @@
+"""The look of every chart, and what a chart says where there is nothing to draw yet.
+
+A figure's colours and fonts are explicit: a Plotly template would add weight, Streamlit's theme pale axis text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from bdistil.palette import Theme
+from bdistil.results.costs import tick_text, ticks
+
+FONT = "Source Sans, Source Sans Pro, sans-serif"
+HEIGHT = 400
+
+
+def hover(lines: Sequence[str]) -> str:
+    """Lines of a label, the first in bold. Class names are users' text: no tag of theirs survives."""
+    first, *rest = (line.replace("<", "&lt;") for line in lines)
+    return "<br>".join([f"<b>{first}</b>", *rest])
+
+
+def axes(figure: go.Figure, look: Theme, x_title: str, y_title: str) -> None:
+    """The look of every chart: hairlines across, no box, nothing to zoom (a swipe over a chart scrolls the page)."""
+    axis = {
+        "fixedrange": True, "zeroline": False, "ticks": "", "tickfont": {"color": look.text, "size": 14},
+        "gridcolor": look.border, "linecolor": look.border, "automargin": True,
+    }  # fmt: skip
+    title = {"font": {"color": look.text, "size": 14}, "standoff": 12}
+    figure.update_layout(
+        template="none", height=HEIGHT, autosize=True, showlegend=False, dragmode=False, hovermode="closest",
+        margin={"l": 8, "r": 24, "t": 16, "b": 8}, paper_bgcolor=look.background, plot_bgcolor=look.background,
+        font={"family": FONT, "size": 14, "color": look.text},
+        hoverlabel={"bgcolor": look.surface, "bordercolor": look.control, "align": "left",
+                    "font": {"family": FONT, "size": 14, "color": look.text}},
+        xaxis={**axis, "showgrid": False, "title": {**title, "text": x_title}},
+        yaxis={**axis, "showgrid": True, "title": {**title, "text": y_title}},
+    )  # fmt: skip
+
+
+def scale(axis: Any, limits: tuple[float, float], log: bool = False, whole: bool = False) -> None:
+    """Fix an axis's range and give it our own ticks; `whole`: at whole numbers only."""
+    values = ticks(*limits, log=log, most=12 if whole else 6)
+    if whole:
+        values = [value for value in values if value == round(value) >= 1]
+    axis.update(
+        type="log" if log else "linear",
+        range=[math.log10(limit) for limit in limits] if log else list(limits),
+        tickmode="array", tickvals=values, ticktext=tick_text(values),
+    )  # fmt: skip
+
+
+def empty(sentence: str, look: Theme) -> go.Figure:
+    """A figure that says in a sentence why it is empty."""
+    figure = go.Figure()
+    axes(figure, look, "", "")
+    figure.update_layout(xaxis_visible=False, yaxis_visible=False)
+    return figure.add_annotation(
+        text=sentence, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font={"color": look.muted, "size": 16}
+    )
