@@ -115,6 +115,11 @@ def _growth(etas: Floats, largest: Floats, second: Floats) -> Floats:
         return np.fmin(x**2 / 2, (np.expm1(x) - x) * (second / largest**2))
 
 
+def _relative(edge: Floats, absolute: Floats) -> Floats:
+    """Edges as a share of the largest that deviations of their size could have, 0 where there are none."""
+    return np.divide(edge, absolute, out=np.zeros_like(edge), where=absolute > 0)
+
+
 class Certificate:
     """The booster of one run: holds the summed logits and tells, after each round, edges and both sides of the bound.
 
@@ -153,10 +158,28 @@ class Certificate:
             raise ValueError("there is no prefix before the first round")
         return self._summed / self.round
 
+    def summed(self) -> Floats:
+        """Σ f_r (N, L), zeros before round 1."""
+        return self._summed.copy()
+
     def signed_weights(self) -> Floats:
         """K⁺ − K⁻ (N, L) at the theory's η, for the next round's barrier and head correction. All 0 before round 1."""
         up, down = weights(self.s, self.eta)
         return up - down
+
+    def heaviest(self, count: int = 12) -> dict[str, NDArray]:
+        """The pairs of an example and a class that weigh most before the next round, heaviest first.
+
+        Arrays (count,): index of the example, label of the class, sign (+1: K⁺, the ensemble has been too low; −1: K⁻,
+        too high) and weight, the share of its class's total.
+        """
+        both = np.stack(weights(self.s, self.eta))
+        count = min(count, both.size)
+        places = np.argpartition(both, -count, axis=None)[-count:]
+        places = places[np.lexsort((places, -both.ravel()[places]))]
+        side, index, label = np.unravel_index(places, both.shape)
+        return {"index": index, "label": label, "sign": np.where(side == 0, 1, -1).astype(np.int8),
+                "weight": both.ravel()[places]}  # fmt: skip
 
     def candidate(self, f: ArrayLike) -> dict:
         """The weak learning condition for a candidate f (N, L) of the next round, at the theory's η; changes nothing.
@@ -172,17 +195,21 @@ class Certificate:
         `f` is on the normalised scale, on the clean training inputs, in evaluation mode; pass exactly what is saved.
         The record is the one of `candidate` with `round`, and measured, bound and trivial (f ≡ 0 deviates by at most
         1) by class and for the class with the least slack; bound_eta is the multiple of the theory's η for its bound.
+        largest is b_t (L,); by_eta holds what the bound is made of at each of `MULTIPLES`, a row of L classes each.
         """
         d = self._deviations(f)
         largest = np.abs(d).max(axis=0)
         measures = moments(self.s, d, self._etas[:, 0], self._block_rows)
-        record = {"round": self.round + 1} | self._condition(measures, row=THEORY)
+        record = {"round": self.round + 1} | self._condition(measures, row=THEORY) | {"largest": largest.tolist()}
         self.round += 1
         self._summed += np.asarray(f, dtype=np.float64)
         self._edges += measures.edge
         self._growths += _growth(self._etas, largest, measures.second)
         self._largest += largest
-        return record | self._both_sides()
+        by_eta = {"multiples": list(MULTIPLES), "edges": measures.edge, "second": measures.second,
+                  "relative_edges": _relative(measures.edge, measures.absolute), "bounds": self.bounds()}  # fmt: skip
+        by_eta = {name: np.asarray(rows).tolist() for name, rows in by_eta.items()}
+        return record | self._both_sides() | {"by_eta": by_eta}
 
     def bounds(self) -> Floats:
         """The right side at each of the nine multiples of the theory's η, for each class: (9, L), after round t ≥ 1."""
@@ -198,7 +225,7 @@ class Certificate:
 
     def _condition(self, measures: Moments, row: int) -> dict:
         edge, absolute = measures.edge[row], measures.absolute[row]
-        relative = np.divide(edge, absolute, out=np.zeros_like(edge), where=absolute > 0)
+        relative = _relative(edge, absolute)
         return {
             "certified": bool(self.round == 0 or (edge > 0).all()),
             "edge_min": float(edge.min()),

@@ -42,6 +42,17 @@ def bound(raw: Tensor, c: float) -> Tensor:
     return u * (KAPPA * torch.tanh(m / KAPPA).clamp(max=1 - 1e-6) / m)
 
 
+def step(student: Student, t: int, x: Tensor, carry: Carry, total: Tensor, c: float) -> tuple[Tensor, Carry]:
+    """f_t (batch, classes) on the normalised scale, and the carry that student t leaves.
+
+    x: normalised inputs (batch, *input_shape); total: f_1 + ... + f_{t-1} (batch, classes), zeros in round 1. A head
+    that gives the prefix F_t gives f_t = t F_t - total.
+    """
+    raw, carry = student(x, carry)
+    answer = bound(raw, c)
+    return (t * answer - total if student.gives_prefix else answer), carry
+
+
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Evaluation mode and no gradients inside; every submodule gets its own mode back afterwards."""
@@ -228,10 +239,11 @@ class ProgressiveEnsemble(nn.Module):
     def _steps(self, x: Tensor) -> Iterator[tuple[Tensor, Carry]]:
         """f_t on the normalised scale and the carry that student t leaves, for t = 1 ... T; x is normalised."""
         carry: Carry = {}
-        for student in self.students:
+        total = x.new_zeros(len(x), len(self.classes))
+        for t, student in enumerate(self.students, start=1):
             with evaluating(student):  # around the step alone: between steps the caller's own modes hold
-                raw, carry = student(x, carry)
-                f = bound(raw, self.c)
+                f, carry = step(student, t, x, carry, total, self.c)
+                total = total + f
             yield f, carry
 
     def _description(self) -> dict[str, Any]:

@@ -12,19 +12,22 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from bdistil.config import DistilConfig
+from bdistil.config import METHOD, METHODS, DistilConfig
+from bdistil.corrective import distil_together
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.data.views import Augmentation, view
-from bdistil.distil import BATCH, Task, distil
+from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
+from bdistil.task import Task
+from bdistil.weak_learner import BATCH
 
 
 class BDistil(ClassifierMixin, BaseEstimator):
     """A progressive ensemble of small students, distilled from a teacher's logits.
 
     student: a name of `students.catalogue`. rounds: T, 1 … 64. random_state: seed of weights, order and views; the
-    other parameters are those of `config.DistilConfig`. Augmented views need the teacher's logits on them, which `fit`
+    other parameters are those of `config.DistilConfig`; composition and head are the method's own unless given. Augmented views need the teacher's logits on them, which `fit`
     is not given, so it trains on the inputs as they are.
 
     Attributes after `fit`: ensemble_ (`ProgressiveEnsemble`), classes_ (L,), edges_ (T, L): edge_j of each student on
@@ -36,13 +39,18 @@ class BDistil(ClassifierMixin, BaseEstimator):
         student: str = "cnn-s",
         rounds: int = 6,
         *,
-        composition: str = "add",
+        method: str = METHOD,
+        composition: str | None = None,
+        head: str | None = None,
+        certified: bool = True,
+        retries: int = 3,
         loss: str = "ensemble",
         divergence: str = "kl",
         temperature: float = 2.0,
         label_share: float = 0.0,
         barrier: float = 0.3,
         epochs: int = 10,
+        polish_epochs: int = 20,
         learning_rate: float = 8e-3,
         weight_decay: float = 1e-2,
         batch_size: int = 128,
@@ -50,13 +58,18 @@ class BDistil(ClassifierMixin, BaseEstimator):
     ):
         self.student = student
         self.rounds = rounds
+        self.method = method
         self.composition = composition
+        self.head = head
+        self.certified = certified
+        self.retries = retries
         self.loss = loss
         self.divergence = divergence
         self.temperature = temperature
         self.label_share = label_share
         self.barrier = barrier
         self.epochs = epochs
+        self.polish_epochs = polish_epochs
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.batch_size = batch_size
@@ -87,7 +100,8 @@ class BDistil(ClassifierMixin, BaseEstimator):
         views = np.stack([view(X, v, config.seed, Augmentation()) for v in range(config.views)])
         task = Task(data, {"train": g, "validation": g_check, "test": g[:1]}, views, g[None])
         self.ensemble_ = task.ensemble()
-        self.records_ = [done.record for done in distil(config, task, self.ensemble_)]
+        train = distil_together if config.polished else _distil
+        self.records_ = train(config, task, self.ensemble_)
         self.edges_ = np.array([record["edges"] for record in self.records_])
         return self
 
@@ -120,10 +134,13 @@ class BDistil(ClassifierMixin, BaseEstimator):
         return self.classes_[logits.cpu().numpy().argmax(1)]
 
     def _config(self) -> DistilConfig:
-        given = {name: value for name, value in self.get_params().items() if name != "random_state"}
-        return DistilConfig.build(
-            dataset="arrays", teacher="arrays", seed=self.random_state, views=1, shift=0, flip=False, **given
-        )
+        given = {name: value for name, value in self.get_params().items() if name != "random_state" and value is not None}
+        fixed = dict(dataset="arrays", teacher="arrays", seed=self.random_state, views=1, shift=0, flip=False)
+        return DistilConfig.build(**METHODS.get(self.method, {}) | given | fixed)
+
+
+def _distil(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> list[dict[str, Any]]:
+    return [done.record for done in distil(config, task, ensemble)]
 
 
 def load(folder: str | Path) -> ProgressiveEnsemble:

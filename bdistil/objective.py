@@ -56,8 +56,11 @@ class DistillationLoss:
         `previous` is F_{t−1} (batch, classes), needed for target "ensemble" from round 2 on; `labels` (batch,) are
         class indices, needed where `label_share` > 0.
         """
-        logits = self.c * (prefix(f, previous, round) if self.target == "ensemble" else f)
-        teacher = self.c * g_hat
+        return self.compare(prefix(f, previous, round) if self.target == "ensemble" else f, g_hat, labels)
+
+    def compare(self, answer: Tensor, g_hat: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The loss of an answer, f_t or F_t, on the normalised scale; arguments as above."""
+        logits, teacher = self.c * answer, self.c * g_hat
         loss = kl(logits, teacher, self.temperature) if self.divergence == "kl" else squared(logits, teacher)
         if self.label_share > 0:
             loss = (1 - self.label_share) * loss + self.label_share * functional.cross_entropy(logits, labels)

@@ -24,7 +24,7 @@ class Results:
 
     run: the run's summary (run.json); classes: L names; labels: (N,); teacher: (N, L) logits; prefixes: (T, N, L)
     logits on the teacher's scale; points: the frontier's data frame, one row per prefix. T = 0 while the first round
-    trains.
+    trains. unpolished: the rows of the prefixes as their rounds ended, None where no polish has changed them since.
     """
 
     run: dict[str, Any]
@@ -33,6 +33,7 @@ class Results:
     teacher: np.ndarray
     prefixes: np.ndarray
     points: pd.DataFrame
+    unpolished: pd.DataFrame | None = None
 
     @property
     def rounds(self) -> int:
@@ -58,14 +59,26 @@ def load(run: Any) -> Results:
             empty = np.zeros((0, len(classes)), np.float32)
             return Results(info, classes, np.zeros(0, np.int64), empty, empty[None][:0], pd.DataFrame())
         labels, teacher = _arrays(folder / "targets.npz", "labels_test", "teacher_test")
-        files = (folder / "rounds" / f"{number:02d}" / "logits.npz" for number in range(1, len(rows) + 1))
-        prefixes = prefix_logits((_arrays(file, "test")[0] for file in files), float(info["scale"]["c"]))
+        c, folders = float(info["scale"]["c"]), run.round_folders()[: len(rows)]
+        if (folders[0] / "prefix.npz").exists():
+            prefixes = _prefixes(folders, c)
+        else:
+            prefixes = prefix_logits((_arrays(file / "logits.npz", "test")[0] for file in folders), c)
+        earlier = run.unpolished()
+        unpolished = earlier and frame(
+            [entry["point"] for entry in earlier], _prefixes(run.unpolished_folders(), c), teacher, labels
+        )
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise UserError(
             f"The results of run {folder.name} cannot be read: a file is missing or damaged. "
             "The others are not affected."
         ) from error
-    return Results(info, classes, labels, teacher, prefixes, frame(rows, prefixes, teacher, labels))
+    return Results(info, classes, labels, teacher, prefixes, frame(rows, prefixes, teacher, labels), unpolished)
+
+
+def _prefixes(folders: list[Path], c: float) -> np.ndarray:
+    """Prefixes (T, N, L) on the teacher's scale, each as it stood when its corrective round ended."""
+    return np.stack([c * _arrays(folder / "prefix.npz", "test")[0] for folder in folders])
 
 
 def _arrays(path: Path, *names: str) -> list[np.ndarray]:

@@ -3,6 +3,7 @@
 A new family is a new file and a line in FAMILIES. Paper: the classes that FIND-WL searches (arXiv 2302.10093).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,23 +13,39 @@ import torch
 
 from bdistil.errors import UserError
 from bdistil.students.catalogue import CATALOGUE, check
-from bdistil.students.cnn import CNN
+from bdistil.students.cnn import CNN, narrowed
 from bdistil.students.student import Student
 
 FAMILIES: dict[str, type[Student]] = {"cnn": CNN}
 
 
 def build_student(
-    name: str, *, input_shape: Sequence[int], classes: int, composition: str, previous: Student | None = None
+    name: str,
+    *,
+    input_shape: Sequence[int],
+    classes: int,
+    composition: str,
+    previous: Student | None = None,
+    head: str = "student",
+    wider: float = 1.0,
 ) -> Student:
     """A fresh student of the catalogue, initialised from torch's generator.
 
     input_shape: of one input, (channels, height, width). classes: number of logits. composition: of COMPOSITIONS.
-    previous: the student whose carry it will read; None in round 1.
-    Raises UserError for a name or composition that doesn't exist.
+    previous: the student whose carry it will read; None in round 1. head: "student" or "prefix", what its head gives.
+    wider: times the catalogue's channels. A `concat-all` student narrows as there is more to read: each one costs about
+    the same. Raises UserError for a name, composition or head that doesn't exist.
     """
     reads = previous.carry_shapes if previous is not None else {}
-    return CNN(CATALOGUE[check(name)], input_shape, classes, composition, reads)
+    widths = CATALOGUE[check(name)]
+    step = math.gcd(*widths)
+    widths = tuple(step * math.ceil(wider * width / step) for width in widths)
+    if composition == "concat-all" and reads:
+        widths = narrowed(widths, input_shape, reads)
+    student = CNN(widths, input_shape, classes, composition, reads, head)
+    if student.gathers and student.gives_prefix and previous is not None and previous.gives_prefix:
+        student.inherit_head(previous)
+    return student
 
 
 def from_spec(spec: Mapping[str, Any]) -> Student:

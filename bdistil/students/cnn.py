@@ -6,13 +6,16 @@ reads the last level averaged to 2x2. Level by level, a student can read what it
     alone    h_l = relu(block_l(h_{l-1})), and nothing is left behind
     add      h_l = relu(block_l(h_{l-1}) + P c_l)
     concat   h_l = relu(block_l([h_{l-1}, c_{l-1}] projected)), and the head reads both students' last levels
+    concat-all   h_l = relu(block_l([c_{l-1}, h_{l-1}])), what is left is [c_l, h_l], and the head reads all of the last
 
 with c the predecessor's activations and P a 1x1 projection (none in `add` where channels are equal). The projection of
 [h, c] back to h's channels is h + P c: any other matrix on h is absorbed by the convolution that follows, so the
-student's own half need not be paid for.
-`add` and `concat` leave the same carry, so that either may follow the other. Paper: arXiv 2302.10093, composition.
+student's own half need not be paid for. In `concat-all` c are the activations of all earlier students: together they
+are one block-triangular network, to which each student adds a few channels at every level.
+All but `alone` leave a carry of the same names, so that any may follow any other. Paper: arXiv 2302.10093, composition.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -32,6 +35,7 @@ class CNN(Student):
 
     widths: channels of each level. input_shape: (channels, height, width). classes: number of logits.
     reads: the predecessor's `carry_shapes`; {} in round 1, and whatever the composition doesn't use is left out.
+    head: "student", it gives f_t, or "prefix", it gives F_t.
     Raises UserError for a composition that doesn't exist, sizes that aren't positive, or a carry of another resolution.
     """
 
@@ -42,23 +46,24 @@ class CNN(Student):
         classes: int,
         composition: str = "alone",
         reads: Mapping[str, Sequence[int]] | None = None,
+        head: str = "student",
     ):
         super().__init__()
         channels, height, width = input_shape
         if min(*widths, *input_shape, classes) < 1 or len(widths) > 16:
             raise UserError("A student's widths, input shape and class count must be whole numbers of at least 1.")
-        self.composition = check_composition(composition)
+        self.composition, self.gives_prefix = check_composition(composition), _gives_prefix(head)
         self.input_shape, self.classes = (channels, height, width), classes
 
-        levels = {}
-        strides = _strides(len(widths), min(height, width))
-        for level, (out, stride) in enumerate(zip(widths, strides, strict=True), start=1):
-            height, width = -(-height // stride), -(-width // stride)
-            levels[f"level{level}"] = (out, height, width)
-        self.carry_shapes = {} if composition == "alone" else levels
+        levels, strides = _levels(widths, input_shape), _strides(len(widths), min(height, width))
         self.reads = {} if composition == "alone" else _readable(levels, reads or {})
+        self.gathers = composition == "concat-all"
+        gathered = {name: left for name, (left, _, _) in self.reads.items() if self.gathers}
+        self.carry_shapes = {} if composition == "alone" else {
+            name: (out + gathered.get(name, 0), *size) for name, (out, *size) in levels.items()
+        }  # fmt: skip
 
-        inputs = (channels, *widths)
+        inputs = (channels, *(out + gathered.get(name, 0) for name, (out, _, _) in levels.items()))
         self.convolutions = nn.ModuleList(
             nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
             for before, after, stride in zip(inputs, widths, strides, strict=False)
@@ -66,8 +71,10 @@ class CNN(Student):
         self.norms = nn.ModuleList(nn.BatchNorm2d(out) for out in widths)
         self.residual = len(widths) > 1 and widths[-2] == widths[-1] and strides[-1] == 1
         self.bridges = nn.ModuleDict()
-        features = widths[-1]
+        features = inputs[-1]
         for name, (left, _, _) in self.reads.items():
+            if self.gathers:
+                continue
             if composition == "concat" and name == f"level{len(widths)}":
                 features += left
             elif composition == "concat" or left != levels[name][0]:
@@ -83,6 +90,7 @@ class CNN(Student):
             "classes": classes,
             "composition": composition,
             "reads": {name: list(shape) for name, shape in self.reads.items()},
+            "head": head,
         }
 
     def forward(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
@@ -96,22 +104,77 @@ class CNN(Student):
         for level, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True), start=1):
             if concatenates and f"level{level - 1}" in self.reads:
                 h = h + self._read(carry, f"level{level - 1}")
-            activation = norm(convolution(h))
+            activation = norm(convolution(left[f"level{level - 1}"] if self.gathers and level > 1 else h))
             if level == last and self.residual:
                 activation = activation + h
             if adds and f"level{level}" in self.reads:
                 activation = activation + self._read(carry, f"level{level}")
             h = activation.relu_()
-            left[f"level{level}"] = h
-        features = functional.adaptive_avg_pool2d(h, POOLED).flatten(1)
+            left[f"level{level}"] = self._gathered(h, carry, f"level{level}")
+        features = functional.adaptive_avg_pool2d(left[f"level{last}"], POOLED).flatten(1)
         if concatenates and f"level{last}" in self.reads:
             before = functional.adaptive_avg_pool2d(carry[f"level{last}"], POOLED).flatten(1)
             features = torch.cat((features, before), dim=1)
         return self.head(features), left if self.carry_shapes else {}
 
+    def inherit_head(self, previous: Student) -> None:
+        """Start the head as the predecessor's for what both read; new inputs keep their random start.
+
+        A head that gives F_t begins with F_{t-1} then. It needs `concat-all`, where the predecessor's features come
+        first; zeros for the new inputs would saturate late prefixes.
+        """
+        known = previous.head.in_features
+        with torch.no_grad():
+            self.head.weight[:, :known] = previous.head.weight
+            self.head.bias.copy_(previous.head.bias)
+
+    def _gathered(self, h: Tensor, carry: Carry, name: str) -> Tensor:
+        """What is left at a level: this student's activations, after those of all earlier ones in `concat-all`."""
+        return torch.cat((carry[name], h), dim=1) if self.gathers and name in self.reads else h
+
     def _read(self, carry: Carry, name: str) -> Tensor:
         """The predecessor's tensor of that name, (batch, this student's channels, height, width)."""
         return self.bridges[name](carry[name]) if name in self.bridges else carry[name]
+
+
+def narrowed(widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
+    """Widths with which a `concat-all` student that reads `reads` costs at most the MACs of `widths` without a carry.
+
+    All levels shrink in proportion, in whole steps of the widths' greatest common divisor, to one step at least.
+    """
+    step, budget = math.gcd(*widths), _convolution_macs(widths, input_shape, {})
+    for share in range(64, 0, -1):
+        narrow = tuple(step * max(1, round(width * share / 64 / step)) for width in widths)
+        if _convolution_macs(narrow, input_shape, reads) <= budget:
+            break
+    return narrow
+
+
+def _convolution_macs(
+    widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]]
+) -> int:
+    levels = _levels(widths, input_shape)
+    total, inputs = 0, input_shape[0]
+    for name, (out, height, width) in levels.items():
+        total += 9 * height * width * inputs * out
+        inputs = out + (reads[name][0] if name in reads else 0)
+    return total
+
+
+def _levels(widths: Sequence[int], input_shape: Sequence[int]) -> dict[str, tuple[int, int, int]]:
+    """Channels, height and width of each level's activations."""
+    _, height, width = input_shape
+    levels = {}
+    for level, (out, stride) in enumerate(zip(widths, _strides(len(widths), min(height, width)), strict=True), start=1):
+        height, width = -(-height // stride), -(-width // stride)
+        levels[f"level{level}"] = (out, height, width)
+    return levels
+
+
+def _gives_prefix(head: str) -> bool:
+    if head not in ("student", "prefix"):
+        raise UserError(f"There is no head {head!r}: choose one of student, prefix.")
+    return head == "prefix"
 
 
 def _strides(levels: int, side: int) -> tuple[int, ...]:

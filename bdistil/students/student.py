@@ -16,15 +16,18 @@ Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
 
 class Student(nn.Module):
-    """A student f_t. Families derive from it and set the four attributes in their constructor.
+    """A student f_t. Families derive from it and set the attributes in their constructor.
 
-    input_shape: of one input, without the batch. classes: how many logits.
+    input_shape: of one input, without the batch. classes: how many logits. head: the output layer, a linear map.
+    gives_prefix: whether the head gives F_t; f_t = t F_t - (t - 1) F_{t-1} then. Else it gives f_t itself.
     reads, carry_shapes: tensors read from the predecessor and left for the successor, name -> shape without the batch.
     spec: what `from_spec` needs to build it again; plain JSON, weights apart. It has the keys "family" and "reads".
     """
 
     input_shape: tuple[int, ...]
     classes: int
+    head: nn.Linear
+    gives_prefix: bool = False
     reads: Shapes
     carry_shapes: Shapes
     spec: dict[str, Any]

@@ -1,0 +1,290 @@
+"""FIND-WL, Algorithm 2 of B-DISTIL: find the student of a round, one that corrects the ensemble on every class.
+
+Dennis et al., *Progressive Ensemble Distillation* (NeurIPS 2023). `find_weak_learner` trains, checks the weak learning
+condition on the training set, and where a class misses it corrects the head (head_correction.py); where that fails or
+costs too much it tries again with a stronger barrier and fresh weights, and then with the next rung of the ladder, a
+more expressive class of students. Every attempt is told. Nothing here reads or writes files; phases.py does.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bdistil.boosting import Certificate, Floats
+from bdistil.config import DistilConfig
+from bdistil.ensemble import ProgressiveEnsemble, evaluating, step
+from bdistil.head_correction import HeadProblem, correct_head
+from bdistil.objective import Barrier, DistillationLoss
+from bdistil.students.build import build_student
+from bdistil.students.catalogue import COMPOSITIONS
+from bdistil.students.student import Student
+from bdistil.task import Batch, Task
+from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
+
+CLEAN_EPOCHS = 2  # the last epochs of a round see the un-augmented inputs only
+WARM_UP = 0.2  # share of a round's steps in which the learning rate rises
+BATCH = 500
+HARDER = 3.0  # times the barrier at each retry
+MOST_KL = 1.02  # times the prefix's KL to the teacher: a head correction that costs more is not taken
+WIDER = 1.5  # times the channels, on the ladder's last rung
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A class of students: how they read their predecessors, and how many channels they have."""
+
+    number: int
+    composition: str
+    wider: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """One training of a candidate, and what became of it; `record` is what events and round.json tell of it."""
+
+    student: Student
+    record: dict[str, Any]
+
+    @property
+    def met(self) -> bool:
+        """Whether the search ends with it."""
+        return self.record["outcome"] in ("kept", "corrected")
+
+
+@dataclass(frozen=True)
+class SearchWatch:
+    """What a search tells: where an attempt starts, and what became of it."""
+
+    starts: Callable[[dict[str, Any]], None] = lambda fields: None
+    tried: Callable[[int, Attempt], None] = lambda round, attempt: None
+    training: Watch = field(default_factory=Watch)
+
+
+def ladder(config: DistilConfig, round: int) -> list[Rung]:
+    """The rungs of a round, from the configured composition up. The first student has no one to read."""
+    if round == 1:
+        return [Rung(0, config.composition)]
+    steps = COMPOSITIONS[COMPOSITIONS.index(config.composition) :]
+    return [*(Rung(n, name) for n, name in enumerate(steps)), Rung(len(steps), steps[-1], WIDER)]
+
+
+def find_weak_learner(
+    config: DistilConfig,
+    task: Task,
+    ensemble: ProgressiveEnsemble,
+    certificate: Certificate,
+    tried: Sequence[Attempt] = (),
+    *,
+    checkpoint: Checkpoint | None = None,
+    watch: SearchWatch | None = None,
+    device: str = "cpu",
+) -> tuple[Attempt, list[Attempt]]:
+    """The student of the next round, and all attempts made; `tried` are those from before an interruption.
+
+    The first that meets the condition ends the search. If none does, the one with the largest smallest edge is kept.
+    """
+    watch, attempts = watch or SearchWatch(), list(tried)
+    round = len(ensemble) + 1
+    for number, (rung, gain) in enumerate(_plan(config, round), start=1):
+        if number > len(attempts):
+            position = Position("rounds", round=round, attempt=number)
+            watch.starts({**_place(config, position, rung, gain), "epochs": config.epochs})
+            attempts.append(_attempt(config, task, ensemble, certificate, position, rung, gain, checkpoint,
+                                     watch.training, device))  # fmt: skip
+            watch.tried(round, attempts[-1])
+        if attempts[number - 1].met:
+            return attempts[number - 1], attempts
+    return max(attempts, key=lambda attempt: min(attempt.record["edges_before"])), attempts
+
+
+def train_student(
+    config: DistilConfig,
+    task: Task,
+    ensemble: ProgressiveEnsemble,
+    signed_weights: Floats,
+    position: Position,
+    rung: Rung,
+    gain: float,
+    checkpoint: Checkpoint | None = None,
+    watch: Watch | None = None,
+    device: str = "cpu",
+) -> tuple[Student, dict[str, Any]]:
+    """Train a candidate for round t = position.round; returns it with the last epoch's record (see `training.train`).
+
+    It minimises D(F_t or f_t, g) − (1/γ) Σ_j log(1 + edge_j/2B) over fixed views of the training inputs; edges are
+    estimated on the examples of a batch whose view is the input itself. `gain` is 1/γ, `signed_weights` K⁺ − K⁻ (N, L).
+    """
+    t, examples = position.round, len(task.g_hat)
+    student = new_student(config, task, ensemble, position, rung).to(device)
+    optimizer = torch.optim.AdamW(decayed(student, config.weight_decay), lr=0.0)
+    barrier = Barrier(student.classes, gain).to(device)
+    signed = torch.from_numpy(signed_weights.astype(np.float32)).to(device)
+    objective = objective_of(config, task)
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        views = len(task.views) if epoch < config.epochs - CLEAN_EPOCHS else 1
+        return task.batches(position.generator(config.seed, epoch), config.batch_size, views, ensemble)
+
+    def loss(batch: Batch) -> Tensor:
+        total, carry = ensemble.run(batch.x)
+        f, _ = step(student, t, batch.x, carry, total, task.c)
+        value = objective(f, batch.target, round=t, previous=total / max(1, t - 1), labels=batch.labels)
+        if t > 1 and len(batch.clean):
+            clean = batch.clean
+            value = value + barrier.penalty(f[clean], batch.target[clean], signed[batch.chosen[clean]], examples)
+        return value
+
+    record = train(
+        student, optimizer, position=position, epochs=config.epochs, batches=batches, loss=loss,
+        batches_per_epoch=batch_count(examples, config.batch_size),
+        rate=one_cycle(config.learning_rate, WARM_UP), extra={"edges": barrier.edges},
+        evaluate=lambda: validation(config, task, ensemble, student), checkpoint=checkpoint, watch=watch,
+    )  # fmt: skip
+    return student.eval(), record
+
+
+def new_student(
+    config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, position: Position, rung: Rung
+) -> Student:
+    """A fresh student for the next round, its weights drawn from the run's seed and the position."""
+    torch.manual_seed(position.seed(config.seed))
+    known = task.data.info
+    return build_student(
+        config.student, input_shape=known.input_shape, classes=len(known.classes), composition=rung.composition,
+        previous=ensemble.students[-1] if len(ensemble) else None, head=config.head, wider=rung.wider,
+    )  # fmt: skip
+
+
+def objective_of(config: DistilConfig, task: Task) -> DistillationLoss:
+    """The distillation loss that the configuration names."""
+    return DistillationLoss(task.c, config.loss, config.divergence, config.temperature, config.label_share)
+
+
+def validation(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, student: Student) -> dict[str, float]:
+    """Accuracy and KL of the prefix that the student in training completes, on the validation split."""
+    x, labels = task.data.split("validation")
+    prefixes, round = [], len(ensemble) + 1
+    for total, f, _ in _passes(ensemble, student, x):
+        prefixes.append((total + f) / round)
+    prefix = torch.cat(prefixes).cpu().numpy()
+    return {"accuracy": float((prefix.argmax(1) == labels).mean()),
+            "kl": task.divergence(prefix, "validation", config.temperature)}  # fmt: skip
+
+
+def answers(ensemble: ProgressiveEnsemble, student: Student, x: np.ndarray) -> np.ndarray:
+    """f_t float32 (N, L) on the normalised scale of the student after `ensemble`, for raw inputs (N, C, H, W)."""
+    return torch.cat([f for _, f, _ in _passes(ensemble, student, x)]).cpu().numpy()
+
+
+def correct(
+    config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, certificate: Certificate, student: Student
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Check the student of the next round, and correct its head where a class misses the weak learning condition.
+
+    Returns f_t on the training inputs, float32 (N, L), and what is told of it. A correction that does not meet the
+    condition, or costs more than `MOST_KL`, is taken back: outcome "edge" or "kl".
+    """
+    started = time.monotonic()
+    x, round = task.data.x_train, certificate.round + 1
+    f = answers(ensemble, student, x)
+    before = certificate.candidate(f)
+    kl = _divergence(config, task, certificate, f)
+    told = {**before, "edges_before": before["edges"], "corrected": False, "kl_before": kl, "kl_after": kl,
+            "correction_seconds": 0.0, "outcome": "kept"}  # fmt: skip
+    if before["certified"] or not config.certified:
+        return f, told
+    weight, bias = student.head.weight.detach().clone(), student.head.bias.detach().clone()
+    new_weight, new_bias, steps = correct_head(_problem(config, task, ensemble, certificate, student, f))
+    _set_head(student, new_weight, new_bias)
+    corrected = answers(ensemble, student, x)
+    after, kl_after = certificate.candidate(corrected), _divergence(config, task, certificate, corrected)
+    outcome = "edge" if not after["certified"] else "kl" if kl_after > MOST_KL * kl else "corrected"
+    told |= {**after, "kl_after": kl_after, "outcome": outcome, "corrected": outcome == "corrected", "round": round,
+             "steps": steps, "correction_seconds": time.monotonic() - started}  # fmt: skip
+    if outcome == "corrected":
+        return corrected, told
+    _set_head(student, weight, bias)
+    return f, told
+
+
+def _plan(config: DistilConfig, round: int) -> list[tuple[Rung, float]]:
+    """Rung and barrier of each attempt, in order: on every rung the retries, each with a stronger barrier."""
+    rungs = ladder(config, round)
+    if round == 1 or not config.certified:
+        return [(rungs[0], config.barrier)]
+    return [(rung, config.barrier * HARDER**n) for rung in rungs for n in range(1 + config.retries)]
+
+
+def _place(config: DistilConfig, position: Position, rung: Rung, gain: float) -> dict[str, Any]:
+    composition = rung.composition if position.round > 1 else "alone"  # the first has no one to read
+    student = config.student if rung.wider == 1 else f"{config.student} × {rung.wider:g}"
+    return {"round": position.round, "attempt": position.attempt, "composition": composition, "rung": rung.number,
+            "student": student, "barrier": gain}  # fmt: skip
+
+
+def _attempt(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, certificate: Certificate,
+             position: Position, rung: Rung, gain: float, checkpoint: Checkpoint | None, watch: Watch,
+             device: str) -> Attempt:  # fmt: skip
+    student, trained = train_student(
+        config, task, ensemble, certificate.signed_weights(), position, rung, gain, checkpoint, watch, device
+    )
+    _, told = correct(config, task, ensemble, certificate, student)
+    seconds = trained["total"] + told["correction_seconds"]
+    return Attempt(student, {**told, **_place(config, position, rung, gain), "seed": position.seed(config.seed),
+                             "loss": trained["loss"], "seconds": seconds})  # fmt: skip
+
+
+def _passes(
+    ensemble: ProgressiveEnsemble, student: Student, x: np.ndarray
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Batch by batch: f_1 + … + f_{t−1}, f_t and the inputs of its head, all of the student after `ensemble`."""
+    seen: list[Tensor] = []
+    hook = student.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        with evaluating(student):
+            for start in range(0, len(x), BATCH):
+                batch = ensemble.normalise(x[start : start + BATCH])
+                total, carry = ensemble.run(batch)
+                f, _ = step(student, len(ensemble) + 1, batch, carry, total, ensemble.c)
+                yield total, f, seen.pop()
+    finally:
+        hook.remove()
+
+
+def _divergence(config: DistilConfig, task: Task, certificate: Certificate, f: np.ndarray) -> float:
+    """KL to the teacher of the prefix that f completes, on the training inputs."""
+    prefix = (certificate.summed() + f) / (certificate.round + 1)
+    return task.divergence(prefix, "train", config.temperature)
+
+
+def _problem(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, certificate: Certificate,
+             student: Student, f: np.ndarray) -> HeadProblem:  # fmt: skip
+    """The head's inputs on the training split, and where the student's answer f stands in the round."""
+    round, summed = certificate.round + 1, certificate.summed()
+    features = torch.cat([inputs for _, _, inputs in _passes(ensemble, student, task.data.x_train)])
+    certainty = np.maximum(*(
+        _uncertainty(task.c * answer / config.temperature) for answer in ((summed + f) / round, task.g_hat)
+    ))  # fmt: skip
+    gain, offset = (round, summed) if student.gives_prefix else (1, 0.0)
+    return HeadProblem(
+        features.cpu().numpy(), student.head.weight.detach().double().cpu().numpy(),
+        student.head.bias.detach().double().cpu().numpy(), task.c, gain, offset, task.g_hat,
+        certificate.signed_weights(), certainty,
+    )  # fmt: skip
+
+
+def _uncertainty(logits: Floats) -> Floats:
+    """p(1 − p) of a softmax, (N, L)."""
+    p = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+    return p * (1 - p)
+
+
+def _set_head(student: Student, weight: Any, bias: Any) -> None:
+    with torch.no_grad():
+        student.head.weight.copy_(torch.as_tensor(weight))
+        student.head.bias.copy_(torch.as_tensor(bias))
