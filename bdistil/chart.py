@@ -6,7 +6,7 @@ A figure's colours and fonts are explicit: a Plotly template would add weight, S
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -52,6 +52,15 @@ def scale(axis: Any, limits: tuple[float, float], log: bool = False, whole: bool
         range=[math.log10(limit) for limit in limits] if log else list(limits),
         tickmode="array", tickvals=values, ticktext=tick_text(values),
     )  # fmt: skip
+
+
+def spread(places: Mapping[float, float], gap: float) -> dict[float, float]:
+    """The places, lowest first, each moved up until it is at least `gap` above the one below it."""
+    spaced, floor = {}, -math.inf
+    for number in sorted(places, key=lambda key: (places[key], -key)):
+        spaced[number] = max(places[number], floor)
+        floor = spaced[number] + gap
+    return spaced
 
 
 def empty(sentence: str, look: Theme) -> go.Figure:
