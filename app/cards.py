@@ -39,7 +39,10 @@ def card(info: Mapping[str, Any] | None, error: str | None, name: str) -> Card:
         words = f"sample, {words}"
     if state == "running" and info["kind"] == "distil":
         total = info["config"]["rounds"]
-        words = f"{words}, round {min(info['rounds_done'] + 1, total)} of {total}"
+        place = f"round {min(info['rounds_done'] + 1, total)} of {total}"
+        words = f"{words}, {'polish' if narration.polishing(info) else place}"
+    if info["kind"] == "distil":
+        words = f"{info['method']}, {words}"
     explorable = state == "finished" and info["kind"] == "distil"
     button = BUTTONS[state] if state != "finished" or explorable else "See its training"
     return Card(info["title"], words, narration.card(info), button, "explore" if explorable else "distil")

@@ -18,13 +18,19 @@ LIMIT = 120
 
 
 def flags(config: DistilConfig) -> list[str]:
-    """The command line's flags for what differs from the data set's recipe: `run --dataset digits --rounds 5 ...`."""
+    """The command line's flags for what differs from the recipe of data set and method: `--dataset digits ...`."""
     given = config.model_dump()
-    recipe = DistilConfig.create(dataset=config.dataset, teacher=config.teacher).model_dump()
-    always = ("dataset", "teacher", "student", "rounds", "seed")
+    recipe = DistilConfig.create(dataset=config.dataset, teacher=config.teacher, method=config.method).model_dump()
+    always = ("dataset", "teacher", "student", "rounds", "seed", "method")
     names = [*always, *(name for name in given if name not in always and given[name] != recipe.get(name))]
-    pairs = ((f"--{name.replace('_', '-')}", str(given[name])) for name in names if given[name] is not None)
-    return [part for pair in pairs for part in pair]
+    return [part for name in names if given[name] is not None for part in _flag(name, given[name])]
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    option = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{option}" if value else f"--no-{option}"]
+    return [f"--{option}", str(value)]
 
 
 def estimate(config: DistilConfig) -> dict[str, Any]:

@@ -12,21 +12,28 @@ import ui
 from estimate import estimates, flags
 
 from bdistil import teachers, wording
-from bdistil.config import DistilConfig, TeachConfig
+from bdistil.config import METHOD, DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, info, is_here
 from bdistil.errors import UserError
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
-from bdistil.students.catalogue import COMPOSITIONS, names
+from bdistil.students.catalogue import names
 from bdistil.teachers.catalogue import ARCHITECTURES
 
 MOST_ROUNDS = 12
 PRICES = "student-prices"
-LOSSES, DIVERGENCES = ("ensemble", "student"), ("kl", "squared")
+LOSSES = {"ensemble": "against the teacher, together", "student": "each on its own"}
+DIVERGENCES = {"kl": "Kullback-Leibler", "squared": "squared error"}
+HEADS = {"student": "each gives its own answer", "prefix": "each gives the answer of all so far"}
 COMPOSES = {
     "alone": "reads the inputs only",
     "add": "adds the student before it, level by level",
     "concat": "reads the student before it, level by level",
+    "concat-all": "reads all students before it, level by level",
+}
+DOES = {
+    "b-distil+polish": "students are trained on together; the best frontier",
+    "b-distil": "finished students never change; can be extended",
 }
 NO_TORCH = "Install it with the command below and reload; finished runs open without it."
 
@@ -95,12 +102,13 @@ def _options() -> dict[str, Any]:
         )
     else:
         teacher = st.selectbox("Teacher", [], placeholder="None yet: train one below", disabled=True)
-    recipe = DistilConfig.create(dataset=dataset, teacher=teacher or "none yet")
+    method = ui.select("Method", {name: f"{name}: {DOES[name]}" for name in DOES}, "method", METHOD)
+    recipe = DistilConfig.create(dataset=dataset, teacher=teacher or "none yet", method=method)
     student = ui.select("Student", _student_labels(dataset, teacher), f"student-{dataset}", recipe.student)
     rounds = st.slider(
         "Rounds", 1, MOST_ROUNDS, recipe.rounds, key=f"rounds-{dataset}", help="Each round adds one student."
     )
-    given = {"dataset": dataset, "teacher": teacher, "student": student, "rounds": rounds}
+    given = {"dataset": dataset, "teacher": teacher, "method": method, "student": student, "rounds": rounds}
     with st.expander("More: composition, objective, training, seed"):
         return given | _more(recipe)
 
@@ -119,39 +127,58 @@ def _student_labels(dataset: str, teacher: str | None) -> dict[str, str]:
 
 def _more(recipe: DistilConfig) -> dict[str, Any]:
     """The options that most runs leave as the recipe has them. Limits are those of `DistilConfig`."""
-    end = recipe.dataset
-
-    def number(name: str, label: str, step: float, help: str | None = None) -> float:
-        value = getattr(recipe, name)
-        return st.number_input(label, value=value, step=step, key=f"{name}-{end}", help=help, format=None)
-
-    given: dict[str, Any] = {}
     left, right = st.columns(2)
     with left:
-        given["composition"] = st.selectbox(
-            "Composition", COMPOSITIONS, COMPOSITIONS.index(recipe.composition), key=f"composition-{end}",
-            format_func=lambda name: f"{name}: {COMPOSES[name]}",
-        )  # fmt: skip
-        given["loss"] = st.selectbox(
-            "Loss", LOSSES, LOSSES.index(recipe.loss), key=f"loss-{end}",
-            format_func={"ensemble": "ensemble: against the teacher, together", "student": "student: on its own"}.get,
-        )  # fmt: skip
-        given["divergence"] = st.selectbox(
-            "Divergence", DIVERGENCES, DIVERGENCES.index(recipe.divergence), key=f"divergence-{end}",
-            format_func={"kl": "Kullback-Leibler", "squared": "squared error"}.get,
-        )  # fmt: skip
-        given["temperature"] = number("temperature", "Temperature", 0.5)
-        given["label_share"] = number("label_share", "Share of the labels in the loss", 0.1, "0: the teacher alone")
+        given = _objective(recipe)
     with right:
-        given["barrier"] = number("barrier", "Barrier", 0.1, "How strongly a student is pulled to correct the ensemble")
-        given["epochs"] = number("epochs", "Epochs a round", 1)
-        given["learning_rate"] = st.number_input(
-            "Learning rate", value=recipe.learning_rate, step=0.001, format="%.4f", key=f"learning_rate-{end}"
-        )
-        given["seed"] = number("seed", "Seed", 1)
-        given["threads"] = st.number_input(
-            "Threads", value=None, step=1, placeholder="all cores but one", key=f"threads-{end}"
-        )
+        return given | _training_options(recipe)
+
+
+def _number(recipe: DistilConfig, name: str, label: str, step: float, help: str | None = None, **options: Any) -> float:
+    value = getattr(recipe, name)
+    return st.number_input(label, value=value, step=step, key=_key(recipe, name), help=help, **options)
+
+
+def _choice(recipe: DistilConfig, name: str, label: str, choices: dict[str, str]) -> str:
+    """A list of values, worded `value: what it does`."""
+    values = list(choices)
+    return st.selectbox(
+        label, values, values.index(getattr(recipe, name)), key=_key(recipe, name),
+        format_func=lambda value: f"{value}: {choices[value]}",
+    )  # fmt: skip
+
+
+def _key(recipe: DistilConfig, name: str) -> str:
+    """An option of each data set and method is a widget of its own, so that it starts from its own recipe."""
+    return f"{name}-{recipe.dataset}-{recipe.method}"
+
+
+def _objective(recipe: DistilConfig) -> dict[str, Any]:
+    return {
+        "composition": _choice(recipe, "composition", "Composition", COMPOSES),
+        "head": _choice(recipe, "head", "Output layers", HEADS),
+        "loss": _choice(recipe, "loss", "Loss", LOSSES),
+        "divergence": _choice(recipe, "divergence", "Divergence", DIVERGENCES),
+        "temperature": _number(recipe, "temperature", "Temperature", 0.5),
+        "label_share": _number(recipe, "label_share", "Share of the labels in the loss", 0.1, "0: the teacher alone"),
+    }
+
+
+def _training_options(recipe: DistilConfig) -> dict[str, Any]:
+    given = {
+        "epochs": _number(recipe, "epochs", "Epochs a round", 1),
+        "barrier": _number(recipe, "barrier", "Barrier", 0.1, "How strongly a student is pulled to correct the others"),
+        "learning_rate": _number(recipe, "learning_rate", "Learning rate", 0.001, format="%.4f"),
+        "seed": _number(recipe, "seed", "Seed", 1),
+        "threads": _number(recipe, "threads", "Threads", 1, placeholder="all cores but one"),
+        "certified": st.toggle(
+            "Correct students that miss the weak learning condition", recipe.certified, key=_key(recipe, "certified")
+        ),
+    }
+    if given["certified"]:
+        given["retries"] = _number(recipe, "retries", "Retries before the next rung", 1)
+    if recipe.polished:
+        given["polish_epochs"] = _number(recipe, "polish_epochs", "Epochs of the polish", 1)
     return given
 
 
@@ -210,7 +237,7 @@ def _learn(config: DistilConfig, found: dict[str, Any]) -> bool:
 def _rows(config: DistilConfig, found: dict[str, Any]) -> None:
     """A sentence and four rows; dashes keep their place while the estimate is being made."""
     students = narration.capital(wording.count_students(config.rounds))
-    sentence = f"{students}, one a round."
+    sentence = f"{students}, one a round{', then a polish of all' if config.polished else ''}."
     if found:
         each = next(row["macs"] for row in found["students"] if row["student"] == config.student)
         ratio = found["macs_ratio"]

@@ -1,26 +1,13 @@
-"""A run's states and events in words: cards, the notes of Explore, the title and line of Distil, "What happened".
+"""A run's states in words: cards, the notes of Explore, the title, line and notices of Distil.
 
-Pure functions of what the run store gives: `info` (run.json with its true state), heartbeats, events. Numbers are
-worded by `bdistil.wording`.
+Pure functions of what the run store gives: `info` (run.json with its true state) and heartbeats. Events are worded by
+`happened`, numbers by `bdistil.wording`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, tzinfo
+from collections.abc import Mapping
 from typing import Any
 
-from bdistil.wording import (
-    NO_BREAK,
-    count_students,
-    duration,
-    listing,
-    macs,
-    missing,
-    number_word,
-    percent,
-    share,
-    signed,
-    students,
-)
+from bdistil.wording import count_students, duration, macs, missing, number_word, percent, share, students
 
 WAITING = "Waiting: another run is training."
 FIRST_MODEL = "the first usable model appears when round 1 ends"
@@ -61,7 +48,15 @@ def card(info: Info) -> str:
         return f"Stopped after {number_word(done)} of {count_students(info['config']['rounds'])}."
     if not info["points"]:
         return f"{capital(FIRST_MODEL)}."
+    if polishing(info):
+        return f"{capital(count_students(done))}, polished together now: {reached(info['points'][-1])} so far."
     return f"{capital(count_students(done))} so far: {reached(info['points'][-1])}."
+
+
+def polishing(info: Info) -> bool:
+    """Whether all rounds of a run have ended and its polish is what goes on, or was interrupted."""
+    polished = info.get("method") == "b-distil+polish" and info["rounds_done"] >= info["config"]["rounds"]
+    return polished and info["state"] not in ("finished", "queued") and info["phase"] not in ("teacher", "report")
 
 
 def _finished_card(info: Info) -> str:
@@ -78,6 +73,10 @@ def _finished_card(info: Info) -> str:
 def explore_note(info: Info, current: int | None = None) -> str | None:
     """What Explore says while a run is not finished; `current` is the round in training. None for a finished run."""
     total, done = info["config"]["rounds"], info["rounds_done"]
+    if polishing(info) and info["state"] == "running":
+        return f"The {count_students(done)} are polished together; these points are as the rounds left them."
+    if polishing(info) and info["state"] == "stopped":
+        return f"Stopped in the polish; {_as_they_stood(done)}."
     if info["state"] == "running" and info["phase"] != "rounds":
         return STARTING if not done else "The last figures are worked out."
     if info["state"] == "running":
@@ -98,6 +97,12 @@ def title(info: Info, beat: Info | None = None) -> str:
         return _teacher_title(info, beat or {})
     total, done, state = info["config"]["rounds"], info["rounds_done"], info["state"]
     current = min(total, max((beat or {}).get("round") or 0, done + 1))
+    if polishing(info):
+        return {
+            "running": f"{capital(count_students(done))} {'is' if done == 1 else 'are'} polished together",
+            "stopped": "Stopped in the polish",
+            "failed": "The polish failed",
+        }[state]
     if state == "running" and info["phase"] != "rounds":
         return "The last figures are worked out" if info["phase"] == "report" else "The run is getting ready"
     return {
@@ -127,6 +132,8 @@ def progress(info: Info, beat: Info | None) -> str:
     """
     done, teach = info["rounds_done"], info["kind"] == "teach"
     usable = f"{done} {'model' if done == 1 else 'models'} can be used already" if done else FIRST_MODEL
+    if not teach and polishing(info):
+        usable += ", as the rounds left them"
     if not beat or not beat.get("epoch"):
         return "The data are being read." if teach else f"{usable}." if done else STARTING
     where, left = f"Epoch {beat['epoch']} of {beat['epochs']}", beat.get("seconds_left")
@@ -137,7 +144,7 @@ def progress(info: Info, beat: Info | None) -> str:
     if not beat.get("round"):
         return f"{where}. {capital('; '.join(ends))}."
     attempt = beat.get("attempt") or 1
-    composition = "alone" if beat["round"] == 1 else info["config"]["composition"]
+    composition = "alone" if beat["round"] == 1 else beat.get("composition") or info["config"]["composition"]
     try_ = f"{ORDINALS.get(attempt, f'{attempt}th')} attempt"
     return f"{where}, {try_}, composition {composition}. {capital('; '.join(ends))}."
 
@@ -149,9 +156,13 @@ def stopped_notice(info: Info, beat: Info | None) -> tuple[str, str]:
         safe = "The epochs so far are kept."
     elif done == 0:
         safe = "No student is finished yet."
+    elif polishing(info):
+        safe = f"{capital(_as_they_stood(done))}."
     else:
         safe = f"{capital(count_students(done))} {'is' if done == 1 else 'are'} finished and usable."
     place = f" of round {beat['round']}" if beat.get("round") else ""
+    if info["kind"] == "distil" and polishing(info):
+        place = " of the polish"
     epoch = f"repeats epoch {beat['epoch']}{place} from its start" if beat.get("epoch") else "goes on where it stopped"
     product = "teacher" if info["kind"] == "teach" else "ensemble"
     resuming = f"Resuming {epoch}, and gives the same {product} as an uninterrupted run."
@@ -163,83 +174,12 @@ def failed_notice(info: Info) -> tuple[str, str]:
     done = info["rounds_done"]
     safe = {0: "Nothing finished was lost.", 1: "Round 1 is safe.", 2: "Rounds 1 and 2 are safe."}
     rest = safe.get(done, f"Rounds 1 to {done} are safe.")
+    if info.get("kind") == "distil" and polishing(info):
+        rest = f"{capital(_as_they_stood(done))}."
     what, _, advice = (info["error"] or "It ended with an error.").partition(". ")
     advice = advice or "Resuming tries it again."
     return f"{what.rstrip('.')}.", advice if "safe" in advice else f"{advice} {rest}"
 
 
-def happened(events: Iterable[Info], classes: Sequence[str] = (), zone: tzinfo | None = None) -> list[tuple[str, str]]:
-    """(time, sentence) for each event worth telling, newest first; times are HH:MM in `zone`, default here."""
-    told, before = [], None
-    for event in events:
-        sentence = _sentence(event, before, classes)
-        if event["kind"] == "round_finished":
-            before = event["point"]["accuracy"]
-        if sentence:
-            told.append((f"{datetime.fromisoformat(event['time']).astimezone(zone):%H:%M}", sentence))
-    return told[::-1]
-
-
-def _sentence(event: Info, before: float | None, classes: Sequence[str]) -> str | None:
-    """An event as a sentence, or None; `before` is the accuracy of the prefix before this round."""
-    kind = event["kind"]
-    if kind == "round_started":
-        return _round_started(event)
-    if kind == "round_finished":
-        return _round_finished(event["point"], before)
-    if kind == "attempt_finished":
-        return _correction(event, classes)
-    if kind == "started":
-        return "Training goes on where it stopped." if event["resumed"] else "Training starts."
-    if kind == "stopped":
-        place = f"round {event['round']}, " if event.get("round") else ""
-        return f"Stopped in {place}epoch {event['epoch']}." if event.get("epoch") else "Stopped."
-    if kind == "failed":
-        return f"Failed: {event['error']}"
-    if kind == "finished":
-        return f"Everything is done, after {duration(event['seconds'])}."
-    if kind == "teacher_finished":
-        return f"The teacher {event['teacher']} is ready: {percent(event['card']['accuracy'])} accuracy."
-    fixed = {"created": "The run was created.", "queued": WAITING}
-    return fixed.get(kind)
-
-
-def _round_started(event: Info) -> str:
-    number, earlier = event["round"], event["round"] - 1
-    if event["attempt"] > 1:
-        return f"Round {number}, attempt {event['attempt']}: trying again with barrier {event['barrier']:g}."
-    if number == 1:
-        return "Round 1 starts: student 1 learns from the teacher alone."
-    reads = {
-        "add": f"student {number} adds to the activations of student {earlier}",
-        "concat": f"student {number} reads the activations of student {earlier}",
-    }
-    return f"Round {number} starts: {reads.get(event['composition'], f'student {number} reads the inputs only')}."
-
-
-def _correction(event: Info, classes: Sequence[str]) -> str | None:
-    """On which classes a student corrects the ones before it; None for round 1, where every edge is 0."""
-    number, edges = event["round"], event.get("edges") or []
-    missed = [index for index, edge in enumerate(edges) if edge <= 0]
-    start = f"Student {number} corrects the ones before it on"
-    if number == 1 or not edges:
-        return None
-    if not missed:
-        return f"{start} every class."
-    if len(missed) == len(edges):
-        return f"{start} no class."
-    if len(missed) > 3 or len(classes) != len(edges):
-        return f"{start} {len(edges) - len(missed)} of {len(edges)} classes."
-    return f"{start} every class but {listing([classes[index] for index in missed])}."
-
-
-def _round_finished(point: Info, before: float | None) -> str:
-    words = reached(point).replace(f"{NO_BREAK}% at", f"{NO_BREAK}% accuracy at", 1)
-    start = f"Round {point['prefix']} is done: {words}"
-    if before is None:
-        return f"{start}."
-    change = 100 * (point["accuracy"] - before)
-    amount, fewer = signed(change).lstrip("+\u2212"), count_students(point["prefix"] - 1)
-    if float(amount) == 0:
-        return f"{start}, as accurate as {fewer}."
-    return f"{start}, {amount} points {'more' if change > 0 else 'less'} than {fewer}."
+def _as_they_stood(rounds: int) -> str:
+    return "round 1 is usable as it stood" if rounds == 1 else f"rounds 1 to {rounds} are usable as they stood"

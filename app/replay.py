@@ -4,6 +4,7 @@ Play, pause, step; nothing is trained.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from bdistil.runs import Run
 
 # A whole run plays in half a minute, a look twice a second.
 SECONDS, PACE = 30.0, 0.5
+ROUNDS = ("round_finished", "polish_finished")  # where "Next round" leads
 
 
 @dataclass
@@ -55,10 +57,10 @@ class Replay:
         self.position, self.since = self.count, None
         self._keep()
 
-    def step(self, events: list[dict[str, Any]], kind: str) -> None:
-        """Pauses after the next event of a kind: `epoch` or `round_finished`; at the end where there is none."""
+    def step(self, events: list[dict[str, Any]], kinds: Sequence[str]) -> None:
+        """Pauses after the next event of some kinds; at the end where there is none."""
         here = self.count
-        later = (place for place, event in enumerate(events, 1) if place > here and event["kind"] == kind)
+        later = (place for place, event in enumerate(events, 1) if place > here and event["kind"] in kinds)
         self.position, self.since = next(later, self.total), None
         self._keep()
 
@@ -76,7 +78,7 @@ class Replay:
                 st.button("Pause", key="replay-pause", on_click=self.pause, type="primary")
             else:
                 st.button("Play", key="replay-play", on_click=self.play, type="primary")
-            st.button("Next epoch", on_click=self.step, args=(events, "epoch"), disabled=self.count >= self.total)
-            last = all(event["kind"] != "round_finished" for event in events[self.count :])
-            st.button("Next round", on_click=self.step, args=(events, "round_finished"), disabled=last)
+            st.button("Next epoch", on_click=self.step, args=(events, ["epoch"]), disabled=self.count >= self.total)
+            last = all(event["kind"] not in ROUNDS for event in events[self.count :])
+            st.button("Next round", on_click=self.step, args=(events, ROUNDS), disabled=last)
             st.button("Leave the replay", on_click=self.leave)

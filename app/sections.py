@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 import theme
 import ui
+from pandas import DataFrame
 from plotly.graph_objects import Figure
 
 from bdistil import data, figures, markup, wording
@@ -57,11 +58,14 @@ def _growing(run: Run, points: int) -> None:
 
 def frontier(results: Results, axis: CostAxis) -> None:
     """The chart to scale, constant while the thumb moves; a click on a point moves the thumb there."""
-    st.header("The frontier, to scale", anchor=False)
-    ui.muted("Whiskers are 95 % intervals on the test split. Click a point to move the slider there.")
+    st.header(f"The frontier of {results.run['method']}, to scale", anchor=False)
+    caption = "Whiskers are 95 % intervals on the test split. Click a point to move the slider there."
+    if results.unpolished is not None:
+        caption += " Small and hollow: each prefix as its round ended, before the polish."
+    ui.muted(caption)
     key = f"frontier-{results.run['run']}-{axis.key}"
     run = results.run
-    figure = _figure(run["run"], run["created"], len(results.points), axis.key, theme.name(), results)
+    figure = _figure(run["run"], run["created"], len(results.points), run["state"], axis.key, theme.name(), results)
     st.plotly_chart(
         figure, key=key, theme=None, config=ui.CHART, on_select=lambda: ui.clicked(key), selection_mode="points",
         alt=f"Accuracy on the test split against cost: {wording.students(len(results.points))}, the teacher as a line",
@@ -71,12 +75,21 @@ def frontier(results: Results, axis: CostAxis) -> None:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _figure(run: str, created: str, points: int, cost: str, look: ThemeName, _results: Results) -> Figure:
-    # run, created and points are the cache's key only.
-    return figures.frontier(_results.points, _results.run["teacher"], cost=cost, theme=look)
+def _figure(run: str, created: str, points: int, state: str, cost: str, look: ThemeName, _results: Results) -> Figure:
+    # run, created, points and state are the cache's key only.
+    teacher = _results.run["teacher"]
+    return figures.frontier(_results.points, teacher, cost=cost, theme=look, unpolished=_results.unpolished)
 
 
 def _numbers(results: Results) -> None:
+    method = results.run["method"]
+    _table(results.points, f"The frontier of {method} as a table")
+    if results.unpolished is not None:
+        ui.muted("As each round ended, before the polish:")
+        _table(results.unpolished, f"The frontier of {method} before its polish as a table")
+
+
+def _table(points: DataFrame, label: str) -> None:
     columns = {
         "Students": ("prefix", str),
         "Accuracy": ("accuracy", lambda value: wording.percent(value, 2)),
@@ -92,11 +105,8 @@ def _numbers(results: Results) -> None:
         "Parameters": ("parameters", wording.quantity),
         "Weights": ("bytes", wording.size),
     }
-    rows = [
-        [known(row.get(column), words) for column, words in columns.values()]
-        for row in results.points.to_dict("records")
-    ]
-    ui.table(list(columns), rows, numeric=range(1, len(columns)), label="The frontier as a table")
+    rows = [[known(row.get(column), words) for column, words in columns.values()] for row in points.to_dict("records")]
+    ui.table(list(columns), rows, numeric=range(1, len(columns)), label=label)
 
 
 def known(value: Any, words: Any) -> str:

@@ -2,7 +2,8 @@
 
 `story(info, events)` is the run as its files say it is; `story_so_far(info, events)` makes the summary and the
 heartbeat of the moment as well, which is all that a replay needs. Pure functions of dictionaries: no Streamlit, no
-files, no torch. Words are made of it by `narration`.
+files, no torch. Words are made of it by `narration` and
+`happened`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Event = Mapping[str, Any]
+ATTEMPT = ("round", "attempt", "composition", "rung", "student", "seed", "barrier", "edge_min", "edges", "edges_before",
+           "certified", "kl_before", "kl_after", "correction_seconds", "seconds", "outcome")  # fmt: skip
 
 
 @dataclass
@@ -17,7 +20,9 @@ class Story:
     """A run at one moment.
 
     info, beat: summary and heartbeat as of that moment (beat None: nothing trains). events: those up to then.
-    points, records: a row a finished round. attempts: a row each, the unfinished one with outcome `training`.
+    points, records: a row a finished round; a polish replaces them, and `unpolished` keeps the points as they were.
+    attempts: a row each, the unfinished one with outcome `training`; `taken` where no attempt met the condition and
+    this one was the best. heads: a row for each student whose head was looked at after the polish.
     """
 
     info: dict[str, Any]
@@ -26,6 +31,8 @@ class Story:
     points: list[dict[str, Any]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    unpolished: list[dict[str, Any]] = field(default_factory=list)
+    heads: list[dict[str, Any]] = field(default_factory=list)
     told: int = 0
 
     @property
@@ -45,6 +52,9 @@ def story(info: Mapping[str, Any], events: Sequence[Event], beat: Mapping[str, A
     told = Story(dict(info), beat, events)
     for event in events:
         _fold(told, event)
+    training = told.attempts[-1] if told.attempts else {}
+    if beat and training.get("outcome") == "training" and training["round"] == beat.get("round"):
+        told.beat = {**beat, "composition": training["composition"]}
     return told
 
 
@@ -61,9 +71,17 @@ def _fold(told: Story, event: Event) -> None:
     """Takes one event into the rows. A resumed run may tell an epoch or a round twice: the later one counts."""
     kind = event["kind"]
     if kind == "round_started":
-        _put(told.attempts, {**_attempt(event), "edge_min": None, "outcome": "training"})
+        _put(told.attempts, {**_attempt(event), "outcome": "training"})
     elif kind == "attempt_finished":
-        _put(told.attempts, {**_attempt(event), "edge_min": event["edge_min"], "outcome": event["outcome"]})
+        _put(told.attempts, _attempt(event))
+    elif kind == "round_uncertified":
+        for row in told.attempts:
+            row["taken"] = row.get("taken") or (row["round"], row["attempt"]) == (event["round"], event["attempt"])
+    elif kind == "head_corrected":
+        told.heads = [row for row in told.heads if row["round"] < event["round"]] + [dict(event)]
+    elif kind == "polish_finished":
+        told.unpolished = told.unpolished or told.points
+        told.records, told.points = ([row[name] for row in event["rounds"]] for name in ("record", "point"))
     elif kind == "round_finished":
         told.records = [row for row in told.records if row["round"] < event["round"]] + [event["record"]]
         told.points = [row for row in told.points if row["prefix"] < event["round"]] + [event["point"]]
@@ -71,7 +89,8 @@ def _fold(told: Story, event: Event) -> None:
 
 
 def _attempt(event: Event) -> dict[str, Any]:
-    return {key: event[key] for key in ("round", "attempt", "composition", "barrier")}
+    """What an event tells of an attempt; runs of the first version know neither rungs nor corrections."""
+    return {key: event[key] for key in ATTEMPT if key in event}
 
 
 def _put(attempts: list[dict[str, Any]], row: dict[str, Any]) -> None:
@@ -88,8 +107,13 @@ def _relive(told: Story, event: Event) -> None:
         told.info["state"] = "running"
     elif kind == "phase":
         told.info["phase"] = event["phase"]
+        if event["phase"] == "polish":
+            epochs = told.info["config"].get("polish_epochs")
+            told.beat = {"phase": "polish", "round": None, "epoch": 1, "epochs": epochs, "fraction": 0.0}
     elif kind == "round_started":
         told.beat = {**_attempt(event), "epoch": 1, "epochs": event["epochs"], "fraction": 0.0}
+    elif kind == "polish_finished":
+        told.beat = None
     elif kind == "round_finished":
         told.beat = {"round": event["round"] + 1, "fraction": 0.0}
     elif kind == "epoch":

@@ -124,11 +124,11 @@ def results(run: Run) -> Results:
     Raises UserError if they cannot be read.
     """
     info = run.info()
-    return _load(str(run.path), info["created"], info["state"], len(run.round_folders()))
+    return _load(str(run.path), info["created"], info["state"], str(run.round_folders()[-1:]))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _load(path: str, created: str, state: str, rounds: int) -> Results:
+def _load(path: str, created: str, state: str, newest_round: str) -> Results:
     # All but the path are the cache's key only.
     return load(open_run(Path(path)))
 
@@ -234,9 +234,9 @@ def _end(what: str, advice: str, button: str, page: str, **asked: str) -> None:
 
 
 def run_label(runs: Mapping[str, RunSummary], name: str) -> str:
-    """A run in the picker: title and teacher; when it was made, if titles are alike."""
+    """A run in the picker: title, method and teacher; when it was made, if titles are alike."""
     info = runs[name].info
-    parts = [info["title"]]
+    parts = [info["title"], info["method"]]
     if (info.get("teacher") or {}).get("accuracy") is not None:
         parts.append(f"teacher {wording.percent(info['teacher']['accuracy'])}")
     if runs[name].sample:

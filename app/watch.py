@@ -1,11 +1,10 @@
 """A run being watched on Distil: state, instrument, charts and log; live each second, at rest, or replayed.
 
-One `Story` feeds everything. The moving part (title, line, bar, instrument) is a fragment that ticks; the charts, the
-attempts and the log are drawn outside it, and only when the story has taken a step worth drawing: nothing flickers.
+One `Story` feeds everything. The moving part (title, line, bar, instrument) is a fragment that ticks; the search and
+the log are drawn outside it, and only when the story has taken a step worth drawing: nothing flickers.
 A replay shows the story of the run's first events: nothing is trained.
 """
 
-from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -13,17 +12,17 @@ import narration
 import streamlit as st
 import theme
 import ui
+from happened import happened
 from operating_point import operating_point, payload
 from replay import PACE, Replay
+from search import LIVE, search
 from story import Story, story, story_so_far
 
 from bdistil import figures, wording
 from bdistil.errors import UserError
 from bdistil.runs import Run
+from bdistil.runs.extend import MOST, extend_run, refusal
 from bdistil.runs.launch import start_worker
-
-LIVE = ("queued", "running")
-OUTCOMES = {"kept": "✓ kept", "corrected": "✓ corrected", "edge": "✕ edge"}
 
 
 def watch(run: Run) -> None:
@@ -35,7 +34,7 @@ def watch(run: Run) -> None:
     ticking = replay.playing if replay else shown.info["state"] in LIVE
     _status(run, shown.signature, every=(PACE if replay else 1.0) if ticking else None)
     if shown.info["kind"] == "distil":
-        _rounds(shown)
+        search(shown)
     else:
         _epochs(shown)
     _log(shown, replay)
@@ -112,6 +111,31 @@ def _finished(run: Run, info: dict[str, Any]) -> None:
             ui.go("distil", dataset=info["config"]["dataset"], teacher=info["teacher_name"])
         total = len(run.events()[0])
         st.button("Replay the training", on_click=Replay.begin, args=(run.id, total))
+    if info["kind"] == "distil":
+        with st.expander("Add rounds"):
+            _more_rounds(run, info)
+
+
+def _more_rounds(run: Run, info: dict[str, Any]) -> None:
+    """Further students for a finished ensemble: what one more costs, how many, and the start; or why not."""
+    reason = refusal(run) or (None if ui.has_torch() else "Training needs PyTorch, which is not installed here.")
+    if reason:
+        ui.muted(reason)
+        return
+    (*_, last), points = run.rounds(), info["points"]
+    macs = points[-1]["macs"] - (points[-2]["macs"] if len(points) > 1 else 0)
+    cost = f"{wording.macs(macs)} MACs more and took {wording.duration(last['record']['seconds'])} to train"
+    stay = "Its student stays" if len(points) == 1 else f"Its {wording.count_students(len(points))} stay"
+    ui.muted(f"{stay} as trained, whatever is added. The last one costs {cost}.")
+    added = st.number_input("Students to add", 1, MOST - len(points), min(2, MOST - len(points)), key="added")
+    if st.button("Start"):
+        try:
+            longer = extend_run(run, added)
+            start_worker(longer)
+        except UserError as error:
+            with ui.notice(str(error), key="refused"):
+                return
+        ui.go("distil", run=longer.id)
 
 
 def _interrupted(run: Run, now: Story) -> None:
@@ -157,49 +181,6 @@ def _instrument(now: Story) -> None:
     operating_point(data, key=f"watch-{info['run']}")
 
 
-def _rounds(now: Story) -> None:
-    """Edges and attempts, then losses; the charts come with the first round, or when the run rests."""
-    if not now.attempts:
-        return
-    resting = now.info["state"] not in LIVE
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        if now.records:
-            _edges(now)
-        else:
-            st.header("How each round learned", anchor=False)
-            ui.muted("The charts appear when round 1 ends.")
-    with right:
-        st.header("Attempts", anchor=False)
-        head = ("Round", "Composition", "Barrier", "Smallest edge", "Outcome")
-        ui.table(head, [_attempt(row, resting) for row in now.attempts], numeric=(2, 3), label="Attempts")
-    if now.records:
-        _losses(now)
-
-
-def _edges(now: Story) -> None:
-    st.header("Does each student correct the ones before it?", anchor=False)
-    ui.muted("Above zero, the student corrects the ensemble on that class. Crosses lie below.")
-    classes = now.info["dataset"]["classes"]
-    figure = figures.edges(now.records, theme=theme.name(), rounds=now.info["config"]["rounds"], classes=classes)
-    ui.chart(figure, "edges", f"Edge of each student by class, {len(now.records)} rounds")
-    with st.expander("The edges as a table"):
-        rows = [(row["round"], *(wording.signed(edge, 4) for edge in row["edges"])) for row in now.records]
-        ui.table(("Round", *classes), rows, numeric=range(1, 1 + len(classes)), label="Edges by round and class")
-
-
-def _losses(now: Story) -> None:
-    st.header("How each round learned", anchor=False)
-    figure = figures.losses(now.events, theme=theme.name(), rounds=now.info["config"]["rounds"])
-    ui.chart(figure, "losses", "Distillation loss by epoch, a line a round")
-    with st.expander("The losses as a table"):
-        lines = figures.losses_record(now.events)
-        longest = max(len(line.epochs) for line in lines)
-        rows = [(line.round, *(wording.decimal(loss, 4) for loss in line.losses)) for line in lines]
-        head = ("Round", *(f"Epoch {epoch}" for epoch in range(1, longest + 1)))
-        ui.table(head, rows, numeric=range(1, longest + 1), label="Loss by round and epoch")
-
-
 def _epochs(now: Story) -> None:
     """A teacher's training: accuracy on the validation split by epoch."""
     st.header("How the teacher learns", anchor=False)
@@ -213,16 +194,10 @@ def _epochs(now: Story) -> None:
         ui.table(("Epoch", "Loss", "Accuracy on validation"), rows, numeric=(1, 2), label="The teacher’s epochs")
 
 
-def _attempt(row: dict[str, Any], resting: bool) -> Sequence[str]:
-    edge = row["edge_min"]
-    outcome = "interrupted" if resting and row["outcome"] == "training" else row["outcome"]
-    words = "–" if edge is None else wording.signed(edge, 3)
-    return row["round"], row["composition"], f"{row['barrier']:g}", words, OUTCOMES.get(outcome, outcome)
-
-
 def _log(now: Story, replay: Replay | None) -> None:
     """What happened, in sentences, newest first; the newest is announced to screen readers once."""
-    lines = narration.happened(now.events, (now.info["dataset"] or {}).get("classes") or ())
+    classes = (now.info["dataset"] or {}).get("classes") or ()
+    lines = happened(now.events, classes, polished=now.info["method"] == "b-distil+polish")
     st.header("What happened", anchor=False)
     items = "".join(f"<li><time>{escape(time)}</time><span>{escape(text)}</span></li>" for time, text in lines)
     st.html(f'<ol class="log">{items}</ol>')

@@ -80,41 +80,51 @@ def run(
     student: Annotated[Text, typer.Option(help="A student's name.")] = None,
     rounds: Annotated[Text, typer.Option(help="How many students.")] = None,
     seed: Seed = None,
-    method: Annotated[Text, typer.Option(help="b-distil.")] = None,
-    composition: Annotated[Text, typer.Option(help="alone, add or concat.")] = None,
+    method: Annotated[Text, typer.Option(help="b-distil+polish (the default) or b-distil.")] = None,
+    composition: Annotated[Text, typer.Option(help="alone, add, concat or concat-all.")] = None,
+    head: Annotated[Text, typer.Option(help="student or prefix: what a student's output layer gives.")] = None,
     loss: Annotated[Text, typer.Option(help="ensemble or student.")] = None,
     divergence: Annotated[Text, typer.Option(help="kl or squared.")] = None,
     temperature: Annotated[Text, typer.Option(help="Temperature τ of kl.")] = None,
     label_share: Annotated[Text, typer.Option(help="Share of cross-entropy with the labels.")] = None,
     barrier: Annotated[Text, typer.Option(help="1/γ, the weight of the log barrier.")] = None,
+    certified: Annotated[
+        bool | None,
+        typer.Option("--certified/--no-certified", help="Correct students that miss the weak learning condition."),
+    ] = None,
+    retries: Annotated[Text, typer.Option(help="Further attempts on a rung of the search.")] = None,
     epochs: Epochs = None,
+    polish_epochs: Annotated[Text, typer.Option(help="Epochs of the last training of all students together.")] = None,
     learning_rate: Rate = None,
     weight_decay: Annotated[Text, typer.Option(help="Weight decay of matrices and kernels.")] = None,
     batch_size: Annotated[Text, typer.Option(help="Examples per batch.")] = None,
     views: Annotated[Text, typer.Option(help="Views of each training input, itself included.")] = None,
     threads: Threads = None,
+    extend: Annotated[Text, typer.Option(help="A finished b-distil run; --rounds more students are added.")] = None,
     config: Annotated[Path | None, typer.Option(help="A JSON file: the `config` of `show RUN --json`.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Distil a teacher into students, round by round; prints the run's id last."""
-    from bdistil.runs import create_run
+    from bdistil.runs import create_run, open_run
+    from bdistil.runs.extend import extend_run, extended
 
     given = dict(
         dataset=dataset, teacher=teacher, student=student, rounds=rounds, seed=seed, method=method,
-        composition=composition, loss=loss, divergence=divergence, temperature=temperature, label_share=label_share,
-        barrier=barrier, epochs=epochs, learning_rate=learning_rate, weight_decay=weight_decay, batch_size=batch_size,
+        composition=composition, head=head, loss=loss, divergence=divergence, temperature=temperature,
+        label_share=label_share, barrier=barrier, certified=certified, retries=retries, epochs=epochs,
+        polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay, batch_size=batch_size,
         views=views, threads=threads,
     )  # fmt: skip
-    chosen = _distil_config(given, config)
+    parent = open_run(Path(extend)) if extend else None
+    added = _added_rounds(parent, given, config) if parent else None
     if dry_run:
-        from bdistil.estimate import describe, estimate
-
-        expected = estimate(chosen)
-        print(json.dumps(expected) if as_json else describe(expected))
+        chosen = extended(parent, added, threads) if parent else _distil_config(given, config)
+        _print_price(chosen, parent.info()["rounds_done"] if parent else 0, as_json)
         return
-    print(_follow(create_run(chosen), quiet)["run"])
+    made = extend_run(parent, added, threads) if parent else create_run(_distil_config(given, config))
+    print(_follow(made, quiet)["run"])
 
 
 @app.command()
@@ -152,7 +162,8 @@ def list_(as_json: Json = False) -> None:
         print(json.dumps(listing(summaries)))
         return
     for summary in summaries:
-        told = f"{summary.info['state']:9} {summary.info['title']}" if summary.info else summary.error
+        info = summary.info
+        told = f"{info['state']:9} {info['method'] or 'teacher':16} {info['title']}" if info else summary.error
         print(f"{summary.id:44} {told}")
 
 
@@ -167,11 +178,21 @@ def show(run: str, as_json: Json = False) -> None:
         print(json.dumps(document))
         return
     print(f"{document['run']}: {document['state']}{': ' + document['error'] if document['error'] else ''}")
+    if document["method"]:
+        print(f"method {document['method']}, {_certified(document['rounds'])}")
     if document["teacher_name"]:
         print(f"teacher {document['teacher_name']}")
     for row in document["frontier"]:
         share = f"{100 * row['macs_ratio']:.1f} % of the teacher" if row["macs_ratio"] is not None else ""
         print(f"{row['prefix']:3} {100 * row['accuracy']:6.2f} %  {row['macs'] / 1e6:8.3f} M MACs  {share}")
+
+
+def _certified(rounds: list[dict[str, Any]]) -> str:
+    """How many rounds meet the weak learning condition: `all 6 rounds certified`."""
+    met = sum(record["certified"] for record in rounds)
+    if not rounds:
+        return "no round has ended yet"
+    return f"all {met} rounds certified" if met == len(rounds) > 1 else f"{met} of {len(rounds)} rounds certified"
 
 
 @app.command("app")
@@ -185,6 +206,30 @@ def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the d
             raise UserError(f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}.")
     main_file = Path(__file__).parents[1] / "app" / "main.py"
     sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), "--server.port", str(port)]))
+
+
+def _print_price(config: Any, done: int, as_json: bool) -> None:
+    from bdistil.estimate import describe, estimate
+
+    expected = estimate(config, done)
+    print(json.dumps(expected) if as_json else describe(expected))
+
+
+def _added_rounds(parent: Any, given: dict[str, Any], file: Path | None) -> str:
+    """How many rounds to add. Raises UserError where an option would train them otherwise than the parent's; threads
+    are the machine's business and may differ."""
+    from bdistil.runs.extend import differing
+
+    if file:
+        raise UserError("A longer run is configured as the one that it extends: leave --config out.")
+    options = {name: value for name, value in given.items() if name not in ("rounds", "threads") and value is not None}
+    other = differing(parent, options)
+    if other:
+        told = f"{other[0].replace('_', ' ')} {other[1]}"
+        raise UserError(f"{parent.id} was trained with {told}, and so are its further rounds: leave that option out.")
+    if given["rounds"] is None:
+        raise UserError("Say how many students to add, for example: --rounds 2.")
+    return given["rounds"]
 
 
 def _distil_config(given: dict[str, Any], file: Path | None) -> Any:

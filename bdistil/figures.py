@@ -1,8 +1,8 @@
 """Charts: rows -> a small typed record -> a Plotly figure. No Streamlit, no torch, no files.
 
 One public function a chart; each takes the theme's name; their common look is in chart.py, the guarantee's charts in
-guarantee_figures.py. Records hold what is drawn, in the axes' units; the figure half
-does no arithmetic. SVG traces only. Where there is nothing to draw yet, the figure says so in a sentence.
+guarantee_figures.py. Records hold what is drawn, in the axes' units; the figure half does no arithmetic. SVG traces
+only. Where there is nothing to draw yet, the figure says so in a sentence.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bdistil.palette import Theme, ThemeName
 from bdistil.results.costs import AXES
 
 MOST_WHISKERS = 12
+POLISH = math.inf  # after all rounds
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,16 @@ class FrontierRecord:
     log: bool
     x_range: tuple[float, float]
     y_range: tuple[float, float]
+    unpolished: tuple[tuple[int, float, float, str], ...]  # prefix, cost, accuracy, hover
 
 
-def frontier_record(points: pd.DataFrame, teacher: Mapping[str, Any], cost: str) -> FrontierRecord | None:
+def frontier_record(
+    points: pd.DataFrame, teacher: Mapping[str, Any], cost: str, unpolished: pd.DataFrame | None = None
+) -> FrontierRecord | None:
     """What the frontier chart draws, or None where no prefix has a cost on this axis.
 
     points: the rows of `bdistil.results.frontier`. teacher: its card, accuracy in [0, 1], costs or None. cost: a key
-    of `AXES`.
+    of `AXES`. unpolished: rows of the prefixes as each round ended, where a polish followed.
     """
     axis = AXES[cost]
     if points.empty or axis.column not in points or points[axis.column].isna().all():
@@ -55,8 +59,10 @@ def frontier_record(points: pd.DataFrame, teacher: Mapping[str, Any], cost: str)
     lows, highs = (tuple(100 * row[name] for row in rows) for name in ("accuracy_low", "accuracy_high"))
     whole, accuracy = axis.of_teacher(teacher), 100 * teacher["accuracy"]
     teacher_cost = None if whole is None else whole / axis.unit
-    reach = costs if teacher_cost is None else (*costs, teacher_cost)
-    margin = 0.06 * (max(highs + (accuracy,)) - min(lows + (accuracy,)) or 1.0)
+    earlier = [] if unpolished is None else unpolished[unpolished[axis.column].notna()].to_dict("records")
+    reach = (*costs, *(row[axis.column] / axis.unit for row in earlier), *filter(None, [teacher_cost]))
+    heights = (*lows, *highs, accuracy, *(100 * row["accuracy"] for row in earlier))
+    margin = 0.06 * (max(heights) - min(heights) or 1.0)
     spread = max(max(reach) / min(reach), 1.05) ** 0.06
     lines = [f"accuracy {wording.percent(teacher['accuracy'])}"] + ([] if whole is None else [axis.text(whole)])
     return FrontierRecord(
@@ -72,23 +78,41 @@ def frontier_record(points: pd.DataFrame, teacher: Mapping[str, Any], cost: str)
         title=axis.title,
         log=axis.log,
         x_range=(min(reach) / spread, max(reach) * spread) if axis.log else (0.0, max(reach) * 1.05),
-        y_range=(min(lows + (accuracy,)) - margin, max(highs + (accuracy,)) + margin),
+        y_range=(min(heights) - margin, max(heights) + margin),
+        unpolished=tuple(
+            (int(row["prefix"]), row[axis.column] / axis.unit, 100 * row["accuracy"], _as_it_ended(row))
+            for row in earlier
+        ),
     )
 
 
-def frontier(points: pd.DataFrame, teacher: Mapping[str, Any], *, cost: str, theme: ThemeName) -> go.Figure:
+def _as_it_ended(row: Mapping[str, Any]) -> str:
+    first, *rest = wording.hover(row)
+    return chart.hover([f"{first}, as round {int(row['prefix'])} ended", *rest])
+
+
+def frontier(
+    points: pd.DataFrame,
+    teacher: Mapping[str, Any],
+    *,
+    cost: str,
+    theme: ThemeName,
+    unpolished: pd.DataFrame | None = None,
+) -> go.Figure:
     """The frontier, to scale: numbered prefixes with 95 % intervals, the teacher as a dashed line and a hollow
-    diamond.
+    diamond; behind it, small and hollow, the prefixes before the polish.
 
     Arguments as of `frontier_record`. A click on a point selects it; its `customdata` is the prefix, the teacher's is
     0.
     """
-    record, look = frontier_record(points, teacher, cost), palette.THEMES[theme]
+    record, look = frontier_record(points, teacher, cost, unpolished), palette.THEMES[theme]
     if record is None:
         return chart.empty("No student is finished yet: the first point appears when round 1 ends.", look)
     figure = go.Figure()
     if len(record.prefixes) > MOST_WHISKERS:
         figure.add_trace(_band(record, look))
+    if record.unpolished:
+        figure.add_trace(_unpolished(record, look))
     figure.add_trace(_prefixes(record, look))
     figure.add_hline(record.teacher_accuracy, line={"color": look.text, "width": 1.75, "dash": "dash"})
     if record.teacher_cost is None:
@@ -123,6 +147,19 @@ def _prefixes(record: FrontierRecord, look: Theme) -> go.Scatter:
         line={"color": look.accent, "width": 2.5}, marker={"color": look.accent, "size": 12, "opacity": 1,
         "line": {"color": look.background, "width": 1}}, selected=same, unselected=same, cliponaxis=False,
         customdata=list(record.prefixes), hovertext=record.hovers, hoverinfo="text",
+    )  # fmt: skip
+
+
+def _unpolished(record: FrontierRecord, look: Theme) -> go.Scatter:
+    """Thin, muted and hollow, named at its end."""
+    prefixes, costs, accuracies, hovers = zip(*record.unpolished, strict=True)
+    same = {"marker": {"opacity": 1}, "textfont": {"color": look.muted}}
+    return go.Scatter(
+        x=costs, y=accuracies, mode="lines+markers+text", name="as each round ended", textposition="bottom left",
+        text=["as each round ended" if number == prefixes[-1] else "" for number in prefixes],
+        textfont={"color": look.muted}, line={"color": look.muted, "width": 1}, marker={"symbol": "circle-open",
+        "color": look.muted, "size": 7, "opacity": 1}, selected=same, unselected=same, cliponaxis=False,
+        customdata=list(prefixes), hovertext=hovers, hoverinfo="text",
     )  # fmt: skip
 
 
@@ -166,13 +203,40 @@ def edges_record(
     quantity, column = ("relative edge", "relative_edges") if relative else ("edge", "edges")
     groups: tuple[list, list] = ([], [])
     for record in records:
-        edges = record[column]
-        for index, edge in enumerate(edges):
-            offset = 0.5 * (index / (len(edges) - 1) - 0.5) if len(edges) > 1 else 0.0
-            name = classes[index] if index < len(classes) else f"class {index + 1}"
-            lines = [name, f"round {record['round']}", f"{quantity} {wording.signed(edge, 4)}"]
-            groups[edge < 0].append((record["round"] + offset, edge, chart.hover(lines)))
-    return tuple(EdgeMarks(*(zip(*marks, strict=True) if marks else ((), (), ()))) for marks in groups)
+        for mark in _edge_marks(record, column, classes, quantity):
+            groups[mark[1] < 0].append(mark)
+    return tuple(map(_grouped, groups))
+
+
+def corrections_record(
+    records: Sequence[Mapping[str, Any]], classes: Sequence[str] = ()
+) -> tuple[EdgeMarks, tuple[float, ...]]:
+    """Where the edges of corrected rounds were before, and (of the same marks) where they are after the correction."""
+    changed = [record for record in records if was_corrected(record)]
+    before = [mark for record in changed for mark in _edge_marks(record, "edges_before", classes, "edge before")]
+    return _grouped(before), tuple(edge for record in changed for edge in record["edges"])
+
+
+def was_corrected(record: Mapping[str, Any]) -> bool:
+    """Whether a round's or an attempt's edges are those after a correction of the student's output layer."""
+    return record.get("edges_before") not in (None, record.get("edges"))
+
+
+def _edge_marks(
+    record: Mapping[str, Any], column: str, classes: Sequence[str], quantity: str
+) -> list[tuple[float, float, str]]:
+    """(x, y, hover) of each class in one round."""
+    edges, marks = record[column], []
+    for index, edge in enumerate(edges):
+        offset = 0.5 * (index / (len(edges) - 1) - 0.5) if len(edges) > 1 else 0.0
+        name = classes[index] if index < len(classes) else f"class {index + 1}"
+        lines = [name, f"round {record['round']}", f"{quantity} {wording.signed(edge, 4)}"]
+        marks.append((record["round"] + offset, edge, chart.hover(lines)))
+    return marks
+
+
+def _grouped(marks: Sequence[tuple[float, float, str]]) -> EdgeMarks:
+    return EdgeMarks(*(zip(*marks, strict=True) if marks else ((), (), ())))
 
 
 def edges(
@@ -183,16 +247,20 @@ def edges(
     classes: Sequence[str] = (),
     relative: bool = False,
 ) -> go.Figure:
-    """Does each student correct the ones before it? A dot per class at or above zero, a cross below.
+    """Does each student correct the ones before it? A dot per class at or above zero, a cross below; a hollow dot, and
+    a line from it, where the edge was before the student's output layer was corrected.
 
     Arguments as of `edges_record`; rounds: how many the run is meant to have, so that the axis does not move.
     """
     look = palette.THEMES[theme]
     met, unmet = edges_record(records, classes, relative)
+    before, after = corrections_record([] if relative else records, classes)
     if not records:
         return chart.empty("The first edges appear when round 1 ends.", look)
     figure = go.Figure()
     figure.add_hline(0, line={"color": look.text, "width": 1.5})
+    if before.x:
+        figure.add_traces(_corrections(before, after, look))
     for marks, symbol, colour, name in (
         (met, "circle", look.accent, "corrects"),
         (unmet, "x", look.bad, "does not correct"),
@@ -206,81 +274,95 @@ def edges(
     chart.axes(figure, look, "Round", f"{'Relative edge' if relative else 'Edge'}, one mark per class")
     last = max(rounds or 0, *(record["round"] for record in records))
     chart.scale(figure.layout.xaxis, (0.5, last + 0.5), whole=True)
-    low, high = min((0.0, *met.y, *unmet.y)), max((0.0, *met.y, *unmet.y))
+    heights = (0.0, *met.y, *unmet.y, *before.y)
+    low, high = min(heights), max(heights)
     margin = 0.08 * (high - low) or 0.01
     chart.scale(figure.layout.yaxis, (low - margin, high + margin))
     return figure
 
 
+def _corrections(before: EdgeMarks, after: Sequence[float], look: Theme) -> list[go.Scatter]:
+    """Hollow dots, and a hairline from each to the mark of its edge after the correction."""
+    ends = zip(before.x, before.y, after, strict=True)
+    spans = [(x, y) for place, start, end in ends for x, y in ((place, start), (place, end), (None, None))]
+    x, y = zip(*spans, strict=True)
+    marker = {"symbol": "circle-open", "color": look.muted, "size": 8, "line": {"width": 1.5}}
+    line = {"color": look.control, "width": 1}
+    return [
+        go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", name="correction"),
+        go.Scatter(x=before.x, y=before.y, mode="markers", marker=marker, name="before", hovertext=before.hovers,
+                   hoverinfo="text"),
+    ]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class LossLine:
-    """One round's loss by epoch; `label_at` is where its number stands, moved up from its end where they crowd."""
+    """One round's loss by epoch (round None: the polish); `label_at` is where its label stands, moved up from its end
+    where they crowd.
+    """
 
-    round: int
+    round: int | None
     epochs: tuple[int, ...]
     losses: tuple[float, ...]
     label_at: float
 
+    @property
+    def name(self) -> str:
+        return "polish" if self.round is None else str(self.round)
+
 
 def losses_record(events: Iterable[Mapping[str, Any]]) -> list[LossLine]:
-    """One line a round, of its last attempt, from a run's `epoch` events (others are passed over)."""
-    rounds: dict[int, tuple[int, dict[int, float]]] = {}
+    """One line a round, of its last attempt, then the polish, from a run's `epoch` events (others are passed over)."""
+    rounds: dict[float, tuple[int, dict[int, float]]] = {}
     for event in events:
-        if event["kind"] != "epoch" or event.get("round") is None:
+        if event["kind"] != "epoch" or event.get("round") is None and event.get("phase") != "polish":
             continue
-        attempt, line = rounds.get(event["round"], (0, {}))
-        if event["attempt"] > attempt:
+        place = event.get("round") or POLISH
+        attempt, line = rounds.get(place, (0, {}))
+        if (event["attempt"] or 0) > attempt:
             attempt, line = event["attempt"], {}
         line[event["epoch"]] = event["loss"]  # an epoch repeated after an interruption counts once
-        rounds[event["round"]] = attempt, line
+        rounds[place] = attempt, line
     ends = {number: line[max(line)] for number, (_, line) in rounds.items()}
     gap = 0.05 * max((loss for _, line in rounds.values() for loss in line.values()), default=0.0)
-    places = _spread(ends, gap)
+    places = chart.spread(ends, gap)
     return [
-        LossLine(number, tuple(sorted(line)), tuple(line[epoch] for epoch in sorted(line)), places[number])
-        for number, (_, line) in sorted(rounds.items())
+        LossLine(None if place == POLISH else int(place), *zip(*sorted(line.items()), strict=True), places[place])
+        for place, (_, line) in sorted(rounds.items())
     ]
 
 
-def _spread(places: Mapping[int, float], gap: float) -> dict[int, float]:
-    """The places, lowest first, each moved up until it is at least `gap` above the one below it."""
-    spread, floor = {}, -math.inf
-    for number in sorted(places, key=lambda key: (places[key], -key)):
-        spread[number] = max(places[number], floor)
-        floor = spread[number] + gap
-    return spread
-
-
 def losses(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, rounds: int | None = None) -> go.Figure:
-    """The distillation loss by epoch, one line a round, numbered at its end. `events`: a run's events."""
+    """The distillation loss by epoch, one line a round, numbered at its end, and the polish as a dotted one.
+
+    `events`: a run's events.
+    """
     look, lines = palette.THEMES[theme], losses_record(events)
     if not lines:
         return chart.empty("The first loss appears when an epoch ends.", look)
     figure = go.Figure()
-    colours = palette.students(max(rounds or 0, lines[-1].round), theme)
+    numbered = [line.round for line in lines if line.round]
+    colours = palette.students(max(rounds or 0, *numbered, 1), theme)
+    labels = dict(zip(numbered, _numbers(numbered), strict=True)) if numbered else {}
     for line in lines:
-        colour = colours[line.round - 1]
+        colour = colours[line.round - 1] if line.round else look.accent
+        name = f"round {line.round}" if line.round else "polish"
         hovers = [
-            chart.hover([f"round {line.round}", f"epoch {epoch}", f"loss {wording.decimal(loss, 4)}"])
+            chart.hover([name, f"epoch {epoch}", f"loss {wording.decimal(loss, 4)}"])
             for epoch, loss in zip(line.epochs, line.losses, strict=True)
         ]
         figure.add_trace(
             go.Scatter(
-                x=line.epochs, y=line.losses, mode="lines+markers", name=f"round {line.round}", cliponaxis=False,
-                line={"color": colour, "width": 2}, marker={"color": colour, "size": 5},
-                hovertext=hovers, hoverinfo="text",
+                x=line.epochs, y=line.losses, mode="lines+markers", name=name, cliponaxis=False,
+                line={"color": colour, "width": 2, "dash": "solid" if line.round else "dot"},
+                marker={"color": colour, "size": 5}, hovertext=hovers, hoverinfo="text",
             )
         )  # fmt: skip
-    for line, number in zip(lines, _numbers([line.round for line in lines]), strict=True):
+        beside = {"xanchor": "left", "xshift": 6} if line.round else {"xanchor": "right", "yanchor": "bottom"}
         figure.add_annotation(
-            x=line.epochs[-1],
-            y=line.label_at,
-            text=number,
-            showarrow=False,
-            xanchor="left",
-            xshift=6,
-            font_color=look.text,
-        )
+            x=line.epochs[-1], y=line.label_at, text=labels.get(line.round, name), showarrow=False,
+            font_color=look.text, **beside,
+        )  # fmt: skip
     chart.axes(figure, look, "Epoch", "Loss, mean over the training split")
     longest = max(line.epochs[-1] for line in lines)
     chart.scale(figure.layout.xaxis, (0.5, max(longest, 2) + 0.5), whole=True)

@@ -32,4 +32,8 @@ def _describe(name: str, beat: dict[str, Any]) -> str:
     if not beat.get("epochs"):
         return name
     place = f"round {beat['round']}, " if beat.get("round") else ""
+    if (beat.get("attempt") or 1) > 1:
+        place += f"attempt {beat['attempt']}, "
+    if beat.get("phase") == "polish":
+        place = "polish, "
     return f"{name}: {place}epoch {beat['epoch']} of {beat['epochs']}"

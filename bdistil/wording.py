@@ -92,6 +92,16 @@ def duration(seconds: float) -> str:
     return f"{hours}{NO_BREAK}h" + (f" {rest}{NO_BREAK}min" if rest else "")
 
 
+def seconds(value: float) -> str:
+    """`1.4 s`: what was measured, to a tenth below ten seconds; longer times as `duration` tells them."""
+    return f"{decimal(value)}{NO_BREAK}s" if value < 10 else duration(value)
+
+
+def kl_change(before: float, after: float) -> str:
+    """`+0.4 %`: how much a step moved the KL divergence to the teacher."""
+    return f"{signed(100 * (after / before - 1) if before else 0.0)}{NO_BREAK}%"
+
+
 def number_word(number: int) -> str:
     """`two`, up to twelve; `13` beyond."""
     return WORDS[number] if number < len(WORDS) else str(number)

@@ -3,6 +3,7 @@
     build_run(home / "runs" / "fashion", dataset="fashion-mnist", rounds=6)     a finished run
     build_run(path, state="running", done=2)                                    … use `hold(path)` to keep it alive
     build_run(path, method="b-distil+polish")                                   its final students in polish/
+    build_run(path, search={3: ["edge", "corrected"]})                          what became of a round's attempts
     build_run(path, kind="teach", state="running")                              a teacher's training
     build_run(path, damage="corrupt")                                           or "newer", "torn", "logits"
     build_previews(home, "fashion-mnist", examples=400)                         pictures of its test split
@@ -23,6 +24,7 @@ import numpy as np
 from filelock import FileLock
 
 from bdistil.results.frontier import point, scores
+from bdistil.runs import Run
 from tests.invented import Game, teacher
 
 CLASSES = {
@@ -135,6 +137,28 @@ def add_round(path: Path, seed: int = 0) -> None:
     with (path / "events.jsonl").open("a") as file:
         file.writelines(json.dumps(event) + "\n" for event in run.events)
     (path / "run.json").write_text(json.dumps(info))
+
+
+def fail_attempt(path: Path, outcome: str = "edge", *, rung: int = 0, composition: str | None = None) -> None:
+    """Let the attempt in progress of a running run fail, and start the next one, on a rung of the ladder.
+
+    outcome: "edge" or "kl". composition: the next attempt's, by default as before.
+    """
+    run = Run(path)
+    started = [event for event in run.events()[0] if event["kind"] == "round_started"][-1]
+    edges = [0.004 * (index - 2) for index in range(len(run.info()["dataset"]["classes"]))]
+    kept = {name: started[name] for name in ("round", "attempt", "composition", "rung", "barrier")}
+    run.record(
+        "attempt_finished", **kept, student=run.info()["student"], seed=started["attempt"] - 1, edge_min=min(edges),
+        edges=edges, relative_edges=edges, edges_before=[edge - 0.008 for edge in edges], certified=False,
+        corrected=False, kl_before=0.1, kl_after=0.103, correction_seconds=1.4, seconds=10.0, outcome=outcome,
+    )  # fmt: skip
+    attempt = started["attempt"] + 1
+    weight = barrier(attempt) if rung == started["rung"] else barrier(1)
+    run.record("round_started", **kept | {"attempt": attempt, "rung": rung, "barrier": weight,
+               "composition": composition or started["composition"]}, epochs=started["epochs"])  # fmt: skip
+    beat = json.loads((path / "heartbeat.json").read_text())
+    (path / "heartbeat.json").write_text(json.dumps({**beat, "attempt": attempt}))
 
 
 class _Writer:

@@ -10,7 +10,9 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -42,18 +44,32 @@ def extend_run(parent: Run, rounds: int | str, threads: int | str | None = None)
 
 def extended(parent: Run, rounds: int | str, threads: int | str | None = None) -> DistilConfig:
     """The configuration of the longer run. Raises UserError as `extend_run` does."""
+    config, done = _config(parent), parent.info()["rounds_done"]
+    most = MOST - done
+    if not str(rounds).isdecimal() or not 1 <= int(rounds) <= most:
+        raise UserError(f"Rounds to add must be a whole number from 1 to {most}; “{rounds}” is not.")
+    changed = {"rounds": done + int(rounds), "horizon": config.horizon or config.rounds}
+    return DistilConfig.create(**config.model_dump() | changed | {"threads": threads or config.threads})
+
+
+def differing(parent: Run, options: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """The first option, with its value there, in which `options` differ from what `parent` was trained with.
+
+    Raises UserError where `refusal` has a reason, and for a value that cannot be.
+    """
+    config = _config(parent)
+    asked = DistilConfig.create(**config.model_dump() | options)
+    others = ((name, getattr(config, name)) for name in options if getattr(asked, name) != getattr(config, name))
+    return next(others, None)
+
+
+def _config(parent: Run) -> DistilConfig:
+    """As it is stored; an option that the parent's version did not know yet is as the recipe of its method has it."""
     reason = refusal(parent)
     if reason:
         raise UserError(reason)
     info = parent.info()
-    done, most = info["rounds_done"], MOST - info["rounds_done"]
-    if not str(rounds).isdecimal() or not 1 <= int(rounds) <= most:
-        raise UserError(f"Rounds to add must be a whole number from 1 to {most}; “{rounds}” is not.")
-    # An option that the parent's version did not know yet is as the recipe of its method has it.
-    stored = {**info["config"], "method": info["method"]}
-    horizon = stored.get("horizon") or stored["rounds"]
-    changed = {"rounds": done + int(rounds), "horizon": horizon, "threads": threads or stored["threads"]}
-    return DistilConfig.create(**(stored | changed))
+    return DistilConfig.create(**{**info["config"], "method": info["method"]})
 
 
 def refusal(parent: Run) -> str | None:

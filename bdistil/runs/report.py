@@ -10,12 +10,12 @@ FIELDS = ("schema", "run", "kind", "parent", "state", "phase", "error", "sample"
 
 def report(run: Run) -> dict[str, Any]:
     """The document of one run. Raises UserError if the run cannot be read."""
-    info, rounds = run.info(), run.rounds()
+    info, rounds, unpolished = run.info(), run.rounds(), run.unpolished()
     return {
         **{field: info.get(field) for field in FIELDS},
         "teacher_name": info.get("teacher_name"),
         "frontier": [entry["point"] for entry in rounds],
-        "unpolished": None,
+        "unpolished": None if unpolished is None else [entry["point"] for entry in unpolished],
         "rounds": [entry["record"] for entry in rounds],
     }
 

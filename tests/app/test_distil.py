@@ -85,10 +85,10 @@ def test_form_names_the_price_of_everything(open_page, asked, teacher):
 def test_every_change_updates_estimate_and_command(open_page, asked, teacher):
     page = open_page("distil")
     page.slider(key="rounds-digits").set_value(3)
-    page.number_input(key="barrier-digits").set_value(0.9)
-    page.selectbox(key="composition-digits").set_value("concat").run()
+    page.number_input(key="barrier-digits-b-distil+polish").set_value(0.9)
+    page.selectbox(key="composition-digits-b-distil+polish").set_value("concat").run()
     assert (asked.config.rounds, asked.config.barrier, asked.config.composition) == (3, 0.9, "concat")
-    assert "--rounds 3 --seed 0 --composition concat --barrier 0.9" in page.code[0].value
+    assert "--rounds 3 --seed 0 --method b-distil+polish --composition concat --barrier 0.9" in page.code[0].value
 
 
 def test_a_student_stays_chosen_when_its_price_arrives(open_page, asked, teacher):
@@ -113,10 +113,10 @@ def test_address_names_data_set_and_teacher(open_page, asked, teacher):
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("temperature-digits", 0.0, "Temperature must be a number above 0"),
-        ("learning_rate-digits", -1.0, "Learning rate must be a number above 0"),
-        ("label_share-digits", 1.5, "Label share must be a number from 0 to 1"),
-        ("epochs-digits", 0, "Epochs must be a whole number from 1 to 1000"),
+        ("temperature-digits-b-distil+polish", 0.0, "Temperature must be a number above 0"),
+        ("learning_rate-digits-b-distil+polish", -1.0, "Learning rate must be a number above 0"),
+        ("label_share-digits-b-distil+polish", 1.5, "Label share must be a number from 0 to 1"),
+        ("epochs-digits-b-distil+polish", 0, "Epochs must be a whole number from 1 to 1000"),
     ],
 )
 def test_bad_value_is_a_notice_and_nothing_can_start(open_page, asked, teacher, key, value, sentence):

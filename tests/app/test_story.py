@@ -21,6 +21,7 @@ if APP not in sys.path:
 import cards  # noqa: E402
 import estimate  # noqa: E402
 import narration  # noqa: E402
+from happened import happened  # noqa: E402
 from replay import Replay  # noqa: E402
 from story import story, story_so_far  # noqa: E402
 
@@ -69,6 +70,118 @@ def test_what_an_interrupted_run_repeats_counts_once(run):
     assert [row["prefix"] for row in told.points] == [1, 2] and len(told.attempts) == 3
 
 
+OUTCOMES = {2: ["edge", "kl", "corrected"], 3: ["edge", "edge"]}
+
+
+@pytest.fixture
+def searched(tmp_path):
+    """A run whose second round needed three attempts, and whose third met the condition in none of two."""
+    return Run(build_run(tmp_path / "searched", dataset="fashion-mnist", rounds=3, search=OUTCOMES))
+
+
+@pytest.fixture
+def polished(tmp_path):
+    return Run(build_run(tmp_path / "polished", dataset="fashion-mnist", rounds=3, method="b-distil+polish"))
+
+
+def test_a_search_is_a_row_an_attempt(searched):
+    told = story_so_far(searched.info(), events(searched))
+    assert [(row["round"], row["attempt"], row["outcome"]) for row in told.attempts] == [
+        (1, 1, "kept"), (2, 1, "edge"), (2, 2, "kl"), (2, 3, "corrected"), (3, 1, "edge"), (3, 2, "edge"),
+    ]  # fmt: skip
+    assert [row["attempt"] for row in told.attempts if row.get("taken")] == [2]
+    assert [round(row["barrier"], 6) for row in told.attempts if row["round"] == 2] == [0.3, 0.9, 2.7]
+    sentences = [sentence for _, sentence in happened(events(searched))]
+    assert "Round 2, attempt 3: trying again with barrier 2.7." in sentences
+    assert "Round 3 is not certified: attempt 2 came closest and is kept." in sentences
+    assert any("of KL, too much." in sentence for sentence in sentences)
+    corrected = next(sentence for sentence in sentences if sentence.startswith("Student 2, attempt 3,"))
+    assert "of 10 classes; its output layer was corrected in 1.4\u00a0s and now meets all, for +" in corrected
+    assert any(sentence.endswith("correcting its output layer could not mend that.") for sentence in sentences)
+
+
+def test_a_rung_that_is_climbed_is_told():
+    def started(attempt, rung, composition, barrier):
+        return {"kind": "round_started", "time": "2026-01-05T14:06:00+00:00", "round": 2, "attempt": attempt,
+                "rung": rung, "composition": composition, "barrier": barrier}  # fmt: skip
+
+    (_, climbed), (_, again), _ = happened(
+        [started(1, 0, "add", 0.3), started(2, 0, "add", 0.9), started(3, 1, "concat", 0.3)]
+    )
+    assert again == "Round 2, attempt 2: trying again with barrier 0.9."
+    assert climbed == "Round 2, attempt 3: the next rung, composition concat, with barrier 0.3."
+
+
+def test_a_polish_replaces_what_the_rounds_left_and_keeps_it_in_sight(polished):
+    told = story_so_far(polished.info(), events(polished))
+    finals = polished.rounds()
+    assert told.points == [entry["point"] for entry in finals]
+    assert told.records == [entry["record"] for entry in finals]
+    assert told.unpolished == [entry["point"] for entry in polished.unpolished()]
+    assert [row["round"] for row in told.heads] == [2, 3] and len(told.attempts) == 3
+    sentences = [sentence for _, sentence in happened(events(polished), polished=True)]
+    assert "The polish starts: all students train together." in sentences
+    assert any(sentence.startswith("The polish is done: ") and "than before it." in sentence for sentence in sentences)
+    assert sum(sentence.startswith("After the polish: ") for sentence in sentences) == 2
+    assert ("Round 3 starts: student 3 reads the activations of all before it, and students 1 to 3 train together."
+            in sentences)  # fmt: skip
+
+
+def test_a_replay_goes_through_the_polish(polished):
+    whole = events(polished)
+    start = next(place for place, event in enumerate(whole, 1) if event.get("phase") == "polish")
+    told = story_so_far(polished.info(), whole[:start])
+    assert narration.title(told.info, told.beat) == "Three students are polished together"
+    assert narration.progress(told.info, told.beat) == (
+        "Epoch 1 of 8. 3 models can be used already, as the rounds left them."
+    )
+    told = story_so_far(polished.info(), whole[: start + 5])
+    assert "Epoch 6 of 8." in narration.progress(told.info, told.beat) and told.fraction == 5 / 8
+    assert told.unpolished == [] and len(told.points) == 3
+
+
+@pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
+def test_every_first_part_of_either_method_has_words(tmp_path, method):
+    run = Run(build_run(tmp_path / "run", rounds=2, method=method))
+    for count in range(len(events(run)) + 1):
+        told = story_so_far(run.info(), events(run)[:count])
+        assert narration.title(told.info, told.beat) and narration.progress(told.info, told.beat)
+        assert cards.card({**told.info, "sample": False}, None, "run").sentence and 0 <= told.fraction <= 1
+
+
+INTERRUPTED = {
+    "stopped": ("Stopped in the polish", "Rounds 1 to 3 are usable as they stood."),
+    "failed": ("The polish failed", "Rounds 1 to 3 are usable as they stood."),
+}
+
+
+@pytest.mark.parametrize("state", INTERRUPTED)
+def test_a_polish_that_ends_early_says_what_is_usable(tmp_path, state):
+    path = build_run(tmp_path / "run", rounds=3, done=3, method="b-distil+polish", state=state,
+                     error="The disk is full. Free some space, then resume.")  # fmt: skip
+    info, beat = Run(path).info(), Run(path).heartbeat()
+    title, safe = INTERRUPTED[state]
+    assert narration.title(info, beat) == title
+    what, advice = narration.failed_notice(info) if state == "failed" else narration.stopped_notice(info, beat)
+    assert safe in f"{what} {advice}"
+    if state == "stopped":
+        assert "repeats epoch 5 of the polish from its start, and gives the same ensemble" in advice
+        assert narration.explore_note(info) == "Stopped in the polish; rounds 1 to 3 are usable as they stood."
+
+
+@pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
+def test_a_card_names_the_method(tmp_path, method):
+    info = Run(build_run(tmp_path / "run", method=method)).info()
+    assert cards.card(info, None, "run").state == f"{method}, finished"
+
+
+def test_an_extension_is_told_as_one():
+    event = {"kind": "created", "time": "2026-01-05T14:06:00+00:00", "parent": "short", "rounds_done": 6}
+    assert happened([event])[0][1] == (
+        "The run was created: it goes on from short, whose six students stay as they are."
+    )
+
+
 def test_the_signature_leaves_a_student_s_epochs_out_but_not_a_teacher_s(run, tmp_path):
     whole = events(run)
     place = next(place for place, event in enumerate(whole) if event["kind"] == "epoch")
@@ -82,7 +195,7 @@ def test_the_signature_leaves_a_student_s_epochs_out_but_not_a_teacher_s(run, tm
 
 
 def test_what_happened_is_told_newest_first(run):
-    told = narration.happened(events(run), run.info()["dataset"]["classes"], UTC)
+    told = happened(events(run), run.info()["dataset"]["classes"], UTC)
     assert told[-1] == ("14:06", "The run was created.")
     sentences = [sentence for _, sentence in told]
     assert sentences[0] == "Everything is done, after 1\u00a0min."
@@ -102,7 +215,7 @@ def test_what_happened_is_told_newest_first(run):
 )
 def test_which_classes_a_student_corrects(edges, sentence):
     event = {"kind": "attempt_finished", "time": "2026-01-05T14:06:00+00:00", "round": 2, "edges": edges}
-    assert narration.happened([event], ("Shirt", "Coat", "Boot", "Bag"))[0][1] == sentence
+    assert happened([event], ("Shirt", "Coat", "Boot", "Bag"))[0][1] == sentence
 
 
 def test_accuracy_that_does_not_change_is_not_called_more():
@@ -111,7 +224,7 @@ def test_accuracy_that_does_not_change_is_not_called_more():
         {"kind": "round_finished", "time": "2026-01-05T14:06:00+00:00", "point": {**point, "accuracy": accuracy}}
         for accuracy in (0.9, 0.9, 0.89)
     ]
-    told = [sentence for _, sentence in narration.happened(stories)]
+    told = [sentence for _, sentence in happened(stories)]
     assert told[1].endswith("as accurate as one student.") and told[0].endswith("1.0 points less than one student.")
 
 
@@ -146,11 +259,23 @@ def test_a_card_s_sparkline_shows_each_prefix_under_the_teacher(run):
     assert cards.sparkline({**run.info(), "points": []}, THEMES["light"]) == ""
 
 
-def test_the_command_names_what_differs_from_the_recipe():
-    config = DistilConfig.create("digits", teacher="t", barrier=0.9, rounds=3)
-    assert estimate.flags(config) == [
+@pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, []),
+        ({"barrier": 0.9}, ["--barrier", "0.9"]),
+        ({"certified": False, "retries": 1}, ["--no-certified", "--retries", "1"]),
+        ({"composition": "concat"}, ["--composition", "concat"]),
+        ({"polish_epochs": 7}, ["--polish-epochs", "7"]),
+    ],
+)
+def test_the_command_names_what_differs_from_the_recipe_and_makes_the_same_run(method, given, words):
+    config = DistilConfig.create("digits", teacher="t", method=method, rounds=3, **given)
+    flags = estimate.flags(config)
+    assert flags == [
         "--dataset", "digits", "--teacher", "t", "--student", config.student, "--rounds", "3", "--seed", "0",
-        "--barrier", "0.9",
+        "--method", method, *words,
     ]  # fmt: skip
 
 

@@ -1,0 +1,159 @@
+"""A run's events in sentences: "What happened" on Distil, the search for each student included.
+
+Pure functions of the events that the run store gives; states are worded by `narration`, numbers by `bdistil.wording`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+from narration import WAITING, reached
+
+from bdistil.wording import NO_BREAK, count_students, duration, kl_change, listing, percent, seconds, signed
+
+Event = Mapping[str, Any]
+
+
+def happened(
+    events: Iterable[Event], classes: Sequence[str] = (), zone: tzinfo | None = None, *, polished: bool = False
+) -> list[tuple[str, str]]:
+    """(time, sentence) for each event worth telling, newest first; times are HH:MM in `zone`, default here.
+
+    classes: the data set's names. polished: of a run whose students train together (method `b-distil+polish`).
+    """
+    told, rung, accuracy = [], 0, None
+    for event in events:
+        kind = event["kind"]
+        if kind == "round_started":
+            sentence = _round_started(event, rung, polished)
+            rung = event.get("rung", 0)
+        elif kind == "round_finished":
+            sentence = _round_finished(event["point"], accuracy)
+            accuracy = event["point"]["accuracy"]
+        elif kind == "polish_finished":
+            sentence = _polish_finished(event["rounds"][-1]["point"], accuracy)
+        else:
+            sentence = _sentence(event, classes)
+        if sentence:
+            told.append((f"{datetime.fromisoformat(event['time']).astimezone(zone):%H:%M}", sentence))
+    return told[::-1]
+
+
+def _sentence(event: Event, classes: Sequence[str]) -> str | None:
+    """An event that stands for itself as a sentence, or None."""
+    kind = event["kind"]
+    if kind == "created":
+        return _created(event)
+    if kind == "attempt_finished":
+        return _attempt_finished(event, classes)
+    if kind == "round_uncertified":
+        return f"Round {event['round']} is not certified: attempt {event['attempt']} came closest and is kept."
+    if kind == "head_corrected":
+        return _head_corrected(event, classes)
+    if kind == "phase":
+        return "The polish starts: all students train together." if event["phase"] == "polish" else None
+    if kind == "started":
+        return "Training goes on where it stopped." if event["resumed"] else "Training starts."
+    if kind == "stopped":
+        place = "the polish, " if event.get("phase") == "polish" else ""
+        place = f"round {event['round']}, " if event.get("round") else place
+        return f"Stopped in {place}epoch {event['epoch']}." if event.get("epoch") else "Stopped."
+    if kind == "failed":
+        return f"Failed: {event['error']}"
+    if kind == "finished":
+        return f"Everything is done, after {duration(event['seconds'])}."
+    if kind == "teacher_finished":
+        return f"The teacher {event['teacher']} is ready: {percent(event['card']['accuracy'])} accuracy."
+    return WAITING if kind == "queued" else None
+
+
+def _created(event: Event) -> str:
+    if not event.get("parent"):
+        return "The run was created."
+    count = event["rounds_done"]
+    stay = "stays as it is" if count == 1 else "stay as they are"
+    return f"The run was created: it goes on from {event['parent']}, whose {count_students(count)} {stay}."
+
+
+def _round_started(event: Event, rung: int, polished: bool) -> str:
+    """`rung`: of the attempt before."""
+    number, earlier, composition = event["round"], event["round"] - 1, event["composition"]
+    if event["attempt"] > 1 and event.get("rung", 0) > rung:
+        climbed = f"the next rung, composition {composition}, with barrier {event['barrier']:g}"
+        return f"Round {number}, attempt {event['attempt']}: {climbed}."
+    if event["attempt"] > 1:
+        return f"Round {number}, attempt {event['attempt']}: trying again with barrier {event['barrier']:g}."
+    if number == 1:
+        return "Round 1 starts: student 1 learns from the teacher alone."
+    reads = {
+        "add": f"student {number} adds to the activations of student {earlier}",
+        "concat": f"student {number} reads the activations of student {earlier}",
+        "concat-all": f"student {number} reads the activations of all before it",
+    }
+    start = f"Round {number} starts: {reads.get(composition, f'student {number} reads the inputs only')}"
+    return f"{start}, and students 1 to {number} train together." if polished else f"{start}."
+
+
+def _attempt_finished(event: Event, classes: Sequence[str]) -> str | None:
+    """What became of an attempt; None for round 1, where every edge is 0."""
+    number, edges, outcome = event["round"], event.get("edges") or [], event.get("outcome", "kept")
+    if number == 1 or not edges:
+        return None
+    if outcome == "kept":
+        return _corrects(number, edges, classes)
+    missed = sum(edge <= 0 for edge in event["edges_before"])
+    who = f"Student {number}, attempt {event['attempt']},"
+    if outcome == "corrected":
+        return f"{who} missed {missed} of {len(edges)} classes; {_met_by_its_head(event, 'correction_seconds')}."
+    if outcome == "kl":
+        cost = kl_change(event["kl_before"], event["kl_after"])
+        return f"{who} missed {missed} of {len(edges)} classes; mending that would cost {cost} of KL, too much."
+    return f"{who} misses {missed} of {len(edges)} classes, and correcting its output layer could not mend that."
+
+
+def _met_by_its_head(event: Event, took: str) -> str:
+    cost = kl_change(event["kl_before"], event["kl_after"])
+    return f"its output layer was corrected in {seconds(event[took])} and now meets all, for {cost} of KL"
+
+
+def _corrects(number: int, edges: Sequence[float], classes: Sequence[str]) -> str:
+    """On which classes a student corrects the ones before it."""
+    missed = [index for index, edge in enumerate(edges) if edge <= 0]
+    start = f"Student {number} corrects the ones before it on"
+    if not missed:
+        return f"{start} every class."
+    if len(missed) == len(edges):
+        return f"{start} no class."
+    if len(missed) > 3 or len(classes) != len(edges):
+        return f"{start} {len(edges) - len(missed)} of {len(edges)} classes."
+    return f"{start} every class but {listing([classes[index] for index in missed])}."
+
+
+def _head_corrected(event: Event, classes: Sequence[str]) -> str:
+    if not event["corrected"]:
+        return f"After the polish: {_corrects(event['round'], event['edges'], classes)}"
+    missed = sum(edge <= 0 for edge in event["edges_before"])
+    met = _met_by_its_head(event, "seconds")
+    return f"After the polish: student {event['round']} missed {missed} of {len(event['edges'])} classes; {met}."
+
+
+def _round_finished(point: Event, before: float | None) -> str:
+    """`before`: accuracy of the prefix before this round."""
+    return _compared(f"Round {point['prefix']}", point, before, count_students(point["prefix"] - 1))
+
+
+def _polish_finished(point: Event, before: float | None) -> str:
+    """`before`: accuracy of the last prefix as its round ended."""
+    return _compared("The polish", point, before, "before it")
+
+
+def _compared(what: str, point: Event, before: float | None, than: str) -> str:
+    words = reached(point).replace(f"{NO_BREAK}% at", f"{NO_BREAK}% accuracy at", 1)
+    start = f"{what} is done: {words}"
+    if before is None:
+        return f"{start}."
+    change = 100 * (point["accuracy"] - before)
+    amount = signed(change).lstrip("+\u2212")
+    if float(amount) == 0:
+        return f"{start}, as accurate as {than}."
+    return f"{start}, {amount} points {'more' if change > 0 else 'less'} than {than}."

@@ -1,0 +1,136 @@
+"""The search for each student, as it happens and as it was: edges by class, losses, attempts, corrected heads.
+
+A round trains a student, checks the weak learning condition, corrects the output layer where a class is unmet, and else
+tries again (FIND-WL; Algorithm 2). Each part draws one thing of a `Story`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+import theme
+import ui
+from story import Story
+
+from bdistil import figures, wording
+
+LIVE = ("queued", "running")
+OUTCOMES = {"corrected": "✓ corrected", "edge": "✕ edge", "kl": "✕ KL"}
+HOW = "Above zero, the student corrects the ensemble on that class; crosses lie below."
+HOLLOW = " Hollow: before its output layer was corrected."
+
+Row = Mapping[str, Any]
+
+
+def search(now: Story) -> None:
+    """Edges and losses side by side, then the attempts; the charts come with the first round."""
+    if not now.attempts and not now.records:
+        return
+    if now.records:
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            _edges(now)
+        with right:
+            _losses(now)
+    else:
+        st.header("How each round learned", anchor=False)
+        ui.muted("The charts appear when round 1 ends.")
+    if now.attempts:
+        _attempts(now)
+    if now.heads:
+        _heads(now)
+
+
+def _edges(now: Story) -> None:
+    st.header("Does each student correct the ones before it?", anchor=False)
+    rows = [*now.records, *_missed(now)]
+    corrected = any(figures.was_corrected(row) for row in rows)
+    ui.muted(HOW + (HOLLOW if corrected else ""))
+    classes = now.info["dataset"]["classes"]
+    figure = figures.edges(rows, theme=theme.name(), rounds=now.info["config"]["rounds"], classes=classes)
+    ui.chart(figure, "edges", f"Edge of each student by class, {len(now.records)} rounds")
+    with st.expander("The edges as a table"):
+        told = []
+        for row in rows:
+            if figures.was_corrected(row):
+                told.append((f"{row['round']}, before", *_signed(row["edges_before"])))
+            told.append((row["round"], *_signed(row["edges"])))
+        ui.table(("Round", *classes), told, numeric=range(1, 1 + len(classes)), label="Edges by round and class")
+
+
+def _missed(now: Story) -> list[Row]:
+    """The newest attempt of the round in progress that has failed, in the form of a record."""
+    ended = [row for row in now.attempts if row["round"] == len(now.records) + 1 and row.get("edges")]
+    return ended[-1:]
+
+
+def _signed(edges: Sequence[float]) -> list[str]:
+    return [wording.signed(edge, 4) for edge in edges]
+
+
+def _losses(now: Story) -> None:
+    st.header("How each round learned", anchor=False)
+    ui.muted("The loss by epoch, a line a round.")
+    figure = figures.losses(now.events, theme=theme.name(), rounds=now.info["config"]["rounds"])
+    ui.chart(figure, "losses", "Distillation loss by epoch, a line a round")
+    with st.expander("The losses as a table"):
+        lines = figures.losses_record(now.events)
+        longest = max((len(line.epochs) for line in lines), default=0)
+        rows = [(line.name, *(wording.decimal(loss, 4) for loss in line.losses)) for line in lines]
+        head = ("Round", *(f"Epoch {epoch}" for epoch in range(1, longest + 1)))
+        ui.table(head, rows, numeric=range(1, longest + 1), label="Loss by round and epoch")
+
+
+def _attempts(now: Story) -> None:
+    st.header("Attempts", anchor=False)
+    resting = now.info["state"] not in LIVE
+    head = ("Round", "Attempt", "Composition and student", "Seed", "Barrier", "Smallest edge", "Correction", "Outcome")
+    rows = [
+        (row["round"], row["attempt"], _rung(row), row.get("seed", "–"), f"{row['barrier']:g}", _smallest(row),
+         correction(row, "correction_seconds"), _outcome(row, resting))
+        for row in now.attempts
+    ]  # fmt: skip
+    ui.table(head, rows, numeric=(0, 1, 3, 4), label=f"Attempts of {now.info['method']}")
+
+
+def _heads(now: Story) -> None:
+    st.header("Output layers after the polish", anchor=False)
+    ui.muted("The polish has moved all students: in their order, each is checked again and corrected where it misses.")
+    head = ("Student", "Smallest edge", "Correction", "Outcome")
+    rows = [(row["round"], _smallest(row), correction(row, "seconds"), _head_outcome(row)) for row in now.heads]
+    ui.table(head, rows, numeric=(0,), label=f"Output layers after the polish of {now.info['method']}")
+
+
+def _rung(row: Row) -> str:
+    """The class of students that was tried: `concat-all, cnn-m`."""
+    return ", ".join(filter(None, (row["composition"], row.get("student"))))
+
+
+def _smallest(row: Row) -> str:
+    """The smallest edge, before and after a correction: `−0.012 → +0.003`."""
+    edge = row.get("edge_min", min(row.get("edges") or [], default=None) if row.get("edges") else None)
+    if edge is None:
+        return "–"
+    after = wording.signed(edge, 4)
+    return f"{wording.signed(min(row['edges_before']), 4)} → {after}" if figures.was_corrected(row) else after
+
+
+def correction(row: Row, took: str) -> str:
+    """What the correction of the output layer cost, tried or kept: `KL +0.4 %, 1.4 s`; a dash where there was none."""
+    if not row.get(took) or (row["outcome"] == "kept" if "outcome" in row else not row["corrected"]):
+        return "–"
+    return f"KL {wording.kl_change(row['kl_before'], row['kl_after'])}, {wording.seconds(row[took])}"
+
+
+def _outcome(row: Row, resting: bool) -> str:
+    if row["outcome"] == "training":
+        return "interrupted" if resting else "training"
+    if row["outcome"] == "kept":
+        return "✓ kept" if row.get("certified", True) else "kept, a class is missed"
+    return OUTCOMES[row["outcome"]] + (", yet the best" if row.get("taken") else "")
+
+
+def _head_outcome(row: Row) -> str:
+    if not row["certified"]:
+        return "✕ edge"
+    return "✓ corrected" if row["corrected"] else "✓ kept"
