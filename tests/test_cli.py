@@ -66,7 +66,13 @@ RUN = ("run", "--dataset", "digits", "--quiet")
           for value in ("0", "nan", "inf", "fast")),
         (("teach", "--dataset", "digits", "--learning-rate", "nan"), "Learning rate must be a number above 0, at most"),
         (("teach", "--dataset", "digits", "--epochs", "0"), "Epochs must be a whole number from 1 to 1000"),
-        ((*RUN, "--composition", "both"), "Composition must be one of alone, add, concat; “both” is not."),
+        ((*RUN, "--composition", "both"), "Composition must be one of alone, add, concat, concat-all; “both” is not."),
+        ((*RUN, "--method", "polish"), "Method must be one of b-distil, b-distil+polish; “polish” is not."),
+        ((*RUN, "--head", "both"), "Head must be one of student, prefix; “both” is not."),
+        ((*RUN, "--retries", "many"), "Retries must be a whole number from 0 to 10; “many” is not."),
+        ((*RUN, "--polish-epochs", "-1"), "Polish epochs must be a whole number from 0 to 1000; “-1” is not."),
+        ((*RUN, "--certified=maybe"), "Option '--certified' does not take a value."),
+        (("run", "--extend", "nothing", "--rounds", "2"), "There is no run called nothing."),
         (("show", "nothing"), "There is no run called nothing."),
         (("resume", "../x"), "There is no run called ../x."),
         (("stop", "x" * 300), "There is no run called x"),
@@ -248,6 +254,67 @@ def test_a_teacher_named_by_its_folder_is_found_again_by_the_worker(bdistil, cre
     assert card(created[0].stored()["config"]["teacher"])["path"] == str(folder)
 
 
+def test_options_of_the_search_and_the_polish_reach_the_run(bdistil, created):
+    bdistil(*RUN, "--no-certified", "--retries", "1", "--polish-epochs", "2", "--head", "student")
+    config = created[0].stored()["config"]
+    assert (config["method"], config["certified"], config["retries"]) == ("b-distil+polish", False, 1)
+    assert (config["polish_epochs"], config["head"]) == (2, "student")
+    bdistil(*RUN, "--method", "b-distil", "--certified")
+    config = created[1].stored()["config"]
+    assert (config["method"], config["composition"], config["head"]) == ("b-distil", "add", "student")
+    assert config["certified"] is True
+
+
+@pytest.fixture
+def short(own_home):
+    """A finished plain run that can be extended, as far as its files tell."""
+    path = build_run(own_home / "runs" / "short", rounds=3)
+    for folder in (path / "rounds").iterdir():
+        for name in ("student.safetensors", "student.json"):
+            (folder / name).touch()
+    return path
+
+
+EXTEND = ("run", "--extend", "short", "--quiet")
+
+
+def test_rounds_are_added_to_a_finished_run(bdistil, created, short):
+    status, out, _ = bdistil(*EXTEND, "--rounds", "2", "--threads", "1", "--epochs", "8", "--dataset", "digits")
+    info = created[0].stored()
+    assert (status, out) == (0, created[0].id + "\n")
+    assert (info["parent"], info["config"]["rounds"], info["config"]["threads"]) == ("short", 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "Say how many students to add, for example: --rounds 2."),
+        (("--rounds", "two"), "Rounds to add must be a whole number from 1 to 61; “two” is not."),
+        (("--rounds", "62"), "Rounds to add must be a whole number from 1 to 61; “62” is not."),
+        (("--rounds", "2", "--seed", "1"), "short was trained with seed 0, and so are its further rounds"),
+        (("--rounds", "2", "--label-share", "0.5"), "short was trained with label share 0.0, and so are"),
+        (("--rounds", "2", "--method", "b-distil+polish"), "short was trained with method b-distil, and so are"),
+        (("--rounds", "2", "--epochs", "none"), "Epochs must be a whole number from 1 to 1000; “none” is not."),
+        (("--rounds", "2", "--config", "x.json"), "leave --config out"),
+    ],
+)
+def test_rounds_that_cannot_be_added_are_one_sentence(bdistil, created, short, words, sentence):
+    status, out, err = bdistil(*EXTEND, *words)
+    assert (status, out) == (2, "") and err.count("\n") == 1 and sentence in err and not created
+
+
+@pytest.mark.parametrize(("run", "sentence"), [("teach", "trains a teacher"), ("stopped", "has not finished")])
+def test_runs_that_cannot_be_extended_say_why(bdistil, created, runs, run, sentence):
+    status, out, err = bdistil("run", "--extend", run, "--rounds", "2")
+    assert (status, out) == (2, "") and sentence in err and not created
+
+
+def test_method_and_certified_rounds_are_told(bdistil, runs):
+    assert "method b-distil, " in bdistil("show", "finished")[1] and "certified" in bdistil("show", "finished")[1]
+    lines = {line.split()[0]: line for line in bdistil("list")[1].splitlines()}
+    assert " b-distil " in lines["finished"] and " teacher " in lines["teach"]
+
+
 @pytest.mark.parametrize(("state", "worker_gone", "status", "sentence"), [
     ("failed", False, 2, "The disk is full."), ("stopped", False, 130, "Stopped; go on with: bdistil resume mine"),
     ("stopped", True, 1, "The worker ended without a word; go on with: bdistil resume mine"),
@@ -263,7 +330,7 @@ def test_how_a_run_ends_is_the_exit_status(bdistil, own_home, monkeypatch, state
 def test_ctrl_c_stops_cleanly_and_the_run_goes_on(own_home):
     """The real program: Ctrl-C in the middle of a round gives 130, resuming gives 0 and the id."""
     program = [sys.executable, "-m", "bdistil"]
-    options = ["--rounds", "2", "--epochs", "4", "--views", "1", "--batch-size", "32", "--threads", "1"]
+    options = ["--rounds", "2", "--epochs", "12", "--views", "1", "--batch-size", "32", "--threads", "1"]
     process = subprocess.Popen([*program, "run", "--dataset", "digits", *options],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
     run = Run(until(lambda: list_runs(samples=False))[0].path)

@@ -94,7 +94,7 @@ def test_a_teacher_killed_inside_its_training_comes_out_the_same(own_home):
 
 
 def test_a_second_run_waits_its_turn_and_survives_the_deletion_of_the_first(trained):
-    first = started(distil_config(rounds=8, epochs=20, seed=1))
+    first = started(distil_config(rounds=8, epochs=1000, seed=1))
     until(lambda: told(first, "started"))
     with pytest.raises(UserError, match="^This run is training already\\.$"):
         start_worker(first)

@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from playwright.sync_api import Page
+
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 180_000  # ms that something may take; a machine that trains beside the tests is slow
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -61,7 +64,7 @@ def serve(script: Path, folder: Path = ROOT / "app", **environment: str) -> Iter
             process.wait()
 
 
-def _wait(address: str, process: subprocess.Popen, seconds: float = 60) -> None:
+def _wait(address: str, process: subprocess.Popen, seconds: float = PATIENCE / 1000) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         try:
@@ -70,3 +73,38 @@ def _wait(address: str, process: subprocess.Popen, seconds: float = 60) -> None:
         except OSError:
             time.sleep(0.1)
     raise RuntimeError(f"no answer from {address} (exit status {process.poll()})")
+
+
+_SETTLED = """async width => {
+    const done = () => {
+        const app = document.querySelector(".stApp");
+        return app?.dataset.testConnectionState === "CONNECTED" && app.dataset.testScriptState === "notRunning"
+            && document.fonts.status === "loaded" && !document.querySelector("[data-testid=stSkeleton]")
+            && [...document.querySelectorAll(".stPlotlyChart")].every(chart => chart.querySelector(".main-svg"))
+            && (width === null || innerWidth === width);
+    };
+    const roots = [document, ...[...document.querySelectorAll("*")].map(node => node.shadowRoot).filter(Boolean)];
+    const places = () => JSON.stringify(roots.flatMap(root => [...root.querySelectorAll("*")]).map(node => {
+        const { x, y, width, height } = node.getBoundingClientRect();
+        return [x, y, width, height];
+    }));
+    const frame = () => new Promise(requestAnimationFrame);
+    if (!done()) return false;
+    const before = places();
+    for (let count = 0; count < 3; count++) await frame();
+    return done() && places() === before;
+}"""
+
+
+def settle(page: Page, width: int | None = None) -> None:
+    """Waits until the page is drawn and still: script and fonts are done, nothing is a skeleton, three frames alike.
+
+    width: the window's, if it has just been given another.
+    """
+    page.wait_for_function(_SETTLED, arg=width, timeout=PATIENCE)
+
+
+def resize(page: Page, width: int, height: int = 900) -> None:
+    """Gives the window another size and waits until the page has been laid out for it."""
+    page.set_viewport_size({"width": width, "height": height})
+    settle(page, width)

@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from bdistil.runs import list_runs
 from tests.browser import chromium
-from tests.browser.states import STATES, State, furnish, settle, visit
+from tests.browser.states import STATES, State, furnish, visit
 
 WIDTHS = {1280: 900, 390: 844}
 FIRST_VISIT = State("home-first-visit", "", "Choose how much accuracy")
@@ -41,12 +41,10 @@ def shoot(states: list[State], home: Path, folder: Path) -> None:
             for state in states:
                 page = visit(context, server, state)
                 for width, height in WIDTHS.items():
-                    page.set_viewport_size({"width": width, "height": height})
-                    settle(page)
+                    chromium.resize(page, width, height)
                     # The page scrolls inside its main part: make the window as high as that, so that all of it is seen.
                     full = page.evaluate("document.querySelector('.stMain').scrollHeight")
-                    page.set_viewport_size({"width": width, "height": max(height, full)})
-                    settle(page)
+                    chromium.resize(page, width, max(height, full))
                     page.screenshot(path=folder / f"{state.name}-{theme}-{width}.png")
                 page.close()
                 print(state.name, theme, flush=True)

@@ -15,9 +15,8 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.chromium import PATIENCE, settle
 from tests.builders import build_previews, build_run, hold
-
-PATIENCE = 180_000  # ms; a machine that trains beside the tests is slow
 
 
 @dataclass(frozen=True)
@@ -109,16 +108,3 @@ def visit(context: BrowserContext, server: str, state: State) -> Page:
         page.locator("summary", has_text=name).click()
     settle(page)
     return page
-
-
-def settle(page: Page) -> None:
-    """Waits until the page has been drawn: script and fonts are done, no skeleton stands for an element to come."""
-    page.wait_for_function(
-        """() => {
-            const app = document.querySelector(".stApp");
-            return app.dataset.testConnectionState === "CONNECTED" && app.dataset.testScriptState === "notRunning"
-                && document.fonts.status === "loaded" && !document.querySelector("[data-testid=stSkeleton]")
-                && [...document.querySelectorAll(".stPlotlyChart")].every(chart => chart.querySelector(".main-svg"));
-        }""",
-        timeout=PATIENCE,
-    )

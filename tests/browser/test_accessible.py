@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser import chromium
-from tests.browser.states import STATES, furnish, settle, visit
+from tests.browser.states import STATES, furnish, visit
 
 pytestmark = pytest.mark.browser
 
@@ -52,8 +52,7 @@ def test_nothing_serious_for_axe_and_no_sideways_scroll(context, theme, server, 
         assert page.locator(".stException").count() == 0
         assert troubles(page) == []
         if theme == "light":  # the narrow layout is the same in both
-            page.set_viewport_size({"width": 390, "height": 844})
-            settle(page)
+            chromium.resize(page, 390, 844)
             scroll, width = page.evaluate("[document.querySelector('.stMain').scrollWidth, innerWidth]")
             assert scroll <= width, "scrolls sideways at 390 px"
             assert troubles(page) == []
