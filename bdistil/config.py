@@ -26,7 +26,7 @@ METHODS: dict[str, dict[str, Any]] = {
 METHOD = "b-distil+polish"
 EPOCHS: dict[tuple[str, str], dict[str, Any]] = {
     ("digits", "b-distil"): dict(epochs=20),
-    ("digits", "b-distil+polish"): dict(epochs=6, polish_epochs=30),
+    ("digits", "b-distil+polish"): dict(epochs=4, polish_epochs=20),
     ("fashion-mnist", "b-distil"): dict(epochs=8),
     ("fashion-mnist", "b-distil+polish"): dict(epochs=1, polish_epochs=12),
 }

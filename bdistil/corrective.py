@@ -166,7 +166,7 @@ def _train_together(config: DistilConfig, task: Task, ensemble: ProgressiveEnsem
             t, clean = len(prefixes), batch.clean
             f = t * prefixes[-1] - (t - 1) * prefixes[-2].detach()
             penalty = barrier.penalty(f[clean], batch.target[clean], signed[batch.chosen[clean]], examples)
-            value = value + shares[-1] * penalty
+            value = value + shares[-1] / t * penalty
         return value
 
     return train(
