@@ -1,4 +1,4 @@
-"""Tables and pictures as HTML strings, for pages and reports: confusion, accuracy by class, examples of disagreement.
+"""Tables and pictures as HTML strings, for pages and reports: confusion, accuracy by class, disagreements, guarantee.
 
 Pure functions; all text from users (class names) is escaped. The classes used here are dressed by the page's style
 sheet. Everything that colour says is also said by a number, a sign or a shape.
@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from bdistil import wording
+from bdistil import guarantee_words, wording
 from bdistil.results.confusion import Confusion
 from bdistil.results.disagreements import Disagreement
+from bdistil.results.guarantee import Bounded, Heavy
 
 # Percent of a row from which a cell takes the next of the five steps; fixed, so that prefixes and runs can be
 # compared.
@@ -133,6 +134,48 @@ def probability_table(examples: Sequence[Disagreement], prefix: int) -> str:
 
 def _probability(name: str, probability: float, right: bool) -> str:
     return f"{escape(name)}{'' if right else ' ✕'}, {wording.percent(probability, 0)}"
+
+
+def heavy_gallery(pairs: Sequence[Heavy], pictures: np.ndarray, white: float) -> str:
+    """Pictures of the pairs of an example and a class that weigh most, in the dress of `gallery`.
+
+    pictures: (len(pairs), H, W) or (…, H, W, 3) uint8, in the same order; white: the value shown as white or full ink.
+    """
+    cards = "".join(_heavy_card(*pair, white) for pair in zip(pairs, pictures, strict=True))
+    return f'<ul class="gallery">{cards}</ul>'
+
+
+def _heavy_card(pair: Heavy, picture: np.ndarray, white: float) -> str:
+    sign = "▼" if pair.too_low else "▲"
+    alt = escape(f"Training example {pair.index}, {pair.label}")
+    return (
+        f'<li><img alt="{alt}" src="{picture_address(picture, white)}"><dl>'
+        f"<dt>answer</dt><dd>{escape(pair.name)}</dd>"
+        f'<dt>was</dt><dd><span aria-hidden="true">{sign}</span> {guarantee_words.error(pair)}</dd>'
+        f"{_answer('label', pair.label, True)}{_answer('teacher', pair.teacher, pair.teacher == pair.label)}"
+        f"<dt>weighs</dt><dd>{guarantee_words.times(pair)}</dd></dl></li>"
+    )
+
+
+def panels(classes: Sequence[Bounded], pictures: Sequence[str]) -> str:
+    """Small multiples: for each class a picture of its lines (an image's address) and its figures of the last round."""
+    cards = "".join(_panel(*each) for each in zip(classes, pictures, strict=True))
+    return (
+        '<p class="key lines"><span><i class="deviation"></i>deviation</span><span><i class="bound"></i>bound</span>'
+        f'<span><i class="trivial"></i>trivial bound</span></p><ul class="panels">{cards}</ul>'
+    )
+
+
+def _panel(found: Bounded, picture: str) -> str:
+    bound, trivial = guarantee_words.apart(found.bound, found.trivial)
+    tells = found.bound < found.trivial
+    alt = escape(f"{found.name}: deviation, bound and trivial bound by round")
+    return (
+        f'<li><h3>{escape(found.name)}</h3><img alt="{alt}" src="{picture}"><dl>'
+        f"<dt>deviation</dt><dd>{wording.decimal(found.measured, 2)}</dd><dt>bound</dt><dd>{bound}</dd>"
+        f"<dt>trivial</dt><dd>{trivial}</dd></dl>"
+        f'<p class="{"tells" if tells else "vacuous"}">{"✓ tells something" if tells else "✕ says nothing"}</p></li>'
+    )
 
 
 def prefix_strip(right: Sequence[bool], chosen: int) -> str:

@@ -11,6 +11,7 @@ APP = str(Path(__file__).parents[1] / "app")
 if APP not in sys.path:  # the page may run alone
     sys.path.insert(0, APP)
 
+import guarantee  # noqa: E402
 import narration  # noqa: E402
 import sections  # noqa: E402
 import streamlit as st  # noqa: E402
@@ -60,6 +61,8 @@ def operating_view() -> None:
     with classes:
         sections.by_class(results, prefix)
     sections.disagreements(results, prefix)
+    guarantee.weights(run, results, prefix)
 
 
 operating_view()
+guarantee.section(run, results)

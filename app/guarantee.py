@@ -1,0 +1,186 @@
+"""The guarantee on Explore: the deviation under its bound, edges, and what weighed most for a student.
+
+`weights` depends on the prefix and belongs beside the slider; `section` does not, and is a fragment of its own. The
+numbers come from `bdistil.results.guarantee`, its sentences from `bdistil.guarantee_words`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+import theme
+import ui
+from pandas import DataFrame
+
+from bdistil import figures, guarantee_figures, guarantee_words, markup, wording
+from bdistil.results import Results
+from bdistil.results.guarantee import Bounded, Guarantee, bounds, by_round, guarantee, heaviest
+from bdistil.runs import Run
+
+MOST_PANELS = 12
+MOST_PICTURES = 6
+EDGES = {False: "Edges", True: "Relative edges"}
+
+
+@dataclass(frozen=True, eq=False)
+class _Certified:
+    """A run's records and what follows from them; `rounds` is how many the run is meant to have."""
+
+    records: list[dict[str, Any]]
+    classes: list[str]
+    table: DataFrame
+    found: Guarantee
+    examples: int
+    rounds: int
+    polished: bool
+
+    def of(self, place: int) -> DataFrame:
+        """The rows of one class, a round each."""
+        return self.table[self.table["place"] == place]
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _certified(path: str, created: str, state: str, points: int, _run: Run, _results: Results) -> _Certified:
+    # All but the run and its results are the cache's key only.
+    info = _results.run
+    records = [entry["record"] for entry in _run.rounds()[:points]]
+    classes, examples = list(_results.classes), info["dataset"]["train"]
+    found = guarantee(records, classes, examples, info["scale"]["eta_B"] / info["scale"]["B"])
+    return _Certified(
+        records, classes, by_round(records, classes), found, examples, _results.rounds, _run.is_polished()
+    )
+
+
+def weights(run: Run, results: Results, prefix: int) -> None:
+    """The answers on training examples that counted most for the prefix's last student."""
+    st.header(f"What weighed most for student {prefix}", anchor=False)
+    kept = None
+    if prefix > 1:
+        kept = heaviest(run.round_folders()[prefix - 1], results.classes, results.run["dataset"]["train"])
+        if kept is None:
+            ui.muted("This run kept no pictures of what weighed most.")
+            return
+    ui.muted(guarantee_words.heaviest(prefix))
+    if kept:
+        pairs, pictures, white = kept
+        st.html(markup.heavy_gallery(pairs[:MOST_PICTURES], pictures[:MOST_PICTURES], white))
+
+
+@st.fragment
+def section(run: Run, results: Results) -> None:
+    """What the certificate says, class by class, and what it is made of."""
+    info = results.run
+    shown = _certified(str(run.path), info["created"], info["state"], len(results.points), run, results)
+    st.header(guarantee_words.finding(shown.found), anchor=False)
+    ui.muted(guarantee_words.meaning(shown.examples, shown.polished))
+    advice = guarantee_words.tighter(shown.found)
+    if advice:
+        ui.muted(advice)
+    _panels(shown)
+    place = _one_class(shown, info["run"])
+    relative = _game(shown)
+    with st.expander("The guarantee as a table"):
+        _tables(shown, place, relative)
+
+
+def _panels(shown: _Certified) -> None:
+    """A panel a class; above twelve classes, those that deviate most after the last round."""
+    last = shown.table.tail(len(shown.classes))
+    if len(last) > MOST_PANELS:
+        last = last.nlargest(MOST_PANELS, "measured").sort_values("place")
+    columns = ["name", "place", "round", "measured", "bound", "trivial"]
+    rows = [Bounded(**row) for row in last[columns].to_dict("records")]
+    seen = shown.table[shown.table["place"].isin(last["place"])]
+    top = 1.1 * max(seen[["measured", "trivial"]].max().max(), last["bound"].max())
+    pictures = [
+        guarantee_figures.panel(shown.of(row.place), top, theme=theme.name(), rounds=shown.rounds) for row in rows
+    ]
+    st.html(markup.panels(rows, pictures))
+    chosen = f" The {MOST_PANELS} classes that deviate most." if len(shown.classes) > MOST_PANELS else ""
+    ui.muted(guarantee_words.panels(shown.rounds, len(shown.records), top) + chosen)
+
+
+def _one_class(shown: _Certified, run: str) -> int:
+    """The chosen class over the rounds, and its bound for each η; returns its place."""
+    names = dict(enumerate(shown.classes))
+    place = st.selectbox(
+        "Class", list(names), shown.found.shown.place, format_func=names.get, key=f"guarantee-class-{run}", width=320
+    )
+    rows, name = shown.of(place), guarantee_words.named(names[place])
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader(f"Deviation and bound of {name}", anchor=False)
+        figure = guarantee_figures.deviation(rows, theme=theme.name(), rounds=shown.rounds)
+        ui.chart(figure, "guarantee-deviation", f"Largest deviation of {names[place]} under its bound, by round")
+    with right:
+        st.subheader(f"The bound of {name} for nine η", anchor=False)
+        last = bounds(shown.records[-1], place)
+        figure = guarantee_figures.eta(last, rows["trivial"].iloc[-1], theme=theme.name())
+        ui.chart(figure, "guarantee-eta", f"Bound of {names[place]} after the last round, for nine values of η")
+        ui.muted(guarantee_words.eta(shown.records[-1]["round"]))
+    return place
+
+
+def _game(shown: _Certified) -> bool:
+    """What the bound is made of: edges by class, and how many examples carry the weight.
+
+    Returns whether the relative edges are looked at.
+    """
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader("Edges by class", anchor=False)
+        relative = st.segmented_control(
+            "Edges or relative edges", list(EDGES), default=False, required=True, key="guarantee-edges",
+            label_visibility="collapsed", format_func=EDGES.get,
+        )  # fmt: skip
+        figure = figures.edges(
+            shown.records, theme=theme.name(), rounds=shown.rounds, classes=shown.classes, relative=relative
+        )
+        ui.chart(figure, "guarantee-edges-chart", f"{EDGES[relative]} by round and class")
+        ui.muted(guarantee_words.edges(relative))
+    with right:
+        st.subheader("How many examples carry the weight", anchor=False)
+        figure = guarantee_figures.effective(shown.records, shown.examples, theme=theme.name(), rounds=shown.rounds)
+        ui.chart(figure, "guarantee-effective", "Effective number of weighted training examples by round")
+        last = shown.records[-1]
+        ui.muted(guarantee_words.effective(last["round"], last["effective_examples"], shown.examples))
+    return relative
+
+
+def _tables(shown: _Certified, place: int, relative: bool) -> None:
+    """The numbers of the section's charts."""
+    name, last = shown.classes[place], shown.records[-1]
+    ui.muted(f"After round {last['round']}, by class:")
+    head = ("Deviation", "Bound", "Trivial", "η", "Edge", "Relative edge")
+    rows = [(row["name"], *_figures(row)) for row in shown.table.tail(len(shown.classes)).to_dict("records")]
+    ui.table(("Class", *head), rows, numeric=range(1, 7), label="The guarantee by class")
+    nine = [bounds(last, each) for each in range(len(shown.classes))]
+    if not nine[0].empty:
+        ui.muted(f"The bound after round {last['round']} at each multiple of the theory’s η, by class:")
+        head = ("Class", *map(guarantee_figures.multiple, nine[0]["multiple"]))
+        rows = [
+            (each, *(wording.decimal(bound, 3) for bound in of["bound"]))
+            for each, of in zip(shown.classes, nine, strict=True)
+        ]
+        ui.table(head, rows, numeric=range(1, 10), label="The bound by class and η")
+    ui.muted(f"{guarantee_words.named(name)}, by round:")
+    head = ("Deviation", "Bound", "Trivial", "η", "Edge", "Relative edge", "Effective examples")
+    rows = [
+        (row["round"], *_figures(row), wording.count(round(row["effective"])))
+        for row in shown.of(place).to_dict("records")
+    ]
+    ui.table(("Round", *head), rows, numeric=range(1, 8), label=f"The guarantee of {name} by round")
+    ui.muted(f"{EDGES[relative]}, by round and class:")
+    column = "relative_edges" if relative else "edges"
+    rows = [(record["round"], *(wording.signed(edge, 4) for edge in record[column])) for record in shown.records]
+    numeric = range(1, 1 + len(shown.classes))
+    ui.table(("Round", *shown.classes), rows, numeric=numeric, label=f"{EDGES[relative]} by round and class")
+
+
+def _figures(row: dict[str, Any]) -> list[str]:
+    """One class after one round, in words; η as a multiple of the theory's."""
+    return [
+        *(wording.decimal(row[column], 3) for column in ("measured", "bound", "trivial")),
+        "–" if wording.missing(row["multiple"]) else guarantee_figures.multiple(row["multiple"]),
+        *(wording.signed(row[column], 4) for column in ("edge", "relative_edge")),
+    ]
