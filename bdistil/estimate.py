@@ -13,47 +13,65 @@ import torch
 
 from bdistil.boosting import Certificate
 from bdistil.config import DistilConfig
+from bdistil.corrective import corrective_round
 from bdistil.cost import prefix_costs
 from bdistil.data.catalogue import info
 from bdistil.data.dataset import Dataset, DatasetInfo
-from bdistil.distil import Task, train_student
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.students import build_student
 from bdistil.students.catalogue import names
+from bdistil.task import Task
 from bdistil.teachers.cards import card_for
 from bdistil.teachers.weights import load_teacher
 from bdistil.training import Position, Stopped, Watch, batch_count
+from bdistil.weak_learner import ladder, train_student
 from bdistil.wording import duration, quantity, share
 
 STEPS = 6  # timed steps a round, after two to warm up
 PROCESS_BYTES = 450e6  # what Python, torch and the worker take before there is any data
+CORRECTION_EPOCHS = 1.0  # checking and correcting a head takes a few passes over the training inputs
 
 
-def estimate(config: DistilConfig) -> dict[str, Any]:
+def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     """MACs, parameters and bytes of the last prefix, and what training it takes on this machine.
 
-    macs, parameters, bytes: of all students, per example. seconds: of the whole run; first_model_seconds: until round 1
-    ends. memory_bytes: of the worker. disk_bytes: of the finished run. macs_ratio: of the teacher's. students: what one
-    student of each name would cost in this composition, {"student", "macs", "macs_ratio"}.
+    macs, parameters, bytes: of all students, per example. seconds: of the whole run, one attempt a round;
+    first_model_seconds: until its first round ends. memory_bytes: of the worker. disk_bytes: of the finished run.
+    macs_ratio: of the teacher's. students: what one student of each name would cost in this composition, {"student",
+    "macs", "macs_ratio"}. done: rounds that an extended run begins with.
     """
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
     known, card = info(config.dataset), card_for(config.teacher, config.dataset)
-    cost = prefix_costs(_prefix_of(config, known, config.rounds))[-1]
-    teacher_seconds = _teacher_seconds(card, known, config)
-    per_step = [_seconds_per_step(config, known, 1), _seconds_per_step(config, known, config.rounds)]
-    steps = config.epochs * batch_count(known.train, config.batch_size)
-    rows = known.train + known.validation + known.test
-    outputs = rows * len(known.classes) * 4
+    ensemble = _prefix_of(config, known, config.rounds)
+    cost, teacher_seconds = prefix_costs(ensemble)[-1], _teacher_seconds(card, known, config)
+    epochs = _epoch_seconds(config, known, done)
+    features = ensemble.students[-1].head.in_features if config.certified else 0
+    outputs = (known.train + known.validation + known.test) * len(known.classes) * 4
+    kept = (2, 3) if config.polished else (1, 2)  # copies of a prefix's outputs, and of all students
     return {
         "macs": cost["macs"], "parameters": cost["parameters"], "bytes": cost["bytes"],
         "macs_ratio": cost["macs"] / card["macs"] if card["macs"] else None,
-        "seconds": teacher_seconds + config.rounds * steps * sum(per_step) / 2,
-        "first_model_seconds": teacher_seconds + steps * per_step[0],
+        "seconds": teacher_seconds + _training_seconds(config, epochs),
+        "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
         "memory_bytes": int(PROCESS_BYTES + known.train * np.prod(known.input_shape) * (config.views + 2)
-                            + 3 * config.views * outputs + 30 * known.train * len(known.classes) * 8),
-        "disk_bytes": config.rounds * (outputs + cost["bytes"] // config.rounds * 2) + outputs,
+                            + 3 * config.views * outputs + known.train * (30 * len(known.classes) * 8 + features * 4)),
+        "disk_bytes": kept[0] * config.rounds * outputs + kept[1] * cost["bytes"] + outputs,
         "students": [_student_cost(name, config, known, card) for name in names()],
     }  # fmt: skip
+
+
+def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int) -> list[float]:
+    """Seconds of an epoch in each round to come: timed in the first and the last, in between on the line."""
+    rounds, steps = range(done + 1, config.rounds + 1), batch_count(known.train, config.batch_size)
+    ends = [steps * _seconds_per_step(config, known, t) for t in dict.fromkeys((rounds[0], rounds[-1]))]
+    return np.linspace(ends[0], ends[-1], len(rounds)).tolist()
+
+
+def _training_seconds(config: DistilConfig, epochs: list[float]) -> float:
+    """Of all rounds, of the polish, and of correcting heads. epochs: seconds of an epoch in each round."""
+    polish = config.polish_epochs * epochs[-1] if config.polished else 0.0
+    corrections = CORRECTION_EPOCHS * sum(epochs) if config.certified else 0.0
+    return config.epochs * sum(epochs) + polish + corrections
 
 
 def describe(expected: dict[str, Any]) -> str:
@@ -74,7 +92,7 @@ def _prefix_of(config: DistilConfig, known: DatasetInfo, rounds: int) -> Progres
     for _ in range(rounds):
         ensemble.append(build_student(
             config.student, input_shape=known.input_shape, classes=len(known.classes), composition=config.composition,
-            previous=ensemble.students[-1] if len(ensemble) else None,
+            previous=ensemble.students[-1] if len(ensemble) else None, head=config.head,
         ))  # fmt: skip
     return ensemble
 
@@ -115,10 +133,15 @@ def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int) -> f
         times.append(time.perf_counter())
         return len(times) > STEPS + 2
 
+    ensemble, watch = _prefix_of(config, known, round - 1), Watch(stop=stop)
     certificate = Certificate(task.g_hat, config.rounds)
-    ensemble = _prefix_of(config, known, round - 1)
     for _ in range(round - 1):
         certificate.update(np.zeros_like(task.g_hat))
     with contextlib.suppress(Stopped):
-        train_student(config, task, ensemble, certificate, Position("rounds", round, 1), watch=Watch(stop=stop))
+        if config.polished:
+            corrective_round(config, task, ensemble, certificate.prefix() if round > 1 else None, watch=watch)
+        else:
+            rung, position = ladder(config, round)[0], Position("rounds", round, 1)
+            weights = certificate.signed_weights()
+            train_student(config, task, ensemble, weights, position, rung, config.barrier, watch=watch)
     return float(np.median(np.diff(times)[2:]))
