@@ -104,16 +104,16 @@ def _attempt_finished(event: Event, classes: Sequence[str]) -> str | None:
     missed = sum(edge <= 0 for edge in event["edges_before"])
     who = f"Student {number}, attempt {event['attempt']},"
     if outcome == "corrected":
-        return f"{who} missed {missed} of {len(edges)} classes; {_met_by_its_head(event, 'correction_seconds')}."
+        return f"{who} missed {missed} of {len(edges)} classes; {_met_by_its_head(event)}."
     if outcome == "kl":
         cost = kl_change(event["kl_before"], event["kl_after"])
         return f"{who} missed {missed} of {len(edges)} classes; mending that would cost {cost} of KL, too much."
     return f"{who} misses {missed} of {len(edges)} classes, and correcting its output layer could not mend that."
 
 
-def _met_by_its_head(event: Event, took: str) -> str:
-    cost = kl_change(event["kl_before"], event["kl_after"])
-    return f"its output layer was corrected in {seconds(event[took])} and now meets all, for {cost} of KL"
+def _met_by_its_head(event: Event) -> str:
+    took, cost = seconds(event["correction_seconds"]), kl_change(event["kl_before"], event["kl_after"])
+    return f"its output layer was corrected in {took} and now meets all, for {cost} of KL"
 
 
 def _corrects(number: int, edges: Sequence[float], classes: Sequence[str]) -> str:
@@ -133,7 +133,7 @@ def _head_corrected(event: Event, classes: Sequence[str]) -> str:
     if not event["corrected"]:
         return f"After the polish: {_corrects(event['round'], event['edges'], classes)}"
     missed = sum(edge <= 0 for edge in event["edges_before"])
-    met = _met_by_its_head(event, "seconds")
+    met = _met_by_its_head(event)
     return f"After the polish: student {event['round']} missed {missed} of {len(event['edges'])} classes; {met}."
 
 

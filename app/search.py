@@ -15,7 +15,7 @@ from story import Story
 from bdistil import figures, wording
 
 LIVE = ("queued", "running")
-OUTCOMES = {"corrected": "✓ corrected", "edge": "✕ edge", "kl": "✕ KL"}
+OUTCOMES = {"corrected": "✓ corrected", "edge": "✕ edge", "kl": "✕ KL", "trained": "trained"}
 HOW = "Above zero, the student corrects the ensemble on that class; crosses lie below."
 HOLLOW = " Hollow: before its output layer was corrected."
 
@@ -83,11 +83,13 @@ def _losses(now: Story) -> None:
 
 def _attempts(now: Story) -> None:
     st.header("Attempts", anchor=False)
+    if now.info["method"] == "b-distil+polish":
+        ui.muted("A round trains all students so far, once. They are checked, and corrected, after the polish.")
     resting = now.info["state"] not in LIVE
     head = ("Round", "Attempt", "Composition and student", "Seed", "Barrier", "Smallest edge", "Correction", "Outcome")
     rows = [
         (row["round"], row["attempt"], _rung(row), row.get("seed", "–"), f"{row['barrier']:g}", _smallest(row),
-         correction(row, "correction_seconds"), _outcome(row, resting))
+         _correction(row), _outcome(row, resting))
         for row in now.attempts
     ]  # fmt: skip
     ui.table(head, rows, numeric=(0, 1, 3, 4), label=f"Attempts of {now.info['method']}")
@@ -97,7 +99,7 @@ def _heads(now: Story) -> None:
     st.header("Output layers after the polish", anchor=False)
     ui.muted("The polish has moved all students: in their order, each is checked again and corrected where it misses.")
     head = ("Student", "Smallest edge", "Correction", "Outcome")
-    rows = [(row["round"], _smallest(row), correction(row, "seconds"), _head_outcome(row)) for row in now.heads]
+    rows = [(row["round"], _smallest(row), _correction(row), _head_outcome(row)) for row in now.heads]
     ui.table(head, rows, numeric=(0,), label=f"Output layers after the polish of {now.info['method']}")
 
 
@@ -107,19 +109,18 @@ def _rung(row: Row) -> str:
 
 
 def _smallest(row: Row) -> str:
-    """The smallest edge, before and after a correction: `−0.012 → +0.003`."""
-    edge = row.get("edge_min", min(row.get("edges") or [], default=None) if row.get("edges") else None)
-    if edge is None:
+    """The smallest edge, before and after a correction: `−0.0120 → +0.0030`."""
+    if not row.get("edges"):
         return "–"
-    after = wording.signed(edge, 4)
+    after = wording.signed(min(row["edges"]), 4)
     return f"{wording.signed(min(row['edges_before']), 4)} → {after}" if figures.was_corrected(row) else after
 
 
-def correction(row: Row, took: str) -> str:
-    """What the correction of the output layer cost, tried or kept: `KL +0.4 %, 1.4 s`; a dash where there was none."""
-    if not row.get(took) or (row["outcome"] == "kept" if "outcome" in row else not row["corrected"]):
+def _correction(row: Row) -> str:
+    """What correcting the output layer cost, whether kept or taken back: `KL +0.4 %, 1.4 s`; a dash where none was."""
+    if not row.get("correction_seconds"):
         return "–"
-    return f"KL {wording.kl_change(row['kl_before'], row['kl_after'])}, {wording.seconds(row[took])}"
+    return f"KL {wording.kl_change(row['kl_before'], row['kl_after'])}, {wording.seconds(row['correction_seconds'])}"
 
 
 def _outcome(row: Row, resting: bool) -> str:

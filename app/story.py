@@ -83,6 +83,9 @@ def _fold(told: Story, event: Event) -> None:
         told.unpolished = told.unpolished or told.points
         told.records, told.points = ([row[name] for row in event["rounds"]] for name in ("record", "point"))
     elif kind == "round_finished":
+        for row in told.attempts:
+            if row["round"] == event["round"] and row["outcome"] == "training":
+                row["outcome"] = "trained"  # a corrective round: its student is checked after the polish
         told.records = [row for row in told.records if row["round"] < event["round"]] + [event["record"]]
         told.points = [row for row in told.points if row["prefix"] < event["round"]] + [event["point"]]
     told.told += kind != "epoch"

@@ -219,7 +219,8 @@ def corrections_record(
 
 def was_corrected(record: Mapping[str, Any]) -> bool:
     """Whether a round's or an attempt's edges are those after a correction of the student's output layer."""
-    return record.get("edges_before") not in (None, record.get("edges"))
+    before = record.get("edges_before") or ()
+    return any(abs(one - other) > 1e-7 for one, other in zip(before, record["edges"], strict=False))
 
 
 def _edge_marks(

@@ -289,9 +289,9 @@ class _Writer:
             folder = self.path / "polish" / f"{number:02d}"
             self.save(folder, record, rows[-1], logits=self.splits(game.outputs[-1].get), heaviest=pairs)
             if number > 1:
-                told = ("edges_before", "edges", "kl_before", "kl_after", "corrected", "certified")
-                self.event("head_corrected", round=number, seconds=record["correction_seconds"],
-                           **{name: record[name] for name in told})  # fmt: skip
+                told = ("edges_before", "edges", "edge_min", "relative_edges", "kl_before", "kl_after", "corrected",
+                        "certified", "correction_seconds")  # fmt: skip
+                self.event("head_corrected", round=number, **{name: record[name] for name in told})
         self.event("polish_finished", rounds=rounds)
         return rows
 
@@ -336,6 +336,8 @@ class _Writer:
         self.start_round(number, attempt)
         for epoch in range(1, self.epochs + 1):
             self.train_epoch("rounds", number, epoch, 0.9, attempt)
+        if self.polished:  # corrective rounds are checked after the polish
+            return
         corrected = outcome == "corrected"
         names = ("edge_min", "edges", "relative_edges", "certified")
         self.event(
