@@ -33,6 +33,9 @@ STATES = (
     State("home", "", "Choose how much accuracy"),
     State("explore-finished", "explore?run=fashion&prefix=3", "3 of 6 students reach"),
     State("explore-details", "explore?run=fashion&prefix=5&cost=parameters", "5 of 6", ("The numbers as a table",)),
+    State("explore-guarantee", "explore?run=fashion&prefix=4", "4 of 6", ("The guarantee as a table",)),
+    State("explore-two-classes", "explore?run=two-classes&prefix=3", "3 of 6"),
+    State("explore-old-run", "explore?run=old&prefix=3", "3 of 6"),
     State("explore-black-box", "explore?run=black-box&prefix=2", "2 of 4"),
     State("explore-24-students", "explore?run=long&prefix=12", "12 of 24"),
     State("explore-one-student", "explore?run=one&prefix=1", "One student reaches"),
@@ -75,6 +78,8 @@ def furnish(home: Path) -> Iterator[None]:
     build_run(runs / "long", rounds=24)
     build_run(runs / "black-box", rounds=4, black_box=True, train=False)
     build_run(runs / "one", rounds=1)
+    build_run(runs / "two-classes", classes=("healthy", "damaged bearing"))
+    build_run(runs / "old", old=True)
     build_run(runs / "stopped", state="stopped")
     build_run(runs / "failed", state="failed")
     build_run(runs / "worker-gone", state="running")
