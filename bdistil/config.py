@@ -162,6 +162,8 @@ class DistilConfig(_Config):
 
     def checked(self) -> Self:
         check_student(self.student)
+        if self.polished and self.loss != "ensemble":
+            raise UserError("Corrective rounds train prefixes: choose the loss ensemble, or the method b-distil.")
         return self
 
     @property

@@ -90,7 +90,7 @@ def polish(
     told = correct_heads(config, task, ensemble, corrected)
     standing = stand(config, task, ensemble)
     for row, correction in zip(standing.records, told, strict=True):
-        kept = ("edges_before", "corrected", "kl_before", "kl_after", "correction_seconds")
+        kept = ("edges_before", "corrected", "kl_before", "correction_seconds")
         row.update({key: correction[key] for key in kept}, loss=record["loss"], seconds=record["total"])
     return standing
 

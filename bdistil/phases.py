@@ -84,6 +84,8 @@ def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: flo
     tried = restore_attempts(run, len(finished) + 1)
     rounds = distil(config, task, ensemble, finished, tried, checkpoint=_checkpoint(run), watch=watch, device=device)
     for done in rounds:
+        if config.certified and not done.record["certified"]:
+            run.record("round_uncertified", round=len(ensemble))
         keep_round(run, task, ensemble, done, teacher_macs)
         _tell_untold_rounds(run)
         run.update(seconds=seconds())
@@ -200,7 +202,7 @@ def _tell_attempt(run: Run, config: DistilConfig, attempt: Attempt) -> None:
 
 
 def _tell_correction(run: Run, round: int, told: dict[str, Any]) -> None:
-    run.record("head_corrected", **{key: told[key] for key in CORRECTION} | {"round": round})
+    run.record("head_corrected", round=round, **{key: told[key] for key in (*CORRECTION, "outcome")})
 
 
 def _tell_untold_rounds(run: Run) -> None:

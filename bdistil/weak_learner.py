@@ -190,8 +190,9 @@ def correct(
     condition, or costs more than `MOST_KL`, is taken back: outcome "edge" or "kl".
     """
     started = time.monotonic()
-    x, round = task.data.x_train, certificate.round + 1
-    f = answers(ensemble, student, x)
+    x = task.data.x_train
+    passes = [(f, features) for _, f, features in _passes(ensemble, student, x)]
+    f, features = (torch.cat(parts).cpu().numpy() for parts in zip(*passes, strict=True))
     before = certificate.candidate(f)
     kl = _divergence(config, task, certificate, f)
     told = {**before, "edges_before": before["edges"], "corrected": False, "kl_before": kl, "kl_after": kl,
@@ -199,12 +200,12 @@ def correct(
     if before["certified"] or not config.certified:
         return f, told
     weight, bias = student.head.weight.detach().clone(), student.head.bias.detach().clone()
-    new_weight, new_bias, steps = correct_head(_problem(config, task, ensemble, certificate, student, f))
+    new_weight, new_bias, steps = correct_head(_problem(config, task, certificate, student, f, features))
     _set_head(student, new_weight, new_bias)
     corrected = answers(ensemble, student, x)
     after, kl_after = certificate.candidate(corrected), _divergence(config, task, certificate, corrected)
     outcome = "edge" if not after["certified"] else "kl" if kl_after > MOST_KL * kl else "corrected"
-    told |= {**after, "kl_after": kl_after, "outcome": outcome, "corrected": outcome == "corrected", "round": round,
+    told |= {**after, "kl_after": kl_after, "outcome": outcome, "corrected": outcome == "corrected",
              "steps": steps, "correction_seconds": time.monotonic() - started}  # fmt: skip
     if outcome == "corrected":
         return corrected, told
@@ -262,17 +263,16 @@ def _divergence(config: DistilConfig, task: Task, certificate: Certificate, f: n
     return task.divergence(prefix, "train", config.temperature)
 
 
-def _problem(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, certificate: Certificate,
-             student: Student, f: np.ndarray) -> HeadProblem:  # fmt: skip
-    """The head's inputs on the training split, and where the student's answer f stands in the round."""
+def _problem(config: DistilConfig, task: Task, certificate: Certificate, student: Student, f: np.ndarray,
+             features: np.ndarray) -> HeadProblem:  # fmt: skip
+    """What is to be corrected: features are the head's inputs, and f the student's answer, on the training split."""
     round, summed = certificate.round + 1, certificate.summed()
-    features = torch.cat([inputs for _, _, inputs in _passes(ensemble, student, task.data.x_train)])
     certainty = np.maximum(*(
         _uncertainty(task.c * answer / config.temperature) for answer in ((summed + f) / round, task.g_hat)
     ))  # fmt: skip
     gain, offset = (round, summed) if student.gives_prefix else (1, 0.0)
     return HeadProblem(
-        features.cpu().numpy(), student.head.weight.detach().double().cpu().numpy(),
+        features, student.head.weight.detach().double().cpu().numpy(),
         student.head.bias.detach().double().cpu().numpy(), task.c, gain, offset, task.g_hat,
         certificate.signed_weights(), certainty,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bdistil.config import DISTIL_RECIPES, TEACH_RECIPES, DistilConfig, TeachConfig
+from bdistil.config import DISTIL_RECIPES, METHODS, TEACH_RECIPES, DistilConfig, TeachConfig
 from bdistil.errors import UserError
 
 
@@ -12,7 +12,9 @@ def distil(**given):
 
 @pytest.mark.parametrize("dataset", DISTIL_RECIPES)
 def test_the_recipes_are_complete_and_stored_whole(dataset):
-    for config in (distil(dataset=dataset), TeachConfig.create(dataset)):
+    presets = [distil(dataset=dataset, method=method) for method in METHODS]
+    assert distil(dataset=dataset) == presets[-1] and presets[-1].polished and not presets[0].polished
+    for config in (*presets, TeachConfig.create(dataset)):
         stored = config.model_dump()
         assert type(config).create(**stored) == config
         assert stored.keys() == type(config).model_fields.keys()
@@ -45,8 +47,14 @@ BAD = [
     ({"seed": -1}, "Seed must be a whole number from 0 to 2147483647; “-1” is not."),
     ({"label_share": 1.5}, "Label share must be a number from 0 to 1; “1.5” is not."),
     ({"barrier": "-1"}, "Barrier must be a number from 0 to 1000; “-1” is not."),
-    ({"composition": "adds"}, "Composition must be one of alone, add, concat; “adds” is not."),
-    ({"method": "b-distil+polish"}, "Method must be b-distil; “b-distil+polish” is not."),
+    ({"composition": "adds"}, "Composition must be one of alone, add, concat, concat-all; “adds” is not."),
+    ({"method": "polish"}, "Method must be one of b-distil, b-distil+polish; “polish” is not."),
+    ({"head": "own"}, "Head must be one of student, prefix; “own” is not."),
+    ({"retries": 11}, "Retries must be a whole number from 0 to 10; “11” is not."),
+    ({"polish_epochs": "-1"}, "Polish epochs must be a whole number from 0 to 1000; “-1” is not."),
+    ({"certified": "maybe"}, "Certified must be true or false; “maybe” is not."),
+    ({"horizon": 0}, "Horizon must be a whole number from 1 to 64, or nothing; “0” is not."),
+    ({"loss": "student"}, "Corrective rounds train prefixes: choose the loss ensemble, or the method b-distil."),
     ({"views": 0}, "Views must be a whole number from 1 to 64; “0” is not."),
     ({"batch_size": 0}, "Batch size must be a whole number from 1 to 4096; “0” is not."),
     ({"threads": 0}, "Threads must be a whole number from 1 to 512, or nothing; “0” is not."),

@@ -56,7 +56,7 @@ def test_killed_inside_a_round_and_between_rounds_a_run_comes_out_the_same(unint
 
 
 def _timeless(rounds: list[dict]) -> list[dict]:
-    return [{**entry, "record": {**entry["record"], "seconds": None}} for entry in rounds]
+    return [{**entry, "record": {**entry["record"], "seconds": None, "correction_seconds": None}} for entry in rounds]
 
 
 def test_asked_to_stop_by_file_and_by_signal_a_run_comes_out_the_same(uninterrupted):
@@ -122,14 +122,14 @@ def test_a_second_run_waits_its_turn_and_survives_the_deletion_of_the_first(trai
 FULL_DISK = """
 import errno, sys
 from pathlib import Path
-import bdistil.phases
+import bdistil.keeping
 from bdistil.runs import open_run
 from bdistil.worker import work
 
 def full(path):
     raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-bdistil.phases.new_folder = full
+bdistil.keeping.new_folder = full
 sys.exit(work(open_run(Path(sys.argv[1]))))
 """
 
@@ -153,7 +153,7 @@ def test_a_round_that_was_finished_but_not_told_is_told_on_resume(uninterrupted)
     for name in ("rounds/01", "rounds/02"):
         shutil.copytree(uninterrupted.path / name, run.path / name)
     lines = (uninterrupted.path / "events.jsonl").read_text().splitlines(keepends=True)
-    second = next(i for i, line in enumerate(lines) if '"kind": "attempt_finished", "round": 2' in line)
+    second = next(i for i, line in enumerate(lines) if '"kind": "round_finished", "round": 2' in line)
     (run.path / "events.jsonl").write_text("".join(lines[:second]))
     run.update(**{**uninterrupted.stored(), "run": run.id, "state": "running", "phase": "rounds", "rounds_done": 1})
     start_worker(run)

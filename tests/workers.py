@@ -22,9 +22,14 @@ def teach_config(**given: Any) -> TeachConfig:
 
 
 def distil_config(**given: Any) -> DistilConfig:
-    """Three short rounds on digits, of the shipped teacher."""
-    small = dict(teacher="digits-resnet-s", rounds=3, epochs=4, views=2, batch_size=32, threads=1)
+    """Three short rounds on digits, of the shipped teacher: frozen ones."""
+    small = dict(teacher="digits-resnet-s", method="b-distil", rounds=3, epochs=4, views=2, batch_size=32, threads=1)
     return DistilConfig.create("digits", **(small | given))
+
+
+def polished_config(**given: Any) -> DistilConfig:
+    """Three short corrective rounds on digits and a polish."""
+    return distil_config(**(dict(method="b-distil+polish", epochs=2, polish_epochs=3) | given))
 
 
 def started(config: DistilConfig | TeachConfig) -> Run:

@@ -68,8 +68,8 @@ def test_every_student_keeps_the_contract(name, composition, shape, previous):
     assert fresh.load_state_dict(student.state_dict())
 
 
-@pytest.mark.parametrize("composition", ["add", "concat"])
-@pytest.mark.parametrize("before", ["add", "concat", "alone"])
+@pytest.mark.parametrize("composition", ["add", "concat", "concat-all"])
+@pytest.mark.parametrize("before", ["add", "concat", "concat-all", "alone"])
 def test_any_composition_may_follow_any_other(before, composition):
     previous = build_student("cnn-xs", input_shape=(1, 8, 8), classes=5, composition=before).eval()
     student = build_student("cnn-s", input_shape=(1, 8, 8), classes=5, composition=composition, previous=previous)
@@ -78,7 +78,7 @@ def test_any_composition_may_follow_any_other(before, composition):
     assert bool(student.reads) == (before != "alone")
 
 
-@pytest.mark.parametrize("composition", ["add", "concat"])
+@pytest.mark.parametrize("composition", ["add", "concat", "concat-all"])
 def test_what_is_read_changes_the_answer(composition):
     student, x, carry = make("cnn-xs", composition, (1, 8, 8), "other")
     student.eval()

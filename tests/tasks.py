@@ -1,0 +1,30 @@
+"""Small tasks for tests that train: digits, with the shipped teacher's answers."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bdistil.phases import make_task
+from bdistil.task import Task
+from bdistil.teachers import card
+from tests.workers import distil_config
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tests that train use one thread: the same sums in the same order everywhere."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def digits_task(examples: int | None = None) -> Task:
+    """Digits in two views, or its first training examples only."""
+    task = make_task(distil_config(), card("digits-resnet-s"))
+    if examples is None:
+        return task
+    data = replace(task.data, x_train=task.data.x_train[:examples], y_train=task.data.y_train[:examples])
+    teacher = {**task.teacher, "train": task.teacher["train"][:examples]}
+    return Task(data, teacher, task.views[:, :examples], task.view_logits[:, :examples])
