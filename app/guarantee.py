@@ -11,8 +11,10 @@ import streamlit as st
 import theme
 import ui
 from pandas import DataFrame
+from plotly.graph_objects import Figure
 
 from bdistil import figures, guarantee_figures, guarantee_words, markup, wording
+from bdistil.palette import ThemeName
 from bdistil.results import Results
 from bdistil.results.guarantee import Bounded, Guarantee, bounds, by_round, guarantee, heaviest
 from bdistil.runs import Run
@@ -24,8 +26,12 @@ EDGES = {False: "Edges", True: "Relative edges"}
 
 @dataclass(frozen=True, eq=False)
 class _Certified:
-    """A run's records and what follows from them; `rounds` is how many the run is meant to have."""
+    """A run's records and what follows from them; `rounds` is how many the run is meant to have.
 
+    key: tells this state of the run from any other.
+    """
+
+    key: tuple[str, str, str, int]
     records: list[dict[str, Any]]
     classes: list[str]
     table: DataFrame
@@ -47,19 +53,37 @@ def _certified(path: str, created: str, state: str, points: int, _run: Run, _res
     classes, examples = list(_results.classes), info["dataset"]["train"]
     found = guarantee(records, classes, examples, info["scale"]["eta_B"] / info["scale"]["B"])
     return _Certified(
-        records, classes, by_round(records, classes), found, examples, _results.rounds, _run.is_polished()
-    )
+        (path, created, state, points), records, classes, by_round(records, classes), found, examples, _results.rounds,
+        _run.is_polished(),
+    )  # fmt: skip
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _figure(key: tuple, chart: str, choice: int, look: ThemeName, _shown: _Certified) -> Figure:
+    """A chart of the section. choice: the place of the class, or whether edges are relative."""
+    records, rounds = _shown.records, _shown.rounds
+    if chart == "deviation":
+        return guarantee_figures.deviation(_shown.of(choice), theme=look, rounds=rounds)
+    if chart == "eta":
+        trivial = records[-1]["trivial_by_class"][choice]
+        return guarantee_figures.eta(bounds(records[-1], choice), trivial, theme=look)
+    if chart == "edges":
+        return figures.edges(records, theme=look, rounds=rounds, classes=_shown.classes, relative=bool(choice))
+    return guarantee_figures.effective(records, _shown.examples, theme=look, rounds=rounds)
+
+
+def _chart(shown: _Certified, chart: str, choice: int, alt: str) -> None:
+    ui.chart(_figure(shown.key, chart, choice, theme.name(), shown), f"guarantee-{chart}", alt)
 
 
 def weights(run: Run, results: Results, prefix: int) -> None:
     """The answers on training examples that counted most for the prefix's last student."""
     st.header(f"What weighed most for student {prefix}", anchor=False)
-    kept = None
-    if prefix > 1:
-        kept = heaviest(run.round_folders()[prefix - 1], results.classes, results.run["dataset"]["train"])
-        if kept is None:
-            ui.muted("This run kept no pictures of what weighed most.")
-            return
+    folders = run.round_folders()[prefix - 1 :]  # none where the run has been deleted meanwhile
+    kept = heaviest(folders[0], results.classes, results.run["dataset"]["train"]) if folders else None
+    if prefix > 1 and kept is None:
+        ui.muted("This run kept no pictures of what weighed most.")
+        return
     ui.muted(guarantee_words.heaviest(prefix))
     if kept:
         pairs, pictures, white = kept
@@ -106,18 +130,16 @@ def _one_class(shown: _Certified, run: str) -> int:
     place = st.selectbox(
         "Class", list(names), shown.found.shown.place, format_func=names.get, key=f"guarantee-class-{run}", width=320
     )
-    rows, name = shown.of(place), guarantee_words.named(names[place])
+    name = guarantee_words.named(names[place])
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader(f"Deviation and bound of {name}", anchor=False)
-        figure = guarantee_figures.deviation(rows, theme=theme.name(), rounds=shown.rounds)
-        ui.chart(figure, "guarantee-deviation", f"Largest deviation of {names[place]} under its bound, by round")
+        _chart(shown, "deviation", place, f"Largest deviation of {names[place]} under its bound, by round")
     with right:
         st.subheader(f"The bound of {name} for nine η", anchor=False)
-        last = bounds(shown.records[-1], place)
-        figure = guarantee_figures.eta(last, rows["trivial"].iloc[-1], theme=theme.name())
-        ui.chart(figure, "guarantee-eta", f"Bound of {names[place]} after the last round, for nine values of η")
-        ui.muted(guarantee_words.eta(shown.records[-1]["round"]))
+        _chart(shown, "eta", place, f"Bound of {names[place]} after the last round, for nine values of η")
+        if "by_eta" in shown.records[-1]:
+            ui.muted(guarantee_words.eta(shown.records[-1]["round"]))
     return place
 
 
@@ -130,18 +152,14 @@ def _game(shown: _Certified) -> bool:
     with left:
         st.subheader("Edges by class", anchor=False)
         relative = st.segmented_control(
-            "Edges or relative edges", list(EDGES), default=False, required=True, key="guarantee-edges",
+            "Edges or relative edges", list(EDGES), default=False, required=True, key="guarantee-measure",
             label_visibility="collapsed", format_func=EDGES.get,
         )  # fmt: skip
-        figure = figures.edges(
-            shown.records, theme=theme.name(), rounds=shown.rounds, classes=shown.classes, relative=relative
-        )
-        ui.chart(figure, "guarantee-edges-chart", f"{EDGES[relative]} by round and class")
+        _chart(shown, "edges", int(relative), f"{EDGES[relative]} by round and class")
         ui.muted(guarantee_words.edges(relative))
     with right:
         st.subheader("How many examples carry the weight", anchor=False)
-        figure = guarantee_figures.effective(shown.records, shown.examples, theme=theme.name(), rounds=shown.rounds)
-        ui.chart(figure, "guarantee-effective", "Effective number of weighted training examples by round")
+        _chart(shown, "effective", 0, "Effective number of weighted training examples by round")
         last = shown.records[-1]
         ui.muted(guarantee_words.effective(last["round"], last["effective_examples"], shown.examples))
     return relative

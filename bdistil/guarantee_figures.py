@@ -80,13 +80,13 @@ def panel(rows: pd.DataFrame, top: float, *, theme: ThemeName, rounds: int) -> s
         x = 8 + (WIDTH - 16) * (row["round"] - 1) / max(1, rounds - 1)
         return x, HEIGHT - 6 - (HEIGHT - 12) * row[column] / top
 
-    drawn = []
+    drawn, rounds_done = [], rows.to_dict("records")
     for column, colour, dash in (
         ("trivial", look.control, ' stroke-dasharray="3 4"'),
         ("bound", look.muted, ""),
         ("measured", look.accent, ""),
     ):
-        spots = [place(row, column) for row in rows.to_dict("records")]
+        spots = [place(row, column) for row in rounds_done]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
         drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"{dash}/>')
         if column == "measured" or len(spots) == 1:
@@ -119,7 +119,7 @@ def effective(records: Sequence[Mapping[str, Any]], examples: int, *, theme: The
     chart.scale(figure.layout.yaxis, (min(1.0, *values), 1.6 * examples), log=True)
     return figure.add_annotation(
         x=0, xref="paper", y=math.log10(examples), text=f"all {wording.count(examples)}", showarrow=False,
-        xanchor="left", yanchor="bottom", font_color=look.text,
+        xanchor="left", yanchor="bottom", yshift=5, font_color=look.text,
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def test_another_class_is_picked(open_page, fashion):
 
 def test_relative_edges(open_page, fashion):
     page = open_page("explore", run="fashion")
-    page.session_state["guarantee-edges"] = True
+    page.session_state["guarantee-measure"] = True
     page.run()
     assert "Relative edge, one mark per class" in titles(page)
     assert "Relative edges, by round and class:" in written(page)
