@@ -150,3 +150,11 @@ def test_nothing_to_draw_is_a_sentence(make, theme):
     ):
         assert not figure.data and texts(figure)[0].endswith(".")
         assert contrast(figure.layout.annotations[0].font.color, THEMES[theme].background) >= 4.5
+
+
+def test_edges_as_shares_of_the_largest_possible():
+    rows = [{"round": 2, "edges": [0.01, -0.02], "relative_edges": [0.4, -0.7]}]
+    met, unmet = figures.edges_record(rows, ["a", "b"], relative=True)
+    assert met.y == (0.4,) and unmet.y == (-0.7,) and met.hovers == ("<b>a</b><br>round 2<br>relative edge +0.4000",)
+    figure = figures.edges(rows, theme="light", relative=True)
+    assert figure.layout.yaxis.title.text == "Relative edge, one mark per class"

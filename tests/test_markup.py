@@ -12,6 +12,7 @@ from PIL import Image
 from bdistil import markup
 from bdistil.results.confusion import Confusion
 from bdistil.results.disagreements import Disagreement
+from bdistil.results.guarantee import Bounded, Heavy
 
 CONFUSION = Confusion(("a<b", "Coat"), np.array([[94.6, 5.4], [0.4, 99.6]]), np.array([[90.0, 10.0], [0.0, 100.0]]))
 EXAMPLE = Disagreement(12_345, "<i>", "Coat", 0.61, "<i>", 0.97, (False, True, True))
@@ -86,3 +87,19 @@ def test_grey_pictures_are_ink_on_paper_and_colours_stay():
     np.testing.assert_array_equal(pixels(markup.picture_address(grey, 16)), [[255, 0], [127, 191]])
     colour = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     np.testing.assert_array_equal(pixels(markup.picture_address(colour, 255)), colour)
+
+
+def test_heavy_pairs_say_how_the_ensemble_erred_and_what_it_weighs():
+    pairs = [Heavy(7, "<i>", "Coat", "<i>", True, 3.24), Heavy(8, "Coat", "Coat", "Coat", False, 2.0)]
+    html = markup.heavy_gallery(pairs, np.zeros((2, 4, 4), np.uint8), 255)
+    assert html.count("<img") == 2 and 'alt="Training example 7, Coat"' in html
+    assert "too low" in html and "too high" in html and "3.2 equal shares" in html
+    assert '<dd class="wrong">&lt;i&gt; ✕</dd>' in html and "<i>" not in html
+
+
+def test_panels_say_without_colour_whether_a_bound_tells_something():
+    classes = [Bounded("<i>", 0, 6, 0.3, 0.44, 0.8), Bounded("Coat", 1, 6, 0.3, 0.9, 0.8)]
+    html = markup.panels(classes, ["data:one", "data:two"])
+    assert html.count("✓ tells something") == html.count("✕ says nothing") == 1
+    assert "<h3>&lt;i&gt;</h3>" in html and 'alt="Coat: deviation, bound and trivial bound by round"' in html
+    assert "<dt>bound</dt><dd>0.44</dd>" in html
