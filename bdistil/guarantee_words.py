@@ -83,11 +83,11 @@ def _further(found: Guarantee) -> str:
 
 def meaning(examples: int, polished: bool) -> str:
     """What is drawn, in words; examples: N of the training split."""
-    whose = " They are those of the polished students." if polished else ""
+    whose = " All are of the polished students." if polished else ""
     return (
         f"Deviation: the largest distance from the teacher’s answer on {count(examples)} training examples, where the "
         "teacher’s largest is 1. Bound: what the boosting game proves of it, from each student’s own deviations and "
-        "edges. Trivial: what holds without the game, the mean of the students’ largest deviations, or 1. "
+        "edges. Trivial: what holds without the game, the mean of the students’ largest deviations, at most 1. "
         f"A bound at or above it says nothing.{whose}"
     )
 

@@ -91,7 +91,7 @@ def test_a_running_run_shows_the_rounds_so_far(open_page, runs):
 def test_a_polished_run_is_judged_by_its_final_students(open_page, runs):
     path = build_run(runs / "run", method="b-distil+polish", rounds=4)
     page = open_page("explore", run="run", prefix=4)
-    assert "They are those of the polished students." in written(page)
+    assert "All are of the polished students." in written(page)
     final = json.loads((path / "polish" / "04" / "round.json").read_text())["record"]
     assert f"over {round(final['effective_examples'])} of 600 examples" in written(page)
 
