@@ -49,7 +49,7 @@ def model_cost(module: nn.Module, input_shape: Sequence[int]) -> dict[str, int]:
 def overhead_macs(student: Student) -> int:
     """MACs per example that reading the predecessor costs: this student's less those of its twin that reads nothing."""
     with torch.device("meta"):  # shapes suffice, and no random number is drawn
-        own, twin = Student.from_spec(student.spec), Student.from_spec({**student.spec, "reads": {}})
+        own, twin = Student.from_spec(student.spec), Student.from_spec(student.twin())
         x = torch.zeros(1, *student.input_shape)
         carry = {name: torch.zeros(1, *shape) for name, shape in student.reads.items()}
     return macs(own, x, carry) - macs(twin, x, {})

@@ -6,17 +6,20 @@ reads the last level averaged to 2x2. Level by level, a student can read what it
     alone    h_l = relu(block_l(h_{l-1})), and nothing is left behind
     add      h_l = relu(block_l(h_{l-1}) + P c_l)
     concat   h_l = relu(block_l([h_{l-1}, c_{l-1}] projected)), and the head reads both students' last levels
-    concat-all   h_l = relu(block_l([c_{l-1}, h_{l-1}])), what is left is [c_l, h_l], and the head reads all of the last
+    concat-all   h_l = relu(block_l([c_{l-1}, h_{l-1}])), what is left is [c_l, h_l], and the head reads all of the last;
+             a level of no channels is the carry's alone
 
 with c the predecessor's activations and P a 1x1 projection (none in `add` where channels are equal). The projection of
 [h, c] back to h's channels is h + P c: any other matrix on h is absorbed by the convolution that follows, so the
 student's own half need not be paid for. In `concat-all` c are the activations of all earlier students: together they
-are one block-triangular network, to which each student adds a few channels at every level.
+are one block-triangular network, to which each student adds a few channels at every level but the first: copying the
+large activations there would cost more time than its few MACs gain.
 All but `alone` leave a carry of the same names, so that any may follow any other. Paper: arXiv 2302.10093, composition.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +36,7 @@ HEAD_START = 0.3  # of torch's initial weights
 class CNN(Student):
     """A convolutional student; see the module's docstring for its equations.
 
-    widths: channels of each level. input_shape: (channels, height, width). classes: number of logits.
+    widths: channels of each level; the first may be 0 in `concat-all`, with a carry. input_shape: (channels, height, width). classes: number of logits.
     reads: the predecessor's `carry_shapes`; {} in round 1, and whatever the composition doesn't use is left out.
     head: "student", it gives f_t, or "prefix", it gives F_t.
     Raises UserError for a composition that doesn't exist, sizes that aren't positive, or a carry of another resolution.
@@ -50,7 +53,8 @@ class CNN(Student):
     ):
         super().__init__()
         channels, height, width = input_shape
-        if min(*widths, *input_shape, classes) < 1 or len(widths) > 16:
+        carried = composition == "concat-all" and "level1" in (reads or {})
+        if not 0 < len(widths) <= 16 or min(widths[0] + carried, *widths[1:], *input_shape, classes) < 1:
             raise UserError("A student's widths, input shape and class count must be whole numbers of at least 1.")
         self.composition, self.gives_prefix = check_composition(composition), _gives_prefix(head)
         self.input_shape, self.classes = (channels, height, width), classes
@@ -65,10 +69,10 @@ class CNN(Student):
 
         inputs = (channels, *(out + gathered.get(name, 0) for name, (out, _, _) in levels.items()))
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
+            nn.Conv2d(before, after, 3, stride, padding=1, bias=False) if after else nn.Identity()
             for before, after, stride in zip(inputs, widths, strides, strict=False)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(out) for out in widths)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(out) if out else nn.Identity() for out in widths)
         self.residual = len(widths) > 1 and widths[-2] == widths[-1] and strides[-1] == 1
         self.bridges = nn.ModuleDict()
         features = inputs[-1]
@@ -102,6 +106,9 @@ class CNN(Student):
         last = len(self.convolutions)
         h, left = x, {}
         for level, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True), start=1):
+            if isinstance(convolution, nn.Identity):
+                left[f"level{level}"] = carry[f"level{level}"]
+                continue
             if concatenates and f"level{level - 1}" in self.reads:
                 h = h + self._read(carry, f"level{level - 1}")
             activation = norm(convolution(left[f"level{level - 1}"] if self.gathers and level > 1 else h))
@@ -116,6 +123,11 @@ class CNN(Student):
             before = functional.adaptive_avg_pool2d(carry[f"level{last}"], POOLED).flatten(1)
             features = torch.cat((features, before), dim=1)
         return self.head(features), left if self.carry_shapes else {}
+
+    def twin(self) -> dict[str, Any]:
+        """As `Student.twin`; where the first level is the carry's, the twin makes as many channels itself."""
+        widths = [width or self.reads["level1"][0] for width in self.spec["widths"]]
+        return {**super().twin(), "widths": widths}
 
     def inherit_head(self, previous: Student) -> None:
         """Start the head as the predecessor's for what both read; new inputs keep their random start.
@@ -138,24 +150,19 @@ class CNN(Student):
 
 
 def narrowed(widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
-    """Widths with which a `concat-all` student that reads `reads` costs at most the MACs of `widths` without a carry.
+    """Widths with which a `concat-all` student that reads `reads` costs about the MACs of `widths` without a carry.
 
-    All levels shrink in proportion, in whole steps of the widths' greatest common divisor, to one step at least.
+    The first level is the carry's. The others shrink in proportion, in whole steps of the widths' greatest common
+    divisor, to one step at least.
     """
     step, budget = math.gcd(*widths), _convolution_macs(widths, input_shape, {})
-    for share in range(64, 0, -1):
-        narrow = tuple(step * max(1, round(width * share / 64 / step)) for width in widths)
-        if _convolution_macs(narrow, input_shape, reads) <= budget:
-            break
-    return narrow
+    plans = [(0, *(step * max(1, round(width * share / 64 / step)) for width in widths[1:])) for share in range(1, 65)]
+    return min(plans, key=lambda plan: abs(_convolution_macs(plan, input_shape, reads) - budget))
 
 
-def _convolution_macs(
-    widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]]
-) -> int:
-    levels = _levels(widths, input_shape)
+def _convolution_macs(widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]]) -> int:
     total, inputs = 0, input_shape[0]
-    for name, (out, height, width) in levels.items():
+    for name, (out, height, width) in _levels(widths, input_shape).items():
         total += 9 * height * width * inputs * out
         inputs = out + (reads[name][0] if name in reads else 0)
     return total

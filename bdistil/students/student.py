@@ -39,6 +39,10 @@ class Student(nn.Module):
         """
         raise NotImplementedError
 
+    def twin(self) -> dict[str, Any]:
+        """The description of the student that reads nothing of its predecessor and is the same else."""
+        return {**self.spec, "reads": {}}
+
     def weights(self) -> bytes:
         """Parameters and buffers as the bytes of a safetensors file; with `spec`, all that `students.rebuild` needs."""
         return safetensors.torch.save({name: tensor.contiguous() for name, tensor in self.state_dict().items()})

@@ -148,3 +148,42 @@ def test_describing_and_rebuilding_draw_no_random_numbers():
     rebuild(student.spec, student.weights())
     cost.overhead_macs(student)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_later_students_of_one_network_cost_about_the_first_and_share_its_first_level():
+    shape, students, previous = (1, 28, 28), [], None
+    for _ in range(6):
+        previous = build_student("cnn-m", input_shape=shape, classes=10, composition="concat-all", previous=previous)
+        students.append(previous)
+    x, carry, macs = torch.zeros(1, *shape), {}, []
+    for student in students:
+        macs.append(cost.macs(student, x, carry))
+        _, left = student(x, carry)
+        assert not carry or left["level1"] is carry["level1"]
+        carry = left
+    assert all(0.8 < each / macs[0] < 1.2 for each in macs)
+    assert all(width % 16 == 0 for student in students for width in student.spec["widths"])
+    assert carry["level4"].shape[1] == sum(student.spec["widths"][3] for student in students)
+
+
+def test_a_head_that_gives_the_prefix_starts_as_the_one_before_it():
+    options = dict(input_shape=(1, 8, 8), classes=5, composition="concat-all", head="prefix")
+    first = build_student("cnn-xs", **options)
+    second = build_student("cnn-xs", previous=first, **options)
+    known = first.head.in_features
+    assert torch.equal(second.head.weight[:, :known], first.head.weight)
+    assert torch.equal(second.head.bias, first.head.bias)
+    assert second.head.weight[:, known:].abs().min() > 0  # new inputs are not silent
+    assert second.gives_prefix and second.spec["head"] == "prefix"
+    own = build_student("cnn-xs", previous=first, **(options | {"head": "student"}))
+    assert not torch.equal(own.head.weight[:, :known], first.head.weight) and not own.gives_prefix
+
+
+@pytest.mark.parametrize("composition", ["alone", "add", "concat"])
+def test_only_one_network_may_leave_its_first_level_to_the_carry(composition):
+    with pytest.raises(UserError, match="at least 1"):
+        Student.from_spec({"family": "cnn", "widths": [0, 8, 8, 8], "input_shape": [1, 8, 8], "classes": 5,
+                           "composition": composition, "reads": {"level1": [8, 8, 8]}})  # fmt: skip
+    with pytest.raises(UserError, match="no head 'both'"):
+        Student.from_spec({"family": "cnn", "widths": [8, 8, 8, 8], "input_shape": [1, 8, 8], "classes": 5,
+                           "composition": composition, "reads": {}, "head": "both"})  # fmt: skip
