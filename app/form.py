@@ -127,9 +127,19 @@ def _student_labels(dataset: str, teacher: str | None) -> dict[str, str]:
 
 def _more(recipe: DistilConfig) -> dict[str, Any]:
     """The options that most runs leave as the recipe has them. Limits are those of `DistilConfig`."""
+    given = {
+        "composition": _choice(recipe, "composition", "Composition", COMPOSES),
+        "head": _choice(recipe, "head", "Output layers", HEADS),
+        "loss": _choice(recipe, "loss", "Loss", LOSSES),
+        "certified": st.toggle(
+            "Correct students that miss the weak learning condition", recipe.certified, key=_key(recipe, "certified")
+        ),
+    }
     left, right = st.columns(2)
     with left:
-        given = _objective(recipe)
+        given |= _objective(recipe)
+        if given["certified"] and not recipe.polished:
+            given["retries"] = _number(recipe, "retries", "Retries before the next rung", 1)
     with right:
         return given | _training_options(recipe)
 
@@ -155,9 +165,6 @@ def _key(recipe: DistilConfig, name: str) -> str:
 
 def _objective(recipe: DistilConfig) -> dict[str, Any]:
     return {
-        "composition": _choice(recipe, "composition", "Composition", COMPOSES),
-        "head": _choice(recipe, "head", "Output layers", HEADS),
-        "loss": _choice(recipe, "loss", "Loss", LOSSES),
         "divergence": _choice(recipe, "divergence", "Divergence", DIVERGENCES),
         "temperature": _number(recipe, "temperature", "Temperature", 0.5),
         "label_share": _number(recipe, "label_share", "Share of the labels in the loss", 0.1, "0: the teacher alone"),
@@ -171,12 +178,7 @@ def _training_options(recipe: DistilConfig) -> dict[str, Any]:
         "learning_rate": _number(recipe, "learning_rate", "Learning rate", 0.001, format="%.4f"),
         "seed": _number(recipe, "seed", "Seed", 1),
         "threads": _number(recipe, "threads", "Threads", 1, placeholder="all cores but one"),
-        "certified": st.toggle(
-            "Correct students that miss the weak learning condition", recipe.certified, key=_key(recipe, "certified")
-        ),
     }
-    if given["certified"]:
-        given["retries"] = _number(recipe, "retries", "Retries before the next rung", 1)
     if recipe.polished:
         given["polish_epochs"] = _number(recipe, "polish_epochs", "Epochs of the polish", 1)
     return given

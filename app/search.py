@@ -82,17 +82,21 @@ def _losses(now: Story) -> None:
 
 
 def _attempts(now: Story) -> None:
+    """A row an attempt. Corrective rounds try once and check nothing: their rows are short."""
     st.header("Attempts", anchor=False)
+    resting, label = now.info["state"] not in LIVE, f"Attempts of {now.info['method']}"
     if now.info["method"] == "b-distil+polish":
         ui.muted("A round trains all students so far, once. They are checked, and corrected, after the polish.")
-    resting = now.info["state"] not in LIVE
+        rows = [(row["round"], _rung(row), f"{row['barrier']:g}", _outcome(row, resting)) for row in now.attempts]
+        ui.table(("Round", "Composition and student", "Barrier", "Outcome"), rows, numeric=(2,), label=label)
+        return
     head = ("Round", "Attempt", "Composition and student", "Seed", "Barrier", "Smallest edge", "Correction", "Outcome")
     rows = [
         (row["round"], row["attempt"], _rung(row), row.get("seed", "–"), f"{row['barrier']:g}", _smallest(row),
          _correction(row), _outcome(row, resting))
         for row in now.attempts
     ]  # fmt: skip
-    ui.table(head, rows, numeric=(0, 1, 3, 4), label=f"Attempts of {now.info['method']}")
+    ui.table(head, rows, numeric=(3, 4, 5), label=label)
 
 
 def _heads(now: Story) -> None:
@@ -100,7 +104,7 @@ def _heads(now: Story) -> None:
     ui.muted("The polish has moved all students: in their order, each is checked again and corrected where it misses.")
     head = ("Student", "Smallest edge", "Correction", "Outcome")
     rows = [(row["round"], _smallest(row), _correction(row), _head_outcome(row)) for row in now.heads]
-    ui.table(head, rows, numeric=(0,), label=f"Output layers after the polish of {now.info['method']}")
+    ui.table(head, rows, numeric=(1,), label=f"Output layers after the polish of {now.info['method']}")
 
 
 def _rung(row: Row) -> str:
@@ -113,7 +117,10 @@ def _smallest(row: Row) -> str:
     if not row.get("edges"):
         return "–"
     after = wording.signed(min(row["edges"]), 4)
-    return f"{wording.signed(min(row['edges_before']), 4)} → {after}" if figures.was_corrected(row) else after
+    if not figures.was_corrected(row):
+        return after
+    arrow = f"{wording.NO_BREAK}→{wording.NO_BREAK}"
+    return f"{wording.signed(min(row['edges_before']), 4)}{arrow}{after}"
 
 
 def _correction(row: Row) -> str:

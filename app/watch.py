@@ -127,8 +127,11 @@ def _more_rounds(run: Run, info: dict[str, Any]) -> None:
     cost = f"{wording.macs(macs)} MACs more and took {wording.duration(last['record']['seconds'])} to train"
     stay = "Its student stays" if len(points) == 1 else f"Its {wording.count_students(len(points))} stay"
     ui.muted(f"{stay} as trained, whatever is added. The last one costs {cost}.")
-    added = st.number_input("Students to add", 1, MOST - len(points), min(2, MOST - len(points)), key="added")
-    if st.button("Start"):
+    most = MOST - len(points)
+    with st.container(key="more-rounds", horizontal=True, vertical_alignment="bottom"):
+        added = st.number_input("Students to add", 1, most, min(2, most), key="added", width=200)
+        begun = st.button("Start")
+    if begun:
         try:
             longer = extend_run(run, added)
             start_worker(longer)

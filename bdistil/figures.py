@@ -151,12 +151,12 @@ def _prefixes(record: FrontierRecord, look: Theme) -> go.Scatter:
 
 
 def _unpolished(record: FrontierRecord, look: Theme) -> go.Scatter:
-    """Thin, muted and hollow, named at its end."""
+    """Thin, muted and hollow, named at its start, where nothing lies to its right."""
     prefixes, costs, accuracies, hovers = zip(*record.unpolished, strict=True)
     same = {"marker": {"opacity": 1}, "textfont": {"color": look.muted}}
     return go.Scatter(
-        x=costs, y=accuracies, mode="lines+markers+text", name="as each round ended", textposition="bottom left",
-        text=["as each round ended" if number == prefixes[-1] else "" for number in prefixes],
+        x=costs, y=accuracies, mode="lines+markers+text", name="as each round ended", textposition="middle right",
+        text=["as each round ended" if number == prefixes[0] else "" for number in prefixes],
         textfont={"color": look.muted}, line={"color": look.muted, "width": 1}, marker={"symbol": "circle-open",
         "color": look.muted, "size": 7, "opacity": 1}, selected=same, unselected=same, cliponaxis=False,
         customdata=list(prefixes), hovertext=hovers, hoverinfo="text",
@@ -326,7 +326,7 @@ def losses_record(events: Iterable[Mapping[str, Any]]) -> list[LossLine]:
         rounds[place] = attempt, line
     ends = {number: line[max(line)] for number, (_, line) in rounds.items()}
     gap = 0.05 * max((loss for _, line in rounds.values() for loss in line.values()), default=0.0)
-    places = chart.spread(ends, gap)
+    places = ends | chart.spread({place: end for place, end in ends.items() if place != POLISH}, gap)
     return [
         LossLine(None if place == POLISH else int(place), *zip(*sorted(line.items()), strict=True), places[place])
         for place, (_, line) in sorted(rounds.items())

@@ -243,6 +243,7 @@ class _Writer:
         if self.polished and self.done == self.rounds:
             phase, number = "polish", None
             self.event("phase", phase="polish")
+            info["phase"] = "polish" if self.state == "running" else info["phase"]
             if self.state == "finished":
                 rows = self.polish(Game(splits, self.rounds), macs, np.random.default_rng([seed, 200]))
                 self.event("phase", phase="report")

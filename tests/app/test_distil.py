@@ -6,7 +6,7 @@ import pytest
 from bdistil.errors import UserError
 from bdistil.runs import list_runs, open_run
 from tests.app.conftest import button, charts, written
-from tests.builders import add_round, build_run, hold
+from tests.builders import add_round, build_run, fail_attempt, hold
 
 ESTIMATE = {
     "macs": 300_000, "macs_ratio": 0.16, "parameters": 30_000, "bytes": 120_000, "seconds": 50.0,
@@ -28,6 +28,9 @@ class Asked:
         if isinstance(self.answer, UserError):
             raise self.answer
         return self.answer
+
+
+POLISHED = "b-distil+polish"
 
 
 @pytest.fixture
@@ -89,6 +92,31 @@ def test_every_change_updates_estimate_and_command(open_page, asked, teacher):
     page.selectbox(key="composition-digits-b-distil+polish").set_value("concat").run()
     assert (asked.config.rounds, asked.config.barrier, asked.config.composition) == (3, 0.9, "concat")
     assert "--rounds 3 --seed 0 --method b-distil+polish --composition concat --barrier 0.9" in page.code[0].value
+
+
+def test_the_method_brings_its_recipe_and_the_polished_one_is_the_default(open_page, asked, teacher):
+    page = open_page("distil")
+    assert page.selectbox(key="method").options == [
+        "b-distil+polish: students are trained on together; the best frontier",
+        "b-distil: finished students never change; can be extended",
+    ]
+    assert (asked.config.method, asked.config.composition, asked.config.head) == (POLISHED, "concat-all", "prefix")
+    page.number_input(key=f"polish_epochs-digits-{POLISHED}").set_value(7).run()
+    assert asked.config.polish_epochs == 7 and "--polish-epochs 7" in page.code[0].value
+    page.selectbox(key="method").set_value("b-distil").run()
+    assert (asked.config.method, asked.config.composition, asked.config.head) == ("b-distil", "add", "student")
+    assert page.number_input(key="epochs-digits-b-distil").value == 20 and asked.config.polish_epochs == 0
+    assert "--method b-distil" in page.code[0].value and "--polish" not in page.code[0].value
+    assert not [each for each in page.number_input if each.label == "Epochs of the polish"]
+
+
+def test_correcting_students_can_be_left_out(open_page, asked, teacher):
+    page = open_page("distil")
+    page.selectbox(key="method").set_value("b-distil").run()
+    assert asked.config.certified and page.number_input(key="retries-digits-b-distil").value == 3
+    page.toggle(key="certified-digits-b-distil").set_value(False).run()
+    assert not asked.config.certified and "--no-certified" in page.code[0].value
+    assert "Retries before the next rung" not in [each.label for each in page.number_input]
 
 
 def test_a_student_stays_chosen_when_its_price_arrives(open_page, asked, teacher):
@@ -219,6 +247,107 @@ def test_first_round_has_no_chart_yet(open_page, runs):
     with hold(build_run(runs / "run", state="running", done=0)):
         page = open_page("distil", run="run")
     assert "the first usable model appears when round 1 ends" in written(page).lower() and not charts(page)
+
+
+def test_a_search_is_seen_as_it_happens(open_page, runs):
+    path = build_run(runs / "run", state="running", search={2: ["edge", "corrected"]})
+    with hold(path):
+        page = open_page("distil", run="run")
+        before = charts(page)[0]
+        fail_attempt(path)
+        page.run()
+        assert "Epoch 5 of 8, second attempt, composition add." in written(page)
+        fail_attempt(path, "kl", rung=1, composition="concat")
+        page.run()
+    html = written(page)
+    assert "Epoch 5 of 8, third attempt, composition concat." in html and charts(page)[0] != before
+    for words in ("✓ corrected", "✕ edge", "✕ KL", "training", "\u22120.0160\u00a0→\u00a0\u22120.0080",
+                  "KL +3.0\u00a0%, 1.4\u00a0s", "the next rung, composition concat, with barrier 0.3."):  # fmt: skip
+        assert words in html
+    names = [trace["name"] for trace in json.loads(charts(page)[0])["data"]]
+    assert names == ["correction", "before", "corrects", "does not correct"]
+
+
+def test_a_round_that_no_attempt_could_certify_names_the_best(open_page, runs):
+    build_run(runs / "run", rounds=3, search={2: ["edge", "edge"]})
+    html = written(open_page("distil", run="run"))
+    assert html.count("✕ edge, yet the best") == 1
+    assert "Round 2 is not certified: attempt 2 came closest and is kept." in html
+
+
+def test_a_polish_is_watched(open_page, runs):
+    with hold(build_run(runs / "run", state="running", done=6, method=POLISHED)):
+        page = open_page("distil", run="run")
+    html = written(page)
+    assert page.title[0].value == "Six students are polished together"
+    assert "Epoch 5 of 8. About 52\u00a0min left; 6 models can be used already, as the rounds left them." in html
+    assert "They are checked, and corrected, after the polish." in html and "trained" in html
+    assert "polish" in [trace["name"] for trace in json.loads(charts(page)[1])["data"]]
+
+
+def test_a_polished_run_shows_its_final_students(open_page, runs):
+    path = build_run(runs / "run", rounds=3, method=POLISHED)
+    page = open_page("distil", run="run")
+    final = json.loads((path / "polish" / "03" / "round.json").read_text())["record"]["edges"]
+    told = json.loads(charts(page)[0])["data"]
+    drawn = [y for trace in told if trace["name"] in ("corrects", "does not correct") for y in trace["y"]]
+    assert set(final) <= set(drawn) and "The polish is done: " in written(page)
+    assert "Output layers after the polish" in [header.value for header in page.header]
+
+
+def test_a_stopped_polish_says_what_is_usable_and_resumes(open_page, runs, started):
+    build_run(runs / "run", state="stopped", done=6, method=POLISHED)
+    page = open_page("distil", run="run")
+    assert page.title[0].value == "Stopped in the polish"
+    assert "Rounds 1 to 6 are usable as they stood." in written(page)
+    button(page, "Resume").click().run()
+    assert started == ["run"]
+
+
+def extendable(path, **options):
+    build_run(path, **options)
+    for folder in (path / "rounds").iterdir():
+        for name in ("student.json", "student.safetensors"):
+            (folder / name).touch()
+
+
+def test_rounds_are_added_to_a_finished_run(open_page, runs, started, went):
+    extendable(runs / "run")
+    page = open_page("distil", run="run")
+    assert ("Its six students stay as trained, whatever is added. "
+            "The last one costs 1.8\u00a0M MACs more and took 10\u00a0s to train.") in written(page)  # fmt: skip
+    page.number_input(key="added").set_value(3)
+    button(page, "Start").click().run()
+    (longer,) = started
+    assert went == [("distil", {"run": longer})]
+    info = open_run(longer).stored()
+    assert (info["parent"], info["config"]["rounds"], info["rounds_done"]) == ("run", 9, 6)
+    page = open_page("distil", run=longer)
+    assert "it goes on from run, whose six students stay as they are." in written(page)
+    assert len(charts(page)) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({"method": POLISHED}, "were polished together"), ({"train": False}, "keeps no students or training answers")],
+)
+def test_a_run_that_cannot_be_extended_says_why(open_page, runs, options, reason):
+    build_run(runs / "run", **options)
+    page = open_page("distil", run="run")
+    assert reason in written(page) and "Start" not in [each.label for each in page.button]
+
+
+def test_an_extension_that_is_refused_says_why(open_page, runs, monkeypatch):
+    import watch
+
+    def refuse(run, rounds):
+        raise UserError("The folder for runs cannot be written.")
+
+    monkeypatch.setattr(watch, "extend_run", refuse)
+    extendable(runs / "run")
+    page = open_page("distil", run="run")
+    button(page, "Start").click().run()
+    assert "The folder for runs cannot be written." in written(page)
 
 
 def test_queued(open_page, runs):

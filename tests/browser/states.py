@@ -16,7 +16,9 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.chromium import PATIENCE, settle
-from tests.builders import build_previews, build_run, hold
+from tests.builders import build_previews, build_run, fail_attempt, hold
+
+POLISHED = "b-distil+polish"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ STATES = (
     State("explore-first-round", "explore?run=first-round", "Round 1 of 6 is training"),
     State("explore-stopped", "explore?run=stopped&prefix=1", "One student reaches"),
     State("explore-failed", "explore?run=failed&prefix=2", "2 of 6"),
+    State("explore-polished", "explore?run=polished&prefix=4", "4 of 6", ("The numbers as a table",)),
+    State("explore-polishing", "explore?run=polishing&prefix=6", "All 6 students"),
     State("explore-damaged-logits", "explore?run=damaged-logits", ""),
     State("explore-wrong-address", "explore?run=nowhere", ""),
     State("distil-setup", "distil", "Distil a teacher into students"),
@@ -53,12 +57,20 @@ STATES = (
     State("distil-queued", "distil?run=queued", "Waiting for its turn"),
     State("distil-first-round", "distil?run=first-round", "Round 1 of 6 is training"),
     State("distil-running", "distil?run=running", "Round 3 of 6 is training"),
+    State("distil-searching", "distil?run=searching", "Round 3 of 6 is training"),
+    State("distil-polishing", "distil?run=polishing", "Six students are polished together"),
+    State("distil-polish-stopped", "distil?run=polish-stopped", "Stopped in the polish"),
     State("distil-stopped", "distil?run=stopped", "Stopped in round 3 of 6"),
     State("distil-worker-gone", "distil?run=worker-gone", "Stopped in round 3 of 6"),
     State("distil-failed", "distil?run=failed", "Round 3 of 6 failed", ("The worker’s last lines",)),
     State(
         "distil-finished", "distil?run=fashion", "Six students are ready",
         ("The edges as a table", "The losses as a table"),
+    ),
+    State("distil-searched", "distil?run=searched", "Six students are ready", ("The edges as a table", "Add rounds")),
+    State(
+        "distil-polished", "distil?run=polished", "Six students are ready",
+        ("The edges as a table", "The losses as a table", "Add rounds"),
     ),
     State("distil-deleted", "distil?run=nowhere", "This run is gone"),
     State("distil-unreadable", "distil?run=corrupt", "This run cannot be opened"),
@@ -80,6 +92,12 @@ def furnish(home: Path) -> Iterator[None]:
     build_run(runs / "one", rounds=1)
     build_run(runs / "two-classes", classes=("healthy", "damaged bearing"))
     build_run(runs / "old", old=True)
+    build_run(runs / "polished", dataset="fashion-mnist", examples=2000, method=POLISHED)
+    build_run(runs / "polish-stopped", state="stopped", done=6, method=POLISHED)
+    build_run(runs / "searched", search={2: ["edge", "corrected"], 4: ["kl", "edge"], 5: ["corrected"]})
+    for folder in (runs / "searched" / "rounds").iterdir():  # students of some kind, so that it can be extended
+        for name in ("student.json", "student.safetensors"):
+            (folder / name).touch()
     build_run(runs / "stopped", state="stopped")
     build_run(runs / "failed", state="failed")
     build_run(runs / "worker-gone", state="running")
@@ -92,11 +110,15 @@ def furnish(home: Path) -> Iterator[None]:
     with ExitStack() as alive:
         for name, options in {
             "running": {"state": "running"},
+            "searching": {"state": "running"},
+            "polishing": {"state": "running", "done": 6, "method": POLISHED},
             "first-round": {"state": "running", "done": 0},
             "queued": {"state": "queued"},
             "teacher-running": {"kind": "teach", "state": "running"},
         }.items():
             alive.enter_context(hold(build_run(runs / name, created=now, **options)))
+        fail_attempt(runs / "searching")
+        fail_attempt(runs / "searching", "kl", rung=1, composition="concat")
         yield
     shutil.rmtree(runs)
 
