@@ -158,3 +158,52 @@ def test_edges_as_shares_of_the_largest_possible():
     assert met.y == (0.4,) and unmet.y == (-0.7,) and met.hovers == ("<b>a</b><br>round 2<br>relative edge +0.4000",)
     figure = figures.edges(rows, theme="light", relative=True)
     assert figure.layout.yaxis.title.text == "Relative edge, one mark per class"
+
+
+def test_the_edges_before_a_correction_are_hollow_and_tied_to_those_after():
+    rows = [
+        {"round": 1, "edges": [0.0, 0.0], "edges_before": [0.0, 0.0]},
+        {"round": 2, "edges": [0.01, 0.02], "edges_before": [-0.03, 0.02]},
+    ]
+    before, after = figures.corrections_record(rows, ["Shirt", "Coat"])
+    assert before.y == (-0.03, 0.02) and after == (0.01, 0.02)
+    assert before.hovers[0] == "<b>Shirt</b><br>round 2<br>edge before −0.0300"
+    figure = figures.edges(rows, theme="light", rounds=2)
+    assert [trace.name for trace in figure.data] == ["correction", "before", "corrects", "does not correct"]
+    assert drawn(figure, "before").marker.symbol == "circle-open"
+    assert list(drawn(figure, "correction").y[:2]) == [-0.03, 0.01]
+    assert figure.layout.yaxis.range[0] < -0.03
+
+
+def test_records_without_corrections_have_no_hollow_marks():
+    rounding = [{"round": 2, "edges": [0.01], "edges_before": [0.01 + 1e-12]}]
+    for rows in (rounding, [{"round": 2, "edges": [0.01]}]):
+        assert [trace.name for trace in figures.edges(rows, theme="dark").data] == ["corrects", "does not correct"]
+
+
+def test_the_polish_is_a_dotted_line_after_the_rounds():
+    events = [
+        {"kind": "epoch", "phase": "rounds", "round": 1, "attempt": 1, "epoch": 1, "loss": 0.8},
+        {"kind": "epoch", "phase": "polish", "round": None, "attempt": None, "epoch": 1, "loss": 0.4},
+        {"kind": "epoch", "phase": "polish", "round": None, "attempt": None, "epoch": 2, "loss": 0.3},
+    ]
+    first, polish = figures.losses_record(events)
+    assert (first.name, polish.name, polish.losses, polish.label_at) == ("1", "polish", (0.4, 0.3), 0.3)
+    figure = figures.losses(events, theme="light", rounds=6)
+    assert drawn(figure, "polish").line.dash == "dot" and texts(figure) == ["1", "polish"]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_prefixes_before_the_polish_lie_small_and_hollow_behind(make, theme):
+    results = make(method="b-distil+polish")
+    figure = figures.frontier(
+        results.points, results.run["teacher"], cost="macs", theme=theme, unpolished=results.unpolished
+    )
+    assert [trace.name for trace in figure.data] == ["as each round ended", "ensemble", "teacher"]
+    behind = drawn(figure, "as each round ended")
+    assert behind.marker.symbol == "circle-open" and behind.marker.color == THEMES[theme].muted
+    assert behind.marker.size < drawn(figure, "ensemble").marker.size
+    assert list(behind.y) == pytest.approx(list(100 * results.unpolished["accuracy"]))
+    assert behind.hovertext[2].startswith("<b>3 students, as round 3 ended</b><br>accuracy ")
+    assert figure.layout.yaxis.range[0] < min(behind.y) and list(behind.customdata) == [1, 2, 3, 4, 5, 6]
+    assert "as each round ended" in behind.text
