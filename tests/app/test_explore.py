@@ -29,6 +29,35 @@ def test_finished_run_shows_all_sections(open_page, fashion):
     assert "The frontier of b-distil as a table" in written(page)
 
 
+def test_a_polished_run_shows_what_the_rounds_left_behind_its_frontier(open_page, runs):
+    build_run(runs / "polished", method="b-distil+polish", rounds=3)
+    build_run(runs / "plain", rounds=3)
+    page = open_page("explore", run="polished")
+    assert page.header[0].value == "The frontier of b-distil+polish, to scale"
+    names = [trace["name"] for trace in json.loads(charts(page)[0])["data"]]
+    assert names[:2] == ["as each round ended", "ensemble"]
+    html = written(page)
+    assert "The frontier of b-distil+polish before its polish as a table" in html
+    assert "Small and hollow: each prefix as its round ended, before the polish." in html
+    assert sorted(label.split(", ")[1] for label in page.selectbox(key="run-picker").options) == [
+        "b-distil", "b-distil+polish",
+    ]  # fmt: skip
+    page.selectbox(key="run-picker").set_value("plain").run()
+    assert "as each round ended" not in charts(page)[0] and "before its polish" not in written(page)
+
+
+def test_the_final_students_replace_those_of_the_rounds_when_the_polish_ends(open_page, runs):
+    path = build_run(runs / "run", method="b-distil+polish", state="running", done=3, rounds=3)
+    with hold(path):
+        page = open_page("explore", run="run")
+        assert "The three students are polished together; these points are as the rounds left them." in written(page)
+        assert "as each round ended" not in charts(page)[0]
+    shutil.rmtree(path)
+    build_run(path, method="b-distil+polish", rounds=3)
+    page.run()
+    assert "as each round ended" in charts(page)[0]
+
+
 def test_address_reproduces_the_view(open_page, fashion, runs):
     build_run(runs / "other", rounds=4)
     page = open_page("explore", run="fashion", prefix=5, cost="parameters")

@@ -46,6 +46,16 @@ def test_a_finished_run_has_every_field(own_home):
     assert document["unpolished"] is None and document["parent"] is None and document["error"] is None
 
 
+def test_a_polished_run_tells_both_frontiers(own_home):
+    run = Run(build_run(own_home / "runs" / "mine", method="b-distil+polish"))
+    document = report(run)
+    check(document)
+    assert document["method"] == "b-distil+polish"
+    assert document["frontier"] == [entry["point"] for entry in run.rounds()]
+    assert document["unpolished"] == [entry["point"] for entry in run.unpolished()] != document["frontier"]
+    assert [row["prefix"] for row in document["unpolished"]] == [1, 2, 3, 4, 5, 6]
+
+
 @pytest.mark.parametrize("kind", ["distil", "teach"])
 @pytest.mark.parametrize("state", ["queued", "running", "stopped", "failed"])
 def test_a_run_in_any_state_has_every_field(own_home, kind, state):
