@@ -9,7 +9,9 @@ import pytest
 from bdistil.errors import UserError
 from bdistil.runs import Run, list_runs
 from bdistil.runs.extend import extend_run, refusal
+from bdistil.runs.launch import start_worker
 from tests.builders import build_run
+from tests.workers import distil_config, finished, made, started
 
 
 @pytest.fixture
@@ -147,3 +149,17 @@ def test_words_and_threads_of_a_command_line_will_do(runs):
 def test_a_parent_anywhere_is_extended_into_the_home(runs, tmp_path):
     parent = plain(Path(tmp_path / "elsewhere" / "short"))
     assert extend_run(parent, 1).path.parent == runs
+
+
+def test_rounds_that_are_added_are_those_that_an_uninterrupted_run_would_have_trained(own_home):
+    """Real workers: two rounds and one more, against three at once with the same η; bit for bit."""
+    small = dict(epochs=2, batch_size=64)
+    parent = finished(started(distil_config(rounds=2, **small)))
+    longer = extend_run(parent, 1)
+    start_worker(longer)
+    whole = finished(started(distil_config(rounds=3, horizon=2, **small)))
+    assert made(finished(longer)) == made(whole)
+    assert [entry["record"]["edges"] for entry in longer.rounds()] == [
+        entry["record"]["edges"] for entry in whole.rounds()
+    ]
+    assert longer.info()["scale"] == whole.info()["scale"]
