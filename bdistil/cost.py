@@ -17,7 +17,6 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from bdistil.ensemble import ProgressiveEnsemble, evaluating
-from bdistil.students.student import Student
 
 BYTES = 4  # of a number in single precision
 
@@ -46,15 +45,6 @@ def model_cost(module: nn.Module, input_shape: Sequence[int]) -> dict[str, int]:
     return {"macs": macs(module, x), "parameters": parameters(module), "bytes": weight_bytes(module)}
 
 
-def overhead_macs(student: Student) -> int:
-    """MACs per example that reading the predecessor costs: this student's less those of its twin that reads nothing."""
-    with torch.device("meta"):  # shapes suffice, and no random number is drawn
-        own, twin = Student.from_spec(student.spec), Student.from_spec(student.twin())
-        x = torch.zeros(1, *student.input_shape)
-        carry = {name: torch.zeros(1, *shape) for name, shape in student.reads.items()}
-    return macs(own, x, carry) - macs(twin, x, {})
-
-
 def prefix_costs(ensemble: ProgressiveEnsemble) -> list[dict[str, int]]:
     """The cost of each prefix, in order; per example, cumulative where that has a meaning.
 
@@ -66,7 +56,7 @@ def prefix_costs(ensemble: ProgressiveEnsemble) -> list[dict[str, int]]:
     costs, total, overhead, carry = [], 0, 0, {}
     for t, student in enumerate(ensemble.students, start=1):
         total += macs(student, x, carry)
-        overhead += overhead_macs(student)
+        overhead += student.reading_macs
         with evaluating(student):
             _, carry = student(x, carry)
         prefix = ensemble.students[:t]

@@ -13,10 +13,11 @@ import torch
 
 from bdistil.errors import UserError
 from bdistil.students.catalogue import CATALOGUE, check
-from bdistil.students.cnn import CNN, narrowed
+from bdistil.students.cnn import CNN
 from bdistil.students.student import Student
+from bdistil.students.triangular import Triangular, narrowed
 
-FAMILIES: dict[str, type[Student]] = {"cnn": CNN}
+FAMILIES: dict[str, type[Student]] = {"cnn": CNN, "triangular": Triangular}
 
 
 def build_student(
@@ -40,10 +41,10 @@ def build_student(
     widths = CATALOGUE[check(name)]
     step = math.gcd(*widths)
     widths = tuple(step * math.ceil(wider * width / step) for width in widths)
-    if composition == "concat-all" and reads:
-        widths = narrowed(widths, input_shape, reads)
-    student = CNN(widths, input_shape, classes, composition, reads, head)
-    if student.gathers and student.gives_prefix and previous is not None and previous.gives_prefix:
+    if composition != "concat-all":
+        return CNN(widths, input_shape, classes, composition, reads, head)
+    student = Triangular(narrowed(widths, input_shape, reads), input_shape, classes, reads, head)
+    if student.gives_prefix and previous is not None and previous.gives_prefix:
         student.inherit_head(previous)
     return student
 

@@ -13,6 +13,7 @@ CATALOGUE: dict[str, tuple[int, ...]] = {
 }
 
 COMPOSITIONS: tuple[str, ...] = ("alone", "add", "concat", "concat-all")
+HEADS: tuple[str, ...] = ("student", "prefix")
 
 
 def names() -> tuple[str, ...]:
@@ -33,4 +34,11 @@ def check_composition(name: str) -> str:
     if name not in COMPOSITIONS:
         choices = ", ".join(COMPOSITIONS)
         raise UserError(f"There is no composition {name!r}: choose one of {choices}.{nearest(name, COMPOSITIONS)}")
+    return name
+
+
+def check_head(name: str) -> str:
+    """`name` itself if a head may give that, else UserError."""
+    if name not in HEADS:
+        raise UserError(f"There is no head {name!r}: choose one of {', '.join(HEADS)}.{nearest(name, HEADS)}")
     return name

@@ -21,6 +21,7 @@ class Student(nn.Module):
     input_shape: of one input, without the batch. classes: how many logits. head: the output layer, a linear map.
     gives_prefix: whether the head gives F_t; f_t = t F_t - (t - 1) F_{t-1} then. Else it gives f_t itself.
     reads, carry_shapes: tensors read from the predecessor and left for the successor, name -> shape without the batch.
+    reading_macs: multiply-accumulates per example spent on what is read from the predecessor.
     spec: what `from_spec` needs to build it again; plain JSON, weights apart. It has the keys "family" and "reads".
     """
 
@@ -30,6 +31,7 @@ class Student(nn.Module):
     gives_prefix: bool = False
     reads: Shapes
     carry_shapes: Shapes
+    reading_macs: int = 0
     spec: dict[str, Any]
 
     def forward(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
@@ -38,10 +40,6 @@ class Student(nn.Module):
         -> raw logits (batch, classes) on the teacher's scale, not yet bounded, and this student's own carry.
         """
         raise NotImplementedError
-
-    def twin(self) -> dict[str, Any]:
-        """The description of the student that reads nothing of its predecessor and is the same else."""
-        return {**self.spec, "reads": {}}
 
     def weights(self) -> bytes:
         """Parameters and buffers as the bytes of a safetensors file; with `spec`, all that `students.rebuild` needs."""
