@@ -1,11 +1,14 @@
 """The price of a run before anything is trained, from `bdistil run --dry-run --json`: a process of its own, since
-building models takes torch and pages import none. One estimate at a time; only the newest question waits.
+building models takes torch and pages import none. One estimate at a time; only the newest question waits. It runs at
+a lower priority: what is on the screen comes first.
 """
 
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -15,6 +18,7 @@ from bdistil.errors import UserError
 
 # Seconds. Importing torch and building the models takes two to five on a laptop.
 LIMIT = 120
+NICENESS = 10  # as a worker's
 
 
 def flags(config: DistilConfig) -> list[str]:
@@ -39,15 +43,21 @@ def estimate(config: DistilConfig) -> dict[str, Any]:
     Raises UserError with the command's own sentence where it refuses.
     """
     command = [sys.executable, "-m", "bdistil", "run", "--dry-run", "--json", *flags(config)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        raise UserError("The estimate took too long and was given up; the run can be started all the same.") from None
-    if done.returncode == 2:
-        raise UserError(done.stderr.strip().splitlines()[-1])
-    if done.returncode:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with suppress(ProcessLookupError):  # it has ended already
+            lowest = max(NICENESS, os.getpriority(os.PRIO_PROCESS, process.pid))  # only root may raise a priority
+            os.setpriority(os.PRIO_PROCESS, process.pid, lowest)
+        try:
+            out, err = process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            sentence = "The estimate took too long and was given up; the run can be started all the same."
+            raise UserError(sentence) from None
+    if process.returncode == 2:
+        raise UserError(err.strip().splitlines()[-1])
+    if process.returncode:
         raise UserError("The estimate failed; the run can be started all the same.")
-    return json.loads(done.stdout)
+    return json.loads(out)
 
 
 class Estimates:
