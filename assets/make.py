@@ -45,11 +45,16 @@ def make(run: Run, name: str) -> Path:
 
 def _write_logits(run: Run, folder: Path, half: bool) -> None:
     _write(run.path / "targets.npz", folder / "targets.npz", half)
-    for finished in run.round_folders():
-        kept = folder / "rounds" / finished.name
+    polished = run.path.glob("polish/[0-9][0-9]")
+    for finished in sorted([*run.path.glob("rounds/[0-9][0-9]"), *polished]):
+        kept = folder / finished.relative_to(run.path)
         kept.mkdir(parents=True, exist_ok=True)
-        shutil.copy(finished / "round.json", kept)
-        _write(finished / "logits.npz", kept / "logits.npz", half)
+        for name in ("round.json", "heaviest.npz"):
+            if (finished / name).exists():
+                shutil.copy(finished / name, kept)
+        for name in ("logits.npz", "prefix.npz"):
+            if (finished / name).exists():
+                _write(finished / name, kept / name, half)
 
 
 def _write(source: Path, target: Path, half: bool) -> None:
