@@ -138,6 +138,7 @@ def _more(recipe: DistilConfig) -> dict[str, Any]:
     left, right = st.columns(2)
     with left:
         given |= _objective(recipe)
+        given["seed"] = _number(recipe, "seed", "Seed", 1)
         if given["certified"] and not recipe.polished:
             given["retries"] = _number(recipe, "retries", "Retries before the next rung", 1)
     with right:
@@ -176,7 +177,6 @@ def _training_options(recipe: DistilConfig) -> dict[str, Any]:
         "epochs": _number(recipe, "epochs", "Epochs a round", 1),
         "barrier": _number(recipe, "barrier", "Barrier", 0.1, "How strongly a student is pulled to correct the others"),
         "learning_rate": _number(recipe, "learning_rate", "Learning rate", 0.001, format="%.4f"),
-        "seed": _number(recipe, "seed", "Seed", 1),
         "threads": _number(recipe, "threads", "Threads", 1, placeholder="all cores but one"),
     }
     if recipe.polished:

@@ -156,7 +156,7 @@ def _unpolished(record: FrontierRecord, look: Theme) -> go.Scatter:
     same = {"marker": {"opacity": 1}, "textfont": {"color": look.muted}}
     return go.Scatter(
         x=costs, y=accuracies, mode="lines+markers+text", name="as each round ended", textposition="middle right",
-        text=["as each round ended" if number == prefixes[0] else "" for number in prefixes],
+        text=["\u2002as each round ended" if number == prefixes[0] else "" for number in prefixes],
         textfont={"color": look.muted}, line={"color": look.muted, "width": 1}, marker={"symbol": "circle-open",
         "color": look.muted, "size": 7, "opacity": 1}, selected=same, unselected=same, cliponaxis=False,
         customdata=list(prefixes), hovertext=hovers, hoverinfo="text",

@@ -206,4 +206,4 @@ def test_prefixes_before_the_polish_lie_small_and_hollow_behind(make, theme):
     assert list(behind.y) == pytest.approx(list(100 * results.unpolished["accuracy"]))
     assert behind.hovertext[2].startswith("<b>3 students, as round 3 ended</b><br>accuracy ")
     assert figure.layout.yaxis.range[0] < min(behind.y) and list(behind.customdata) == [1, 2, 3, 4, 5, 6]
-    assert "as each round ended" in behind.text
+    assert behind.text[0].strip() == "as each round ended" and not any(behind.text[1:])
