@@ -5,7 +5,8 @@
     heartbeat.json   where training is now, rewritten about twice a second
     targets.npz      labels and teacher logits of the splits
     rounds/NN/       a finished round: student, logits, record; it exists whole or not at all
-    lock, stop, checkpoint.safetensors, worker.log   the worker's business
+    polish/NN/       the same of a polished run's final students; rounds/ then holds the prefixes as rounds ended
+    lock, stop, checkpoint.safetensors, attempts/, worker.log   the worker's business
 
 Runs of one's own lie in `home()/runs`; finished samples ship in `assets/runs` and are never written.
 Whether a run is training is not what its file says but whether a worker holds its lock, which the kernel drops with
@@ -146,23 +147,27 @@ class Run:
         return (self.path / "stop").exists()
 
     def rounds(self) -> list[dict[str, Any]]:
-        """round.json of every finished round, in order: {"record": ..., "point": ...}.
+        """round.json of every finished round, in order: {"record": ..., "point": ...}; of a polished run the final ones.
 
         Raises UserError for a damaged one.
         """
-        rounds = []
-        for folder in self.round_folders():
-            try:
-                entry = json.loads((folder / "round.json").read_text())
-                rounds.append({"record": entry["record"], "point": entry["point"]})
-            except (OSError, ValueError, KeyError, TypeError):
-                raise _unreadable(f"its round {int(folder.name)} is damaged") from None
-        return rounds
+        return [_entry(folder) for folder in self.round_folders()]
+
+    def unpolished(self) -> list[dict[str, Any]] | None:
+        """As `rounds`, each as it stood when its round ended; None where no polish has changed them since."""
+        return [_entry(folder) for folder in self.unpolished_folders()] if self.is_polished() else None
+
+    def is_polished(self) -> bool:
+        """Whether the students have been polished after their rounds (`b-distil+polish`)."""
+        return (self.path / "polish").is_dir()
 
     def round_folders(self) -> list[Path]:
-        """The folders of the finished rounds, in order."""
-        folder = self.path / "rounds"
-        return sorted(f for f in folder.iterdir() if f.name.isdigit()) if folder.is_dir() else []
+        """The folders of the finished rounds, in order; of a polished run the final ones."""
+        return _numbered(self.path / "polish") if self.is_polished() else self.unpolished_folders()
+
+    def unpolished_folders(self) -> list[Path]:
+        """The folders of the rounds as they ended, in order."""
+        return _numbered(self.path / "rounds")
 
     def log_tail(self, lines: int = 10) -> list[str]:
         """The last lines that the worker printed."""
@@ -280,6 +285,18 @@ def _new_run(parent: Path, name: str, document: dict[str, Any], fill: Callable[[
     except BaseException:
         shutil.rmtree(temporary.path, ignore_errors=True)
         raise
+
+
+def _numbered(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if f.name.isdigit()) if folder.is_dir() else []
+
+
+def _entry(folder: Path) -> dict[str, Any]:
+    try:
+        entry = json.loads((folder / "round.json").read_text())
+        return {"record": entry["record"], "point": entry["point"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise _unreadable(f"its round {int(folder.name)} is damaged") from None
 
 
 def _is_held(lock: Path) -> bool:
