@@ -132,6 +132,6 @@ def visit(context: BrowserContext, server: str, state: State) -> Page:
     expect(heading).to_contain_text(state.heading, timeout=PATIENCE)
     settle(page)
     for name in state.opens:
-        page.locator("summary", has_text=name).click()
+        page.locator("summary", has_text=name).click(timeout=PATIENCE)
     settle(page)
     return page
