@@ -9,6 +9,7 @@ from typing import Any
 import narration
 import streamlit as st
 import ui
+from copyable import copyable
 from estimate import estimates, flags
 
 from bdistil import teachers, wording
@@ -21,7 +22,6 @@ from bdistil.students.catalogue import names
 from bdistil.teachers.catalogue import ARCHITECTURES
 
 MOST_ROUNDS = 12
-PRICES = "student-prices"
 LOSSES = {"ensemble": "against the teacher, together", "student": "each on its own"}
 DIVERGENCES = {"kl": "Kullback-Leibler", "squared": "squared error"}
 HEADS = {"student": "each gives its own answer", "prefix": "each gives the answer of all so far"}
@@ -117,7 +117,7 @@ def _student_labels(dataset: str, teacher: str | None) -> dict[str, str]:
     """Students by name, with their prices once an estimate has told them: “cnn-xs: 60 k MACs, 3 % of the teacher”."""
     labels = {name: name for name in names()}
     for name in labels:
-        price = st.session_state.get(PRICES, {}).get((dataset, teacher, name))
+        price = _prices().get((dataset, teacher, name))
         if price:
             ratio = price["macs_ratio"]
             share = f", {wording.share(ratio)} of the teacher" if ratio is not None else ""
@@ -192,12 +192,12 @@ def _price(config: DistilConfig | None) -> None:
     else:
         with ui.notice("Training needs PyTorch, which is not installed here.", NO_TORCH, key="torch"):
             pass
-        st.code("pip install -r requirements.txt", language=None, wrap_lines=True)
+        copyable("pip install -r requirements.txt", key="install")
         return
     if st.button("Start distilling", type="primary", width="stretch"):
         start(config)
     ui.muted("Training goes on if you close this page.")
-    st.code(shlex.join(["bdistil", "run", *flags(config)]), language=None, wrap_lines=True)
+    copyable(shlex.join(["bdistil", "run", *flags(config)]), key="command")
 
 
 def _expected(config: DistilConfig) -> None:
@@ -227,9 +227,15 @@ def _ask(config: DistilConfig) -> tuple[dict[str, Any] | None, str | None]:
         return None, str(error)
 
 
+@st.cache_resource
+def _prices() -> dict[tuple[str, str, str], dict[str, Any]]:
+    """What students cost by data set, teacher and name, as the server's estimates have told so far."""
+    return {}
+
+
 def _learn(config: DistilConfig, found: dict[str, Any]) -> bool:
     """Keeps what each student costs beside this teacher; says whether that is news."""
-    prices = st.session_state.setdefault(PRICES, {})
+    prices = _prices()
     told = {(config.dataset, config.teacher, row["student"]): row for row in found["students"]}
     news = any(prices.get(key) != row for key, row in told.items())
     prices.update(told)

@@ -12,6 +12,7 @@ import narration
 import streamlit as st
 import theme
 import ui
+from copyable import copyable
 from happened import happened
 from operating_point import operating_point, payload
 from replay import PACE, Replay
@@ -158,7 +159,7 @@ def _interrupted(run: Run, now: Story) -> None:
     lines = run.log_tail() if failed or info.get("worker_gone") else []
     if lines:
         with st.expander("The worker’s last lines"):
-            st.code("\n".join(lines), language=None, wrap_lines=True)
+            copyable("\n".join(lines), key="log-tail")
 
 
 def _resume(run: Run) -> None:

@@ -1,5 +1,6 @@
 """Pages under AppTest: `open_page("explore", run="fashion")` runs one page alone on the test's own home."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -67,3 +68,9 @@ def button(page, label):
 def charts(page):
     """The specs of the page's charts."""
     return [chart.proto.spec for chart in page.get("plotly_chart")]
+
+
+def copyable(page):
+    """The first text that the page offers to copy."""
+    blocks = (block.proto for block in page.get("bidi_component") if block.proto.component_name == "copyable")
+    return json.loads(next(blocks).json)["text"]

@@ -5,7 +5,7 @@ import pytest
 
 from bdistil.errors import UserError
 from bdistil.runs import list_runs, open_run
-from tests.app.conftest import button, charts, written
+from tests.app.conftest import button, charts, copyable, written
 from tests.builders import add_round, build_run, fail_attempt, hold
 
 ESTIMATE = {
@@ -82,7 +82,7 @@ def test_form_names_the_price_of_everything(open_page, asked, teacher):
         "Five students of 60\u00a0k MACs: the last ensemble costs about 16\u00a0% of the teacher.",
     ):
         assert words in html
-    assert "--rounds 5 --seed 0" in page.code[0].value
+    assert "--rounds 5 --seed 0" in copyable(page)
 
 
 def test_every_change_updates_estimate_and_command(open_page, asked, teacher):
@@ -91,7 +91,7 @@ def test_every_change_updates_estimate_and_command(open_page, asked, teacher):
     page.number_input(key="barrier-digits-b-distil+polish").set_value(0.9)
     page.selectbox(key="composition-digits-b-distil+polish").set_value("concat").run()
     assert (asked.config.rounds, asked.config.barrier, asked.config.composition) == (3, 0.9, "concat")
-    assert "--rounds 3 --seed 0 --method b-distil+polish --composition concat --barrier 0.9" in page.code[0].value
+    assert "--rounds 3 --seed 0 --method b-distil+polish --composition concat --barrier 0.9" in copyable(page)
 
 
 def test_the_method_brings_its_recipe_and_the_polished_one_is_the_default(open_page, asked, teacher):
@@ -102,11 +102,11 @@ def test_the_method_brings_its_recipe_and_the_polished_one_is_the_default(open_p
     ]
     assert (asked.config.method, asked.config.composition, asked.config.head) == (POLISHED, "concat-all", "prefix")
     page.number_input(key=f"polish_epochs-digits-{POLISHED}").set_value(7).run()
-    assert asked.config.polish_epochs == 7 and "--polish-epochs 7" in page.code[0].value
+    assert asked.config.polish_epochs == 7 and "--polish-epochs 7" in copyable(page)
     page.selectbox(key="method").set_value("b-distil").run()
     assert (asked.config.method, asked.config.composition, asked.config.head) == ("b-distil", "add", "student")
     assert page.number_input(key="epochs-digits-b-distil").value == 20 and asked.config.polish_epochs == 0
-    assert "--method b-distil" in page.code[0].value and "--polish" not in page.code[0].value
+    assert "--method b-distil" in copyable(page) and "--polish" not in copyable(page)
     assert not [each for each in page.number_input if each.label == "Epochs of the polish"]
 
 
@@ -115,7 +115,7 @@ def test_correcting_students_can_be_left_out(open_page, asked, teacher):
     page.selectbox(key="method").set_value("b-distil").run()
     assert asked.config.certified and page.number_input(key="retries-digits-b-distil").value == 3
     page.toggle(key="certified-digits-b-distil").set_value(False).run()
-    assert not asked.config.certified and "--no-certified" in page.code[0].value
+    assert not asked.config.certified and "--no-certified" in copyable(page)
     assert "Retries before the next rung" not in [each.label for each in page.number_input]
 
 
@@ -376,7 +376,7 @@ def test_interrupted_run_says_what_is_safe_and_resumes(open_page, runs, started,
 
 def test_failed_run_shows_the_worker_s_last_lines(open_page, runs):
     build_run(runs / "run", state="failed")
-    assert "No space left on device" in open_page("distil", run="run").code[0].value
+    assert "No space left on device" in copyable(open_page("distil", run="run"))
 
 
 def test_second_start_of_a_run_is_refused_with_a_sentence(open_page, runs, monkeypatch):
