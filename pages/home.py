@@ -24,8 +24,8 @@ MOST_CARDS = 30
 ui.begin()
 runs = list_runs()
 finished = [s for s in runs if s.info and s.info["kind"] == "distil" and s.info["state"] == "finished"]
-# The sample with the most students, else one's own newest finished run.
-shown = max(finished, key=lambda s: (s.sample, len(s.info["points"]) if s.sample else 0), default=None)
+# The first sample, else one's own newest finished run.
+shown = next((s for s in finished if s.sample), next(iter(finished), None))
 
 st.title("Choose how much accuracy to buy, and what to pay for it", anchor=False)
 ui.muted(WHAT + (DRAG if shown else ""), lead=True)

@@ -1,0 +1,63 @@
+"""`BDistil` in scikit-learn's manner: both methods, all prefixes in one pass, and sentences for what does not fit."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from bdistil import BDistil
+from bdistil.errors import UserError
+from tests.tasks import digits_task, one_thread  # noqa: F401
+
+SHORT = dict(student="cnn-xs", rounds=2, epochs=1, polish_epochs=2, batch_size=48)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return digits_task(200)
+
+
+def fitted(task, **given):
+    return BDistil(**(SHORT | given)).fit(task.data.x_train, task.data.y_train, teacher_logits=task.teacher["train"])
+
+
+@pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
+def test_either_method_gives_prefixes_edges_and_records(task, method):
+    model = fitted(task, method=method)
+    assert len(model.ensemble_) == 2 and model.edges_.shape == (2, 10) and len(model.records_) == 2
+    assert (model.edges_[0] == 0).all() and (model.edges_[1] > 0).all() and model.records_[1]["certified"]
+    staged = list(model.staged_decision_function(task.data.x_test))
+    assert [logits.shape for logits in staged] == [(360, 10)] * 2
+    for prefix, logits in enumerate(staged, start=1):
+        np.testing.assert_allclose(model.decision_function(task.data.x_test, prefix=prefix), logits, atol=1e-5)
+    assert (model.predict(task.data.x_test) == task.data.y_test).mean() > 0.5
+    heads = {student.gives_prefix for student in model.ensemble_.students}
+    assert heads == {method == "b-distil+polish"}
+
+
+def test_the_same_seed_gives_the_same_model_and_another_one_another(task):
+    one, same, other = (fitted(task, random_state=seed) for seed in (0, 0, 1))
+    x = task.data.x_test[:20]
+    assert np.array_equal(one.decision_function(x), same.decision_function(x))
+    assert not np.array_equal(one.decision_function(x), other.decision_function(x))
+    assert clone(one).get_params() == one.get_params()
+
+
+def test_composition_and_head_are_the_methods_own_unless_given(task):
+    model = fitted(task, composition="add", head="student")
+    assert model.ensemble_.students[1].spec["family"] == "cnn" and not model.ensemble_.students[1].gives_prefix
+    assert fitted(task).ensemble_.students[1].spec["family"] == "triangular"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [({"method": "polish"}, "Method must be one of"), ({"rounds": 0}, "Rounds must be"),
+     ({"student": "cnn-sx"}, "Did you mean cnn-s"), ({"loss": "student"}, "Corrective rounds train prefixes")],
+)  # fmt: skip
+def test_what_cannot_be_is_a_sentence(task, given, sentence):
+    with pytest.raises(UserError, match=sentence):
+        fitted(task, **given)
+
+
+def test_logits_of_other_inputs_are_refused(task):
+    with pytest.raises(UserError, match="one row for each of the 200 inputs"):
+        BDistil(**SHORT).fit(task.data.x_train, teacher_logits=task.teacher["test"])
