@@ -1,0 +1,52 @@
+"""What the benchmarks that train share: a small task on Fashion-MNIST, and results that outlive an interruption."""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bdistil.config import DistilConfig
+from bdistil.data import Dataset
+from bdistil.data.dataset import SPLITS
+from bdistil.phases import make_task
+from bdistil.runs.files import write_json
+from bdistil.task import Task
+from bdistil.teachers.cards import card_for
+
+DATASET = "fashion-mnist"
+
+
+def folder(description: str) -> Path:
+    """The folder named on the command line, made if need be, in which a benchmark keeps what it has finished."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--work", type=Path, required=True, metavar="FOLDER", help="where finished parts are kept")
+    work = parser.parse_args().work
+    work.mkdir(parents=True, exist_ok=True)
+    return work
+
+
+def kept(path: Path, settings: dict[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `make` gives under these settings: from its file if an earlier start got as far, else made and written."""
+    if path.exists():
+        document = json.loads(path.read_text())
+        if document["settings"] == settings:
+            return document["result"]
+    result = make()
+    write_json(path, {"settings": settings, "result": result})
+    print(f"{path.stem} is done", flush=True)
+    return result
+
+
+def small_task(examples: int) -> Task:
+    """Fashion-MNIST with the shipped teacher, the recipe's views of seed 0, and the first training inputs only."""
+    card = card_for(None, DATASET)
+    whole = make_task(DistilConfig.create(DATASET, teacher=card["name"]), card)
+    splits = {name: whole.data.split(name) for name in SPLITS}
+    splits["train"] = tuple(values[:examples] for values in splits["train"])
+    return Task(
+        Dataset.of(replace(whole.data.info, train=examples), splits),
+        {**whole.teacher, "train": whole.teacher["train"][:examples]},
+        whole.views[:, :examples].copy(), whole.view_logits[:, :examples].copy(),
+    )  # fmt: skip
