@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from bdistil.boosting import KAPPA
 from bdistil.cost import macs, prefix_costs
-from bdistil.ensemble import ProgressiveEnsemble
+from bdistil.ensemble import ProgressiveEnsemble, evaluating
 from bdistil.runs import Run, list_runs, open_run
 from bdistil.students.cnn import CNN
 from bdistil.students.student import Carry, Student
@@ -81,7 +81,12 @@ class Step(nn.Module):
     def forward(self, x: Tensor, total: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         raw, left = self.student(x, carry)
         answer = squashed(raw)
-        return self.t * answer if self.student.gives_prefix else total + answer, left
+        return self.t * answer if self.student.gives_prefix else total + answer, fresh(left, carry)
+
+
+def fresh(left: Carry, carry: Carry) -> Carry:
+    """What of the carry is new: tensors that a student hands on as it got them stay where they are."""
+    return {name: tensor for name, tensor in left.items() if tensor is not carry.get(name)}
 
 
 def folded(student: Student, c: float) -> Student:
@@ -149,18 +154,25 @@ def export(
 
 
 def steps(ensemble: ProgressiveEnsemble, x: OrtValue, folder: Path) -> list[Graph]:
-    """One graph a student, each reading the buffers that the one before it writes: nothing is copied between them."""
+    """One graph a student, each reading the buffers that those before it write: nothing is copied between them."""
     graphs: list[Graph] = []
     total = OrtValue.ortvalue_from_numpy(np.zeros((x.shape()[0], len(ensemble.classes)), np.float32))
+    buffers: dict[str, OrtValue] = {}
+    tensors: Carry = {}
     for t, student in enumerate(ensemble.students, start=1):
-        carry = {name: graphs[-1].outputs[f"{name} left"] for name in student.reads}
-        leaves = [f"{name} left" for name in student.carry_shapes]
-        graphs.append(export(Step(ensemble, t), folder, leaves, x=x, total=total, carry=carry))
+        with evaluating(student):
+            _, left = student(torch.from_numpy(x.numpy()), tensors)
+        made, tensors = list(fresh(left, tensors)), left
+        carry = {name: buffers[name] for name in student.reads}
+        graphs.append(
+            export(Step(ensemble, t), folder, [f"{name} left" for name in made], x=x, total=total, carry=carry)
+        )
         total = graphs[-1].outputs[ANSWER]
+        buffers |= {name: graphs[-1].outputs[f"{name} left"] for name in made}
     return graphs
 
 
-def alone(student: CNN, wanted: int) -> Alone:
+def alone(student: Student, wanted: int) -> Alone:
     """A student `alone` of `wanted` MACs, each of its levels as much wider than `student`'s as the others.
 
     Channels are multiples of 8 if some come near enough, else of 4, 2 or 1.
