@@ -63,8 +63,12 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
 
 
 def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validation_accuracy: float,
-                   versions: dict[str, str], seconds: float, device: str = "cpu") -> dict:  # fmt: skip
-    """Measure a trained teacher on the test split, save it with its card, and return the card with its final name."""
+                   versions: dict[str, str], seconds: float, device: str = "cpu",
+                   run: str | None = None) -> dict:  # fmt: skip
+    """Measure a trained teacher on the test split, save it with its card, and return the card with its final name.
+
+    `run` is the run that trained it: one that has saved its teacher already does not save it a second time.
+    """
     prepare = partial(normalise, mean=data.mean, std=data.std, device=device)
     answers = predict(model, data.x_test, prepare).argmax(1).cpu().numpy()
     right = int((answers == data.y_test).sum())
@@ -76,7 +80,7 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
         "accuracy": right / len(data.y_test), "accuracy_low": low, "accuracy_high": high,
         "validation_accuracy": validation_accuracy, **model_cost(model, data.info.input_shape),
         "epochs": config.epochs, "seed": config.seed, "data_checksum": data.checksum, "config": config.model_dump(),
-        "command": command(config), "created": events.now(), "seconds": seconds, "versions": versions,
+        "run": run, "command": command(config), "created": events.now(), "seconds": seconds, "versions": versions,
     }  # fmt: skip
     return {**card, "name": save_teacher(model, card)}
 

@@ -13,20 +13,25 @@ from torch import nn
 from bdistil.errors import UserError
 from bdistil.paths import home
 from bdistil.runs.files import new_folder
-from bdistil.teachers.cards import folders
+from bdistil.teachers.cards import cards, folders
 from bdistil.teachers.zoo import build_teacher
 
 
 def save_teacher(model: nn.Module, card: dict[str, Any]) -> str:
     """Write model.safetensors and card.json under the home, whole or not at all; returns the teacher's name.
 
-    A name that is taken gets a number, so that no finished teacher is lost.
+    A name that is taken gets a number, so that no finished teacher is lost; what the same run has saved before it was
+    interrupted is found again.
     """
+    weights = save({key: tensor.contiguous() for key, tensor in model.state_dict().items()})
+    checksum = hashlib.sha256(weights).hexdigest()
+    for saved in cards(card["dataset"]):
+        if card.get("run") and (saved.get("run"), saved["weights_sha256"]) == (card["run"], checksum):
+            return saved["name"]
     name, suffix = card["name"], 2
     while any((folder / name).exists() for folder in folders()):
         name, suffix = f"{card['name']}-{suffix}", suffix + 1
-    weights = save({key: tensor.contiguous() for key, tensor in model.state_dict().items()})
-    card = {**card, "name": name, "weights_sha256": hashlib.sha256(weights).hexdigest()}
+    card = {**card, "name": name, "weights_sha256": checksum}
     with new_folder(home() / "teachers" / name) as folder:
         (folder / "model.safetensors").write_bytes(weights)
         (folder / "card.json").write_text(json.dumps(card, indent=1))
