@@ -40,7 +40,7 @@ def keep_round(run: Run, task: Task, ensemble: ProgressiveEnsemble, done: Round,
     earlier = [read_arrays(folder / "logits.npz") for folder in run.round_folders()]
     prefixes = {split: prefix_logits([*(f[split] for f in earlier), done.outputs[split]], task.c) for split in SPLITS}
     row = _point(task, t, {split: prefixes[split][-2:] for split in SPLITS}, ensemble, teacher_macs)
-    with new_folder(_round(run, t)) as folder:
+    with new_folder(_round(run, t), parents=False) as folder:
         _write_student(folder, done.student)
         _write_round(folder, task, {"record": done.record, "point": row}, done.heaviest)
         (folder / "logits.npz").write_bytes(arrays_bytes(done.outputs))
@@ -58,7 +58,7 @@ def keep_corrective_round(
     prefixes = {split: _normalised_prefixes(standing.outputs[split]) for split in SPLITS}
     scaled = {split: task.c * prefixes[split][-2:] for split in SPLITS}
     row = _point(task, t, scaled, ensemble, teacher_macs)
-    with new_folder(_round(run, t)) as folder:
+    with new_folder(_round(run, t), parents=False) as folder:
         _write_round(folder, task, {"record": standing.records[-1], "point": row})
         (folder / "prefix.npz").write_bytes(arrays_bytes({split: prefixes[split][-1] for split in SPLITS}))
         ensemble.save(folder / "ensemble")
@@ -72,7 +72,7 @@ def keep_polish(
 ) -> None:
     """Write the polished students, all rounds at once."""
     prefixes = {split: prefix_logits(standing.outputs[split], task.c) for split in SPLITS}
-    with new_folder(run.path / "polish") as whole:
+    with new_folder(run.path / "polish", parents=False) as whole:
         for t, student in enumerate(ensemble.students, start=1):
             folder = whole / f"{t:02d}"
             folder.mkdir()
@@ -86,10 +86,26 @@ def keep_polish(
 
 def keep_attempt(run: Run, attempt: Attempt) -> None:
     """Write a candidate that was turned down: an interruption must not cost its training."""
-    record = attempt.record
-    with new_folder(run.path / "attempts" / f"{record['round']:02d}" / f"{record['attempt']:02d}") as folder:
+    record, attempts = attempt.record, run.path / "attempts"
+    attempts.mkdir(exist_ok=True)
+    with new_folder(attempts / f"{record['round']:02d}" / f"{record['attempt']:02d}", parents=False) as folder:
         _write_student(folder, attempt.student)
         (folder / "attempt.json").write_text(json.dumps(record, allow_nan=False))
+
+
+def tidy(run: Run) -> None:
+    """Remove what a killed worker has left half-written, or had no time to remove."""
+    rounds, attempts = run.unpolished_folders(), _numbered(run.path / "attempts")
+    for parent in (run.path, run.path / "rounds", *attempts):
+        for path in parent.glob(".*"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif not path.name.startswith(".heartbeat."):  # whoever started this worker may be writing that one
+                path.unlink()
+    outdated = [*(folder / "ensemble" for folder in rounds[:-1]),
+                *(folder for folder in attempts if int(folder.name) <= len(rounds))]  # fmt: skip
+    for folder in outdated:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def restore(run: Run, task: Task) -> tuple[ProgressiveEnsemble, list[np.ndarray]]:
@@ -135,7 +151,7 @@ def polished(run: Run, task: Task) -> ProgressiveEnsemble:
 def restore_attempts(run: Run, round: int) -> list[Attempt]:
     """The candidates of a round that were turned down before an interruption, in order, up to a damaged one."""
     attempts = []
-    for folder in sorted((run.path / "attempts" / f"{round:02d}").glob("[0-9][0-9]")):
+    for folder in _numbered(run.path / "attempts" / f"{round:02d}"):
         try:
             attempts.append(Attempt(_read_student(folder).eval(), json.loads((folder / "attempt.json").read_text())))
         except DAMAGES:
@@ -197,6 +213,10 @@ def _write_round(
         pictures = {"true": data.y_train[index], "teacher": task.teacher["train"][index].argmax(1),
                     "images": data.x_train[index], "max": np.array(data.x_train.max())}  # fmt: skip
         (folder / "heaviest.npz").write_bytes(arrays_bytes(heaviest | pictures))
+
+
+def _numbered(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[0-9][0-9]"))
 
 
 def _round(run: Run, t: int) -> Path:

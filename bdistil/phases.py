@@ -50,7 +50,7 @@ def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     model, validation = teach(config, data, checkpoint=_checkpoint(run), watch=_watch(run, pulse, seconds, 1),
                               device=device)  # fmt: skip
     _enter(run, "report")
-    card = finish_teacher(config, data, model, validation, versions(), seconds(), device)
+    card = finish_teacher(config, data, model, validation, versions(), seconds(), device, run=run.id)
     run.update(teacher_name=card["name"])
     run.record("teacher_finished", teacher=card["name"], card=card)
 
@@ -78,10 +78,11 @@ def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: flo
     ensemble, finished = restore(run, task)
     watch = SearchWatch(
         starts=lambda fields: run.record("round_started", **fields),
-        tried=lambda round, attempt: _tell_attempt(run, config, attempt),
+        tried=lambda round, attempt: _tell_attempt(run, attempt),
         training=_watch(run, pulse, seconds, config.rounds),
     )
     tried = restore_attempts(run, len(finished) + 1)
+    _tell_untold_attempts(run, tried)
     rounds = distil(config, task, ensemble, finished, tried, checkpoint=_checkpoint(run), watch=watch, device=device)
     for done in rounds:
         if config.certified and not done.record["certified"]:
@@ -113,10 +114,11 @@ def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs:
             run.update(seconds=seconds())
         _enter(run, "polish")
         standing = polish(config, task, ensemble, **training(config.rounds),
-                          corrected=lambda round, told: _tell_correction(run, round, told))  # fmt: skip
+                          corrected=lambda round, told: _tell_correction(run, pulse, round, told))  # fmt: skip
         keep_polish(run, task, ensemble, standing, teacher_macs)
     rounds = run.rounds()
-    run.record("polish_finished", rounds=rounds)
+    if not any(event["kind"] == "polish_finished" for event in run.events()[0]):
+        run.record("polish_finished", rounds=rounds)
     run.update(points=_summary(rounds), seconds=seconds())
     return polished(run, task)
 
@@ -193,16 +195,32 @@ def _enter(run: Run, phase: str) -> None:
     run.record("phase", phase=phase)
 
 
-def _tell_attempt(run: Run, config: DistilConfig, attempt: Attempt) -> None:
+def _tell_attempt(run: Run, attempt: Attempt) -> None:
     """An event for an attempt; one that was turned down is kept as well until its round ends."""
     if not attempt.met:
         keep_attempt(run, attempt)
+    _record_attempt(run, attempt)
+
+
+def _tell_untold_attempts(run: Run, tried: list[Attempt]) -> None:
+    """Events of kept attempts that a crash kept from being told."""
+    told = {(event["round"], event["attempt"]) for event in run.events()[0] if event["kind"] == "attempt_finished"}
+    for attempt in tried:
+        if (attempt.record["round"], attempt.record["attempt"]) not in told:
+            _record_attempt(run, attempt)
+
+
+def _record_attempt(run: Run, attempt: Attempt) -> None:
     told = ("round", "attempt", "composition", "rung", "student", "seed", "barrier", *CORRECTION, "outcome")
     run.record("attempt_finished", **{key: attempt.record[key] for key in told}, seconds=attempt.record["seconds"])
 
 
-def _tell_correction(run: Run, round: int, told: dict[str, Any]) -> None:
+def _tell_correction(run: Run, pulse: Pulse, round: int, told: dict[str, Any]) -> None:
+    """An event for a corrected head; the epochs are in the checkpoint by then, a stop costs the corrections alone."""
     run.record("head_corrected", round=round, **{key: told[key] for key in (*CORRECTION, "outcome")})
+    pulse.beat(phase="polish", fraction=1.0)
+    if pulse.stop():
+        raise Stopped
 
 
 def _tell_untold_rounds(run: Run) -> None:

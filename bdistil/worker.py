@@ -5,14 +5,17 @@ at most the running epoch. Only the lock needs no torch, so it is taken before t
 """
 
 import contextlib
+import errno
 import importlib.metadata
 import os
 import platform
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -74,8 +77,8 @@ def work(run: Run) -> int:
     with held:
         if run.stored()["state"] == "finished":  # while this one was starting
             return 0
-        pulse.beat(phase=None)
         try:
+            pulse.beat(phase=None)
             with _turn(run, pulse):
                 _train(run, pulse)
             return 0
@@ -120,6 +123,7 @@ def _turn(run: Run, pulse: Pulse) -> Iterator[None]:
 def _train(run: Run, pulse: Pulse) -> None:
     import torch
 
+    from bdistil.keeping import tidy
     from bdistil.phases import PHASES
     from bdistil.training import Stopped
 
@@ -137,6 +141,7 @@ def _train(run: Run, pulse: Pulse) -> None:
     def seconds() -> float:
         return before + time.monotonic() - started
 
+    tidy(run)
     try:
         PHASES[info["kind"]](run, pulse, seconds)
     except Stopped:
@@ -163,19 +168,26 @@ def _end(run: Run, state: str, **fields: Any) -> None:
 
 def _fail(run: Run, sentence: str, status: int) -> int:
     """Say what happened, as far as the disk lets us; a run that was removed meanwhile is left alone."""
-    with contextlib.suppress(OSError, UserError):
-        run.update(state="failed", error=sentence, exit_status=status)
-        run.record("failed", error=sentence)
+    for room in (False, True):
+        with contextlib.suppress(OSError, UserError):
+            if room:  # on a full disk the heartbeat gives its place to the last word
+                (run.path / "heartbeat.json").unlink()
+            run.update(state="failed", error=sentence, exit_status=status)
+            run.record("failed", error=sentence)
+            return status
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr)  # worker.log is open even where nothing can be written any more
     return status
 
 
 def _sentence(error: OSError) -> str:
-    import errno
-
+    place = Path(error.filename or home())
+    if place.name.startswith("."):  # a temporary file says nothing to anyone, its folder does
+        place = place.parent
     if error.errno == errno.ENOSPC:
         return "The disk is full. Free some space, then resume; finished rounds are safe."
     if error.errno in (errno.EACCES, errno.EROFS):
-        return f"{error.filename} cannot be written. Give yourself the right to, then resume; finished rounds are safe."
+        return f"{place} cannot be written. Give yourself the right to, then resume; finished rounds are safe."
     if error.errno == errno.ENOENT:
-        return f"{error.filename} is gone. If the run was not deleted on purpose, resume it."
+        return f"{place} is gone. If the run was not deleted on purpose, resume it."
     return f"A file could not be read or written ({error.strerror}). Mend that, then resume; finished rounds are safe."

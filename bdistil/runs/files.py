@@ -36,12 +36,13 @@ def write_json(path: Path, document: dict[str, Any], durable: bool = True) -> No
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, parents: bool = True) -> Iterator[Path]:
     """A folder that exists whole or not at all: fill the yielded temporary one, and it is synced and renamed.
 
-    An existing folder of that name is replaced.
+    An existing folder of that name is replaced. The folder above it is made where it is missing, and those above that
+    too unless `parents` is False: a directory that was removed meanwhile then stays removed, and OSError is raised.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=parents, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         temporary.chmod(0o755)
