@@ -56,7 +56,13 @@ def card(info: Info) -> str:
 def polishing(info: Info) -> bool:
     """Whether all rounds of a run have ended and its polish is what goes on, or was interrupted."""
     polished = info.get("method") == "b-distil+polish" and info["rounds_done"] >= info["config"]["rounds"]
-    return polished and info["state"] not in ("finished", "queued") and info["phase"] not in ("teacher", "report")
+    getting_ready = info["state"] == "running" and info["phase"] == "teacher"
+    return polished and info["state"] not in ("finished", "queued") and info["phase"] != "report" and not getting_ready
+
+
+def complete(info: Info) -> bool:
+    """Whether a run has all its students, and only the last figures are missing."""
+    return info["kind"] == "distil" and info["rounds_done"] >= info["config"]["rounds"] and not polishing(info)
 
 
 def _finished_card(info: Info) -> str:
@@ -103,6 +109,8 @@ def title(info: Info, beat: Info | None = None) -> str:
             "stopped": "Stopped in the polish",
             "failed": "The polish failed",
         }[state]
+    if state in ("stopped", "failed") and complete(info):
+        return "Stopped just before its end" if state == "stopped" else "The last step failed"
     if state == "running" and info["phase"] != "rounds":
         return "The last figures are worked out" if info["phase"] == "report" else "The run is getting ready"
     return {
@@ -164,6 +172,8 @@ def stopped_notice(info: Info, beat: Info | None) -> tuple[str, str]:
     if info["kind"] == "distil" and polishing(info):
         place = " of the polish"
     epoch = f"repeats epoch {beat['epoch']}{place} from its start" if beat.get("epoch") else "goes on where it stopped"
+    if complete(info):
+        epoch = "works out the last figures"
     product = "teacher" if info["kind"] == "teach" else "ensemble"
     resuming = f"Resuming {epoch}, and gives the same {product} as an uninterrupted run."
     return ("The worker ended without a word.", f"{safe} {resuming}") if info.get("worker_gone") else (safe, resuming)
