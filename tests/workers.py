@@ -82,3 +82,26 @@ def ensemble_files(run: Run) -> dict[Path, bytes]:
     """The saved ensemble, file by file."""
     folder = run.path / "ensemble"
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# For a nursery's worker: no head correction helps, so every search goes through all its attempts.
+HOPELESS = """
+import bdistil.weak_learner
+bdistil.weak_learner.correct_head = lambda problem: (problem.weight, problem.bias, 0)
+"""
+
+
+def everything(run: Run) -> dict[str, Any]:
+    """All that must not depend on interruptions: what the rounds made, prefixes before a polish, records, ensemble."""
+    entries = [*run.rounds(), *(run.unpolished() or [])]
+    prefixes = {}
+    for folder in run.unpolished_folders() if run.is_polished() else []:
+        with np.load(folder / "prefix.npz") as splits:
+            prefixes |= {f"{folder.name} {split}": splits[split].tobytes() for split in splits}
+    return {"made": made(run), "ensemble": ensemble_files(run), "prefixes": prefixes,
+            "entries": [timeless(entry) for entry in entries]}  # fmt: skip
+
+
+def timeless(entry: dict[str, Any]) -> dict[str, Any]:
+    """A round's record and point without its seconds."""
+    return {**entry, "record": {**entry["record"], "seconds": None, "correction_seconds": None}}
