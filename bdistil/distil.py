@@ -60,7 +60,10 @@ def distil(
             config, task, ensemble, certificate, tried, checkpoint=checkpoint, watch=watch, device=device
         )
         tried = ()
-        outputs = {split: answers(ensemble, attempt.student, task.data.split(split)[0]) for split in SPLITS}
+        outputs = {} if attempt.f is None else {"train": attempt.f}
+        for split in SPLITS:
+            if split not in outputs:
+                outputs[split] = answers(ensemble, attempt.student, task.data.split(split)[0])
         ensemble.append(attempt.student)
         heaviest = certificate.heaviest()
         record = certificate.update(outputs["train"])  # the weights K⁺, K⁻ of round t + 1 follow from it

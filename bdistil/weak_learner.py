@@ -45,10 +45,14 @@ class Rung:
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """One training of a candidate, and what became of it; `record` is what events and round.json tell of it."""
+    """One training of a candidate, and what became of it; `record` is what events and round.json tell of it.
+
+    f: the candidate's answers f_t on the training inputs, float32 (N, L); None where it comes from an earlier worker.
+    """
 
     student: Student
     record: dict[str, Any]
+    f: np.ndarray | None = None
 
     @property
     def met(self) -> bool:
@@ -234,10 +238,10 @@ def _attempt(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, ce
     student, trained = train_student(
         config, task, ensemble, certificate.signed_weights(), position, rung, gain, checkpoint, watch, device
     )
-    _, told = correct(config, task, ensemble, certificate, student)
+    f, told = correct(config, task, ensemble, certificate, student)
     seconds = trained["total"] + told["correction_seconds"]
     return Attempt(student, {**told, **_place(config, position, rung, gain), "seed": position.seed(config.seed),
-                             "loss": trained["loss"], "seconds": seconds})  # fmt: skip
+                             "loss": trained["loss"], "seconds": seconds}, f)  # fmt: skip
 
 
 def _passes(
