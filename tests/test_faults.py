@@ -152,6 +152,7 @@ def test_killed_in_its_search_a_run_comes_out_the_same_without_training_an_attem
     nursery.start(run, HOPELESS + killed("bdistil.phases:_record_attempt", 2))
     until(lambda: not run.is_alive())
     assert run.state() == "stopped" and not told(run, "attempt_finished", round=2)
+    assert (run.path / "attempts" / "02" / "01").is_dir()
     nursery.start(run, HOPELESS)
     until(lambda: told(run, "epoch", round=2, attempt=3, epoch=1))
     send(run, signal.SIGKILL)
