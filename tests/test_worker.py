@@ -126,7 +126,7 @@ import bdistil.keeping
 from bdistil.runs import open_run
 from bdistil.worker import work
 
-def full(path):
+def full(path, parents):
     raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
 bdistil.keeping.new_folder = full
