@@ -1,12 +1,13 @@
 """Corrective rounds and the polish: what the preset `b-distil+polish` does instead of freezing finished students.
 
 Round t adds student t and trains students 1 … t together on the weighted sum of their prefixes' losses, on top of where
-round t − 1 left them. After the last round comes a long training of all, the polish, and then the heads are corrected in
-order, t = 2 … T, on students that change no more. Our own preset: it gives the best frontier, where the frozen rounds of
+round t − 1 left them. After the last round comes a long training of all, the polish, and then the heads are corrected,
+all together (joint_correction.py), on students that change no more. Our own preset: it gives the best frontier, where the frozen rounds of
 Algorithm 1 (Dennis et al., NeurIPS 2023) can be extended.
 """
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,20 @@ from bdistil.boosting import Certificate, Floats, theory_eta, weights
 from bdistil.config import DistilConfig
 from bdistil.data.dataset import SPLITS
 from bdistil.ensemble import ProgressiveEnsemble, bound, evaluating
+from bdistil.joint_correction import JointProblem, correct_together, head_inputs
 from bdistil.objective import Barrier
 from bdistil.task import Batch, Task
 from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
-from bdistil.weak_learner import BATCH, CLEAN_EPOCHS, WARM_UP, correct, ladder, new_student, objective_of
+from bdistil.weak_learner import (
+    BATCH,
+    CLEAN_EPOCHS,
+    MOST_KL,
+    MOST_LOST,
+    WARM_UP,
+    ladder,
+    new_student,
+    objective_of,
+)
 
 ROUNDS_END = 0.5  # share of the peak learning rate at which a corrective round ends; the polish ends at 0
 FIRST_WEIGHT = 2.0  # of the first prefix's loss, in units of each other's: it costs the rest nothing
@@ -83,31 +94,73 @@ def polish(
     watch: Watch | None = None,
     corrected: Callable[[int, dict[str, Any]], None] = lambda round, told: None,
 ) -> Standing:
-    """Train all students of a finished run's rounds together, then correct their heads in order."""
+    """Train all students of a finished run's rounds together, then correct their heads.
+
+    `corrected(t, told)` is called for t = 2 … T with what became of the correction.
+    """
     record = {"loss": None, "total": 0.0}
     if config.polish_epochs:
         record = _train_together(config, task, ensemble, POLISH, config.polish_epochs, 0.0, None, checkpoint, watch)
-    told = correct_heads(config, task, ensemble, corrected)
-    standing = stand(config, task, ensemble)
-    for row, correction in zip(standing.records, told, strict=True):
-        kept = ("edges_before", "corrected", "kl_before", "correction_seconds")
-        row.update({key: correction[key] for key in kept}, loss=record["loss"], seconds=record["total"])
+    standing = _corrected(config, task, ensemble, watch or Watch())
+    for row in standing.records:
+        row.update(loss=record["loss"], seconds=record["total"] + row["correction_seconds"])
+        if row["round"] > 1:
+            corrected(row["round"], row)
     return standing
 
 
-def correct_heads(
-    config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, corrected: Callable[[int, dict[str, Any]], None]
-) -> list[dict[str, Any]]:
-    """Correct heads t = 2 … T in order, each after the ones before it are final; returns what is told of each."""
-    certificate, told = Certificate(task.g_hat, config.horizon or config.rounds), []
-    for t, student in enumerate(ensemble.students, start=1):
-        before = ensemble.truncate(t - 1) if t > 1 else task.ensemble().to(ensemble.mean.device)
-        f, correction = correct(config, task, before, certificate, student)
-        certificate.update(f)
-        told.append(correction)
-        if t > 1:
-            corrected(t, correction)
-    return told
+def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, watch: Watch) -> Standing:
+    """Correct the heads where a round misses the weak learning condition; where they stand then.
+
+    A correction that is not found, or is dear (see `weak_learner.correct`) for any prefix, is not taken: outcome "edge"
+    or "kl" of the rounds that miss the condition.
+    """
+    before = stand(config, task, ensemble)
+    if not config.certified or all(record["certified"] for record in before.records):
+        return before
+    started = time.monotonic()
+    heads = [(student.head.weight.detach().clone(), student.head.bias.detach().clone()) for student in ensemble.students]
+    problem = JointProblem(
+        head_inputs(ensemble, task.data.x_train), [student.gives_prefix for student in ensemble.students],
+        torch.from_numpy(task.g_hat).float().to(ensemble.mean.device), prefix_weights(len(heads)), eta(config, task),
+        task.c, config.temperature,
+    )  # fmt: skip
+    found = correct_together(problem, *zip(*heads, strict=True), stop=watch.check)
+    del problem
+    if found is None:
+        return _untaken(before, "edge")
+    _set_heads(ensemble, zip(*found, strict=True))
+    after = stand(config, task, ensemble)
+    lost = _accuracies(task, before) - _accuracies(task, after)
+    costs = [row["kl_after"] / old["kl_after"] for row, old in zip(after.records, before.records, strict=True)]
+    dear = any(cost > MOST_KL and less > MOST_LOST for cost, less in zip(costs, lost, strict=True))
+    if dear or not all(record["certified"] for record in after.records):
+        _set_heads(ensemble, heads)
+        return _untaken(before, "kl" if dear else "edge")
+    seconds = (time.monotonic() - started) / len(heads)  # shared out: the heads are corrected together
+    for row, old, less in zip(after.records, before.records, lost, strict=True):
+        row.update(corrected=True, edges_before=old["edges"], kl_before=old["kl_after"], accuracy_lost=float(less),
+                   correction_seconds=seconds, outcome="corrected")  # fmt: skip
+    return after
+
+
+def _untaken(standing: Standing, outcome: str) -> Standing:
+    for record in standing.records:
+        record["outcome"] = "kept" if record["certified"] else outcome
+    return standing
+
+
+def _set_heads(ensemble: ProgressiveEnsemble, heads: Iterable[tuple[Tensor, Tensor]]) -> None:
+    with torch.no_grad():
+        for student, (weight, bias) in zip(ensemble.students, heads, strict=True):
+            student.head.weight.copy_(weight)
+            student.head.bias.copy_(bias)
+
+
+def _accuracies(task: Task, standing: Standing) -> Floats:
+    """Of every prefix on the validation split, (T,)."""
+    prefixes = standing.outputs["validation"].astype(np.float64).cumsum(axis=0)
+    return (prefixes.argmax(axis=2) == task.data.y_validation).mean(axis=1)
 
 
 def stand(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> Standing:
@@ -119,8 +172,9 @@ def stand(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> St
         record = certificate.update(f)
         kl = task.divergence(certificate.prefix(), "train", config.temperature)
         records.append({**record, "composition": [composition(config, t)], "attempts": 1, "rung": 0,
-                        "student": config.student, "corrected": False, "barrier": config.barrier, "kl_before": kl, "kl_after": kl,
-                        "edges_before": record["edges"], "correction_seconds": 0.0})  # fmt: skip
+                        "student": config.student, "corrected": False, "barrier": config.barrier, "kl_before": kl,
+                        "kl_after": kl, "accuracy_lost": 0.0, "edges_before": record["edges"],
+                        "correction_seconds": 0.0, "outcome": "kept"})  # fmt: skip
     return Standing(outputs, records, heaviest)
 
 

@@ -37,7 +37,7 @@ from bdistil.worker import Pulse, versions
 
 # What is told of a check and a head correction, in events.
 CORRECTION = ("certified", "edge_min", "edges", "relative_edges", "edges_before", "corrected", "kl_before", "kl_after",
-              "correction_seconds")  # fmt: skip
+              "accuracy_lost", "correction_seconds")  # fmt: skip
 
 
 def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:

@@ -97,6 +97,11 @@ class Watch:
     epoch: Callable[[Position, dict[str, Any]], None] = lambda position, record: None
     stop: Callable[[], bool] = lambda: False
 
+    def check(self) -> None:
+        """Raises Stopped if training is asked to stop."""
+        if self.stop():
+            raise Stopped
+
 
 def train(
     model: nn.Module,
@@ -126,8 +131,7 @@ def train(
         started, total = time.monotonic(), 0.0
         model.train()
         for number, batch in enumerate(batches(epoch)):
-            if watch.stop():
-                raise Stopped
+            watch.check()
             set_rate(optimizer, rate((epoch + number / batches_per_epoch) / epochs))
             optimizer.zero_grad(set_to_none=True)
             value = loss(batch)

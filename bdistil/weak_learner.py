@@ -30,7 +30,8 @@ CLEAN_EPOCHS = 2  # the last epochs of a round see the un-augmented inputs only
 WARM_UP = 0.2  # share of a round's steps in which the learning rate rises
 BATCH = 500
 HARDER = 3.0  # times the barrier at each retry
-MOST_KL = 1.02  # times the prefix's KL to the teacher: a head correction that costs more is not taken
+MOST_KL = 1.02  # times the prefix's KL to the teacher, and
+MOST_LOST = 0.003  # of its validation accuracy: a head correction that costs more than both is not taken
 WIDER = 1.5  # times the channels, on the ladder's last rung
 
 
@@ -191,7 +192,8 @@ def correct(
     """Check the student of the next round, and correct its head where a class misses the weak learning condition.
 
     Returns f_t on the training inputs, float32 (N, L), and what is told of it. A correction that does not meet the
-    condition, or costs more than `MOST_KL`, is taken back: outcome "edge" or "kl".
+    condition, or costs more than `MOST_KL` and `MOST_LOST`, is taken back: outcome "edge" or "kl". Close to the teacher
+    KL moves long before answers do, so KL alone would turn down what costs nothing.
     """
     started = time.monotonic()
     x = task.data.x_train
@@ -200,17 +202,20 @@ def correct(
     before = certificate.candidate(f)
     kl = _divergence(config, task, certificate, f)
     told = {**before, "edges_before": before["edges"], "corrected": False, "kl_before": kl, "kl_after": kl,
-            "correction_seconds": 0.0, "outcome": "kept"}  # fmt: skip
+            "accuracy_lost": 0.0, "correction_seconds": 0.0, "outcome": "kept"}  # fmt: skip
     if before["certified"] or not config.certified:
         return f, told
+    accuracy = validation(config, task, ensemble, student)["accuracy"]
     weight, bias = student.head.weight.detach().clone(), student.head.bias.detach().clone()
-    new_weight, new_bias, steps = correct_head(_problem(config, task, certificate, student, f, features))
+    new_weight, new_bias, _ = correct_head(_problem(config, task, certificate, student, f, features))
     _set_head(student, new_weight, new_bias)
     corrected = answers(ensemble, student, x)
     after, kl_after = certificate.candidate(corrected), _divergence(config, task, certificate, corrected)
-    outcome = "edge" if not after["certified"] else "kl" if kl_after > MOST_KL * kl else "corrected"
+    lost = accuracy - validation(config, task, ensemble, student)["accuracy"]
+    dear = kl_after > MOST_KL * kl and lost > MOST_LOST
+    outcome = "edge" if not after["certified"] else "kl" if dear else "corrected"
     told |= {**after, "kl_after": kl_after, "outcome": outcome, "corrected": outcome == "corrected",
-             "steps": steps, "correction_seconds": time.monotonic() - started}  # fmt: skip
+             "accuracy_lost": lost, "correction_seconds": time.monotonic() - started}  # fmt: skip
     if outcome == "corrected":
         return corrected, told
     _set_head(student, weight, bias)
