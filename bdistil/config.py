@@ -18,7 +18,7 @@ DISTIL_RECIPES: dict[str, dict[str, Any]] = {
     "digits": dict(student="cnn-xs", rounds=5, batch_size=64, views=8, shift=1, flip=False),
     "fashion-mnist": dict(student="cnn-m", rounds=6, batch_size=128, views=5, shift=1, flip=False),
 }
-# The two presets. Frozen rounds are trained to their end one by one; corrective ones are short, and a long polish follows.
+# The two presets. Frozen rounds are trained to their end one by one; corrective ones are short, then comes the polish.
 METHODS: dict[str, dict[str, Any]] = {
     "b-distil": dict(composition="add", head="student"),
     "b-distil+polish": dict(composition="concat-all", head="prefix"),

@@ -2,8 +2,8 @@
 
 Round t adds student t and trains students 1 … t together on the weighted sum of their prefixes' losses, on top of where
 round t − 1 left them. After the last round comes a long training of all, the polish, and then the heads are corrected,
-all together (joint_correction.py), on students that change no more. Our own preset: it gives the best frontier, where the frozen rounds of
-Algorithm 1 (Dennis et al., NeurIPS 2023) can be extended.
+all together (joint_correction.py), on students that change no more. Our own preset: it gives the best frontier, where
+the frozen rounds of Algorithm 1 (Dennis et al., NeurIPS 2023) can be extended.
 """
 
 import time
@@ -119,7 +119,7 @@ def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, 
     if not config.certified or all(record["certified"] for record in before.records):
         return before
     started = time.monotonic()
-    heads = [(student.head.weight.detach().clone(), student.head.bias.detach().clone()) for student in ensemble.students]
+    heads = [(s.head.weight.detach().clone(), s.head.bias.detach().clone()) for s in ensemble.students]
     problem = JointProblem(
         head_inputs(ensemble, task.data.x_train), [student.gives_prefix for student in ensemble.students],
         torch.from_numpy(task.g_hat).float().to(ensemble.mean.device), prefix_weights(len(heads)), eta(config, task),

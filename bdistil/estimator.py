@@ -27,7 +27,8 @@ class BDistil(ClassifierMixin, BaseEstimator):
     """A progressive ensemble of small students, distilled from a teacher's logits.
 
     student: a name of `students.catalogue`. rounds: T, 1 … 64. random_state: seed of weights, order and views; the
-    other parameters are those of `config.DistilConfig`; composition and head are the method's own unless given. Augmented views need the teacher's logits on them, which `fit`
+    other parameters are those of `config.DistilConfig`; composition and head are the method's own unless
+    given. Augmented views need the teacher's logits on them, which `fit`
     is not given, so it trains on the inputs as they are.
 
     Attributes after `fit`: ensemble_ (`ProgressiveEnsemble`), classes_ (L,), edges_ (T, L): edge_j of each student on
@@ -134,7 +135,8 @@ class BDistil(ClassifierMixin, BaseEstimator):
         return self.classes_[logits.cpu().numpy().argmax(1)]
 
     def _config(self) -> DistilConfig:
-        given = {name: value for name, value in self.get_params().items() if name != "random_state" and value is not None}
+        given = {name: value for name, value in self.get_params().items() if value is not None}
+        del given["random_state"]
         fixed = dict(dataset="arrays", teacher="arrays", seed=self.random_state, views=1, shift=0, flip=False)
         return DistilConfig.build(**METHODS.get(self.method, {}) | given | fixed)
 

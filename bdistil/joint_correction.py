@@ -1,8 +1,8 @@
 """Heads corrected together: the smallest change of all output layers with which every round meets its condition.
 
 For students that are trained together, the preset `b-distil+polish`. There F_t is close to F_{t−1}, and f_t = t·F_t −
-(t−1)·F_{t−1} has positive edges only if the prefixes deviate from the teacher in different directions. Changing one head
-after the other (head_correction.py) makes each pay for that alone; together they share it among directions in which KL
+(t−1)·F_{t−1} has positive edges only if the prefixes deviate from the teacher in different directions. Changing one
+head after the other (head_correction.py) makes each pay for that alone; together they share it among directions in which KL
 hardly moves. Everything but the heads is fixed, so the problem is small and smooth: minimise the weighted sum of the
 prefixes' KL subject to edge_j(f_t) ≥ 0.02·Σ_i |(K⁺ − K⁻) d_t| for all classes and rounds t ≥ 2, with the weights K in
 closed form as functions of the heads as well; by the augmented Lagrangian method (Nocedal and Wright, *Numerical
@@ -50,7 +50,9 @@ def correct_together(
 
     Of all that meet them it is the one of least KL. `stop` is called before each update and may raise.
     """
-    heads = [tensor.detach().clone(memory_format=torch.contiguous_format).requires_grad_() for tensor in (*weights, *biases)]
+    heads = [head.detach().clone(memory_format=torch.contiguous_format) for head in (*weights, *biases)]
+    for head in heads:
+        head.requires_grad_()
     count, best, least = len(weights), None, np.inf
     multipliers: Tensor | float = 0.0
     for _ in range(OUTER):

@@ -65,8 +65,9 @@ def test_all_students_of_a_round_are_trained(little):
 
 
 @pytest.mark.parametrize(
-    ("composition", "head"), [("concat-all", "prefix"), ("concat-all", "student"), ("add", "student"), ("add", "prefix"),
-                              ("alone", "student"), ("concat", "prefix")],
+    ("composition", "head"),
+    [("concat-all", "prefix"), ("concat-all", "student"), ("add", "student"), ("add", "prefix"), ("alone", "student"),
+     ("concat", "prefix")],
 )  # fmt: skip
 def test_every_composition_and_head_runs_and_tells_the_truth(little, composition, head):
     config = polished_config(rounds=2, epochs=1, polish_epochs=1, composition=composition, head=head)

@@ -90,7 +90,8 @@ def test_every_way_to_train_a_round_runs_and_is_certified(little, composition, l
 
 @pytest.mark.parametrize(
     "option",
-    [{"loss": "student"}, {"head": "prefix"}, {"certified": False}, {"divergence": "squared"}, {"label_share": 0.5}, {"temperature": 5.0}, {"barrier": 30.0},
+    [{"loss": "student"}, {"head": "prefix"}, {"certified": False}, {"divergence": "squared"}, {"label_share": 0.5},
+     {"temperature": 5.0}, {"barrier": 30.0},
      {"composition": "concat"}, {"seed": 1}, {"weight_decay": 1.0}, {"learning_rate": 1e-3}, {"batch_size": 16}],
 )  # fmt: skip
 def test_every_option_changes_what_is_trained(little, option):

@@ -147,7 +147,7 @@ class Run:
         return (self.path / "stop").exists()
 
     def rounds(self) -> list[dict[str, Any]]:
-        """round.json of every finished round, in order: {"record": ..., "point": ...}; of a polished run the final ones.
+        """round.json of every finished round, in order: {"record": ..., "point": ...}; when polished, the final ones.
 
         Raises UserError for a damaged one.
         """

@@ -12,7 +12,6 @@ a residual step on the student's own channels. Paper: function composition (arXi
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +52,8 @@ class Triangular(Student):
         self.reads = readable(kept, reads or {})
         carried = {name: left for name, (left, _, _) in self.reads.items()}
         alone = [width for name, width in zip(levels, widths, strict=False) if name not in carried]
-        if len(widths) < 2 or len(widths) > 16 or min(*alone, *widths[-2:], *input_shape, classes) < 1 or min(widths) < 0:
+        needed = (*alone, *widths[-2:], *input_shape, classes)
+        if not 2 <= len(widths) <= 16 or min(needed) < 1 or min(widths) < 0:
             raise UserError("A student's widths, input shape and class count must be whole numbers of at least 1.")
         self.carry_shapes = {name: (out + carried.get(name, 0), *size) for name, (out, *size) in kept.items()}
 

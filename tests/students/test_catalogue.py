@@ -28,7 +28,8 @@ def test_a_misspelt_name_gets_the_nearest_one():
 
 def test_known_names_pass_through():
     assert [catalogue.check(name) for name in catalogue.names()] == ["cnn-xs", "cnn-s", "cnn-m"]
-    assert [catalogue.check_composition(name) for name in catalogue.COMPOSITIONS] == ["alone", "add", "concat", "concat-all"]
+    compositions = ["alone", "add", "concat", "concat-all"]
+    assert [catalogue.check_composition(name) for name in catalogue.COMPOSITIONS] == compositions
 
 
 def test_the_package_names_what_it_lacks():
