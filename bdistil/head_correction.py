@@ -1,7 +1,8 @@
 """Head correction: the smallest change of a student's output layer with which it meets the weak learning condition.
 
 With everything but the head fixed, edge_j is nearly linear in the head's weights, so the change can be solved for:
-along the steepest ascent of edge_j in the Fisher metric (the most edge per unit of KL given up), as far as the edge needs.
+along the steepest ascent of edge_j in the Fisher metric (the most edge per unit of KL given up), as far as the edge
+needs.
 Our own step of FIND-WL (Algorithm 2 of Dennis et al., *Progressive Ensemble Distillation*, NeurIPS 2023, leaves open
 how a weak learner is found). numpy, float64, on the clean training inputs; it sees features and logits, never a model.
 
