@@ -55,7 +55,7 @@ HEAD = (
 )  # fmt: skip
 CASES = (("b-distil", 1), ("b-distil", 3), ("b-distil", 6), ("b-distil+polish", 3))
 EXAMPLES = 5120  # of the train split: 40 batches
-EPOCHS, REPETITIONS = 6, 3  # the first epoch of each repetition warms up
+EPOCHS, REPETITIONS = 5, 3  # the first epoch of each repetition warms up
 BATCH = 500
 MOST_TIME, MOST_BYTES = 1.15, 2e9
 CUT = 20  # batches of an epoch where only memory is looked at
@@ -81,12 +81,16 @@ def main() -> None:
 
 def round_rows(store: Path) -> list[tuple]:
     """The rows of all rounds that are timed."""
-    task, rows = miniature(), []
-    for method, t in CASES:
-        settings = {"epochs": EPOCHS, "repetitions": REPETITIONS, "config": recipe(method, rounds=t).model_dump()}
-        laps = kept(store / f"round-{method}-{t}.json", settings, lambda m=method, t=t: side_by_side(task, m, t))
-        rows += compared(method, t, laps)
-    return rows
+    task = miniature()
+    laps = {case: [] for case in CASES}
+    for repetition in range(REPETITIONS):
+        for method, t in CASES:
+            config = recipe(method, rounds=t, epochs=EPOCHS, retries=0)
+            laps[method, t].append(kept(
+                store / f"{method}-{t}-{repetition}.json", {"config": config.model_dump(), "examples": EXAMPLES},
+                lambda config=config: side_by_side(config, task),
+            ))  # fmt: skip
+    return [row for (method, t), found in laps.items() for row in compared(method, t, found)]
 
 
 def recipe(method: str, **given: Any) -> DistilConfig:
@@ -135,20 +139,15 @@ def _since(began: tuple[float, float]) -> tuple[float, float]:
     return tuple(now - then for now, then in zip(_now(), began, strict=True))
 
 
-def side_by_side(task: Task, method: str, t: int) -> dict[str, Any]:
-    """Laps of round t by the engine and by the bare loop, (repetitions, epochs + 1, 2): epochs, then what follows."""
-    config = recipe(method, rounds=t, epochs=EPOCHS, retries=0)
+def side_by_side(config: DistilConfig, task: Task) -> dict[str, Any]:
+    """Laps of the last round by the engine and by the bare loop, (epochs + 1, 2): epochs, then what follows them."""
     run = engine_corrective if config.polished else engine_frozen
-    ours, theirs = [], []
-    for _ in range(REPETITIONS):
-        ensemble, rival = (untrained(config, task, t - 1) for _ in range(2))
-        summed = answers(rival, task.data.x_train).sum(axis=0) if t > 1 else np.zeros(task.g_hat.shape)
-        turns = Turns(Bare(config, task, rival, summed).laps())
-        with tempfile.TemporaryDirectory() as path:
-            run(config, task, ensemble, turns, Path(path))
-        ours.append(turns.ours)
-        theirs.append(turns.theirs)
-    return {"ours": ours, "theirs": theirs}
+    ensemble, rival = (untrained(config, task, config.rounds - 1) for _ in range(2))
+    summed = answers(rival, task.data.x_train).sum(axis=0) if len(rival) else np.zeros(task.g_hat.shape)
+    turns = Turns(Bare(config, task, rival, summed).laps())
+    with tempfile.TemporaryDirectory() as path:
+        run(config, task, ensemble, turns, Path(path))
+    return {"ours": turns.ours, "theirs": turns.theirs}
 
 
 def untrained(config: DistilConfig, task: Task, students: int) -> ProgressiveEnsemble:
@@ -276,9 +275,9 @@ class Bare:
         return torch.cat(parts)
 
 
-def compared(method: str, t: int, laps: dict[str, Any]) -> list[tuple]:
+def compared(method: str, t: int, found: list[dict[str, Any]]) -> list[tuple]:
     """The rows of a round: its training epoch by epoch, and the whole of it."""
-    ours, theirs = (np.array(laps[side]) for side in ("ours", "theirs"))  # (repetitions, epochs + 1, 2)
+    ours, theirs = (np.array([laps[side] for laps in found]) for side in ("ours", "theirs"))  # (repetitions, laps, 2)
     pairs = ours[:, 1:-1] / theirs[:, 1:-1]
     low, high = np.quantile(pairs[..., 1], [0.25, 0.75])
     epoch, after = ([np.median(side[:, part], axis=(0, 1)) for side in (ours, theirs)] for part in
