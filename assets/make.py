@@ -2,12 +2,13 @@
 of its test split into this folder.
 
 A sample is a run without what only training needs: no training logits, no checkpoint, no log, each student once.
-Logits are rounded to half precision where that changes no prefix's answer on any example.
+Logits are rounded, to half precision or else to fixed steps, where that changes no prefix's answer on any example.
 """
 
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from bdistil.paths import ASSETS, home
 from bdistil.results.frontier import prefix_logits
 from bdistil.runs import Run, open_run
 from bdistil.runs.files import new_folder
+
+STEPS = 2**16  # in a unit of the logits
 
 
 def make(run: Run, name: str) -> Path:
@@ -32,8 +35,8 @@ def make(run: Run, name: str) -> Path:
         (folder / "run.json").write_text(json.dumps({**stored, "run": name}, indent=1))
         shutil.copy(run.path / "events.jsonl", folder)
         shutil.copytree(run.path / "ensemble", folder / "ensemble")
-        for half in (True, False):
-            _write_logits(run, folder, half)
+        for rounded in (_half, _fixed, np.asarray):
+            _write_logits(run, folder, rounded)
             if _same_answers(run, Run(folder)):
                 break
     _copy_once(home() / "teachers" / stored["config"]["teacher"], ASSETS / "teachers" / stored["config"]["teacher"])
@@ -43,8 +46,17 @@ def make(run: Run, name: str) -> Path:
     return target
 
 
-def _write_logits(run: Run, folder: Path, half: bool) -> None:
-    _write(run.path / "targets.npz", folder / "targets.npz", half)
+def _half(logits: np.ndarray) -> np.ndarray:
+    return logits.astype(np.float16)
+
+
+def _fixed(logits: np.ndarray) -> np.ndarray:
+    """Single precision in steps that compress well: finer than half precision where logits are large."""
+    return (np.round(logits * STEPS) / STEPS).astype(np.float32)
+
+
+def _write_logits(run: Run, folder: Path, rounded: Callable[[np.ndarray], np.ndarray]) -> None:
+    _write(run.path / "targets.npz", folder / "targets.npz", rounded, "train")
     polished = run.path.glob("polish/[0-9][0-9]")
     for finished in sorted([*run.path.glob("rounds/[0-9][0-9]"), *polished]):
         kept = folder / finished.relative_to(run.path)
@@ -52,17 +64,18 @@ def _write_logits(run: Run, folder: Path, half: bool) -> None:
         for name in ("round.json", "heaviest.npz"):
             if (finished / name).exists():
                 shutil.copy(finished / name, kept)
-        for name in ("logits.npz", "prefix.npz"):
+        for name, unused in (("logits.npz", "train"), ("prefix.npz", ("train", "validation"))):
             if (finished / name).exists():
-                _write(finished / name, kept / name, half)
+                _write(finished / name, kept / name, rounded, unused)
 
 
-def _write(source: Path, target: Path, half: bool) -> None:
-    """The arrays that are not of the train split; logits in half precision if asked."""
+def _write(
+    source: Path, target: Path, rounded: Callable[[np.ndarray], np.ndarray], unused: str | tuple[str, ...]
+) -> None:
+    """The arrays that are not of an unused split, logits rounded."""
     with np.load(source, allow_pickle=False) as arrays:
-        kept = {key: arrays[key] for key in arrays.files if "train" not in key}
-    rounded = {key: a.astype(np.float16) if half and a.dtype == np.float32 else a for key, a in kept.items()}
-    np.savez_compressed(target, **rounded)
+        kept = {key: arrays[key] for key in arrays.files if not key.endswith(unused)}
+    np.savez_compressed(target, **{key: rounded(a) if a.dtype == np.float32 else a for key, a in kept.items()})
 
 
 def _same_answers(one: Run, other: Run) -> bool:

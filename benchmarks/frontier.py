@@ -1,9 +1,9 @@
 """The shipped frontiers: what each prefix of the sample runs reaches on the test split, beside its teacher.
 
 Reads assets/runs; trains nothing and needs no torch. Accuracies carry 95 % Wilson intervals, differences to the teacher
-a paired bootstrap on the same examples. One seed each. Ends in the claims on the Fashion-MNIST sample: at least six
-students, within 2.0 points of its teacher at no more than 25 % of its MACs, no prefix below its predecessor by more
-than 0.2 points; and on the teachers.
+a paired bootstrap on the same examples. One seed each. Ends in the claims on the Fashion-MNIST samples of six students:
+within 1.0 point of the teacher if polished, 2.0 if not, at no more than 25 % of its MACs, no prefix below its
+predecessor by more than 0.2 points; and on the teachers. `certificate.py` is about the same samples' guarantee.
 
     python benchmarks/frontier.py
 """
@@ -15,23 +15,24 @@ from bdistil.results import Results, load
 from bdistil.runs import list_runs
 
 HEAD = (
-    "run", "students", "accuracy (%)", "95 % interval", "points below the teacher", "95 % interval",
+    "run", "method", "students", "accuracy (%)", "95 % interval", "points below the teacher", "95 % interval",
     "agreement (%)", "M MACs", "share of the teacher's MACs (%)", "parameters (k)",
 )  # fmt: skip
-LEAST_STUDENTS, MOST_LOST, MOST_SHARE, MOST_FALL = 6, 2.0, 0.25, 0.2
+STUDENTS, MOST_SHARE, MOST_FALL = 6, 0.25, 0.2
+MOST_LOST = {"b-distil+polish": 1.0, "b-distil": 2.0}  # points
 TEACHERS = {"fashion-mnist": 0.94, "digits": 0.985}  # least accuracy on the test split
 
 
 def rows(results: Results) -> list[tuple]:
     """The teacher's row and one a prefix."""
-    title, teacher = results.run["title"], results.run["teacher"]
+    title, method, teacher = results.run["title"], results.run["method"], results.run["teacher"]
     first = (
-        title, "teacher", f"{100 * teacher['accuracy']:.2f}", "", "", "", "",
+        title, "", "teacher", f"{100 * teacher['accuracy']:.2f}", "", "", "", "",
         f"{teacher['macs'] / 1e6:.2f}", "100", f"{teacher['parameters'] / 1e3:.0f}",
     )  # fmt: skip
     return [first] + [
         (
-            title, row.prefix, f"{100 * row.accuracy:.2f}", wording.interval(row.accuracy_low, row.accuracy_high),
+            title, method, row.prefix, f"{100 * row.accuracy:.2f}", wording.interval(row.accuracy_low, row.accuracy_high),
             f"{row.points_lost:.2f}", f"{row.points_lost_low:.2f} to {row.points_lost_high:.2f}",
             f"{100 * row.agreement:.2f}", f"{row.macs / 1e6:.2f}", f"{100 * row.macs_ratio:.1f}",
             f"{row.parameters / 1e3:.0f}",
@@ -45,12 +46,11 @@ def check(results: Results) -> None:
     run, points = results.run, results.points
     name, last = run["dataset"]["name"], points.iloc[-1]
     assert run["teacher"]["accuracy"] >= TEACHERS[name], f"{name}: a teacher of {run['teacher']['accuracy']:.4f}"
-    if name != "fashion-mnist":
+    if name != "fashion-mnist" or len(points) != STUDENTS:
         return
     assert 45e6 <= run["teacher"]["macs"] <= 60e6, f"a teacher of {run['teacher']['macs'] / 1e6:.1f} M MACs"
-    assert len(points) >= LEAST_STUDENTS, f"{len(points)} students"
     assert last.macs_ratio <= MOST_SHARE, f"{100 * last.macs_ratio:.1f} % of the teacher's MACs"
-    assert last.points_lost <= MOST_LOST, f"{last.points_lost:.2f} points below the teacher"
+    assert last.points_lost <= MOST_LOST[run["method"]], f"{last.points_lost:.2f} points below the teacher"
     fall = -100 * points["accuracy"].diff().min()
     assert fall <= MOST_FALL + 1e-9, f"a prefix falls {fall:.2f} points below its predecessor"
 

@@ -11,6 +11,7 @@ import streamlit as st  # noqa: E402
 import ui  # noqa: E402
 from operating_point import operating_point, payload  # noqa: E402
 
+from bdistil.config import METHOD  # noqa: E402
 from bdistil.errors import UserError  # noqa: E402
 from bdistil.runs import list_runs, open_run  # noqa: E402
 
@@ -24,8 +25,13 @@ MOST_CARDS = 30
 ui.begin()
 runs = list_runs()
 finished = [s for s in runs if s.info and s.info["kind"] == "distil" and s.info["state"] == "finished"]
-# The first sample, else one's own newest finished run.
-shown = next((s for s in finished if s.sample), next(iter(finished), None))
+# The polished sample with the largest test split, any sample else, and else one's own newest finished run.
+samples = [s for s in finished if s.sample]
+shown = max(
+    samples,
+    key=lambda s: (s.info["method"] == METHOD, s.info["dataset"]["test"]),
+    default=next(iter(finished), None),
+)
 
 st.title("Choose how much accuracy to buy, and what to pay for it", anchor=False)
 ui.muted(WHAT + (DRAG if shown else ""), lead=True)

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.app.conftest import button, written
-from tests.builders import START, build_run, hold
+from tests.builders import build_run, hold
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ def test_first_visit_without_samples_leads_to_distil(open_page, went):
 
 
 def test_sample_is_the_showpiece_and_its_prefix_is_taken_along(open_page, runs, samples, went):
-    build_run(samples / "digits-sample", rounds=5, created=START + timedelta(hours=1))  # the older one is shown
+    build_run(samples / "digits-sample", rounds=5, examples=300)  # the larger test split is shown
     build_run(samples / "fashion-sample", dataset="fashion-mnist", rounds=6)
     build_run(runs / "own", rounds=9)
     page = open_page("home")
