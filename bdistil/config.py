@@ -24,10 +24,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "b-distil+polish": dict(composition="concat-all", head="prefix"),
 }
 METHOD = "b-distil+polish"
-EPOCHS: dict[tuple[str, str], dict[str, Any]] = {
+# On Fashion-MNIST no search of frozen rounds has met the weak learning condition at an acceptable price (README): its
+# recipe does not search.
+TRAINING: dict[tuple[str, str], dict[str, Any]] = {
     ("digits", "b-distil"): dict(epochs=20),
     ("digits", "b-distil+polish"): dict(epochs=4, polish_epochs=20),
-    ("fashion-mnist", "b-distil"): dict(epochs=8),
+    ("fashion-mnist", "b-distil"): dict(epochs=8, certified=False),
     ("fashion-mnist", "b-distil+polish"): dict(epochs=1, polish_epochs=12),
 }
 TEACH_RECIPES: dict[str, dict[str, Any]] = {
@@ -157,8 +159,8 @@ class DistilConfig(_Config):
     def recipe(cls, dataset: str, **given: Any) -> dict[str, Any]:
         method = given.get("method", METHOD)
         if method not in METHODS:  # `build` words the error
-            return {**super().recipe(dataset), **METHODS[METHOD], **EPOCHS[dataset, METHOD]}
-        return {**super().recipe(dataset), "method": method, **METHODS[method], **EPOCHS[dataset, method]}
+            return {**super().recipe(dataset), **METHODS[METHOD], **TRAINING[dataset, METHOD]}
+        return {**super().recipe(dataset), "method": method, **METHODS[method], **TRAINING[dataset, method]}
 
     def checked(self) -> Self:
         check_student(self.student)

@@ -43,6 +43,7 @@ def visit(browser, address):
 
 
 def centre(page, selector):
+    page.locator(selector).wait_for()
     box = page.locator(selector).bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
