@@ -60,10 +60,10 @@ def test_one_round_is_timed_once(timed):
 @pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
 def test_costs_are_those_of_the_students_that_would_be_built(timed, method):
     two, four = (estimate(config(method, rounds=rounds)) for rounds in (2, 4))
-    assert 1.8 < four["macs"] / two["macs"] < 2.6 and four["parameters"] > two["parameters"]
+    assert 1.3 < four["macs"] / two["macs"] < 2.6 and four["parameters"] > two["parameters"]
     prices = {row["student"]: row["macs"] for row in four["students"]}
     assert prices["cnn-xs"] < prices["cnn-s"] < prices["cnn-m"]
-    assert 3 * prices["cnn-xs"] < four["macs"] < 6 * prices["cnn-xs"]
+    assert 2 * prices["cnn-xs"] < four["macs"] < 6 * prices["cnn-xs"]
 
 
 @pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
