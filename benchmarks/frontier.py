@@ -32,7 +32,8 @@ def rows(results: Results) -> list[tuple]:
     )  # fmt: skip
     return [first] + [
         (
-            title, method, row.prefix, f"{100 * row.accuracy:.2f}", wording.interval(row.accuracy_low, row.accuracy_high),
+            title, method, row.prefix, f"{100 * row.accuracy:.2f}",
+            wording.interval(row.accuracy_low, row.accuracy_high),
             f"{row.points_lost:.2f}", f"{row.points_lost_low:.2f} to {row.points_lost_high:.2f}",
             f"{100 * row.agreement:.2f}", f"{row.macs / 1e6:.2f}", f"{100 * row.macs_ratio:.1f}",
             f"{row.parameters / 1e3:.0f}",

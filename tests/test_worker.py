@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -117,34 +115,6 @@ def test_a_second_run_waits_its_turn_and_survives_the_deletion_of_the_first(trai
     assert first.id not in [summary.id for summary in list_runs()]
     with pytest.raises(UserError, match="There is no run called"):
         open_run(first.id)
-
-
-FULL_DISK = """
-import errno, sys
-from pathlib import Path
-import bdistil.keeping
-from bdistil.runs import open_run
-from bdistil.worker import work
-
-def full(path, parents):
-    raise OSError(errno.ENOSPC, "No space left on device", str(path))
-
-bdistil.keeping.new_folder = full
-sys.exit(work(open_run(Path(sys.argv[1]))))
-"""
-
-
-def test_a_full_disk_fails_with_a_sentence_and_the_run_goes_on_afterwards(uninterrupted):
-    run = create_run(distil_config())
-    status = subprocess.run([sys.executable, "-c", FULL_DISK, str(run.path)], timeout=300).returncode
-    assert status == 1
-    assert run.info()["state"] == "failed" and run.info()["exit_status"] == 1
-    assert run.info()["error"] == "The disk is full. Free some space, then resume; finished rounds are safe."
-    start_worker(run)
-    finished(run)
-    assert run.info()["error"] is None
-    assert made(run) == made(uninterrupted)
-    assert len(told(run, "epoch", round=1)) == 4  # the round that could not be written was not trained again
 
 
 def test_a_round_that_was_finished_but_not_told_is_told_on_resume(uninterrupted):
