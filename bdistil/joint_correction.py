@@ -4,8 +4,8 @@ For students that are trained together, the preset `b-distil+polish`. There F_t 
 (t−1)·F_{t−1} has positive edges only if the prefixes deviate from the teacher in different directions. Changing one
 head after the other (head_correction.py) makes each pay for that alone; together they share it among directions in
 which KL hardly moves. Everything but the heads is fixed, so the problem is small and smooth: minimise the weighted sum
-of the prefixes' KL subject to edge_j(f_t) ≥ 0.02·Σ_i |(K⁺ − K⁻) d_t| for all classes and rounds t ≥ 2, with the weights K in
-closed form as functions of the heads as well; by the augmented Lagrangian method (Nocedal and Wright, *Numerical
+of the prefixes' KL subject to edge_j(f_t) ≥ 0.02·Σ_i |(K⁺ − K⁻) d_t| for all classes and rounds t ≥ 2, with the weights
+K in closed form as functions of the heads as well; by the augmented Lagrangian method (Nocedal and Wright, *Numerical
 Optimization*, chapter 17), L-BFGS inside. Our own step of Algorithm 2 (Dennis et al., NeurIPS 2023).
 """
 
