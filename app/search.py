@@ -101,7 +101,7 @@ def _attempts(now: Story) -> None:
 
 def _heads(now: Story) -> None:
     st.header("Output layers after the polish", anchor=False)
-    ui.muted("The polish has moved all students: in their order, each is checked again and corrected where it misses.")
+    ui.muted("The polish has moved all students: they are checked again and, where one misses, corrected together.")
     head = ("Student", "Smallest edge", "Correction", "Outcome")
     rows = [(row["round"], _smallest(row), _correction(row), _head_outcome(row)) for row in now.heads]
     ui.table(head, rows, numeric=(1,), label=f"Output layers after the polish of {now.info['method']}")
@@ -140,5 +140,5 @@ def _outcome(row: Row, resting: bool) -> str:
 
 def _head_outcome(row: Row) -> str:
     if not row["certified"]:
-        return "✕ edge"
+        return OUTCOMES[row.get("outcome", "edge")]
     return "✓ corrected" if row["corrected"] else "✓ kept"

@@ -86,7 +86,7 @@ def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: flo
     rounds = distil(config, task, ensemble, finished, tried, checkpoint=_checkpoint(run), watch=watch, device=device)
     for done in rounds:
         if config.certified and not done.record["certified"]:
-            run.record("round_uncertified", round=len(ensemble))
+            run.record("round_uncertified", round=len(ensemble), attempt=done.record["attempt"])
         keep_round(run, task, ensemble, done, teacher_macs)
         _tell_untold_rounds(run)
         run.update(seconds=seconds())
