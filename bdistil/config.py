@@ -173,6 +173,11 @@ class DistilConfig(_Config):
         """Whether rounds are corrective and a polish follows (`b-distil+polish`)."""
         return self.method == "b-distil+polish"
 
+    @property
+    def planned(self) -> int:
+        """T, the rounds that η is set for: an extended run keeps its parent's."""
+        return self.horizon or self.rounds
+
     def title(self) -> str:
         students = "1 student" if self.rounds == 1 else f"{self.rounds} students"
         return f"{info(self.dataset).title}, {students}"

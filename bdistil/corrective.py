@@ -32,6 +32,7 @@ from bdistil.weak_learner import (
     ladder,
     new_student,
     objective_of,
+    set_head,
 )
 
 ROUNDS_END = 0.5  # share of the peak learning rate at which a corrective round ends; the polish ends at 0
@@ -151,10 +152,8 @@ def _untaken(standing: Standing, outcome: str) -> Standing:
 
 
 def _set_heads(ensemble: ProgressiveEnsemble, heads: Iterable[tuple[Tensor, Tensor]]) -> None:
-    with torch.no_grad():
-        for student, (weight, bias) in zip(ensemble.students, heads, strict=True):
-            student.head.weight.copy_(weight)
-            student.head.bias.copy_(bias)
+    for student, (weight, bias) in zip(ensemble.students, heads, strict=True):
+        set_head(student, weight, bias)
 
 
 def _accuracies(task: Task, standing: Standing) -> Floats:
@@ -166,7 +165,7 @@ def _accuracies(task: Task, standing: Standing) -> Floats:
 def stand(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> Standing:
     """Where all students stand: outputs on every split, and the certificate worked out from them."""
     outputs = {split: _outputs(ensemble, task.data.split(split)[0]) for split in SPLITS}
-    certificate, records, heaviest = Certificate(task.g_hat, config.horizon or config.rounds), [], []
+    certificate, records, heaviest = Certificate(task.g_hat, config.planned), [], []
     for t, f in enumerate(outputs["train"], start=1):
         heaviest.append(certificate.heaviest())
         record = certificate.update(f)
@@ -185,7 +184,7 @@ def composition(config: DistilConfig, round: int) -> str:
 
 def eta(config: DistilConfig, task: Task) -> float:
     """The theory's η of a run."""
-    return theory_eta(len(task.g_hat), config.horizon or config.rounds)
+    return theory_eta(len(task.g_hat), config.planned)
 
 
 def prefix_weights(count: int) -> list[float]:

@@ -185,7 +185,7 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
         write_arrays(previews, {"images": images, "max": np.array(data.x_train.max())})
     told = {key: card.get(key) for key in ("name", "accuracy", "accuracy_low", "accuracy_high", "macs", "parameters",
                                            "bytes")}  # fmt: skip
-    eta_b = theory_eta(len(data.x_train), config.horizon or config.rounds) * B
+    eta_b = theory_eta(len(data.x_train), config.planned) * B
     scale = {"c": task.c, "B": B, "eta_B": eta_b, "temperature": config.temperature}
     run.update(dataset=describe(data), teacher={**told, "latency_ms": {}}, scale=scale)
 

@@ -208,7 +208,7 @@ def correct(
     accuracy = validation(config, task, ensemble, student)["accuracy"]
     weight, bias = student.head.weight.detach().clone(), student.head.bias.detach().clone()
     new_weight, new_bias, _ = correct_head(_problem(config, task, certificate, student, f, features))
-    _set_head(student, new_weight, new_bias)
+    set_head(student, new_weight, new_bias)
     corrected = answers(ensemble, student, x)
     after, kl_after = certificate.candidate(corrected), _divergence(config, task, certificate, corrected)
     lost = accuracy - validation(config, task, ensemble, student)["accuracy"]
@@ -218,7 +218,7 @@ def correct(
              "accuracy_lost": lost, "correction_seconds": time.monotonic() - started}  # fmt: skip
     if outcome == "corrected":
         return corrected, told
-    _set_head(student, weight, bias)
+    set_head(student, weight, bias)
     return f, told
 
 
@@ -293,7 +293,8 @@ def _uncertainty(logits: Floats) -> Floats:
     return p * (1 - p)
 
 
-def _set_head(student: Student, weight: Any, bias: Any) -> None:
+def set_head(student: Student, weight: Any, bias: Any) -> None:
+    """Give a student's output layer other values, arrays or tensors."""
     with torch.no_grad():
         student.head.weight.copy_(torch.as_tensor(weight))
         student.head.bias.copy_(torch.as_tensor(bias))

@@ -48,7 +48,7 @@ def extended(parent: Run, rounds: int | str, threads: int | str | None = None) -
     most = MOST - done
     if not str(rounds).isdecimal() or not 1 <= int(rounds) <= most:
         raise UserError(f"Rounds to add must be a whole number from 1 to {most}; “{rounds}” is not.")
-    changed = {"rounds": done + int(rounds), "horizon": config.horizon or config.rounds}
+    changed = {"rounds": done + int(rounds), "horizon": config.planned}
     return DistilConfig.create(**config.model_dump() | changed | {"threads": threads or config.threads})
 
 
