@@ -39,7 +39,7 @@ def keep_round(run: Run, task: Task, ensemble: ProgressiveEnsemble, done: Round,
     t = len(ensemble)
     earlier = [read_arrays(folder / "logits.npz") for folder in run.round_folders()]
     prefixes = {split: prefix_logits([*(f[split] for f in earlier), done.outputs[split]], task.c) for split in SPLITS}
-    row = _point(task, t, {split: prefixes[split][-2:] for split in SPLITS}, ensemble, teacher_macs)
+    row = _point(task, t, {split: prefixes[split][-2:] for split in SPLITS}, prefix_costs(ensemble)[-1], teacher_macs)
     with new_folder(_round(run, t), parents=False) as folder:
         _write_student(folder, done.student)
         _write_round(folder, task, {"record": done.record, "point": row}, done.heaviest)
@@ -57,7 +57,7 @@ def keep_corrective_round(
     t = len(ensemble)
     prefixes = {split: _normalised_prefixes(standing.outputs[split]) for split in SPLITS}
     scaled = {split: task.c * prefixes[split][-2:] for split in SPLITS}
-    row = _point(task, t, scaled, ensemble, teacher_macs)
+    row = _point(task, t, scaled, prefix_costs(ensemble)[-1], teacher_macs)
     with new_folder(_round(run, t), parents=False) as folder:
         _write_round(folder, task, {"record": standing.records[-1], "point": row})
         (folder / "prefix.npz").write_bytes(arrays_bytes({split: prefixes[split][-1] for split in SPLITS}))
@@ -72,12 +72,13 @@ def keep_polish(
 ) -> None:
     """Write the polished students, all rounds at once."""
     prefixes = {split: prefix_logits(standing.outputs[split], task.c) for split in SPLITS}
+    costs = prefix_costs(ensemble)
     with new_folder(run.path / "polish", parents=False) as whole:
         for t, student in enumerate(ensemble.students, start=1):
             folder = whole / f"{t:02d}"
             folder.mkdir()
             pair = {split: prefixes[split][max(0, t - 2) : t] for split in SPLITS}
-            row = _point(task, t, pair, ensemble, teacher_macs)
+            row = _point(task, t, pair, costs[t - 1], teacher_macs)
             _write_student(folder, student)
             _write_round(folder, task, {"record": standing.records[t - 1], "point": row}, standing.heaviest[t - 1])
             outputs = {split: standing.outputs[split][t - 1] for split in SPLITS}
@@ -177,14 +178,14 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     write_bytes(path, arrays_bytes(arrays))
 
 
-def _point(task: Task, t: int, prefixes: dict[str, np.ndarray], ensemble: ProgressiveEnsemble,
+def _point(task: Task, t: int, prefixes: dict[str, np.ndarray], cost: dict[str, int],
            teacher_macs: float | None) -> dict[str, Any]:  # fmt: skip
     """The frontier's row of prefix t; `prefixes` holds F_{t−1} (from t = 2 on) and F_t of each split, scaled by c."""
     labels = {split: task.data.split(split)[1] for split in SPLITS}
     told = {split: scores(prefixes[split][-1], task.teacher[split], labels[split]) for split in ("train", "validation")}
     return point(
         t, prefixes["test"][-1], task.teacher["test"], labels["test"], prefixes["test"][-2] if t > 1 else None,
-        **told, cost=prefix_costs(ensemble)[t - 1], teacher_macs=teacher_macs,
+        **told, cost=cost, teacher_macs=teacher_macs,
     )  # fmt: skip
 
 
