@@ -73,7 +73,8 @@ def distil(
 def _found(attempt: Attempt, attempts: list[Attempt]) -> dict[str, Any]:
     """What a round's record tells of the search; where a correction was taken back, nothing of it."""
     told = attempt.record
-    kept = ("attempt", "rung", "student", "corrected", "barrier", "edges_before", "kl_before", "correction_seconds", "loss")
+    kept = ("attempt", "rung", "student", "corrected", "barrier", "edges_before", "kl_before", "correction_seconds",
+            "loss")  # fmt: skip
     return {
         **{key: told[key] for key in kept}, "composition": [told["composition"]], "attempts": len(attempts),
         "kl_after": told["kl_after"] if attempt.met else told["kl_before"],

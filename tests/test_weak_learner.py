@@ -97,6 +97,7 @@ def test_the_round_of_a_search_without_success_says_so_and_goes_on(little, hopel
     first, second = distil(config, little, little.ensemble())
     assert first.record["certified"] and not second.record["certified"]
     assert second.record["attempts"] == len(ladder(config, 2)) and not second.record["corrected"]
+    assert 1 <= second.record["attempt"] <= second.record["attempts"]
     assert second.record["kl_after"] == second.record["kl_before"]
     assert second.record["seconds"] > first.record["seconds"] / 2
 
