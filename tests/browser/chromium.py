@@ -80,6 +80,7 @@ _SETTLED = """async width => {
         const app = document.querySelector(".stApp");
         return app?.dataset.testConnectionState === "CONNECTED" && app.dataset.testScriptState === "notRunning"
             && document.fonts.status === "loaded" && !document.querySelector("[data-testid=stSkeleton]")
+            && !document.querySelector("[data-stale=true]")
             && [...document.querySelectorAll(".stPlotlyChart")].every(chart => chart.querySelector(".main-svg"))
             && (width === null || innerWidth === width);
     };
@@ -88,16 +89,18 @@ _SETTLED = """async width => {
         const { x, y, width, height } = node.getBoundingClientRect();
         return [x, y, width, height];
     }));
+    const fades = () => roots.flatMap(root => root.getAnimations()).some(animation =>
+        animation.playState === "running" && animation.effect.getComputedTiming().endTime < Infinity);
     const frame = () => new Promise(requestAnimationFrame);
     if (!done()) return false;
     const before = places();
     for (let count = 0; count < 3; count++) await frame();
-    return done() && places() === before;
+    return done() && !fades() && places() === before;
 }"""
 
 
 def settle(page: Page, width: int | None = None) -> None:
-    """Waits until the page is drawn and still: script and fonts are done, nothing is a skeleton, three frames alike.
+    """Waits until the page is drawn and still: script and fonts are done, nothing is a skeleton, fades, or moves.
 
     width: the window's, if it has just been given another.
     """

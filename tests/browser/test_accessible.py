@@ -37,14 +37,22 @@ def darken(page):
 
 
 def troubles(page):
-    """What axe-core calls serious or critical: rule, and where."""
-    found = Axe().run(page).response["violations"]
-    return [
-        (rule["id"], rule["help"], node["html"][:300], node.get("failureSummary", "")[:300])
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
+    """What axe-core calls serious or critical: rule, and where.
+
+    It looks again before it complains: what a page tells by itself (an estimate, progress) may come while axe-core
+    reads it, and fades in.
+    """
+    for _ in range(3):
+        found = [
+            (rule["id"], rule["help"], node["html"][:300], node.get("failureSummary", "")[:300])
+            for rule in Axe().run(page).response["violations"]
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"]
+        ]
+        if not found:
+            break
+        chromium.settle(page)
+    return found
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
