@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bdistil.data.catalogue import info
 from bdistil.data.dataset import DatasetInfo
+from bdistil.data.views import Augmentation
 from bdistil.errors import UserError, nearest
 from bdistil.students.catalogue import CATALOGUE, COMPOSITIONS, LADDERS, check_composition, family
 from bdistil.students.catalogue import check as check_student
@@ -39,6 +40,7 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
 DATA_SETS: dict[str, dict[str, Any]] = {
     "digits": dict(student="cnn-xs", rounds=5, batch_size=64, views=8),
     "fashion-mnist": dict(student="cnn-m"),
+    "japanese-vowels": dict(batch_size=16, views=1),
 }
 TRAINING: dict[tuple[str, str], dict[str, Any]] = {
     ("digits", "b-distil"): dict(epochs=20),
@@ -56,6 +58,7 @@ TEACH_RECIPES: dict[str, dict[str, Any]] = {
 TEACH_DATA_SETS: dict[str, dict[str, Any]] = {
     "digits": dict(architecture="resnet-s", epochs=60, batch_size=64, shift=1, flip=False),
     "fashion-mnist": dict(cutout=8, crop=24),
+    "japanese-vowels": dict(architecture="conv1d-s", batch_size=16),
 }
 
 _RATE = dict(gt=0, le=10, title="Learning rate", description="a number above 0, at most 10")
@@ -146,6 +149,12 @@ class TeachConfig(_Config):
         check_architecture(self.architecture, known.modality)
         return self
 
+    def augmentation(self, known: DatasetInfo, crop: bool = True) -> Augmentation | None:
+        """How the teacher's inputs are changed, with or without the recipe's crops of pictures."""
+        if known.modality != "image":
+            return None
+        return Augmentation(self.shift, self.flip, self.cutout, self.crop if crop else 0)
+
     def title(self) -> str:
         return f"Teacher for {info(self.dataset).title}"
 
@@ -217,6 +226,10 @@ class DistilConfig(_Config):
                 f"A series of {known.input_shape[-1]} steps has no {self.rounds} segments: choose fewer rounds."
             )
         return self
+
+    def augmentation(self, known: DatasetInfo) -> Augmentation | None:
+        """How the views of the training inputs are made."""
+        return Augmentation(self.shift, self.flip) if known.modality == "image" else None
 
     @property
     def polished(self) -> bool:

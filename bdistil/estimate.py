@@ -53,6 +53,7 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
         "seconds": teacher_seconds + _training_seconds(config, epochs),
         "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
         "memory_bytes": int(PROCESS_BYTES + known.train * np.prod(known.input_shape) * (config.views + 2)
+                            * (1 if known.modality == "image" else 4)
                             + 3 * config.views * outputs + known.train * (30 * len(known.classes) * 8 + features * 4)),
         "disk_bytes": kept[0] * config.rounds * outputs + kept[1] * cost["bytes"] + outputs,
         "students": [_student_cost(name, config, known, card) for name in names(known.modality)
@@ -104,7 +105,9 @@ def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, card: dic
 
 def _teacher_seconds(card: dict[str, Any], known: DatasetInfo, config: DistilConfig) -> float:
     """Asking the teacher about every split and view."""
-    model, x = load_teacher(card), torch.zeros(100, *known.input_shape).contiguous(memory_format=torch.channels_last)
+    model, x = load_teacher(card), torch.zeros(100, *known.input_shape)
+    if known.modality == "image":
+        x = x.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         model(x)
         started = time.perf_counter()
