@@ -35,7 +35,7 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
     model = build_teacher(config.architecture, input_shape=data.info.input_shape, classes=len(data.info.classes))
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(decayed(model, config.weight_decay), lr=0.0, momentum=0.9, nesterov=True)
-    prepare = partial(normalise, mean=data.mean, std=data.std, device=device)
+    prepare = partial(normalise, mean=data.mean, std=data.std, front_end=data.info.front_end, device=device)
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         generator = POSITION.generator(config.seed, epoch)
@@ -69,14 +69,14 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
 
     `run` is the run that trained it: one that has saved its teacher already does not save it a second time.
     """
-    prepare = partial(normalise, mean=data.mean, std=data.std, device=device)
+    prepare = partial(normalise, mean=data.mean, std=data.std, front_end=data.info.front_end, device=device)
     answers = predict(model, data.x_test, prepare).argmax(1).cpu().numpy()
     right = int((answers == data.y_test).sum())
     low, high = wilson(right, len(data.y_test))
     card = {
         "schema": 1, "name": f"{config.dataset}-{config.architecture}", "architecture": config.architecture,
         "dataset": config.dataset, "classes": list(data.info.classes), "input_shape": list(data.info.input_shape),
-        "mean": list(data.mean), "std": list(data.std),
+        "mean": list(data.mean), "std": list(data.std), "front_end": data.info.front_end,
         "accuracy": right / len(data.y_test), "accuracy_low": low, "accuracy_high": high,
         "validation_accuracy": validation_accuracy, **model_cost(model, data.info.input_shape),
         "epochs": config.epochs, "seed": config.seed, "data_checksum": data.checksum, "config": config.model_dump(),

@@ -1,6 +1,7 @@
 """The data sets that can be named, where they are kept, and how they are loaded. To add one: a module and a line here.
 
-The module of a data set has `INFO` and three functions of the data home: `is_here`, `fetch` and `read`.
+The module of a data set has `INFO` and three functions of the data home: `is_here`, `fetch` and `read`, which returns
+(x, y) or (x, y, people) of each split. Another split of the same files is a data set, and a module, of its own.
 """
 
 import os
@@ -8,11 +9,11 @@ from pathlib import Path
 
 import platformdirs
 
-from bdistil.data import digits, fashion_mnist
+from bdistil.data import digits, fashion_mnist, japanese_vowels
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.errors import UserError, nearest
 
-_MODULES = {module.INFO.name: module for module in (digits, fashion_mnist)}
+_MODULES = {module.INFO.name: module for module in (digits, fashion_mnist, japanese_vowels)}
 CATALOGUE: dict[str, DatasetInfo] = {name: module.INFO for name, module in _MODULES.items()}
 
 

@@ -31,7 +31,7 @@ class TeacherLogits:
         self._card, self._device, self._model = card, device, load_teacher(card).to(device)
 
     def __call__(self, x: np.ndarray, tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
-        """Raw uint8 (N, channels, height, width) to float32 logits (N, classes)."""
+        """Raw inputs (N, *input_shape) to float32 logits (N, classes)."""
         path = home() / "cache" / "teacher-logits" / f"{self._card['weights_sha256'][:16]}-{digest(x)}.npy"
         with contextlib.suppress(OSError, ValueError, EOFError):  # none yet, or a damaged one: ask again
             return np.load(path, allow_pickle=False)
@@ -45,5 +45,6 @@ class TeacherLogits:
     @torch.inference_mode()
     def _answer(self, x: np.ndarray, start: int, tick: Callable[[float], None]) -> np.ndarray:
         tick(start / len(x))
-        batch = normalise(x[start : start + BATCH], self._card["mean"], self._card["std"], self._device)
+        card = self._card
+        batch = normalise(x[start : start + BATCH], card["mean"], card["std"], card.get("front_end"), self._device)
         return self._model(batch).float().cpu().numpy()
