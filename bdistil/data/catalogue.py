@@ -9,11 +9,11 @@ from pathlib import Path
 
 import platformdirs
 
-from bdistil.data import digits, fashion_mnist, japanese_vowels
+from bdistil.data import digits, fashion_mnist, japanese_vowels, watch
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.errors import UserError, nearest
 
-_MODULES = {module.INFO.name: module for module in (digits, fashion_mnist, japanese_vowels)}
+_MODULES = {module.INFO.name: module for module in (digits, fashion_mnist, japanese_vowels, watch)}
 CATALOGUE: dict[str, DatasetInfo] = {name: module.INFO for name, module in _MODULES.items()}
 
 
