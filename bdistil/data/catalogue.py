@@ -9,11 +9,19 @@ from pathlib import Path
 
 import platformdirs
 
-from bdistil.data import digits, fashion_mnist, japanese_vowels
+from bdistil.data import (
+    digits,
+    fashion_mnist,
+    free_spoken_digits,
+    free_spoken_digits_official,
+    japanese_vowels,
+    watch,
+)
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.errors import UserError, nearest
 
-_MODULES = {module.INFO.name: module for module in (digits, fashion_mnist, japanese_vowels)}
+_ALL = digits, fashion_mnist, free_spoken_digits, free_spoken_digits_official, japanese_vowels, watch
+_MODULES = {module.INFO.name: module for module in _ALL}
 CATALOGUE: dict[str, DatasetInfo] = {name: module.INFO for name, module in _MODULES.items()}
 
 
