@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bdistil.data.catalogue import info
 from bdistil.data.dataset import DatasetInfo
-from bdistil.data.views import Augmentation
+from bdistil.data.views import AnyAugmentation, Augmentation
+from bdistil.data.series_views import SpeechAugmentation
 from bdistil.errors import UserError, nearest
 from bdistil.students.catalogue import CATALOGUE, COMPOSITIONS, LADDERS, check_composition, family
 from bdistil.students.catalogue import check as check_student
@@ -149,10 +150,10 @@ class TeachConfig(_Config):
         check_architecture(self.architecture, known.modality)
         return self
 
-    def augmentation(self, known: DatasetInfo, crop: bool = True) -> Augmentation | None:
+    def augmentation(self, known: DatasetInfo, crop: bool = True) -> AnyAugmentation | None:
         """How the teacher's inputs are changed, with or without the recipe's crops of pictures."""
         if known.modality != "image":
-            return None
+            return of_series(known)
         return Augmentation(self.shift, self.flip, self.cutout, self.crop if crop else 0)
 
     def title(self) -> str:
@@ -227,9 +228,9 @@ class DistilConfig(_Config):
             )
         return self
 
-    def augmentation(self, known: DatasetInfo) -> Augmentation | None:
+    def augmentation(self, known: DatasetInfo) -> AnyAugmentation | None:
         """How the views of the training inputs are made."""
-        return Augmentation(self.shift, self.flip) if known.modality == "image" else None
+        return Augmentation(self.shift, self.flip) if known.modality == "image" else of_series(known)
 
     @property
     def polished(self) -> bool:
@@ -244,3 +245,8 @@ class DistilConfig(_Config):
     def title(self) -> str:
         students = "1 student" if self.rounds == 1 else f"{self.rounds} students"
         return f"{info(self.dataset).title}, {students}"
+
+
+def of_series(known: DatasetInfo) -> AnyAugmentation | None:
+    """How series are changed; None for those of which not enough is known to change them without harm."""
+    return SpeechAugmentation() if known.sampling_hz else None
