@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from bdistil.paths import home
-from bdistil.runs.files import new_folder
 
 Arrays = dict[str, np.ndarray]
 
@@ -27,6 +26,8 @@ def cached(kind: str, key: Any, make: Callable[[], Arrays]) -> Arrays:
         stored = {file.stem: np.load(file, allow_pickle=False) for file in sorted(folder.glob("*.npy"))}
         if stored:
             return stored
+    from bdistil.runs.files import new_folder  # here because runs know the data sets
+
     arrays = make()
     with suppress(OSError), new_folder(folder) as files:
         for name, array in arrays.items():
