@@ -11,6 +11,8 @@ import platformdirs
 
 from bdistil.data import (
     digits,
+    dsa_19,
+    dsa_19_random,
     fashion_mnist,
     free_spoken_digits,
     free_spoken_digits_official,
@@ -20,7 +22,16 @@ from bdistil.data import (
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.errors import UserError, nearest
 
-_ALL = digits, fashion_mnist, free_spoken_digits, free_spoken_digits_official, japanese_vowels, watch
+_ALL = (
+    digits,
+    fashion_mnist,
+    free_spoken_digits,
+    free_spoken_digits_official,
+    japanese_vowels,
+    watch,
+    dsa_19,
+    dsa_19_random,
+)
 _MODULES = {module.INFO.name: module for module in _ALL}
 CATALOGUE: dict[str, DatasetInfo] = {name: module.INFO for name, module in _MODULES.items()}
 

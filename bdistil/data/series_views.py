@@ -1,4 +1,5 @@
-"""How series are changed: a recording's spectrogram as if the word had been said otherwise, elsewhere."""
+"""How series are changed: a recording's spectrogram as if the word had been said otherwise, elsewhere; what sensors
+measure as if they had been worn askew and started at another moment."""
 
 from dataclasses import dataclass
 
@@ -52,6 +53,61 @@ class SpeechAugmentation:
         silenced = _span(generator, count, bands, self.bands)[:, :, None]
         silenced = silenced | _span(generator, count, frames, self.frames)[:, None, :]
         return np.where(silenced, np.float32(SILENCE), changed.clip(min=SILENCE)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class SensorAugmentation:
+    """How strongly what sensors measure is changed; each amount is drawn anew, evenly, for each example.
+
+    axes: the first so many channels are axes x, y, z of sensors, which turn; 0 for none. unit: so many of them, a
+    multiple of three, are in one box and turn together. logs: the last so many channels are logarithms.
+    angle: a box is worn askew by up to so many degrees about any axis; logarithms, of which only spread is known, stay.
+    scale: everything is up to this share stronger or weaker. shift: the window begins up to this share of its length
+    earlier or later, what leaves on one side coming in on the other. noise: deviation of white noise, as a share of the
+    channel's own in this example.
+    """
+
+    axes: int = 0
+    unit: int = 3
+    logs: int = 0
+    angle: float = 15.0
+    scale: float = 0.1
+    shift: float = 0.5
+    noise: float = 0.05
+
+    def apply(self, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Returns one randomly changed copy of each example.
+
+        x: raw float32 (N, channels, steps). Returns the same shape and type; `x` itself is left as it is.
+        """
+        count, channels, steps = x.shape
+        boxes, plain = self.axes // self.unit, channels - self.logs
+        changed = x.copy()
+        turns = _rotations(generator, (count, boxes, 1), np.radians(self.angle))
+        sensors = x[:, : self.axes].reshape(count, boxes, self.unit // 3, 3, steps)
+        changed[:, : self.axes] = (turns @ sensors).reshape(count, self.axes, steps)
+        stronger = 1 + generator.uniform(-self.scale, self.scale, (count, 1, 1)).astype(np.float32)
+        changed[:, :plain] *= stronger
+        changed[:, plain:] += np.log(stronger)
+        later = np.rint(generator.uniform(-self.shift, self.shift, (count, 1, 1)) * steps).astype(np.int64)
+        changed = np.take_along_axis(changed, (np.arange(steps) - later) % steps, axis=2)
+        spread = np.float32(self.noise) * changed.std(axis=2, keepdims=True)
+        return changed + spread * generator.standard_normal(x.shape, dtype=np.float32)
+
+
+def _rotations(generator: np.random.Generator, shape: tuple[int, ...], largest: float) -> np.ndarray:
+    """Draws rotations by up to `largest` radians about any axis: float32 (*shape, 3, 3), by Rodrigues' formula."""
+    angle = generator.uniform(-largest, largest, (*shape, 1, 1))
+    x, y, z = _directions(generator, shape)
+    nought = np.zeros(shape)
+    cross = np.stack([nought, -z, y, z, nought, -x, -y, x, nought], axis=-1).reshape(*shape, 3, 3)
+    return (np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)).astype(np.float32)
+
+
+def _directions(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draws directions, each equally likely: (3, *shape), of length 1."""
+    vectors = generator.standard_normal((3, *shape))
+    return vectors / np.linalg.norm(vectors, axis=0)
 
 
 def _read_at(x: np.ndarray, position: np.ndarray, axis: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bdistil.data.series_views import SpeechAugmentation
+from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Augmentation:
         return changed
 
 
-AnyAugmentation = Augmentation | SpeechAugmentation
+AnyAugmentation = Augmentation | SpeechAugmentation | SensorAugmentation
 
 
 def augment(x: np.ndarray, generator: np.random.Generator, augmentation: AnyAugmentation) -> np.ndarray:

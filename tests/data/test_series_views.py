@@ -61,7 +61,7 @@ def test_warped_bands_move_by_up_to_a_tenth():
 
 def test_gain_is_in_decibels_and_leaves_silence_silent():
     x, louder = words(), changed(gain=6)
-    inside = (x > SILENCE + 2)
+    inside = x > SILENCE + 2
     decibels = (louder - x)[inside] * 10 / np.log(10)
     assert 5 < decibels.max() < 6.001 and -6.001 < decibels.min() < -5
     np.testing.assert_array_equal(louder[x == np.float32(SILENCE)], np.float32(SILENCE))
