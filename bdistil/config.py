@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bdistil.data.catalogue import info
 from bdistil.data.dataset import DatasetInfo
-from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.data.series_views import SpeechAugmentation
+from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.errors import UserError, nearest
-from bdistil.students.catalogue import CATALOGUE, COMPOSITIONS, LADDERS, check_composition, family
+from bdistil.students.catalogue import COMPOSITIONS, LADDERS, check_composition, family, names
 from bdistil.students.catalogue import check as check_student
 from bdistil.teachers.catalogue import check as check_architecture
 
@@ -171,9 +171,7 @@ class DistilConfig(_Config):
     method: Literal["b-distil", "b-distil+polish"] = Field(
         title="Method", description="one of b-distil, b-distil+polish"
     )
-    composition: Literal[COMPOSITIONS] = Field(
-        title="Composition", description=f"one of {', '.join(COMPOSITIONS)}"
-    )
+    composition: Literal[COMPOSITIONS] = Field(title="Composition", description=f"one of {', '.join(COMPOSITIONS)}")
     mode: Literal["full", "segments"] = Field(default="full", title="Mode", description="one of full, segments")
     head: Literal["student", "prefix"] = Field(title="Head", description="one of student, prefix")
     loss: Literal["student", "ensemble"] = Field(
@@ -208,7 +206,7 @@ class DistilConfig(_Config):
         recipe = {"method": method, **RECIPES[known.modality], **PRESETS[known.modality, method],
                   **DATA_SETS.get(known.name, {}), **TRAINING.get((known.name, method), {})}  # fmt: skip
         student = given.get("student")
-        if student in CATALOGUE and recipe["composition"] not in LADDERS[family(student)]:
+        if student in names() and recipe["composition"] not in LADDERS[family(student)]:
             recipe["composition"] = LADDERS[family(student)][1]  # of another family: its first with a connection
         return recipe
 
