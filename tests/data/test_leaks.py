@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bdistil.data import CATALOGUE, is_here, load_dataset
+from bdistil.data import CATALOGUE, load_dataset
 from bdistil.data.dataset import SPLITS, Dataset
 from bdistil.data.leaks import describe, leaks
+from tests.data.conftest import AT_HAND
 
 # Data sets in which something is on two sides: their splits say so, and are there because the literature has them.
 # Of persons 4 and 8 some recordings are the same, so that the random split shares stretches beside persons.
@@ -119,9 +120,7 @@ def test_where_persons_are_not_known_nothing_is_said_of_them():
     assert describe(data)[2] == "Nothing leaks: no example is on two sides."
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", AT_HAND)
 def test_what_leaks_in_the_data_sets_is_known(name):
-    if not is_here(name):
-        pytest.skip(f"{name} is not in BDISTIL_DATA.")
     found = {(leak.kind, leak.sides, leak.count) for leak in leaks(load_dataset(name))}
     assert found == KNOWN.get(name, set())
