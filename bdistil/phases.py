@@ -43,7 +43,7 @@ CORRECTION = ("certified", "edge_min", "edges", "relative_edges", "edges_before"
 def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     """Train a teacher and save it with its card."""
     config = TeachConfig.build(**run.stored()["config"])
-    data = load_dataset(config.dataset)
+    data = load_dataset(config.dataset, config.data)
     run.update(dataset=describe(data))
     _enter(run, "teacher")
     device = best_device()
@@ -58,7 +58,7 @@ def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
 def distil_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     """Ask the teacher, train round after round from where the run stands, and save the ensemble."""
     config, device = DistilConfig.build(**run.stored()["config"]), best_device()
-    card = card_for(config.teacher, config.dataset)
+    card = card_for(config.teacher, config.dataset, config.data)
     _enter(run, "teacher")
     task = make_task(config, card, pulse, device)
     _describe_task(run, config, task, card)
@@ -130,7 +130,7 @@ def _work(config: DistilConfig) -> list[float]:
 
 def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = None, device: str = "cpu") -> Task:
     """The data set with the teacher's logits on its splits and on the views of its training inputs."""
-    data, ask = load_dataset(config.dataset), TeacherLogits(card, device)
+    data, ask = load_dataset(config.dataset, config.data), TeacherLogits(card, device)
     augmentation = config.augmentation(data.info)
     views = np.stack([view(data.x_train, v, config.seed, augmentation) for v in range(config.views)])
     inputs = [data.x_validation, data.x_test, *views]
@@ -186,7 +186,7 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
     write_arrays(run.path / "targets.npz", targets)
-    previews = home() / "previews" / f"{config.dataset}.npz"
+    previews = home() / "previews" / f"{data.info.name}.npz"
     if not previews.exists():
         previews.parent.mkdir(parents=True, exist_ok=True)
         write_arrays(previews, preview(data))

@@ -31,7 +31,8 @@ def test_the_recipes_are_complete_and_stored_whole(dataset):
 def test_data_of_which_only_the_modality_is_known_have_a_recipe(monkeypatch, modality):
     shape = (3, 32, 32) if modality == "image" else (4, 60)
     known = replace(info("digits"), name="mine", modality=modality, input_shape=shape)
-    monkeypatch.setattr(config_module, "info", lambda name: known)
+    monkeypatch.setattr(config_module, "info", lambda name, data: known)
+    monkeypatch.setattr(config_module, "located", lambda name: name)
     for method in METHODS:
         config = distil(dataset="mine", method=method)
         assert config.method == method and config.mode == ("full" if modality == "image" else "segments")

@@ -6,10 +6,13 @@ The card says what the teacher is and where its figures come from; everything he
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bdistil.errors import UserError, nearest
 from bdistil.paths import ASSETS, home
+
+if TYPE_CHECKING:
+    from bdistil.data.own import OwnData
 
 SCHEMA = 1
 # What the rest of the engine relies on.
@@ -52,14 +55,14 @@ def card(name: str) -> dict[str, Any]:
     raise UserError(f"There is no teacher called {name}.{nearest(name, known)}")
 
 
-def card_for(name: str | None, dataset: str) -> dict[str, Any]:
+def card_for(name: str | None, dataset: str, data: "OwnData | None" = None) -> dict[str, Any]:
     """The card of the named teacher, or of the data set's first one, checked against the data set's classes.
 
-    Raises UserError if there is none or it does not fit.
+    data: how to read what a path names. Raises UserError if there is none or it does not fit.
     """
-    from bdistil.data.catalogue import info
+    from bdistil.data.catalogue import info, located
 
-    known = info(dataset)
+    known, dataset = info(dataset, data), located(dataset)
     if name is None:
         fitting = cards(dataset)
         if not fitting:
