@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bdistil.data.catalogue import info
 from bdistil.errors import UserError, nearest
 from bdistil.students.catalogue import check as check_student
+from bdistil.teachers.black_box import MOST_SHIFT, given_logits
 from bdistil.teachers.catalogue import check as check_architecture
 
 # What differs between data sets: the shipped teacher's architecture, and what a first run should use.
@@ -126,6 +127,14 @@ class DistilConfig(_Config):
     recipes: ClassVar = DISTIL_RECIPES
 
     teacher: str = Field(title="Teacher", description="a name or a folder")
+    teacher_logits: tuple[str, str] | None = Field(
+        default=None, title="Teacher logits", description="two NPZ files, TRAIN.npz and TEST.npz, or nothing"
+    )
+    teacher_input: Literal["raw", "normalised"] | None = Field(
+        default=None, title="Teacher input", description="one of raw, normalised, or nothing"
+    )
+    teacher_macs: int | None = Field(default=None, ge=1, le=10**18, title="Teacher MACs",
+                                     description="a whole number above 0, or nothing")  # fmt: skip
     student: str = Field(title="Student", description="a name")
     rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
     method: Literal["b-distil", "b-distil+polish"] = Field(
@@ -160,10 +169,14 @@ class DistilConfig(_Config):
         method = given.get("method", METHOD)
         if method not in METHODS:  # `build` words the error
             return {**super().recipe(dataset), **METHODS[METHOD], **TRAINING[dataset, METHOD]}
-        return {**super().recipe(dataset), "method": method, **METHODS[method], **TRAINING[dataset, method]}
+        chosen = {**super().recipe(dataset), "method": method, **METHODS[method], **TRAINING[dataset, method]}
+        return given_logits(chosen, info(dataset).modality) if given.get("teacher_logits") else chosen
 
     def checked(self) -> Self:
         check_student(self.student)
+        if self.teacher_logits and self.views > 1 and self.shift > MOST_SHIFT:
+            raise UserError(f"Answers instead of a teacher hold for pictures moved by {MOST_SHIFT} pixel at most: set "
+                            f"the shift to {MOST_SHIFT}, or the views to 1.")  # fmt: skip
         if self.polished and self.loss != "ensemble":
             raise UserError("Corrective rounds train prefixes: choose the loss ensemble, or the method b-distil.")
         return self
