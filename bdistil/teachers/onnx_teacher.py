@@ -132,15 +132,12 @@ def _session(path: str, content: bytes, threads: int = 1) -> Any:
 
 
 def _why(path: str, error: str) -> str:
-    operator = re.search(r"No Op registered for (\S+)|implementation for (\w+)|[Uu]nrecognized \w*: ?(\w+)", error)
-    if operator or "is not a registered function/op" in error:
-        name = next(filter(None, operator.groups()), "") if operator else _between(error, "Fatal error: ", " is not")
-        return f"{path} uses the operator {name}, which onnxruntime does not know: export it with standard operators."
+    """The sentence for a file that onnxruntime turns down; its own words name an operator that it does not know."""
+    for words in (r"No Op registered for (\w+)", r"(\w+)\(-?\d+\) is not a registered", r"implementation for (\w+)"):
+        if operator := re.search(words, error):
+            return (f"{path} uses the operator {operator[1]}, which onnxruntime does not know: export it with standard "
+                    "operators.")  # fmt: skip
     return f"{path} cannot be run by onnxruntime ({_one_line(error)}): export it again with torch.onnx.export."
-
-
-def _between(text: str, start: str, end: str) -> str:
-    return text.partition(start)[2].partition(end)[0]
 
 
 def _one_line(error: str) -> str:
