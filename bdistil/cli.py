@@ -56,7 +56,12 @@ def data(name: Annotated[Text, typer.Argument(help="A data set to fetch.")] = No
 @app.command()
 def teach(
     dataset: Dataset,
-    teacher: Annotated[Text, typer.Option(help="An architecture; the data set's own by default.")] = None,
+    teacher: Annotated[
+        Text, typer.Option(help="An architecture, or torchvision:NAME[@SIDE]; the data set's own by default.")
+    ] = None,
+    weights: Annotated[
+        Text, typer.Option(help="DEFAULT or a safetensors file, for torchvision's; --epochs 0 takes them as they are.")
+    ] = None,
     epochs: Epochs = None,
     seed: Seed = None,
     learning_rate: Rate = None,
@@ -67,9 +72,12 @@ def teach(
     from bdistil.config import TeachConfig
     from bdistil.runs import create_run
 
+    if weights not in (None, "DEFAULT"):
+        weights = str(Path(weights).expanduser().resolve())
     config = TeachConfig.create(
-        dataset, architecture=teacher, epochs=epochs, seed=seed, learning_rate=learning_rate, threads=threads
-    )
+        dataset, architecture=teacher, weights=weights, epochs=epochs, seed=seed, learning_rate=learning_rate,
+        threads=threads,
+    )  # fmt: skip
     print(_follow(create_run(config), quiet)["teacher_name"])
 
 

@@ -12,6 +12,7 @@ from bdistil.data.catalogue import info
 from bdistil.errors import UserError, nearest
 from bdistil.students.catalogue import check as check_student
 from bdistil.teachers.black_box import MOST_SHIFT, given_logits
+from bdistil.teachers.catalogue import TORCHVISION
 from bdistil.teachers.catalogue import check as check_architecture
 
 # What differs between data sets: the shipped teacher's architecture, and what a first run should use.
@@ -106,14 +107,26 @@ class TeachConfig(_Config):
     recipes: ClassVar = TEACH_RECIPES
 
     architecture: str = Field(title="Teacher", description="a name")
+    epochs: int = Field(ge=0, le=1000, title="Epochs", description="a whole number from 1 to 1000")
+    weights: str | None = Field(default=None, title="Weights", description="DEFAULT, a safetensors file, or nothing")
     learning_rate: float = Field(default=0.1, **_RATE)
     weight_decay: float = Field(default=5e-4, **_DECAY)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1, title="Label smoothing", description="at least 0, below 1")
     cutout: int = Field(ge=0, le=16, title="Cut-out", description="a whole number of pixels from 0 to 16")
     crop: int = Field(ge=0, le=512, title="Crop", description="a whole number of pixels from 0 to 512")
 
+    @classmethod
+    def recipe(cls, dataset: str, **given: Any) -> dict[str, Any]:
+        """Weights that have learnt already are tuned with a tenth of the learning rate."""
+        return super().recipe(dataset) | ({"learning_rate": 0.01} if given.get("weights") else {})
+
     def checked(self) -> Self:
         check_architecture(self.architecture)
+        if self.weights and not self.architecture.startswith(TORCHVISION):
+            raise UserError(f"--weights are for torchvision’s models: {self.architecture} is none, leave them out.")
+        if not self.epochs and not self.weights:
+            raise UserError("Epochs must be a whole number from 1 to 1000; “0” is for a teacher taken as it is, with "
+                            "--weights.")  # fmt: skip
         return self
 
     def title(self) -> str:

@@ -20,6 +20,8 @@ from bdistil.data.views import Augmentation, augment
 from bdistil.inputs import normalise
 from bdistil.results.frontier import wilson
 from bdistil.runs import events
+from bdistil.teachers.catalogue import short
+from bdistil.teachers.torchvision_models import load_weights
 from bdistil.teachers.weights import save_teacher
 from bdistil.teachers.zoo import build_teacher
 from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, order, predict, train
@@ -33,6 +35,8 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
     """Train a teacher as the config says, going on from the checkpoint; returns it and its validation accuracy."""
     torch.manual_seed(POSITION.seed(config.seed))
     model = build_teacher(config.architecture, input_shape=data.info.input_shape, classes=len(data.info.classes))
+    if config.weights:
+        load_weights(model, config.architecture, config.weights, data, as_is=not config.epochs)
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(decayed(model, config.weight_decay), lr=0.0, momentum=0.9, nesterov=True)
     prepare = partial(normalise, mean=data.mean, std=data.std, device=device)
@@ -53,6 +57,8 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
         answers = predict(model, data.x_validation, prepare).argmax(1).cpu().numpy()
         return float((answers == data.y_validation).mean())
 
+    if not config.epochs:
+        return model, validation_accuracy()
     record = train(
         model, optimizer, position=POSITION, epochs=config.epochs, batches=batches, loss=loss,
         batches_per_epoch=batch_count(len(data.x_train), config.batch_size),
@@ -74,7 +80,7 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
     right = int((answers == data.y_test).sum())
     low, high = wilson(right, len(data.y_test))
     card = {
-        "schema": 1, "name": f"{config.dataset}-{config.architecture}", "architecture": config.architecture,
+        "schema": 1, "name": f"{config.dataset}-{short(config.architecture)}", "architecture": config.architecture,
         "dataset": config.dataset, "classes": list(data.info.classes), "input_shape": list(data.info.input_shape),
         "mean": list(data.mean), "std": list(data.std),
         "accuracy": right / len(data.y_test), "accuracy_low": low, "accuracy_high": high,
@@ -89,4 +95,5 @@ def command(config: TeachConfig) -> str:
     """The command line that trains this teacher again."""
     what = f"bdistil teach --dataset {config.dataset} --teacher {config.architecture}"
     how = f" --epochs {config.epochs} --seed {config.seed} --learning-rate {config.learning_rate:g}"
-    return what + how + (f" --threads {config.threads}" if config.threads else "")
+    weights = f" --weights {config.weights}" if config.weights else ""
+    return what + how + weights + (f" --threads {config.threads}" if config.threads else "")

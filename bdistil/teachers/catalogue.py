@@ -8,8 +8,20 @@ ARCHITECTURES: dict[str, str] = {
 }
 
 
+TORCHVISION = "torchvision:"  # what any of torchvision's classification models is named after
+
+
 def check(name: str) -> str:
-    """The name, if it is an architecture; UserError with the nearest one otherwise."""
+    """The name, if it is an architecture; UserError with the nearest one otherwise. torchvision's need torch."""
+    if name.startswith(TORCHVISION):
+        from bdistil.teachers.torchvision_models import check as check_torchvision
+
+        return check_torchvision(name)
     if name not in ARCHITECTURES:
         raise UserError(f"There is no teacher architecture called {name}.{nearest(name, ARCHITECTURES)}")
     return name
+
+
+def short(name: str) -> str:
+    """An architecture's name as part of a file's: `torchvision:resnet18@64` is resnet18-64."""
+    return name.removeprefix(TORCHVISION).replace("@", "-")

@@ -7,7 +7,7 @@ The stem reads the full resolution with few channels before it halves it, and a 
 import torch
 from torch import Tensor, nn
 
-from bdistil.teachers.catalogue import check
+from bdistil.teachers.catalogue import TORCHVISION, check
 
 # Channels of the stem at full resolution, then of each stage of two blocks; the strides of the stem and the stages.
 SHAPES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
@@ -69,4 +69,8 @@ def build_teacher(name: str, *, input_shape: tuple[int, int, int], classes: int)
 
     Raises UserError for a name that is not in the catalogue.
     """
+    if name.startswith(TORCHVISION):
+        from bdistil.teachers.torchvision_models import Torchvision
+
+        return Torchvision(name, input_shape[0], classes)
     return ResNet(check(name), input_shape[0], classes)
