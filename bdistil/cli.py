@@ -40,16 +40,20 @@ def main() -> None:
 
 @app.command()
 def data(name: Annotated[Text, typer.Argument(help="A data set to fetch.")] = None) -> None:
-    """List the data sets, or fetch one; prints its folder last."""
-    from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here
+    """List the data sets, or fetch one and say what is in it and what leaks; prints its folder last."""
+    from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here, load_dataset
 
     if name is not None:
-        print(fetch(name))
+        from bdistil.data.leaks import describe
+
+        folder = fetch(name)
+        print(*describe(load_dataset(name)), folder, sep="\n")
         return
     for known in CATALOGUE.values():
         size = f"{known.train + known.validation + known.test} examples, {len(known.classes)} classes"
-        here = "here" if is_here(known.name) else f"{known.download_bytes / 1e6:.0f} MB to download"
-        print(f"{known.name:16} {known.modality:8} {size:28} {known.licence:16} {here}")
+        price = f"{known.download_bytes / 1e6:.0f} MB to download" if known.download_bytes else "to be unpacked by hand"
+        here = "here" if is_here(known.name) else price
+        print(f"{known.name:28} {known.modality:8} {size:28} {known.licence:16} {here}")
     print(data_home())
 
 

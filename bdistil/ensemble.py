@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from bdistil.boosting import KAPPA
 from bdistil.errors import UserError
+from bdistil.inputs import after, check
 from bdistil.runs.files import new_folder
 from bdistil.students.build import rebuild
 from bdistil.students.student import Carry, Student
@@ -72,8 +73,9 @@ class ProgressiveEnsemble(nn.Module):
     """Students in order, and what is needed to use them.
 
     c: the teacher's scale (logits per normalised unit). classes: their names, in the order of logits. mean, std: per
-    channel, in the raw inputs' units, of the training split. input_shape: of one input, (channels, height, width).
-    dataset, teacher: their names, for people. All methods evaluate: without gradients, students in evaluation mode
+    channel, in the raw inputs' units, of the training split. input_shape: of one input, (channels, height, width) or
+    (channels, steps). front_end: what follows standardising, one of `bdistil.inputs.FRONT_ENDS`, or None. dataset,
+    teacher: their names, for people. All methods evaluate: without gradients, students in evaluation mode
     whatever their mode is, which they keep.
     """
 
@@ -89,12 +91,13 @@ class ProgressiveEnsemble(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         input_shape: Sequence[int],
+        front_end: str | None = None,
         dataset: str | None = None,
         teacher: str | None = None,
     ):
         super().__init__()
         self.c, self.classes, self.input_shape = float(c), tuple(map(str, classes)), tuple(input_shape)
-        self.dataset, self.teacher = dataset, teacher
+        self.front_end, self.dataset, self.teacher = check(front_end), dataset, teacher
         per_channel = (1, -1, *(1,) * (len(self.input_shape) - 1))
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(per_channel), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(per_channel), persistent=False)
@@ -134,7 +137,7 @@ class ProgressiveEnsemble(nn.Module):
         if x.ndim != len(self.input_shape) + 1 or tuple(x.shape[1:]) != self.input_shape:
             wanted = ", ".join(map(str, ("batch", *self.input_shape)))
             raise UserError(f"Inputs have shape {tuple(x.shape)}, and this ensemble reads ({wanted}): reshape them.")
-        return (x.to(self.mean.device, torch.float32) - self.mean) / self.std
+        return after((x.to(self.mean.device, torch.float32) - self.mean) / self.std, self.front_end)
 
     def student_outputs(self, x: Any) -> Iterator[Tensor]:
         """Raw inputs (batch, *input_shape) -> f_t (batch, classes) on the normalised scale, for t = 1 ... T."""
@@ -254,6 +257,7 @@ class ProgressiveEnsemble(nn.Module):
             "mean": self.mean.flatten().tolist(),
             "std": self.std.flatten().tolist(),
             "input_shape": list(self.input_shape),
+            "front_end": self.front_end,
             "dataset": self.dataset,
             "teacher": self.teacher,
         }

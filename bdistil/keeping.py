@@ -211,9 +211,12 @@ def _write_round(
     (folder / "round.json").write_text(json.dumps(entry, allow_nan=False))
     if heaviest is not None and entry["record"]["round"] > 1:  # in round 1 all weigh the same
         data, index = task.data, heaviest["index"]
-        pictures = {"true": data.y_train[index], "teacher": task.teacher["train"][index].argmax(1),
-                    "images": data.x_train[index], "max": np.array(data.x_train.max())}  # fmt: skip
-        (folder / "heaviest.npz").write_bytes(arrays_bytes(heaviest | pictures))
+        answers = {"true": data.y_train[index], "teacher": task.teacher["train"][index].argmax(1)}
+        if data.info.modality == "image":
+            inputs = {"images": data.x_train[index], "max": np.array(data.x_train.max())}
+        else:
+            inputs = {"series": data.x_train[index].astype(np.float16)}
+        (folder / "heaviest.npz").write_bytes(arrays_bytes(heaviest | answers | inputs))
 
 
 def _numbered(folder: Path) -> list[Path]:

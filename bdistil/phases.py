@@ -10,7 +10,7 @@ from bdistil.boosting import B, theory_eta
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.corrective import composition, corrective_round, polish
 from bdistil.data import Dataset, load_dataset
-from bdistil.data.views import Augmentation, view
+from bdistil.data.views import view
 from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
@@ -133,12 +133,10 @@ def _work(config: DistilConfig) -> list[float]:
 def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = None, device: str = "cpu") -> Task:
     """The data set with the teacher's logits on its splits and on the views of its training inputs."""
     data = load_dataset(config.dataset)
-    ask = asked(card, data, device, config.threads or 1)
-    augmentation = Augmentation(config.shift, config.flip)
+    ask, augmentation = asked(card, data, device, config.threads or 1), config.augmentation(data.info)
     views = np.stack([view(data.x_train, v, config.seed, augmentation) for v in range(config.views)])
-    pictures = [data.x_validation, data.x_test, *views]
-    splits = ["validation", "test", *["train"] * len(views)]
-    total = sum(map(len, pictures))
+    inputs, splits = [data.x_validation, data.x_test, *views], ["validation", "test", *["train"] * len(views)]
+    total = sum(map(len, inputs))
 
     def ticker(before: int, count: int) -> Callable[[float], None]:
         def tick(done: float) -> None:
@@ -149,10 +147,10 @@ def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = 
 
         return tick
 
-    befores = np.cumsum([0, *map(len, pictures)])
+    befores = np.cumsum([0, *map(len, inputs)])
     validation, test, *view_logits = (
         ask(x, split, ticker(int(before), len(x)))
-        for x, split, before in zip(pictures, splits, befores, strict=False)
+        for x, split, before in zip(inputs, splits, befores, strict=False)
     )
     return Task(data, {"train": view_logits[0], "validation": validation, "test": test}, views, np.stack(view_logits))
 
@@ -165,6 +163,14 @@ def describe(data: Dataset) -> dict[str, Any]:
         "validation": len(data.x_validation), "test": len(data.x_test), "classes": list(known.classes),
         "split": known.split, "checksum": data.checksum,
     }  # fmt: skip
+
+
+def preview(data: Dataset) -> dict[str, np.ndarray]:
+    """What pages show of the test examples: pictures as they lie in a picture's file, or series, rounded."""
+    if data.info.modality != "image":
+        return {"series": data.x_test.astype(np.float16)}
+    images = data.x_test[:, 0] if data.x_test.shape[1] == 1 else data.x_test.transpose(0, 2, 3, 1)
+    return {"images": images, "max": np.array(data.x_train.max())}
 
 
 def best_device() -> str:
@@ -198,8 +204,7 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
     previews = home() / "previews" / f"{config.dataset}.npz"
     if not previews.exists():
         previews.parent.mkdir(parents=True, exist_ok=True)
-        images = data.x_test[:, 0] if data.x_test.shape[1] == 1 else data.x_test.transpose(0, 2, 3, 1)
-        write_arrays(previews, {"images": images, "max": np.array(data.x_train.max())})
+        write_arrays(previews, preview(data))
     told = {key: card.get(key) for key in ("name", "accuracy", "accuracy_low", "accuracy_high", "macs", "parameters",
                                            "bytes")}  # fmt: skip
     if "kind" in card:

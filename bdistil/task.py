@@ -34,8 +34,8 @@ class Batch:
 class Task:
     """A data set, and what the teacher answers on it.
 
-    teacher: raw logits float32 (N, L) of each split. views: uint8 (V, N, C, H, W) of the train split, the first one the
-    inputs themselves; view_logits: the teacher's float32 (V, N, L) on each.
+    teacher: raw logits float32 (N, L) of each split. views: raw (V, N, *input_shape) of the train split, the first one
+    the inputs themselves; view_logits: the teacher's float32 (V, N, L) on each.
     """
 
     data: Dataset
@@ -62,7 +62,7 @@ class Task:
         """An ensemble without students yet, for this task."""
         known = self.data.info
         return ProgressiveEnsemble(c=self.c, classes=known.classes, mean=self.data.mean, std=self.data.std,
-                                   input_shape=known.input_shape, **names)  # fmt: skip
+                                   input_shape=known.input_shape, front_end=known.front_end, **names)  # fmt: skip
 
     def batches(self, generator: np.random.Generator, size: int, views: int, ensemble: ProgressiveEnsemble,
                 ) -> Iterator[Batch]:  # fmt: skip

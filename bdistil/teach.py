@@ -16,7 +16,7 @@ from torch.nn import functional
 from bdistil.config import TeachConfig
 from bdistil.cost import model_cost
 from bdistil.data import Dataset
-from bdistil.data.views import Augmentation, augment
+from bdistil.data.views import augment
 from bdistil.inputs import normalise
 from bdistil.results.frontier import wilson
 from bdistil.runs import events
@@ -38,20 +38,22 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
     if config.weights:
         load_weights(model, config.architecture, config.weights, data, as_is=not config.epochs)
     model = model.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(decayed(model, config.weight_decay), lr=0.0, momentum=0.9, nesterov=True)
-    prepare = partial(normalise, mean=data.mean, std=data.std, device=device)
+    groups = decayed(model, config.weight_decay)
+    optimizer = (torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True) if config.optimizer == "sgd"
+                 else torch.optim.AdamW(groups, lr=0.0))  # fmt: skip
+    cropped, whole = config.augmentation(data.info), config.augmentation(data.info, crop=False)
+    prepare = partial(normalise, mean=data.mean, std=data.std, front_end=data.info.front_end, device=device)
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         generator = POSITION.generator(config.seed, epoch)
-        crop = config.crop if epoch < CROPPED * config.epochs else 0
-        augmentation = Augmentation(config.shift, config.flip, config.cutout, crop)
+        augmentation = cropped if epoch < CROPPED * config.epochs else whole
         for chosen in order(generator, len(data.x_train), config.batch_size):
-            images = augment(data.x_train[chosen], generator, augmentation)
-            yield prepare(images), torch.from_numpy(data.y_train[chosen]).to(device)
+            inputs = augment(data.x_train[chosen], generator, augmentation) if augmentation else data.x_train[chosen]
+            yield prepare(inputs), torch.from_numpy(data.y_train[chosen]).to(device)
 
     def loss(batch: tuple[Tensor, Tensor]) -> Tensor:
-        images, labels = batch
-        return functional.cross_entropy(model(images), labels, label_smoothing=config.label_smoothing)
+        inputs, labels = batch
+        return functional.cross_entropy(model(inputs), labels, label_smoothing=config.label_smoothing)
 
     def validation_accuracy() -> float:
         answers = predict(model, data.x_validation, prepare).argmax(1).cpu().numpy()
@@ -62,7 +64,7 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
     record = train(
         model, optimizer, position=POSITION, epochs=config.epochs, batches=batches, loss=loss,
         batches_per_epoch=batch_count(len(data.x_train), config.batch_size),
-        rate=one_cycle(config.learning_rate, warm_up=0.2), checkpoint=checkpoint, watch=watch,
+        rate=one_cycle(config.learning_rate, warm_up=0.2), seed=config.seed, checkpoint=checkpoint, watch=watch,
         evaluate=lambda: {"accuracy": validation_accuracy()},
     )  # fmt: skip
     return model, record["validation"]["accuracy"]
@@ -75,14 +77,14 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
 
     `run` is the run that trained it: one that has saved its teacher already does not save it a second time.
     """
-    prepare = partial(normalise, mean=data.mean, std=data.std, device=device)
+    prepare = partial(normalise, mean=data.mean, std=data.std, front_end=data.info.front_end, device=device)
     answers = predict(model, data.x_test, prepare).argmax(1).cpu().numpy()
     right = int((answers == data.y_test).sum())
     low, high = wilson(right, len(data.y_test))
     card = {
         "schema": 1, "name": f"{config.dataset}-{short(config.architecture)}", "architecture": config.architecture,
         "dataset": config.dataset, "classes": list(data.info.classes), "input_shape": list(data.info.input_shape),
-        "mean": list(data.mean), "std": list(data.std),
+        "mean": list(data.mean), "std": list(data.std), "front_end": data.info.front_end,
         "accuracy": right / len(data.y_test), "accuracy_low": low, "accuracy_high": high,
         "validation_accuracy": validation_accuracy, **model_cost(model, data.info.input_shape),
         "epochs": config.epochs, "seed": config.seed, "data_checksum": data.checksum, "config": config.model_dump(),

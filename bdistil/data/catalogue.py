@@ -1,6 +1,7 @@
 """The data sets that can be named, where they are kept, and how they are loaded. To add one: a module and a line here.
 
-The module of a data set has `INFO` and three functions of the data home: `is_here`, `fetch` and `read`.
+The module of a data set has `INFO` and three functions of the data home: `is_here`, `fetch` and `read`, which returns
+(x, y) or (x, y, people) of each split. Another split of the same files is a data set, and a module, of its own.
 """
 
 import os
@@ -8,11 +9,34 @@ from pathlib import Path
 
 import platformdirs
 
-from bdistil.data import digits, fashion_mnist
+from bdistil.data import (
+    cifar_10,
+    cifar_100,
+    digits,
+    dsa_19,
+    dsa_19_random,
+    fashion_mnist,
+    free_spoken_digits,
+    free_spoken_digits_official,
+    japanese_vowels,
+    watch,
+)
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.errors import UserError, nearest
 
-_MODULES = {module.INFO.name: module for module in (digits, fashion_mnist)}
+_ALL = (
+    digits,
+    fashion_mnist,
+    cifar_10,
+    cifar_100,
+    free_spoken_digits,
+    free_spoken_digits_official,
+    japanese_vowels,
+    watch,
+    dsa_19,
+    dsa_19_random,
+)
+_MODULES = {module.INFO.name: module for module in _ALL}
 CATALOGUE: dict[str, DatasetInfo] = {name: module.INFO for name, module in _MODULES.items()}
 
 

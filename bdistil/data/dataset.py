@@ -7,23 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 
 SPLITS = ("train", "validation", "test")
+_BLOCK = 4096  # series whose moments are taken at a time, in double precision
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
     """What is known of a data set before it is read.
 
-    input_shape: (channels, height, width) of one example.
+    modality: `image`, `speech` or `sensor`; the last two are series.
+    input_shape: of one example, (channels, height, width) of a picture or (channels, steps) of a series.
     train, validation, test: examples in each split. split: one sentence on how they were split.
     source: URL. download_bytes: size of the download, 0 if nothing has to be downloaded.
-    preview: whether the licence permits to ship pictures of test examples.
+    preview: whether the licence permits to ship test examples.
+    channels: names of a series' channels; none for the bands of a spectrogram.
+    rate_hz: steps a second of a series. sampling_hz: samples a second of the recordings behind a spectrogram.
+    people: what the split holds out whole, `speaker` or `subject`; None where it holds out nobody.
+    front_end: what follows standardising, one of `bdistil.inputs.FRONT_ENDS`; None for nothing.
     """
 
     name: str
     title: str
     modality: str
     classes: tuple[str, ...]
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     train: int
     validation: int
     test: int
@@ -32,15 +38,21 @@ class DatasetInfo:
     source: str
     download_bytes: int
     preview: bool
+    channels: tuple[str, ...] = ()
+    rate_hz: float | None = None
+    sampling_hz: int | None = None
+    people: str | None = None
+    front_end: str | None = None
 
 
 @dataclass(frozen=True)
 class Dataset:
     """A data set in memory, raw and unnormalised.
 
-    x_…: uint8 (N, C, H, W). y_…: int64 (N,), positions in `info.classes`.
-    mean, std: one float a channel, of the train split, in raw units.
+    x_…: uint8 (N, C, H, W) of pictures; float32 (N, C, S) of series, the steps last. y_…: int64 (N,), positions in
+    `info.classes`. mean, std: one float a channel, of the train split, in raw units.
     checksum: SHA-256 over the bytes of all splits, as 64 hexadecimal digits.
+    people_…: int64 (N,), the number of the person that an example is of; None where persons are not known.
     """
 
     info: DatasetInfo
@@ -53,29 +65,40 @@ class Dataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     checksum: str
+    people_train: np.ndarray | None = None
+    people_validation: np.ndarray | None = None
+    people_test: np.ndarray | None = None
 
     @classmethod
-    def of(cls, info: DatasetInfo, splits: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> "Dataset":
-        """Makes a data set of the (x, y) of each of `SPLITS`, and works out its mean, deviation and checksum."""
+    def of(cls, info: DatasetInfo, splits: Mapping[str, tuple[np.ndarray, ...]],
+           people: Mapping[str, np.ndarray] | None = None) -> "Dataset":  # fmt: skip
+        """Makes a data set of the (x, y) of each of `SPLITS`, and works out its mean, deviation and checksum.
+
+        Persons are given by split in `people`, or as a third array beside x and y.
+        """
+        people = people or {name: given[2] for name, given in splits.items() if len(given) == 3}
         hashed = hashlib.sha256()
         arrays = {}
         for name in SPLITS:
-            x, y = splits[name]
-            arrays[f"x_{name}"] = np.ascontiguousarray(x, dtype=np.uint8)
+            x, y = splits[name][:2]
+            arrays[f"x_{name}"] = np.ascontiguousarray(x, dtype=np.uint8 if info.modality == "image" else np.float32)
             arrays[f"y_{name}"] = np.ascontiguousarray(y, dtype=np.int64)
             hashed.update(arrays[f"x_{name}"])
             hashed.update(arrays[f"y_{name}"])
-        mean, std = _moments(arrays["x_train"])
+            if people:
+                arrays[f"people_{name}"] = np.ascontiguousarray(people[name], dtype=np.int64)
+        moments = _moments_of_bytes if info.modality == "image" else _moments_of_floats
+        mean, std = moments(arrays["x_train"])
         return cls(info=info, mean=mean, std=std, checksum=hashed.hexdigest(), **arrays)
 
     def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Returns (x uint8 (N, C, H, W), y int64 (N,)) of the split `train`, `validation` or `test`."""
+        """Returns (x, y) of the split `train`, `validation` or `test`."""
         if name not in SPLITS:
             raise ValueError(f"There is no split {name!r}.")
         return getattr(self, f"x_{name}"), getattr(self, f"y_{name}")
 
 
-def _moments(x: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _moments_of_bytes(x: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Returns the exact mean and standard deviation of each channel of uint8 (N, C, H, W), without a float copy."""
     values = np.arange(256)
     means, deviations = [], []
@@ -85,3 +108,13 @@ def _moments(x: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
         means.append(mean)
         deviations.append(float(np.sqrt(share @ (values - mean) ** 2)))
     return tuple(means), tuple(deviations)
+
+
+def _moments_of_floats(x: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns the mean and standard deviation of each channel of float32 (N, C, S), without a copy of all of it."""
+    count = x.shape[0] * x.shape[2]
+    blocks = range(0, len(x), _BLOCK)
+    mean = sum(x[at : at + _BLOCK].sum(axis=(0, 2), dtype=np.float64) for at in blocks) / count
+    centred = (x[at : at + _BLOCK] - mean[:, None] for at in blocks)  # double precision, as `mean` is
+    variance = sum((block**2).sum(axis=(0, 2)) for block in centred) / count
+    return tuple(mean.tolist()), tuple(np.sqrt(variance).tolist())

@@ -50,6 +50,7 @@ class Triangular(Student):
         last, (out, _, _) = levels.popitem()
         kept = {**levels, FEATURES: (out, POOLED, POOLED)}
         self.reads = readable(kept, reads or {})
+        self.inherits = FEATURES in self.reads
         carried = {name: left for name, (left, _, _) in self.reads.items()}
         alone = [width for name, width in zip(levels, widths, strict=False) if name not in carried]
         needed = (*alone, *widths[-2:], *input_shape, classes)
@@ -93,24 +94,12 @@ class Triangular(Student):
         left[FEATURES] = self._joined(functional.adaptive_avg_pool2d(h, POOLED), carry, FEATURES)
         return self.head(left[FEATURES].flatten(1)), left
 
-    def inherit_head(self, previous: Student) -> None:
-        """Start the head as the predecessor's for what both read; new inputs keep their random start.
-
-        A head that gives F_t begins with F_{t-1} then; zeros for the new inputs would saturate late prefixes.
-        """
-        known = previous.head.in_features
-        with torch.no_grad():
-            self.head.weight[:, :known] = previous.head.weight
-            self.head.bias.copy_(previous.head.bias)
-
     def _joined(self, h: Tensor, carry: Carry, name: str) -> Tensor:
         """The student's own activations after those of all earlier ones."""
         return torch.cat((carry[name], h), dim=1) if name in self.reads else h
 
 
-def narrowed(
-    widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]]
-) -> tuple[int, ...]:
+def narrowed(widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
     """Widths with which a student that reads `reads` costs about the MACs of `widths` without a carry.
 
     The first level is the carry's alone, and so are others but the last two that would be too thin; the rest shrink in

@@ -33,7 +33,7 @@ def asked(card: dict[str, Any], data: Dataset, device: str = "cpu", threads: int
     if kind == black_box.KIND:
         return black_box.GivenLogits(card, data)
     if kind == onnx_teacher.KIND:
-        return onnx_teacher.OnnxTeacher(card, data.mean, data.std, threads)
+        return onnx_teacher.OnnxTeacher(card, data.mean, data.std, data.info.front_end, threads)
     return TeacherLogits(card, device)
 
 
@@ -44,7 +44,7 @@ class TeacherLogits:
         self._card, self._device, self._model = card, device, load_teacher(card).to(device)
 
     def __call__(self, x: np.ndarray, split: str = "", tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
-        """Raw uint8 (N, channels, height, width) to float32 logits (N, classes)."""
+        """Raw inputs (N, *input_shape) to float32 logits (N, classes)."""
         batches = range(0, len(x), BATCH)
         return kept(self._card["weights_sha256"][:16], x,
                     lambda: np.concatenate([self._answer(x, start, tick) for start in batches]))  # fmt: skip
@@ -52,5 +52,6 @@ class TeacherLogits:
     @torch.inference_mode()
     def _answer(self, x: np.ndarray, start: int, tick: Callable[[float], None]) -> np.ndarray:
         tick(start / len(x))
-        batch = normalise(x[start : start + BATCH], self._card["mean"], self._card["std"], self._device)
+        card = self._card
+        batch = normalise(x[start : start + BATCH], card["mean"], card["std"], card.get("front_end"), self._device)
         return self._model(batch).float().cpu().numpy()

@@ -51,17 +51,19 @@ def onnx_card(path: str, known: Any, reads: str | None, macs: int | None = None)
 class OnnxTeacher:
     """Answers of a card's ONNX file (`onnx_card`) on raw inputs, from the cache where they have been computed before.
 
-    mean, std: per channel, of the data set's train split. threads: of onnxruntime. `tick(done)` is called after every
-    batch with the share done, and may raise to stop. Raises UserError where an answer is not finite, naming its row.
+    mean, std: per channel, of the data set's train split; front_end: what follows on standardising. threads: of
+    onnxruntime. `tick(done)` is called after every batch with the share done, and may raise to stop. Raises UserError
+    where an answer is not finite, naming its row.
     """
 
-    def __init__(self, card: dict[str, Any], mean: Iterable[float], std: Iterable[float], threads: int = 1) -> None:
-        self._card, self._mean, self._std = card, list(mean), list(std)
+    def __init__(self, card: dict[str, Any], mean: Iterable[float], std: Iterable[float],
+                 front_end: str | None = None, threads: int = 1) -> None:  # fmt: skip
+        self._card, self._normal = card, (list(mean), list(std), front_end)
         self._session = _session(card["name"], _content(card["name"], card["weights_sha256"]), threads)
 
     def __call__(self, x: np.ndarray, split: str, tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
         """Raw inputs (N, *shape) of a split to float32 logits (N, classes)."""
-        normal = [self._mean, self._std] if self._card["reads"] == "normalised" else []
+        normal = self._normal if self._card["reads"] == "normalised" else ()
         key = hashlib.sha256(f"{self._card['weights_sha256']} {normal}".encode()).hexdigest()[:16]
         answers = kept(key, x, lambda: self._answers(x, tick))
         check_finite(answers, f"{self._card['name']}, {split} inputs")
@@ -79,7 +81,7 @@ class OnnxTeacher:
         if self._card["reads"] == "normalised":
             from bdistil.inputs import normalise
 
-            x = normalise(x, self._mean, self._std).contiguous().numpy()
+            x = normalise(x, *self._normal).contiguous().numpy()
         return _run(self._card["name"], self._session, x)
 
 

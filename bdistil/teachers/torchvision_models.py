@@ -7,6 +7,7 @@ repeated inside the module, so that the rest of the engine sees (channels, heigh
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -61,6 +62,7 @@ def split(name: str) -> tuple[str, int]:
     return model, int(side or SIDE)
 
 
+@cache
 def check(name: str) -> str:
     """The name, if torchvision has that model and it reads pictures of that side; UserError otherwise."""
     from torchvision import models
