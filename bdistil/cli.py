@@ -4,8 +4,11 @@ Results go to standard output, everything else to standard error. Exit status: 0
 2 unusable input (one sentence), 3 an honest "no", 130 stopped by Ctrl-C and resumable.
 """
 
+import functools
+import inspect
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,11 +23,47 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False,
 Text = str | None
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress display.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document and nothing else.")]
-Dataset = Annotated[str, typer.Option(help="A data set's name.")]
+Dataset = Annotated[str, typer.Option(help="A data set's name, or a path of your own data.")]
 Epochs = Annotated[Text, typer.Option(help="Epochs (of a round); the data set's recipe by default.")]
 Seed = Annotated[Text, typer.Option(help="Seed of weights, order and views.")]
 Threads = Annotated[Text, typer.Option(help="CPU threads; all cores but one by default.")]
 Rate = Annotated[Text, typer.Option(help="Peak learning rate.")]
+
+OWN_DATA = {
+    "side": "Own pictures: side that they are resized to, in pixels.",
+    "subject_pattern": "Own folders: a regular expression whose group 1 finds the person in a file's name.",
+    "series": "Own tables: the column that names the series.",
+    "label": "Own tables: the column of labels.",
+    "subject": "Own tables: the column of persons, who are then held out whole.",
+    "time": "Own tables: the column of times, in seconds or ISO 8601.",
+    "channels": "Own tables: the columns of values, with commas between them; all others by default.",
+    "window": "Own tables: steps of a window.",
+    "overlap": "Own tables: share of a window that the next one begins with, 0.5 by default.",
+}
+
+
+def reads_own_data(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options of one's own data beside its own; it gets them as one argument, `own`."""
+    own = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None,
+                             annotation=Annotated[Text, typer.Option(help=told)])
+           for name, told in OWN_DATA.items()]  # fmt: skip
+    others = [given for given in inspect.signature(command).parameters.values() if given.name != "own"]
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        asked = {name: given.pop(name) for name in OWN_DATA}
+        command(**given, own=_own_data(asked))
+
+    with_options.__signature__ = inspect.Signature([*others, *own])
+    with_options.__annotations__ = {given.name: given.annotation for given in [*others, *own]}
+    return with_options
+
+
+def _own_data(asked: dict[str, Text]) -> Any:
+    """How to read one's own data; None where nothing is asked."""
+    from bdistil.data.own import OwnData
+
+    return OwnData.create(**asked) if any(value is not None for value in asked.values()) else None
 
 
 def main() -> None:
@@ -39,15 +78,20 @@ def main() -> None:
 
 
 @app.command()
-def data(name: Annotated[Text, typer.Argument(help="A data set to fetch.")] = None) -> None:
-    """List the data sets, or fetch one and say what is in it and what leaks; prints its folder last."""
-    from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here, load_dataset
+@reads_own_data
+def data(
+    name: Annotated[Text, typer.Argument(help="A data set to fetch, or a path of your own data to check.")] = None,
+    *,
+    own: Any,
+) -> None:
+    """List the data sets, or fetch or check one and say what is in it and what leaks; prints where it is last."""
+    from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here, load_dataset, skipped
 
     if name is not None:
         from bdistil.data.leaks import describe
 
-        folder = fetch(name)
-        print(*describe(load_dataset(name)), folder, sep="\n")
+        folder = fetch(name, options=own)
+        print(*describe(load_dataset(name, own)), *skipped(name, own), folder, sep="\n")
         return
     for known in CATALOGUE.values():
         size = f"{known.train + known.validation + known.test} examples, {len(known.classes)} classes"
@@ -58,6 +102,7 @@ def data(name: Annotated[Text, typer.Argument(help="A data set to fetch.")] = No
 
 
 @app.command()
+@reads_own_data
 def teach(
     dataset: Dataset,
     teacher: Annotated[
@@ -71,6 +116,8 @@ def teach(
     learning_rate: Rate = None,
     threads: Threads = None,
     quiet: Quiet = False,
+    *,
+    own: Any,
 ) -> None:
     """Train a teacher; prints its name last."""
     from bdistil.config import TeachConfig
@@ -79,15 +126,16 @@ def teach(
     if weights not in (None, "DEFAULT"):
         weights = str(Path(weights).expanduser().resolve())
     config = TeachConfig.create(
-        dataset, architecture=teacher, weights=weights, epochs=epochs, seed=seed, learning_rate=learning_rate,
+        dataset, data=own, architecture=teacher, weights=weights, epochs=epochs, seed=seed, learning_rate=learning_rate,
         threads=threads,
     )  # fmt: skip
     print(_follow(create_run(config), quiet)["teacher_name"])
 
 
 @app.command()
+@reads_own_data
 def run(
-    dataset: Annotated[Text, typer.Option(help="A data set's name.")] = None,
+    dataset: Annotated[Text, typer.Option(help="A data set's name, or a path of your own data.")] = None,
     teacher: Annotated[
         Text, typer.Option(help="A teacher's name or folder, or an ONNX file; the data set's own by default.")
     ] = None,
@@ -124,13 +172,15 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    *,
+    own: Any,
 ) -> None:
     """Distil a teacher into students, round by round; prints the run's id last."""
     from bdistil.runs import create_run, open_run
     from bdistil.runs.extend import extend_run, extended
 
     given = dict(
-        dataset=dataset, teacher=teacher, teacher_logits=teacher_logits, teacher_input=teacher_input,
+        dataset=dataset, data=own, teacher=teacher, teacher_logits=teacher_logits, teacher_input=teacher_input,
         teacher_macs=teacher_macs, student=student, rounds=rounds, seed=seed, method=method,
         composition=composition, head=head, loss=loss, divergence=divergence, temperature=temperature,
         label_share=label_share, barrier=barrier, certified=certified, retries=retries, epochs=epochs,
@@ -256,6 +306,7 @@ def _added_rounds(parent: Any, given: dict[str, Any], file: Path | None) -> str:
 def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     """The configuration of what is given on the command line, before what the file says, before the recipe."""
     from bdistil.config import DistilConfig
+    from bdistil.data.own import OwnData
     from bdistil.teachers import card_for
 
     stored = _stored_config(file) if file else {}
@@ -268,9 +319,10 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     if "dataset" not in values:
         raise UserError("No dataset was named. Say which, for example: --dataset digits.")
     dataset, teacher = str(values.pop("dataset")), values.pop("teacher", None)
+    own = values["data"] = OwnData.given(values.get("data"))
     config = DistilConfig.create(dataset, teacher="" if teacher is None else teacher, **values)
     options = {name: getattr(config, name) for name in ("teacher_logits", "teacher_input", "teacher_macs")}
-    card = card_for(None if teacher is None else config.teacher, dataset, **options)
+    card = card_for(None if teacher is None else config.teacher, dataset, own, **options)
     return config.model_copy(update={"teacher": card["name"], "teacher_logits": card.get("answers")})
 
 

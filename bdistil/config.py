@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bdistil.data.catalogue import info
+from bdistil.data.catalogue import info, located
 from bdistil.data.dataset import DatasetInfo
+from bdistil.data.own import OwnData
 from bdistil.data.series_views import SpeechAugmentation
 from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.errors import UserError, nearest
@@ -73,7 +74,8 @@ class _Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    dataset: str = Field(title="Dataset", description="a name")
+    dataset: str = Field(title="Dataset", description="a name, or a path of your own data")
+    data: OwnData | None = Field(default=None, title="Own data", description="how to read a path, or nothing")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed", description="a whole number from 0 to 2147483647")
     epochs: int = Field(ge=1, le=1000, title="Epochs", description="a whole number from 1 to 1000")
     batch_size: int = Field(ge=1, le=4096, title="Batch size", description="a whole number from 1 to 4096")
@@ -93,8 +95,9 @@ class _Config(BaseModel):
         if unknown:
             raise UserError(f"There is no option called {unknown[0]}.{nearest(unknown[0], cls.model_fields)}")
         given = {name: value for name, value in given.items() if value is not None}
-        known = info(str(dataset))
-        return cls.build(dataset=dataset, **{**cls.recipe(known, **given), **given}).fitting(known)
+        given["data"] = OwnData.given(given.get("data"))
+        known = info(str(dataset), given["data"])
+        return cls.build(dataset=located(str(dataset)), **{**cls.recipe(known, **given), **given}).fitting(known)
 
     @classmethod
     def build(cls, **values: Any) -> Self:
@@ -108,6 +111,11 @@ class _Config(BaseModel):
     def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
         """What a run on this data set uses where nothing else is said; it may depend on what is `given`."""
         raise NotImplementedError
+
+    @property
+    def known(self) -> DatasetInfo:
+        """What is known of the data set. Raises UserError where one's own data is no longer there."""
+        return info(self.dataset, self.data)
 
     def checked(self) -> Self:
         """Names checked against their catalogues; UserError with the nearest name."""
@@ -168,7 +176,7 @@ class TeachConfig(_Config):
         return Augmentation(self.shift, self.flip, self.cutout, self.crop if crop else 0)
 
     def title(self) -> str:
-        return f"Teacher for {info(self.dataset).title}"
+        return f"Teacher for {self.known.title}"
 
 
 class DistilConfig(_Config):
@@ -266,7 +274,7 @@ class DistilConfig(_Config):
 
     def title(self) -> str:
         students = "1 student" if self.rounds == 1 else f"{self.rounds} students"
-        return f"{info(self.dataset).title}, {students}"
+        return f"{self.known.title}, {students}"
 
 
 def of_series(known: DatasetInfo) -> AnyAugmentation | None:

@@ -15,7 +15,6 @@ from bdistil.boosting import Certificate
 from bdistil.config import DistilConfig
 from bdistil.corrective import corrective_round
 from bdistil.cost import prefix_costs
-from bdistil.data.catalogue import info
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.students.catalogue import LADDERS, family, names
@@ -43,7 +42,7 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     with.
     """
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
-    known, card = info(config.dataset), card_of(config)
+    known, card = config.known, card_of(config)
     ensemble = _prefix_of(config, known, config.rounds)
     cost, teacher_seconds = prefix_costs(ensemble)[-1], _teacher_seconds(card, known, config)
     epochs = _epoch_seconds(config, known, done)

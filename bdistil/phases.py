@@ -44,7 +44,7 @@ CORRECTION = ("certified", "edge_min", "edges", "relative_edges", "edges_before"
 def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     """Train a teacher and save it with its card."""
     config = TeachConfig.build(**run.stored()["config"])
-    data = load_dataset(config.dataset)
+    data = load_dataset(config.dataset, config.data)
     run.update(dataset=describe(data))
     _enter(run, "teacher")
     device = best_device()
@@ -132,7 +132,7 @@ def _work(config: DistilConfig) -> list[float]:
 
 def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = None, device: str = "cpu") -> Task:
     """The data set with the teacher's logits on its splits and on the views of its training inputs."""
-    data = load_dataset(config.dataset)
+    data = load_dataset(config.dataset, config.data)
     ask, augmentation = asked(card, data, device, config.threads or 1), config.augmentation(data.info)
     views = np.stack([view(data.x_train, v, config.seed, augmentation) for v in range(config.views)])
     inputs, splits = [data.x_validation, data.x_test, *views], ["validation", "test", *["train"] * len(views)]
@@ -201,7 +201,7 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
     write_arrays(run.path / "targets.npz", targets)
-    previews = home() / "previews" / f"{config.dataset}.npz"
+    previews = home() / "previews" / f"{data.info.name}.npz"
     if not previews.exists():
         previews.parent.mkdir(parents=True, exist_ok=True)
         write_arrays(previews, preview(data))

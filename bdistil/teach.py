@@ -6,6 +6,7 @@ input size takes what it learnt along). Validation accuracy is told after every 
 and the test split is opened once, for the card.
 """
 
+import shlex
 from collections.abc import Iterator
 from functools import partial
 
@@ -82,7 +83,7 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
     right = int((answers == data.y_test).sum())
     low, high = wilson(right, len(data.y_test))
     card = {
-        "schema": 1, "name": f"{config.dataset}-{short(config.architecture)}", "architecture": config.architecture,
+        "schema": 1, "name": f"{data.info.name}-{short(config.architecture)}", "architecture": config.architecture,
         "dataset": config.dataset, "classes": list(data.info.classes), "input_shape": list(data.info.input_shape),
         "mean": list(data.mean), "std": list(data.std), "front_end": data.info.front_end,
         "accuracy": right / len(data.y_test), "accuracy_low": low, "accuracy_high": high,
@@ -95,7 +96,8 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
 
 def command(config: TeachConfig) -> str:
     """The command line that trains this teacher again."""
-    what = f"bdistil teach --dataset {config.dataset} --teacher {config.architecture}"
+    own = config.data.options() if config.data else ""
+    what = f"bdistil teach --dataset {shlex.quote(config.dataset)}{own} --teacher {config.architecture}"
     how = f" --epochs {config.epochs} --seed {config.seed} --learning-rate {config.learning_rate:g}"
-    weights = f" --weights {config.weights}" if config.weights else ""
+    weights = f" --weights {shlex.quote(config.weights)}" if config.weights else ""
     return what + how + weights + (f" --threads {config.threads}" if config.threads else "")

@@ -202,7 +202,7 @@ def create_run(
     directory before anyone sees it. Raises UserError if the folder for runs cannot be written.
     """
     created = datetime.now(UTC)
-    stem = f"{config.dataset}-{config.student if isinstance(config, DistilConfig) else short(config.architecture)}"
+    stem = f"{config.known.name}-{config.student if isinstance(config, DistilConfig) else short(config.architecture)}"
     document = {
         "schema": SCHEMA, "run": None, "kind": config.kind, "parent": parent, "state": "queued", "phase": None,
         "error": None, "created": created.isoformat(timespec="seconds"), "title": title or config.title(),

@@ -8,11 +8,14 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bdistil.errors import UserError, nearest
 from bdistil.paths import ASSETS, home
 from bdistil.teachers.black_box import logits_card
+
+if TYPE_CHECKING:
+    from bdistil.data.own import OwnData
 
 SCHEMA = 1
 # What the rest of the engine relies on.
@@ -55,16 +58,19 @@ def card(name: str) -> dict[str, Any]:
     raise UserError(f"There is no teacher called {name}.{nearest(name, known)}")
 
 
-def card_for(name: str | None, dataset: str, *, teacher_logits: Sequence[str] | None = None,
-             teacher_input: str | None = None, teacher_macs: int | None = None) -> dict[str, Any]:  # fmt: skip
+def card_for(name: str | None, dataset: str, data: "OwnData | None" = None, *,
+             teacher_logits: Sequence[str] | None = None, teacher_input: str | None = None,
+             teacher_macs: int | None = None) -> dict[str, Any]:  # fmt: skip
     """The card of the named teacher, or of the data set's first one, checked against the data set's classes.
 
-    The options are those of `DistilConfig`: with teacher_logits the name is of no account, an ONNX file is named by its
-    path. Raises UserError if there is none, it does not fit, or an option is not for it.
+    data: how to read what a path names. The other options are those of `DistilConfig`: with teacher_logits the name is
+    of no account, an ONNX file is named by its path. Raises UserError if there is none, it does not fit, or an option
+    is not for it.
     """
-    from bdistil.data.catalogue import info
+    from bdistil.data.catalogue import info, located
 
-    known, onnx = info(dataset), str(name).lower().endswith(".onnx")
+    known, dataset = info(dataset, data), located(dataset)
+    onnx = str(name).lower().endswith(".onnx")
     if teacher_input is not None and (teacher_logits or not onnx):
         raise UserError("--teacher-input says what an ONNX file reads: give one with --teacher, or leave it out.")
     if teacher_logits:
@@ -96,7 +102,7 @@ def card_for(name: str | None, dataset: str, *, teacher_logits: Sequence[str] | 
 
 def card_of(config: Any) -> dict[str, Any]:
     """The card of a run's teacher (`DistilConfig`). Raises UserError as `card_for` does."""
-    return card_for(config.teacher, config.dataset, teacher_logits=config.teacher_logits,
+    return card_for(config.teacher, config.dataset, config.data, teacher_logits=config.teacher_logits,
                     teacher_input=config.teacher_input, teacher_macs=config.teacher_macs)  # fmt: skip
 
 
