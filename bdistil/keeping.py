@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from bdistil import examples
 from bdistil.corrective import Standing
 from bdistil.cost import prefix_costs
 from bdistil.data.dataset import SPLITS
@@ -211,9 +212,9 @@ def _write_round(
     (folder / "round.json").write_text(json.dumps(entry, allow_nan=False))
     if heaviest is not None and entry["record"]["round"] > 1:  # in round 1 all weigh the same
         data, index = task.data, heaviest["index"]
-        pictures = {"true": data.y_train[index], "teacher": task.teacher["train"][index].argmax(1),
-                    "images": data.x_train[index], "max": np.array(data.x_train.max())}  # fmt: skip
-        (folder / "heaviest.npz").write_bytes(arrays_bytes(heaviest | pictures))
+        answers = {"true": data.y_train[index], "teacher": task.teacher["train"][index].argmax(1)}
+        drawn = examples.arrays(data, data.x_train[index])
+        (folder / "heaviest.npz").write_bytes(arrays_bytes(heaviest | answers | drawn))
 
 
 def _numbered(folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bdistil import examples
 from bdistil.boosting import B, theory_eta
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.corrective import composition, corrective_round, polish
@@ -181,8 +182,7 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
     previews = home() / "previews" / f"{config.dataset}.npz"
     if not previews.exists():
         previews.parent.mkdir(parents=True, exist_ok=True)
-        images = data.x_test[:, 0] if data.x_test.shape[1] == 1 else data.x_test.transpose(0, 2, 3, 1)
-        write_arrays(previews, {"images": images, "max": np.array(data.x_train.max())})
+        write_arrays(previews, examples.arrays(data, data.x_test))
     told = {key: card.get(key) for key in ("name", "accuracy", "accuracy_low", "accuracy_high", "macs", "parameters",
                                            "bytes")}  # fmt: skip
     eta_b = theory_eta(len(data.x_train), config.planned) * B

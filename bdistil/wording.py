@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 NO_BREAK, THIN, MINUS = "\u00a0", "\u202f", "\u2212"
+EXAMPLES = {"image": "pictures", "speech": "utterances", "sensor": "windows"}
 WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
@@ -115,6 +116,11 @@ def count_students(number: int) -> str:
 def students(number: int) -> str:
     """`1 student`, `3 students`."""
     return f"{number} student" if number == 1 else f"{number} students"
+
+
+def examples(modality: str) -> str:
+    """What a data set of that modality holds: `pictures`, `utterances`, `windows`."""
+    return EXAMPLES[modality]
 
 
 def listing(names: Sequence[str]) -> str:
