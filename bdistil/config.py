@@ -9,34 +9,57 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bdistil.data.catalogue import info
+from bdistil.data.dataset import DatasetInfo
+from bdistil.data.views import AnyAugmentation, Augmentation
+from bdistil.data.series_views import SpeechAugmentation
 from bdistil.errors import UserError, nearest
+from bdistil.students.catalogue import CATALOGUE, COMPOSITIONS, LADDERS, check_composition, family
 from bdistil.students.catalogue import check as check_student
 from bdistil.teachers.catalogue import check as check_architecture
 
-# What differs between data sets: the shipped teacher's architecture, and what a first run should use.
-DISTIL_RECIPES: dict[str, dict[str, Any]] = {
-    "digits": dict(student="cnn-xs", rounds=5, batch_size=64, views=8, shift=1, flip=False),
-    "fashion-mnist": dict(student="cnn-m", rounds=6, batch_size=128, views=5, shift=1, flip=False),
-}
-# The two presets. Frozen rounds are trained to their end one by one; corrective ones are short, then comes the polish.
-METHODS: dict[str, dict[str, Any]] = {
-    "b-distil": dict(composition="add", head="student"),
-    "b-distil+polish": dict(composition="concat-all", head="prefix"),
-}
+METHODS: tuple[str, ...] = ("b-distil", "b-distil+polish")
 METHOD = "b-distil+polish"
+SERIES = dict(mode="segments", rounds=4, learning_rate=2e-2, warm_up=0.1, clip=2.0, shift=0, flip=False)
+# What a first run uses, by modality: of both presets, and of each. Frozen rounds are trained to their end one by one;
+# corrective ones are short, then comes the polish. Series: chosen on validation data, as benchmarks/series.py says.
+RECIPES: dict[str, dict[str, Any]] = {
+    "image": dict(student="cnn-s", rounds=6, batch_size=128, views=5, shift=1, flip=False),
+    "speech": dict(student="gru-s", batch_size=64, views=8, weight_decay=1e-3, **SERIES),
+    "sensor": dict(student="gru-xs", batch_size=128, views=4, weight_decay=0.2, dropout=0.3, **SERIES),
+}
+PRESETS: dict[tuple[str, str], dict[str, Any]] = {
+    ("image", "b-distil"): dict(composition="add", head="student", epochs=8),
+    ("image", "b-distil+polish"): dict(composition="concat-all", head="prefix", epochs=2, polish_epochs=12),
+    ("speech", "b-distil"): dict(composition="carry-state-pool", head="student", epochs=30),
+    ("speech", "b-distil+polish"): dict(composition="carry-state-pool", head="prefix", epochs=8, polish_epochs=40),
+    ("sensor", "b-distil"): dict(composition="carry-state", head="student", epochs=12),
+    ("sensor", "b-distil+polish"): dict(composition="carry-state", head="student", epochs=12, polish_epochs=6),
+}
+# What differs for the data sets that one can name: of both presets, and of each.
 # On Fashion-MNIST no search of frozen rounds has met the weak learning condition at an acceptable price (README): its
 # recipe does not search.
+DATA_SETS: dict[str, dict[str, Any]] = {
+    "digits": dict(student="cnn-xs", rounds=5, batch_size=64, views=8),
+    "fashion-mnist": dict(student="cnn-m"),
+    "japanese-vowels": dict(batch_size=16, views=1),
+}
 TRAINING: dict[tuple[str, str], dict[str, Any]] = {
     ("digits", "b-distil"): dict(epochs=20),
     ("digits", "b-distil+polish"): dict(epochs=4, polish_epochs=20),
-    ("fashion-mnist", "b-distil"): dict(epochs=8, certified=False),
-    ("fashion-mnist", "b-distil+polish"): dict(epochs=1, polish_epochs=12),
+    ("fashion-mnist", "b-distil"): dict(certified=False),
+    ("fashion-mnist", "b-distil+polish"): dict(epochs=1),
 }
+_SERIES_TEACHER = dict(architecture="conv1d-m", epochs=30, batch_size=64, optimizer="adamw", learning_rate=4e-3,
+                       weight_decay=1e-2, shift=0, flip=False, cutout=0, crop=0)  # fmt: skip
 TEACH_RECIPES: dict[str, dict[str, Any]] = {
-    "digits": dict(architecture="resnet-s", epochs=60, batch_size=64, shift=1, flip=False, cutout=0, crop=0),
-    "fashion-mnist": dict(
-        architecture="resnet-m", epochs=24, batch_size=128, shift=2, flip=True, cutout=8, crop=24
-    ),
+    "image": dict(architecture="resnet-m", epochs=24, batch_size=128, shift=2, flip=True, cutout=0, crop=0),
+    "speech": _SERIES_TEACHER,
+    "sensor": _SERIES_TEACHER,
+}
+TEACH_DATA_SETS: dict[str, dict[str, Any]] = {
+    "digits": dict(architecture="resnet-s", epochs=60, batch_size=64, shift=1, flip=False),
+    "fashion-mnist": dict(cutout=8, crop=24),
+    "japanese-vowels": dict(architecture="conv1d-s", batch_size=16),
 }
 
 _RATE = dict(gt=0, le=10, title="Learning rate", description="a number above 0, at most 10")
@@ -47,7 +70,6 @@ class _Config(BaseModel):
     """A validated set of options; `title` and `description` of each field word its error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    recipes: ClassVar[dict[str, dict[str, Any]]]
 
     dataset: str = Field(title="Dataset", description="a name")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed", description="a whole number from 0 to 2147483647")
@@ -69,7 +91,8 @@ class _Config(BaseModel):
         if unknown:
             raise UserError(f"There is no option called {unknown[0]}.{nearest(unknown[0], cls.model_fields)}")
         given = {name: value for name, value in given.items() if value is not None}
-        return cls.build(dataset=dataset, **{**cls.recipe(info(str(dataset)).name, **given), **given})
+        known = info(str(dataset))
+        return cls.build(dataset=dataset, **{**cls.recipe(known, **given), **given}).fitting(known)
 
     @classmethod
     def build(cls, **values: Any) -> Self:
@@ -80,12 +103,16 @@ class _Config(BaseModel):
             raise UserError(cls._sentence(error)) from None
 
     @classmethod
-    def recipe(cls, dataset: str, **given: Any) -> dict[str, Any]:
+    def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
         """What a run on this data set uses where nothing else is said; it may depend on what is `given`."""
-        return dict(cls.recipes[dataset])
+        raise NotImplementedError
 
     def checked(self) -> Self:
         """Names checked against their catalogues; UserError with the nearest name."""
+        return self
+
+    def fitting(self, known: DatasetInfo) -> Self:
+        """Itself, if models and data set fit; UserError where they do not."""
         return self
 
     @classmethod
@@ -99,21 +126,35 @@ class _Config(BaseModel):
 
 
 class TeachConfig(_Config):
-    """The training of a teacher: labels, SGD with Nesterov momentum, one cycle of the learning rate."""
+    """The training of a teacher: labels, SGD with Nesterov momentum or AdamW, one cycle of the learning rate."""
 
     kind: ClassVar = "teach"
-    recipes: ClassVar = TEACH_RECIPES
 
     architecture: str = Field(title="Teacher", description="a name")
+    optimizer: Literal["sgd", "adamw"] = Field(default="sgd", title="Optimizer", description="one of sgd, adamw")
     learning_rate: float = Field(default=0.1, **_RATE)
     weight_decay: float = Field(default=5e-4, **_DECAY)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1, title="Label smoothing", description="at least 0, below 1")
     cutout: int = Field(ge=0, le=16, title="Cut-out", description="a whole number of pixels from 0 to 16")
     crop: int = Field(ge=0, le=512, title="Crop", description="a whole number of pixels from 0 to 512")
 
+    @classmethod
+    def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
+        return {**TEACH_RECIPES[known.modality], **TEACH_DATA_SETS.get(known.name, {})}
+
     def checked(self) -> Self:
         check_architecture(self.architecture)
         return self
+
+    def fitting(self, known: DatasetInfo) -> Self:
+        check_architecture(self.architecture, known.modality)
+        return self
+
+    def augmentation(self, known: DatasetInfo, crop: bool = True) -> AnyAugmentation | None:
+        """How the teacher's inputs are changed, with or without the recipe's crops of pictures."""
+        if known.modality != "image":
+            return of_series(known)
+        return Augmentation(self.shift, self.flip, self.cutout, self.crop if crop else 0)
 
     def title(self) -> str:
         return f"Teacher for {info(self.dataset).title}"
@@ -123,7 +164,6 @@ class DistilConfig(_Config):
     """A distillation: a teacher, a family of students, rounds, and how a round is trained (Algorithms 1 and 2)."""
 
     kind: ClassVar = "distil"
-    recipes: ClassVar = DISTIL_RECIPES
 
     teacher: str = Field(title="Teacher", description="a name or a folder")
     student: str = Field(title="Student", description="a name")
@@ -131,9 +171,10 @@ class DistilConfig(_Config):
     method: Literal["b-distil", "b-distil+polish"] = Field(
         title="Method", description="one of b-distil, b-distil+polish"
     )
-    composition: Literal["alone", "add", "concat", "concat-all"] = Field(
-        title="Composition", description="one of alone, add, concat, concat-all"
+    composition: Literal[COMPOSITIONS] = Field(
+        title="Composition", description=f"one of {', '.join(COMPOSITIONS)}"
     )
+    mode: Literal["full", "segments"] = Field(default="full", title="Mode", description="one of full, segments")
     head: Literal["student", "prefix"] = Field(title="Head", description="one of student, prefix")
     loss: Literal["student", "ensemble"] = Field(
         default="ensemble", title="Loss", description="one of student, ensemble"
@@ -153,20 +194,43 @@ class DistilConfig(_Config):
     )
     learning_rate: float = Field(default=8e-3, **_RATE)
     weight_decay: float = Field(default=1e-2, **_DECAY)
+    warm_up: float = Field(default=0.2, ge=0, lt=1, title="Warm-up", description="at least 0, below 1")
+    clip: float | None = Field(
+        default=None, gt=0, le=1000, title="Clip", description="a number above 0, at most 1000, or nothing"
+    )
+    dropout: float = Field(default=0.0, ge=0, lt=1, title="Dropout", description="at least 0, below 1")
     views: int = Field(ge=1, le=64, title="Views", description="a whole number from 1 to 64")
 
     @classmethod
-    def recipe(cls, dataset: str, **given: Any) -> dict[str, Any]:
+    def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
         method = given.get("method", METHOD)
-        if method not in METHODS:  # `build` words the error
-            return {**super().recipe(dataset), **METHODS[METHOD], **TRAINING[dataset, METHOD]}
-        return {**super().recipe(dataset), "method": method, **METHODS[method], **TRAINING[dataset, method]}
+        method = method if method in METHODS else METHOD  # `build` words the error
+        recipe = {"method": method, **RECIPES[known.modality], **PRESETS[known.modality, method],
+                  **DATA_SETS.get(known.name, {}), **TRAINING.get((known.name, method), {})}  # fmt: skip
+        student = given.get("student")
+        if student in CATALOGUE and recipe["composition"] not in LADDERS[family(student)]:
+            recipe["composition"] = LADDERS[family(student)][1]  # of another family: its first with a connection
+        return recipe
 
     def checked(self) -> Self:
-        check_student(self.student)
+        check_composition(self.composition, check_student(self.student))
         if self.polished and self.loss != "ensemble":
             raise UserError("Corrective rounds train prefixes: choose the loss ensemble, or the method b-distil.")
         return self
+
+    def fitting(self, known: DatasetInfo) -> Self:
+        check_student(self.student, known.modality)
+        if self.mode == "segments" and known.modality == "image":
+            raise UserError("Pictures have no segments: choose the mode full.")
+        if self.mode == "segments" and self.rounds > known.input_shape[-1]:
+            raise UserError(
+                f"A series of {known.input_shape[-1]} steps has no {self.rounds} segments: choose fewer rounds."
+            )
+        return self
+
+    def augmentation(self, known: DatasetInfo) -> AnyAugmentation | None:
+        """How the views of the training inputs are made."""
+        return Augmentation(self.shift, self.flip) if known.modality == "image" else of_series(known)
 
     @property
     def polished(self) -> bool:
@@ -181,3 +245,8 @@ class DistilConfig(_Config):
     def title(self) -> str:
         students = "1 student" if self.rounds == 1 else f"{self.rounds} students"
         return f"{info(self.dataset).title}, {students}"
+
+
+def of_series(known: DatasetInfo) -> AnyAugmentation | None:
+    """How series are changed; None for those of which not enough is known to change them without harm."""
+    return SpeechAugmentation() if known.sampling_hz else None

@@ -28,7 +28,6 @@ from bdistil.weak_learner import (
     CLEAN_EPOCHS,
     MOST_KL,
     MOST_LOST,
-    WARM_UP,
     ladder,
     new_student,
     objective_of,
@@ -225,7 +224,7 @@ def _train_together(config: DistilConfig, task: Task, ensemble: ProgressiveEnsem
     return train(
         ensemble, optimizer, position=position, epochs=epochs, batches=batches, loss=loss,
         batches_per_epoch=batch_count(examples, config.batch_size), extra={"edges": barrier.edges},
-        rate=one_cycle(config.learning_rate, WARM_UP, end=end),
+        rate=one_cycle(config.learning_rate, config.warm_up, end=end), seed=config.seed, clip=config.clip,
         evaluate=lambda: _validation(config, task, ensemble), checkpoint=checkpoint, watch=watch,
     )  # fmt: skip
 

@@ -18,13 +18,12 @@ from bdistil.cost import prefix_costs
 from bdistil.data.catalogue import info
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble
-from bdistil.students import build_student
-from bdistil.students.catalogue import names
+from bdistil.students.catalogue import LADDERS, family, names
 from bdistil.task import Task
 from bdistil.teachers.cards import card_for
 from bdistil.teachers.weights import load_teacher
 from bdistil.training import Position, Stopped, Watch, batch_count
-from bdistil.weak_learner import ladder, train_student
+from bdistil.weak_learner import Rung, build, ladder, train_student
 from bdistil.wording import duration, quantity, share
 
 STEPS = 6  # timed steps a round, after two to warm up
@@ -54,9 +53,11 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
         "seconds": teacher_seconds + _training_seconds(config, epochs),
         "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
         "memory_bytes": int(PROCESS_BYTES + known.train * np.prod(known.input_shape) * (config.views + 2)
+                            * (1 if known.modality == "image" else 4)
                             + 3 * config.views * outputs + known.train * (30 * len(known.classes) * 8 + features * 4)),
         "disk_bytes": kept[0] * config.rounds * outputs + kept[1] * cost["bytes"] + outputs,
-        "students": [_student_cost(name, config, known, card) for name in names()],
+        "students": [_student_cost(name, config, known, card) for name in names(known.modality)
+                     if config.composition in LADDERS[family(name)]],
     }  # fmt: skip
 
 
@@ -90,10 +91,7 @@ def _prefix_of(config: DistilConfig, known: DatasetInfo, rounds: int) -> Progres
     ensemble = ProgressiveEnsemble(c=1.0, classes=known.classes, mean=[0.0] * known.input_shape[0],
                                    std=[1.0] * known.input_shape[0], input_shape=known.input_shape)  # fmt: skip
     for _ in range(rounds):
-        ensemble.append(build_student(
-            config.student, input_shape=known.input_shape, classes=len(known.classes), composition=config.composition,
-            previous=ensemble.students[-1] if len(ensemble) else None, head=config.head,
-        ))  # fmt: skip
+        ensemble.append(build(config, known, ensemble, Rung(0, config.composition)))
     return ensemble
 
 
@@ -107,7 +105,9 @@ def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, card: dic
 
 def _teacher_seconds(card: dict[str, Any], known: DatasetInfo, config: DistilConfig) -> float:
     """Asking the teacher about every split and view."""
-    model, x = load_teacher(card), torch.zeros(100, *known.input_shape).contiguous(memory_format=torch.channels_last)
+    model, x = load_teacher(card), torch.zeros(100, *known.input_shape)
+    if known.modality == "image":
+        x = x.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         model(x)
         started = time.perf_counter()

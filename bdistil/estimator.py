@@ -12,13 +12,13 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from bdistil.config import METHOD, METHODS, DistilConfig
+from bdistil.config import METHOD, PRESETS, RECIPES, DistilConfig
 from bdistil.corrective import distil_together
 from bdistil.data.dataset import Dataset, DatasetInfo
-from bdistil.data.views import Augmentation, view
 from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
+from bdistil.students.catalogue import FAMILIES, family
 from bdistil.task import Task
 from bdistil.weak_learner import BATCH
 
@@ -26,10 +26,14 @@ from bdistil.weak_learner import BATCH
 class BDistil(ClassifierMixin, BaseEstimator):
     """A progressive ensemble of small students, distilled from a teacher's logits.
 
-    student: a name of `students.catalogue`. rounds: T, 1 … 64. random_state: seed of weights, order and views; the
-    other parameters are those of `config.DistilConfig`; composition and head are the method's own unless
-    given. Augmented views need the teacher's logits on them, which `fit`
-    is not given, so it trains on the inputs as they are.
+    student: a name of `students.catalogue`; it says what X is: pictures for `cnn`, series for the others. rounds: T,
+    1 … 64. random_state: seed of weights, order and views. The other parameters are those of `config.DistilConfig`;
+    where they are None, they are the method's own for pictures or for series. Augmented views need the teacher's
+    logits on them, which `fit` is not given, so it trains on the inputs as they are.
+
+    X is raw, not normalised: pictures (N, channels, height, width) or, of one channel, (N, height, width), whole
+    numbers from 0 to 255; series (N, time, channels) or, of one channel, (N, time). `ensemble_` itself takes pictures
+    (N, channels, height, width) and series (N, channels, time).
 
     Attributes after `fit`: ensemble_ (`ProgressiveEnsemble`), classes_ (L,), edges_ (T, L): edge_j of each student on
     the training inputs under the weights of its round; records_: what `show RUN --json` lists under "rounds".
@@ -43,6 +47,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         method: str = METHOD,
         composition: str | None = None,
         head: str | None = None,
+        mode: str | None = None,
         certified: bool = True,
         retries: int = 3,
         loss: str = "ensemble",
@@ -52,8 +57,11 @@ class BDistil(ClassifierMixin, BaseEstimator):
         barrier: float = 0.3,
         epochs: int = 10,
         polish_epochs: int = 20,
-        learning_rate: float = 8e-3,
-        weight_decay: float = 1e-2,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
+        warm_up: float | None = None,
+        clip: float | None = None,
+        dropout: float | None = None,
         batch_size: int = 128,
         random_state: int = 0,
     ):
@@ -62,6 +70,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         self.method = method
         self.composition = composition
         self.head = head
+        self.mode = mode
         self.certified = certified
         self.retries = retries
         self.loss = loss
@@ -73,33 +82,36 @@ class BDistil(ClassifierMixin, BaseEstimator):
         self.polish_epochs = polish_epochs
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.warm_up = warm_up
+        self.clip = clip
+        self.dropout = dropout
         self.batch_size = batch_size
         self.random_state = random_state
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None, *, teacher_logits: np.ndarray,
             validation_data: tuple[np.ndarray, np.ndarray] | None = None) -> "BDistil":  # fmt: skip
-        """Distil. X: raw inputs uint8 (N, channels, height, width), or (N, height, width) for one channel.
+        """Distil. X: raw inputs, see the class.
 
         y: labels (N,), needed only for a label share; else the teacher's answers stand in. teacher_logits: (N, L).
         validation_data: (X, teacher_logits) to report on after each epoch. Raises UserError for what does not fit.
         """
         config = self._config()
-        X, g = _images(X), _logits(teacher_logits, len(X))
+        X, g = self._inputs(X), _logits(teacher_logits, len(X))
         self.classes_ = np.unique(y) if y is not None else np.arange(g.shape[1])
         if len(self.classes_) != g.shape[1]:
             raise UserError(f"The teacher answers {g.shape[1]} classes and y has {len(self.classes_)}: they differ.")
         labels = np.searchsorted(self.classes_, y) if y is not None else g.argmax(1)
         x_check, g_check = validation_data if validation_data is not None else (X[:1], g[:1])
-        x_check, g_check = _images(x_check), _logits(g_check, len(x_check))
+        x_check, g_check = self._inputs(x_check), _logits(g_check, len(x_check))
         check = (x_check, g_check.argmax(1))
         known = DatasetInfo(
-            name="arrays", title="Arrays", modality="image", classes=tuple(map(str, self.classes_)),
+            name="arrays", title="Arrays", modality=self._modality(), classes=tuple(map(str, self.classes_)),
             input_shape=X.shape[1:], train=len(X), validation=len(x_check), test=0, split="as given", licence="",
             source="", download_bytes=0, preview=False,
         )  # fmt: skip
+        config.fitting(known)
         data = Dataset.of(known, {"train": (X, labels), "validation": check, "test": (X[:1], labels[:1])})
-        views = np.stack([view(X, v, config.seed, Augmentation()) for v in range(config.views)])
-        task = Task(data, {"train": g, "validation": g_check, "test": g[:1]}, views, g[None])
+        task = Task(data, {"train": g, "validation": g_check, "test": g[:1]}, X[None], g[None])
         self.ensemble_ = task.ensemble()
         train = distil_together if config.polished else _distil
         self.records_ = train(config, task, self.ensemble_)
@@ -109,7 +121,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
     def staged_decision_function(self, X: np.ndarray) -> Iterator[np.ndarray]:
         """Raw inputs (N, …) to the logits (N, L) of prefix 1, 2, … T, on the teacher's scale, in one pass."""
         check_is_fitted(self)
-        X = _images(X)
+        X = self._inputs(X)
         batches = [self.ensemble_.staged(X[start : start + BATCH]) for start in range(0, len(X), BATCH)]
         for parts in zip(*batches, strict=True):
             yield np.concatenate([part.cpu().numpy() for part in parts])
@@ -117,7 +129,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
     def decision_function(self, X: np.ndarray, prefix: int | None = None) -> np.ndarray:
         """Logits (N, L) of a prefix (default: all students), on the teacher's scale."""
         check_is_fitted(self)
-        ensemble, X = self.ensemble_.truncate(len(self.ensemble_) if prefix is None else prefix), _images(X)
+        ensemble, X = self.ensemble_.truncate(len(self.ensemble_) if prefix is None else prefix), self._inputs(X)
         last = []
         for start in range(0, len(X), BATCH):
             *_, logits = ensemble.staged(X[start : start + BATCH])
@@ -131,14 +143,24 @@ class BDistil(ClassifierMixin, BaseEstimator):
     def predict_until(self, X: np.ndarray, deadline_ms: float) -> np.ndarray:
         """Classes (N,) by as many students as are expected to finish within the deadline, at least one."""
         check_is_fitted(self)
-        logits, _ = self.ensemble_.predict_until(_images(X), deadline_ms)
+        logits, _ = self.ensemble_.predict_until(self._inputs(X), deadline_ms)
         return self.classes_[logits.cpu().numpy().argmax(1)]
 
     def _config(self) -> DistilConfig:
         given = {name: value for name, value in self.get_params().items() if value is not None}
         del given["random_state"]
+        modality, recipe = self._modality(), {}
+        for source in (RECIPES[modality], PRESETS.get((modality, self.method), {})):
+            recipe |= {name: value for name, value in source.items() if name in self.get_params()}
         fixed = dict(dataset="arrays", teacher="arrays", seed=self.random_state, views=1, shift=0, flip=False)
-        return DistilConfig.build(**METHODS.get(self.method, {}) | given | fixed)
+        return DistilConfig.build(**recipe | given | fixed)
+
+    def _modality(self) -> str:
+        """Series of which no more is known are taken for a sensor's."""
+        return "image" if family(self.student) in FAMILIES["image"] else "sensor"
+
+    def _inputs(self, X: Any) -> np.ndarray:
+        return _images(X) if self._modality() == "image" else _series(X)
 
 
 def _distil(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> list[dict[str, Any]]:
@@ -162,6 +184,17 @@ def _images(X: Any) -> np.ndarray:
     if X.dtype != np.uint8 and not ((X >= 0) & (X <= 255) & (np.floor(X) == X)).all():
         raise UserError("Inputs must be raw pixels: whole numbers from 0 to 255.")
     return X.astype(np.uint8)
+
+
+def _series(X: Any) -> np.ndarray:
+    """Series (N, time, channels) or (N, time) -> float32 (N, channels, time)."""
+    X = np.asarray(X, dtype=np.float32)
+    X = X[:, :, None] if X.ndim == 2 else X
+    if X.ndim != 3 or not X.size:
+        raise UserError(f"Inputs have shape {X.shape}; give (N, time, channels), or (N, time) for one channel.")
+    if not np.isfinite(X).all():
+        raise UserError(f"Series {int((~np.isfinite(X)).any(axis=(1, 2)).argmax())} holds NaN or infinity: mend it.")
+    return np.ascontiguousarray(X.transpose(0, 2, 1))
 
 
 def _logits(logits: Any, rows: int) -> np.ndarray:

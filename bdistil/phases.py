@@ -11,7 +11,7 @@ from bdistil.boosting import B, theory_eta
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.corrective import composition, corrective_round, polish
 from bdistil.data import Dataset, load_dataset
-from bdistil.data.views import Augmentation, view
+from bdistil.data.views import view
 from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
@@ -132,10 +132,10 @@ def _work(config: DistilConfig) -> list[float]:
 def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = None, device: str = "cpu") -> Task:
     """The data set with the teacher's logits on its splits and on the views of its training inputs."""
     data, ask = load_dataset(config.dataset), TeacherLogits(card, device)
-    augmentation = Augmentation(config.shift, config.flip)
+    augmentation = config.augmentation(data.info)
     views = np.stack([view(data.x_train, v, config.seed, augmentation) for v in range(config.views)])
-    pictures = [data.x_validation, data.x_test, *views]
-    total = sum(map(len, pictures))
+    inputs = [data.x_validation, data.x_test, *views]
+    total = sum(map(len, inputs))
 
     def ticker(before: int, count: int) -> Callable[[float], None]:
         def tick(done: float) -> None:
@@ -146,9 +146,9 @@ def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = 
 
         return tick
 
-    befores = np.cumsum([0, *map(len, pictures)])
+    befores = np.cumsum([0, *map(len, inputs)])
     validation, test, *view_logits = (
-        ask(x, ticker(int(before), len(x))) for x, before in zip(pictures, befores, strict=False)
+        ask(x, ticker(int(before), len(x))) for x, before in zip(inputs, befores, strict=False)
     )
     return Task(data, {"train": view_logits[0], "validation": validation, "test": test}, views, np.stack(view_logits))
 

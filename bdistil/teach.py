@@ -16,7 +16,7 @@ from torch.nn import functional
 from bdistil.config import TeachConfig
 from bdistil.cost import model_cost
 from bdistil.data import Dataset
-from bdistil.data.views import Augmentation, augment
+from bdistil.data.views import augment
 from bdistil.inputs import normalise
 from bdistil.results.frontier import wilson
 from bdistil.runs import events
@@ -34,20 +34,22 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
     torch.manual_seed(POSITION.seed(config.seed))
     model = build_teacher(config.architecture, input_shape=data.info.input_shape, classes=len(data.info.classes))
     model = model.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(decayed(model, config.weight_decay), lr=0.0, momentum=0.9, nesterov=True)
+    groups = decayed(model, config.weight_decay)
+    optimizer = (torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True) if config.optimizer == "sgd"
+                 else torch.optim.AdamW(groups, lr=0.0))  # fmt: skip
+    cropped, whole = config.augmentation(data.info), config.augmentation(data.info, crop=False)
     prepare = partial(normalise, mean=data.mean, std=data.std, front_end=data.info.front_end, device=device)
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         generator = POSITION.generator(config.seed, epoch)
-        crop = config.crop if epoch < CROPPED * config.epochs else 0
-        augmentation = Augmentation(config.shift, config.flip, config.cutout, crop)
+        augmentation = cropped if epoch < CROPPED * config.epochs else whole
         for chosen in order(generator, len(data.x_train), config.batch_size):
-            images = augment(data.x_train[chosen], generator, augmentation)
-            yield prepare(images), torch.from_numpy(data.y_train[chosen]).to(device)
+            inputs = augment(data.x_train[chosen], generator, augmentation) if augmentation else data.x_train[chosen]
+            yield prepare(inputs), torch.from_numpy(data.y_train[chosen]).to(device)
 
     def loss(batch: tuple[Tensor, Tensor]) -> Tensor:
-        images, labels = batch
-        return functional.cross_entropy(model(images), labels, label_smoothing=config.label_smoothing)
+        inputs, labels = batch
+        return functional.cross_entropy(model(inputs), labels, label_smoothing=config.label_smoothing)
 
     def validation_accuracy() -> float:
         answers = predict(model, data.x_validation, prepare).argmax(1).cpu().numpy()
@@ -56,7 +58,7 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
     record = train(
         model, optimizer, position=POSITION, epochs=config.epochs, batches=batches, loss=loss,
         batches_per_epoch=batch_count(len(data.x_train), config.batch_size),
-        rate=one_cycle(config.learning_rate, warm_up=0.2), checkpoint=checkpoint, watch=watch,
+        rate=one_cycle(config.learning_rate, warm_up=0.2), seed=config.seed, checkpoint=checkpoint, watch=watch,
         evaluate=lambda: {"accuracy": validation_accuracy()},
     )  # fmt: skip
     return model, record["validation"]["accuracy"]

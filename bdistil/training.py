@@ -40,9 +40,10 @@ class Position:
         """The source of everything random in one epoch."""
         return np.random.default_rng([*self._key(seed), epoch])
 
-    def seed(self, seed: int) -> int:
-        """The seed of fresh weights."""
-        return int(np.random.SeedSequence(self._key(seed)).generate_state(1)[0])
+    def seed(self, seed: int, epoch: int | None = None) -> int:
+        """The seed of fresh weights, or of what a model draws in an epoch, 1 … E."""
+        key = [*self._key(seed), *([] if epoch is None else [epoch])]
+        return int(np.random.SeedSequence(key).generate_state(1)[0])
 
     def _key(self, seed: int) -> list[int]:
         return [seed, zlib.crc32(self.phase.encode()), self.round or 0, self.attempt or 0]
@@ -114,6 +115,8 @@ def train(
     loss: Callable[[Any], Tensor],
     rate: Callable[[float], float],
     evaluate: Callable[[], dict[str, float]],
+    seed: int = 0,
+    clip: float | None = None,
     checkpoint: Checkpoint | None = None,
     extra: dict[str, Tensor] | None = None,
     watch: Watch | None = None,
@@ -122,7 +125,8 @@ def train(
 
     `batches(epoch)` yields an epoch's batches, `loss(batch)` is a scalar, `rate(done)` the learning rate after a share
     `done` in [0, 1] of all steps, `evaluate()` the figures of an epoch on the validation split, `extra` further tensors
-    that training changes. A record has epoch, epochs, loss, validation, seconds of the epoch and in total.
+    that training changes. `seed` is the run's, from which whatever the model draws itself derives (dropout); `clip` the
+    largest norm of all gradients together, None for no limit. A record has epoch, epochs, loss, validation, seconds of the epoch and in total.
     Raises Stopped at the first batch after the watch says so.
     """
     watch, extra = watch or Watch(), extra or {}
@@ -130,12 +134,15 @@ def train(
     for epoch in range(record["epoch"], epochs):
         started, total = time.monotonic(), 0.0
         model.train()
+        torch.manual_seed(position.seed(seed, epoch + 1))
         for number, batch in enumerate(batches(epoch)):
             watch.check()
             set_rate(optimizer, rate((epoch + number / batches_per_epoch) / epochs))
             optimizer.zero_grad(set_to_none=True)
             value = loss(batch)
             value.backward()
+            if clip is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), clip)
             optimizer.step()
             total += value.item()
             watch.batch(position, epoch + 1, epochs, number + 1, batches_per_epoch)

@@ -17,17 +17,17 @@ from torch import Tensor
 
 from bdistil.boosting import Certificate, Floats
 from bdistil.config import DistilConfig
+from bdistil.data.dataset import DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble, evaluating, step
 from bdistil.head_correction import HeadProblem, correct_head
 from bdistil.objective import Barrier, DistillationLoss
 from bdistil.students.build import build_student
-from bdistil.students.catalogue import COMPOSITIONS
+from bdistil.students.catalogue import LADDERS, family, segment
 from bdistil.students.student import Student
 from bdistil.task import Batch, Task
 from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
 
 CLEAN_EPOCHS = 2  # the last epochs of a round see the un-augmented inputs only
-WARM_UP = 0.2  # share of a round's steps in which the learning rate rises
 BATCH = 500
 HARDER = 3.0  # times the barrier at each retry
 MOST_KL = 1.02  # times the prefix's KL to the teacher, and
@@ -74,7 +74,8 @@ def ladder(config: DistilConfig, round: int) -> list[Rung]:
     """The rungs of a round, from the configured composition up. The first student has no one to read."""
     if round == 1:
         return [Rung(0, config.composition)]
-    steps = COMPOSITIONS[COMPOSITIONS.index(config.composition) :]
+    whole = LADDERS[family(config.student)]
+    steps = whole[whole.index(config.composition) :]
     return [*(Rung(n, name) for n, name in enumerate(steps)), Rung(len(steps), steps[-1], WIDER)]
 
 
@@ -147,7 +148,8 @@ def train_student(
     record = train(
         student, optimizer, position=position, epochs=config.epochs, batches=batches, loss=loss,
         batches_per_epoch=batch_count(examples, config.batch_size),
-        rate=one_cycle(config.learning_rate, WARM_UP), extra={"edges": barrier.edges},
+        rate=one_cycle(config.learning_rate, config.warm_up), seed=config.seed, clip=config.clip,
+        extra={"edges": barrier.edges},
         evaluate=lambda: validation(config, task, ensemble, student), checkpoint=checkpoint, watch=watch,
     )  # fmt: skip
     return student.eval(), record
@@ -158,10 +160,15 @@ def new_student(
 ) -> Student:
     """A fresh student for the next round, its weights drawn from the run's seed and the position."""
     torch.manual_seed(position.seed(config.seed))
-    known = task.data.info
+    return build(config, task.data.info, ensemble, rung)
+
+
+def build(config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, rung: Rung) -> Student:
+    """A fresh student that comes after those of `ensemble`, its weights drawn from torch's generator."""
     return build_student(
         config.student, input_shape=known.input_shape, classes=len(known.classes), composition=rung.composition,
         previous=ensemble.students[-1] if len(ensemble) else None, head=config.head, wider=rung.wider,
+        steps=segment(config.mode, len(ensemble) + 1, config.rounds, known.input_shape), dropout=config.dropout,
     )  # fmt: skip
 
 

@@ -9,11 +9,30 @@ from pathlib import Path
 
 import platformdirs
 
-from bdistil.data import digits, fashion_mnist, japanese_vowels, watch
+from bdistil.data import (
+    digits,
+    dsa_19,
+    dsa_19_random,
+    fashion_mnist,
+    free_spoken_digits,
+    free_spoken_digits_official,
+    japanese_vowels,
+    watch,
+)
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.errors import UserError, nearest
 
-_MODULES = {module.INFO.name: module for module in (digits, fashion_mnist, japanese_vowels, watch)}
+_ALL = (
+    digits,
+    fashion_mnist,
+    free_spoken_digits,
+    free_spoken_digits_official,
+    japanese_vowels,
+    watch,
+    dsa_19,
+    dsa_19_random,
+)
+_MODULES = {module.INFO.name: module for module in _ALL}
 CATALOGUE: dict[str, DatasetInfo] = {name: module.INFO for name, module in _MODULES.items()}
 
 

@@ -1,14 +1,16 @@
-"""Augmented copies of images, and the digests by which cached teacher logits are keyed.
+"""Augmented copies of examples, and the digests by which cached teacher logits are keyed.
 
 A teacher's training draws a fresh augmentation for every batch (`augment`); a run keeps a fixed number of views of
-each example (`view`), each with its own cached teacher logits. Both work on the raw uint8 pixels; what moves in from
-outside is 0, the background of digits and of Fashion-MNIST.
+each example (`view`), each with its own cached teacher logits. Both work on raw inputs: the uint8 pixels of pictures,
+where what moves in from outside is 0, the background of digits and of Fashion-MNIST; series as `series_views` says.
 """
 
 import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+
+from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 
 
 @dataclass(frozen=True)
@@ -26,33 +28,43 @@ class Augmentation:
     cutout: int = 0
     crop: int = 0
 
+    def apply(self, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Returns one randomly changed copy of each image.
 
-def augment(x: np.ndarray, generator: np.random.Generator, augmentation: Augmentation) -> np.ndarray:
-    """Returns one randomly changed copy of each image.
+        x: uint8 (N, C, H, W). Returns uint8 (N, C, H, W), or (N, C, crop, crop); `x` itself is left as it is.
+        """
+        count, _, height, width = x.shape
+        changed = x.copy()
+        if self.flip:
+            mirrored = generator.random(count) < 0.5
+            changed[mirrored] = changed[mirrored, :, :, ::-1]
+        if self.shift:
+            changed = _shifted(changed, generator, self.shift)
+        if self.cutout:
+            inside_rows = _square_span(count, height, generator, self.cutout)
+            inside_columns = _square_span(count, width, generator, self.cutout)
+            square = inside_rows[:, :, None] & inside_columns[:, None, :]  # (N, H, W)
+            changed *= ~square[:, None]
+        if self.crop:
+            changed = _window(changed, generator, self.crop, self.crop)
+        return changed
 
-    x: uint8 (N, C, H, W). Returns uint8 (N, C, H, W), or (N, C, crop, crop); `x` itself is left as it is.
+
+AnyAugmentation = Augmentation | SpeechAugmentation | SensorAugmentation
+
+
+def augment(x: np.ndarray, generator: np.random.Generator, augmentation: AnyAugmentation) -> np.ndarray:
+    """Returns one randomly changed copy of each example of x, which is left as it is.
+
+    x: uint8 (N, C, H, W) of pictures, float32 (N, C, S) of series, as the augmentation says.
     """
-    count, _, height, width = x.shape
-    changed = x.copy()
-    if augmentation.flip:
-        mirrored = generator.random(count) < 0.5
-        changed[mirrored] = changed[mirrored, :, :, ::-1]
-    if augmentation.shift:
-        changed = _shifted(changed, generator, augmentation.shift)
-    if augmentation.cutout:
-        inside_rows = _square_span(count, height, generator, augmentation.cutout)
-        inside_columns = _square_span(count, width, generator, augmentation.cutout)
-        square = inside_rows[:, :, None] & inside_columns[:, None, :]  # (N, H, W)
-        changed *= ~square[:, None]
-    if augmentation.crop:
-        changed = _window(changed, generator, augmentation.crop, augmentation.crop)
-    return changed
+    return augmentation.apply(x, generator)
 
 
-def view(x: np.ndarray, index: int, seed: int, augmentation: Augmentation) -> np.ndarray:
-    """Returns fixed view number `index` of images uint8 (N, C, H, W): 0 is `x` itself, others augmented copies.
+def view(x: np.ndarray, index: int, seed: int, augmentation: AnyAugmentation) -> np.ndarray:
+    """Returns fixed view number `index` of examples, as `augment` takes them: 0 is `x` itself, others changed copies.
 
-    The same arguments always give the same bytes, so that a view's teacher logits can be cached. An image's copy
+    The same arguments always give the same bytes, so that a view's teacher logits can be cached. An example's copy
     depends on its place in `x`: pass a split as a whole.
     """
     if index == 0:

@@ -12,12 +12,13 @@ import safetensors.torch
 import torch
 
 from bdistil.errors import UserError
-from bdistil.students.catalogue import CATALOGUE, check
+from bdistil.students.catalogue import CATALOGUE, check, check_composition, family
 from bdistil.students.cnn import CNN
+from bdistil.students.gru import GRU
 from bdistil.students.student import Student
 from bdistil.students.triangular import Triangular, narrowed
 
-FAMILIES: dict[str, type[Student]] = {"cnn": CNN, "triangular": Triangular}
+FAMILIES: dict[str, type[Student]] = {"cnn": CNN, "triangular": Triangular, "gru": GRU}
 
 
 def build_student(
@@ -29,22 +30,29 @@ def build_student(
     previous: Student | None = None,
     head: str = "student",
     wider: float = 1.0,
+    steps: Sequence[int] | None = None,
+    dropout: float = 0.0,
 ) -> Student:
     """A fresh student of the catalogue, initialised from torch's generator.
 
-    input_shape: of one input, (channels, height, width). classes: number of logits. composition: of COMPOSITIONS.
-    previous: the student whose carry it will read; None in round 1. head: "student" or "prefix", what its head gives.
-    wider: times the catalogue's channels. A `concat-all` student narrows as there is more to read: each one costs about
-    the same. Raises UserError for a name, composition or head that doesn't exist.
+    input_shape: of one input, (channels, height, width) or (channels, steps). classes: number of logits. composition:
+    of the family's in LADDERS. previous: the student whose carry it will read; None in round 1. head: "student" or
+    "prefix", what its head gives; one that gives F_t starts as its predecessor's. wider: times the catalogue's sizes.
+    steps, dropout: of a recurrent student, see `gru`. A `concat-all` student narrows as there is more to read: each one
+    costs about the same. Raises UserError for a name, composition or head that doesn't exist.
     """
+    check_composition(composition, check(name))
     reads = previous.carry_shapes if previous is not None else {}
-    widths = CATALOGUE[check(name)]
-    step = math.gcd(*widths)
-    widths = tuple(step * math.ceil(wider * width / step) for width in widths)
-    if composition != "concat-all":
-        return CNN(widths, input_shape, classes, composition, reads, head)
-    student = Triangular(narrowed(widths, input_shape, reads), input_shape, classes, reads, head)
-    if student.gives_prefix and previous is not None and previous.gives_prefix:
+    widths = CATALOGUE[name]
+    if family(name) == "gru":
+        student = GRU(math.ceil(wider * widths[0]), input_shape, classes, composition, steps, reads, head, dropout)
+    else:
+        step = math.gcd(*widths)
+        widths = tuple(step * math.ceil(wider * width / step) for width in widths)
+        if composition != "concat-all":
+            return CNN(widths, input_shape, classes, composition, reads, head)
+        student = Triangular(narrowed(widths, input_shape, reads), input_shape, classes, reads, head)
+    if student.gives_prefix and student.inherits and previous.gives_prefix:
         student.inherit_head(previous)
     return student
 

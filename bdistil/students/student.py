@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 Carry: TypeAlias = dict[str, Tensor]
@@ -21,6 +22,7 @@ class Student(nn.Module):
     input_shape: of one input, without the batch. classes: how many logits. head: the output layer, a linear map.
     gives_prefix: whether the head gives F_t; f_t = t F_t - (t - 1) F_{t-1} then. Else it gives f_t itself.
     reads, carry_shapes: tensors read from the predecessor and left for the successor, name -> shape without the batch.
+    inherits: whether the first inputs of its head are all of those of its predecessor's.
     reading_macs: multiply-accumulates per example spent on what is read from the predecessor.
     spec: what `from_spec` needs to build it again; plain JSON, weights apart. It has the keys "family" and "reads".
     """
@@ -29,6 +31,7 @@ class Student(nn.Module):
     classes: int
     head: nn.Linear
     gives_prefix: bool = False
+    inherits: bool = False
     reads: Shapes
     carry_shapes: Shapes
     reading_macs: int = 0
@@ -40,6 +43,16 @@ class Student(nn.Module):
         -> raw logits (batch, classes) on the teacher's scale, not yet bounded, and this student's own carry.
         """
         raise NotImplementedError
+
+    def inherit_head(self, previous: "Student") -> None:
+        """Start the head as the predecessor's for what both read; new inputs keep their random start.
+
+        A head that gives F_t begins with F_{t-1} then; zeros for the new inputs would saturate late prefixes.
+        """
+        known = previous.head.in_features
+        with torch.no_grad():
+            self.head.weight[:, :known] = previous.head.weight
+            self.head.bias.copy_(previous.head.bias)
 
     def weights(self) -> bytes:
         """Parameters and buffers as the bytes of a safetensors file; with `spec`, all that `students.rebuild` needs."""

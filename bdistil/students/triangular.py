@@ -50,6 +50,7 @@ class Triangular(Student):
         last, (out, _, _) = levels.popitem()
         kept = {**levels, FEATURES: (out, POOLED, POOLED)}
         self.reads = readable(kept, reads or {})
+        self.inherits = FEATURES in self.reads
         carried = {name: left for name, (left, _, _) in self.reads.items()}
         alone = [width for name, width in zip(levels, widths, strict=False) if name not in carried]
         needed = (*alone, *widths[-2:], *input_shape, classes)
@@ -92,16 +93,6 @@ class Triangular(Student):
         h = (activation + h if self.residual else activation).relu_()
         left[FEATURES] = self._joined(functional.adaptive_avg_pool2d(h, POOLED), carry, FEATURES)
         return self.head(left[FEATURES].flatten(1)), left
-
-    def inherit_head(self, previous: Student) -> None:
-        """Start the head as the predecessor's for what both read; new inputs keep their random start.
-
-        A head that gives F_t begins with F_{t-1} then; zeros for the new inputs would saturate late prefixes.
-        """
-        known = previous.head.in_features
-        with torch.no_grad():
-            self.head.weight[:, :known] = previous.head.weight
-            self.head.bias.copy_(previous.head.bias)
 
     def _joined(self, h: Tensor, carry: Carry, name: str) -> Tensor:
         """The student's own activations after those of all earlier ones."""

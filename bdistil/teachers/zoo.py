@@ -1,4 +1,5 @@
-"""Teacher architectures: residual networks (He et al., *Deep Residual Learning*, CVPR 2016) for small pictures.
+"""Teacher architectures by name, and those for small pictures: residual networks (He et al., *Deep Residual Learning*,
+CVPR 2016).
 
 The stem reads the full resolution with few channels before it halves it, and a shortcut that halves averages first
 (the D variant of He et al., *Bag of Tricks*, CVPR 2019): nothing of a 28-pixel picture is thrown away unseen.
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bdistil.teachers.catalogue import check
+from bdistil.teachers.series import CHANNELS, STATES, TimeConvolutions, TimeRecurrence
 
 # Channels of the stem at full resolution, then of each stage of two blocks; the strides of the stem and the stages.
 SHAPES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
@@ -64,9 +66,12 @@ class ResNet(nn.Module):
         return self.head(self.blocks(self.stem(x)).mean((2, 3)))
 
 
-def build_teacher(name: str, *, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """A teacher with fresh weights, for normalised pictures of `input_shape` (channels, height, width).
+def build_teacher(name: str, *, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """A teacher with fresh weights, for normalised inputs of `input_shape` (channels, height, width) or (channels,
+    steps).
 
     Raises UserError for a name that is not in the catalogue.
     """
-    return ResNet(check(name), input_shape[0], classes)
+    kinds = {**dict.fromkeys(SHAPES, ResNet), **dict.fromkeys(CHANNELS, TimeConvolutions),
+             **dict.fromkeys(STATES, TimeRecurrence)}  # fmt: skip
+    return kinds[check(name)](name, input_shape[0], classes)
