@@ -158,8 +158,8 @@ def describe(data: Dataset) -> dict[str, Any]:
     known = data.info
     return {
         "name": known.name, "title": known.title, "modality": known.modality, "people": known.people,
-        "train": len(data.x_train), "validation": len(data.x_validation), "test": len(data.x_test), "classes": list(known.classes),
-        "split": known.split, "checksum": data.checksum,
+        "train": len(data.x_train), "validation": len(data.x_validation), "test": len(data.x_test),
+        "classes": list(known.classes), "split": known.split, "checksum": data.checksum,
     }  # fmt: skip
 
 

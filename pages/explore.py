@@ -11,6 +11,7 @@ APP = str(Path(__file__).parents[1] / "app")
 if APP not in sys.path:  # the page may run alone
     sys.path.insert(0, APP)
 
+import composed  # noqa: E402
 import guarantee  # noqa: E402
 import narration  # noqa: E402
 import sections  # noqa: E402
@@ -66,3 +67,4 @@ def operating_view() -> None:
 
 operating_view()
 guarantee.section(run, results)
+composed.section(run, results)
