@@ -2,13 +2,15 @@
 of its test split into this folder.
 
 A sample is a run without what only training needs: no training logits, no checkpoint, no log, each student once.
-Logits are rounded, to half precision or else to fixed steps, where that changes no prefix's answer on any example.
+Logits are rounded, to half precision or else to fixed steps, where that changes no prefix's answer on any example;
+pictures keep 32 grey values a channel.
 """
 
 import json
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,8 @@ from bdistil.results.frontier import prefix_logits
 from bdistil.runs import Run, open_run
 from bdistil.runs.files import new_folder
 
-STEPS = 2**16  # in a unit of the logits
+STEPS = (2**12, 2**14, 2**16)  # in a unit of the logits, tried in this order
+GREYS = 32
 
 
 def make(run: Run, name: str) -> Path:
@@ -35,14 +38,13 @@ def make(run: Run, name: str) -> Path:
         (folder / "run.json").write_text(json.dumps({**stored, "run": name}, indent=1))
         shutil.copy(run.path / "events.jsonl", folder)
         shutil.copytree(run.path / "ensemble", folder / "ensemble")
-        for rounded in (_half, _fixed, np.asarray):
+        for rounded in (_half, *(partial(_fixed, steps=steps) for steps in STEPS), np.asarray):
             _write_logits(run, folder, rounded)
             if _same_answers(run, Run(folder)):
                 break
     _copy_once(home() / "teachers" / stored["config"]["teacher"], ASSETS / "teachers" / stored["config"]["teacher"])
     if dataset_info(stored["config"]["dataset"]).preview:
-        pictures = f"{stored['config']['dataset']}.npz"
-        _copy_once(home() / "previews" / pictures, ASSETS / "previews" / pictures)
+        _preview_once(f"{stored['config']['dataset']}.npz")
     return target
 
 
@@ -50,9 +52,9 @@ def _half(logits: np.ndarray) -> np.ndarray:
     return logits.astype(np.float16)
 
 
-def _fixed(logits: np.ndarray) -> np.ndarray:
+def _fixed(logits: np.ndarray, steps: int) -> np.ndarray:
     """Single precision in steps that compress well: finer than half precision where logits are large."""
-    return (np.round(logits * STEPS) / STEPS).astype(np.float32)
+    return (np.round(logits * steps) / steps).astype(np.float32)
 
 
 def _write_logits(run: Run, folder: Path, rounded: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -93,6 +95,18 @@ def _answers(run: Run, split: str) -> np.ndarray:
     outputs = [array(folder / "logits.npz", split) for folder in run.round_folders()]
     teacher = array(run.path / "targets.npz", f"teacher_{split}")
     return np.vstack([teacher.argmax(1)[None], prefix_logits(outputs, run.stored()["scale"]["c"]).argmax(2)])
+
+
+def _preview_once(name: str) -> None:
+    """Ship the pictures of a test split, in few grey values: they are looked at, and nothing is computed from them."""
+    source, target = home() / "previews" / name, ASSETS / "previews" / name
+    if target.exists() or not source.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with np.load(source, allow_pickle=False) as stored:
+        most = min(GREYS - 1, int(stored["max"]))
+        images = np.round(stored["images"] * (most / float(stored["max"]))).astype(np.uint8)
+    np.savez_compressed(target, images=images, max=np.array(most))
 
 
 def _copy_once(source: Path, target: Path) -> None:
