@@ -58,7 +58,7 @@ def _growing(run: Run, points: int) -> None:
 def frontier(results: Results, axis: CostAxis) -> None:
     """The chart to scale, constant while the thumb moves; a click on a point moves the thumb there."""
     st.header(f"The frontier of {results.run['method']}, to scale", anchor=False)
-    caption = "Whiskers are 95 % intervals on the test split. Click a point to move the slider there."
+    caption = f"{wording.intervals(results.people_counted)} Click a point to move the slider there."
     if results.unpolished is not None:
         caption += " Small and hollow: each prefix as its round ended, before the polish."
     ui.muted(caption)

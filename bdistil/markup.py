@@ -88,6 +88,40 @@ def class_table(table: pd.DataFrame, prefix: int) -> str:
     )
 
 
+def early_table(points: pd.DataFrame, teacher: float, seconds: float | None) -> str:
+    """Accuracy after each part of a series: dot and diamond on a line, number, interval, points below the last.
+
+    points: the frontier's rows. teacher: its accuracy, which has read all. seconds: how long a series is, if known.
+    """
+    low = int(10 * min(points["accuracy"].min(), teacher)) / 10
+
+    def mark(accuracy: float, who: str) -> str:
+        return f'<i class="{who}" style="left:{100 * (accuracy - low) / (1 - low):.1f}%"></i>'
+
+    def heard(share: float) -> str:
+        after = wording.percent(share, 0)
+        return after if seconds is None else f"{after}, {wording.decimal(share * seconds, 2)}{wording.NO_BREAK}s"
+
+    last = points["accuracy"].iloc[-1]
+    rows = "".join(
+        f'<tr><th scope="row">{heard(row.window_share)}</th>'
+        f'<td class="line"><span class="track" aria-hidden="true">{mark(row.accuracy, "ours")}'
+        f"{mark(teacher, 'teacher')}</span></td>"
+        f'<td class="number">{wording.percent(row.accuracy)}</td>'
+        f'<td class="number">{wording.interval(row.accuracy_low, row.accuracy_high)}</td>'
+        f'<td class="number">{wording.signed(100 * (row.accuracy - last))}</td></tr>'
+        for row in points.itertuples(index=False)
+    )
+    return (
+        '<p class="key"><span><i class="ours"></i>students so far</span>'
+        f'<span><i class="teacher"></i>teacher, the whole window</span>{100 * low:.0f} to 100{wording.NO_BREAK}%</p>'
+        '<table class="classes"><thead><tr><th scope="col">Window</th><td class="line"></td>'
+        '<th scope="col" class="number">Accuracy</th><th scope="col" class="number">Interval</th>'
+        '<th scope="col" class="number">Points</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
 def gallery(disagreements: Sequence[Disagreement], examples: Examples, prefix: int, theme: ThemeName) -> str:
     """The examples as pictures or series, with label, answers and prefix strip.
 

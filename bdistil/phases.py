@@ -178,6 +178,8 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
         raise UserError("The teacher or the dataset has changed since this run began. Start a new run.")
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
+    if data.info.people and data.people_test is not None:
+        targets["people_test"] = data.people_test
     write_arrays(run.path / "targets.npz", targets)
     previews = home() / "previews" / f"{config.dataset}.npz"
     if not previews.exists():

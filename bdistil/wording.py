@@ -128,17 +128,54 @@ def listing(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def finding(prefix: int, total: int, accuracy: float, teacher: float, *, price: str, apart: bool = True) -> str:
+def finding(
+    prefix: int, total: int, accuracy: float, teacher: float, *, price: str, apart: bool = True, heard: float = 1.0
+) -> str:
     """What a prefix of `total` students does, in one sentence: the headline.
 
     accuracy, teacher: in [0, 1]. price: what it costs, `12 % of its cost`, or `5.2 M MACs` beside a teacher of
     unknown cost. apart: False where the interval of the difference holds 0, so that the test split leaves it open
-    which is better.
+    which is better. heard: the share of a series that the prefix has read.
 
     `3 of 6 students reach 93.3 %, 1.0 points below the teacher, for 12 % of its cost.`
     """
     end = "." if apart else "; the test split cannot tell them apart."
-    return f"{_subject(prefix, total)} {percent(accuracy)}, {_against(100 * (teacher - accuracy))}, for {price}{end}"
+    reached = f"{_subject(prefix, total)} {percent(accuracy)}{f' after {window(heard)}' if heard < 1 else ''}"
+    return f"{reached}, {_against(100 * (teacher - accuracy))}, for {price}{end}"
+
+
+def window(share: float) -> str:
+    """`25 % of the window`, a part of a series from its start."""
+    return f"{percent(share, 0)} of the window"
+
+
+def intervals(people: tuple[str, int] | None) -> str:
+    """What the whiskers mean; people: what the split holds out whole, and how many of them are tested."""
+    plain = "Whiskers are 95 % intervals on the test split."
+    if people is None:
+        return plain
+    who, number = people
+    if number == 1:
+        return f"{plain} It holds one {who} alone: they say how sure this figure is, not how others would fare."
+    return (
+        f"{plain} It holds {number_word(number)} {who}s whole; the interval of the difference to the teacher is over "
+        f"whole {who}s, the whiskers are over examples and say less of new ones."
+    )
+
+
+def early(shares: Sequence[float], accuracies: Sequence[float], close: float = 1.0) -> str:
+    """What prefixes that have read these shares of a series reach: from where on they are as good as its end.
+
+    close: points below the last prefix that count as the same.
+    """
+    lost = [100 * (accuracies[-1] - accuracy) for accuracy in accuracies]
+    enough = next(place for place, points in enumerate(lost) if all(later <= close for later in lost[place:]))
+    reach = f"all {len(shares)} students reach {percent(accuracies[-1])}"
+    if enough == len(shares) - 1:
+        before = f"after {window(shares[-2])} they are {decimal(lost[-2])} points below"
+        return f"The whole window counts: with it {reach}, {before}."
+    near = "level with that" if lost[enough] < 0.05 else f"{decimal(lost[enough])} points below"
+    return f"{window(shares[enough])} is nearly enough: at the end {reach}, there they are {near}."
 
 
 def _subject(prefix: int, total: int) -> str:

@@ -98,6 +98,7 @@ class Writer:
             self.path / "targets.npz",
             **{f"labels_{name}": labels for name, (_, labels) in kept.items()},
             **{f"teacher_{name}": logits for name, (logits, _) in kept.items()},
+            **({"people_test": np.arange(examples) % 2} if self.known.people else {}),
         )
         info["dataset"]["test"] = examples
         info["teacher"]["accuracy"] = scores(splits["test"][0], *splits["test"])["accuracy"]
