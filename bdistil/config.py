@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bdistil.data.catalogue import info
 from bdistil.data.dataset import DatasetInfo
+from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 from bdistil.data.views import AnyAugmentation, Augmentation
-from bdistil.data.series_views import SpeechAugmentation
 from bdistil.errors import UserError, nearest
-from bdistil.students.catalogue import CATALOGUE, COMPOSITIONS, LADDERS, check_composition, family
+from bdistil.students.catalogue import COMPOSITIONS, LADDERS, check_composition, family, names
 from bdistil.students.catalogue import check as check_student
 from bdistil.teachers.catalogue import check as check_architecture
 
@@ -41,13 +41,19 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
 DATA_SETS: dict[str, dict[str, Any]] = {
     "digits": dict(student="cnn-xs", rounds=5, batch_size=64, views=8),
     "fashion-mnist": dict(student="cnn-m"),
-    "japanese-vowels": dict(batch_size=16, views=1),
+    "japanese-vowels": dict(student="gru-xs", batch_size=16, views=4),
 }
 TRAINING: dict[tuple[str, str], dict[str, Any]] = {
     ("digits", "b-distil"): dict(epochs=20),
     ("digits", "b-distil+polish"): dict(epochs=4, polish_epochs=20),
     ("fashion-mnist", "b-distil"): dict(certified=False),
     ("fashion-mnist", "b-distil+polish"): dict(epochs=1),
+}
+# Which channels are axes of one box, and which are logarithms: so that what turns with the box is known.
+SENSORS: dict[str, SensorAugmentation] = {
+    "watch": SensorAugmentation(axes=6, unit=6),
+    "dsa-19": SensorAugmentation(axes=45, unit=9, logs=45),
+    "dsa-19-random": SensorAugmentation(axes=45, unit=9, logs=45),
 }
 _SERIES_TEACHER = dict(architecture="conv1d-m", epochs=30, batch_size=64, optimizer="adamw", learning_rate=4e-3,
                        weight_decay=1e-2, shift=0, flip=False, cutout=0, crop=0)  # fmt: skip
@@ -150,7 +156,7 @@ class TeachConfig(_Config):
         check_architecture(self.architecture, known.modality)
         return self
 
-    def augmentation(self, known: DatasetInfo, crop: bool = True) -> AnyAugmentation | None:
+    def augmentation(self, known: DatasetInfo, crop: bool = True) -> AnyAugmentation:
         """How the teacher's inputs are changed, with or without the recipe's crops of pictures."""
         if known.modality != "image":
             return of_series(known)
@@ -171,9 +177,7 @@ class DistilConfig(_Config):
     method: Literal["b-distil", "b-distil+polish"] = Field(
         title="Method", description="one of b-distil, b-distil+polish"
     )
-    composition: Literal[COMPOSITIONS] = Field(
-        title="Composition", description=f"one of {', '.join(COMPOSITIONS)}"
-    )
+    composition: Literal[COMPOSITIONS] = Field(title="Composition", description=f"one of {', '.join(COMPOSITIONS)}")
     mode: Literal["full", "segments"] = Field(default="full", title="Mode", description="one of full, segments")
     head: Literal["student", "prefix"] = Field(title="Head", description="one of student, prefix")
     loss: Literal["student", "ensemble"] = Field(
@@ -208,7 +212,7 @@ class DistilConfig(_Config):
         recipe = {"method": method, **RECIPES[known.modality], **PRESETS[known.modality, method],
                   **DATA_SETS.get(known.name, {}), **TRAINING.get((known.name, method), {})}  # fmt: skip
         student = given.get("student")
-        if student in CATALOGUE and recipe["composition"] not in LADDERS[family(student)]:
+        if student in names() and recipe["composition"] not in LADDERS[family(student)]:
             recipe["composition"] = LADDERS[family(student)][1]  # of another family: its first with a connection
         return recipe
 
@@ -228,7 +232,7 @@ class DistilConfig(_Config):
             )
         return self
 
-    def augmentation(self, known: DatasetInfo) -> AnyAugmentation | None:
+    def augmentation(self, known: DatasetInfo) -> AnyAugmentation:
         """How the views of the training inputs are made."""
         return Augmentation(self.shift, self.flip) if known.modality == "image" else of_series(known)
 
@@ -247,6 +251,10 @@ class DistilConfig(_Config):
         return f"{info(self.dataset).title}, {students}"
 
 
-def of_series(known: DatasetInfo) -> AnyAugmentation | None:
-    """How series are changed; None for those of which not enough is known to change them without harm."""
-    return SpeechAugmentation() if known.sampling_hz else None
+def of_series(known: DatasetInfo) -> AnyAugmentation:
+    """How series are changed: as much as is known of them permits."""
+    if known.sampling_hz:
+        return SpeechAugmentation()
+    if known.modality == "sensor":
+        return SENSORS.get(known.name, SensorAugmentation())
+    return SensorAugmentation(shift=0)  # of features that are no spectrum: no word goes on where it has begun

@@ -126,8 +126,8 @@ def train(
     `batches(epoch)` yields an epoch's batches, `loss(batch)` is a scalar, `rate(done)` the learning rate after a share
     `done` in [0, 1] of all steps, `evaluate()` the figures of an epoch on the validation split, `extra` further tensors
     that training changes. `seed` is the run's, from which whatever the model draws itself derives (dropout); `clip` the
-    largest norm of all gradients together, None for no limit. A record has epoch, epochs, loss, validation, seconds of the epoch and in total.
-    Raises Stopped at the first batch after the watch says so.
+    largest norm of all gradients together, None for no limit. A record has epoch, epochs, loss, validation, seconds of
+    the epoch and in total. Raises Stopped at the first batch after the watch says so.
     """
     watch, extra = watch or Watch(), extra or {}
     record = (checkpoint.load(position, model, optimizer, extra) if checkpoint else None) or {"epoch": 0, "total": 0.0}

@@ -217,6 +217,15 @@ def test_help_and_data_are_told(bdistil):
     assert (status, err) == (0, "") and "fashion-mnist" in out and "digits" in out
 
 
+def test_data_says_what_is_in_a_data_set_and_what_leaks(bdistil):
+    from bdistil.data import embedded
+
+    status, out, err = bdistil("data", "watch")
+    told = out.splitlines()
+    assert (status, err) == (0, "") and told[0].startswith("Watch: 2,669 train") and told[-1] == str(embedded.FOLDER)
+    assert "Persons 1 to 6 train" in told[1] and told[2] == "Nothing leaks: no person and no example is on two sides."
+
+
 @pytest.fixture
 def created(monkeypatch):
     """Lets `run` make its run, and stops before a worker."""

@@ -1,8 +1,15 @@
 """Every option is checked once, and what cannot be is met with one sentence."""
 
+import re
+from dataclasses import replace
+
 import pytest
 
-from bdistil.config import DISTIL_RECIPES, METHODS, TEACH_RECIPES, DistilConfig, TeachConfig
+from bdistil import config as config_module
+from bdistil.config import METHODS, RECIPES, DistilConfig, TeachConfig
+from bdistil.data.catalogue import CATALOGUE, info
+from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
+from bdistil.data.views import Augmentation
 from bdistil.errors import UserError
 
 
@@ -10,7 +17,7 @@ def distil(**given):
     return DistilConfig.create(**({"dataset": "digits", "teacher": "t"} | given))
 
 
-@pytest.mark.parametrize("dataset", DISTIL_RECIPES)
+@pytest.mark.parametrize("dataset", CATALOGUE)
 def test_the_recipes_are_complete_and_stored_whole(dataset):
     presets = [distil(dataset=dataset, method=method) for method in METHODS]
     assert distil(dataset=dataset) == presets[-1] and presets[-1].polished and not presets[0].polished
@@ -18,7 +25,68 @@ def test_the_recipes_are_complete_and_stored_whole(dataset):
         stored = config.model_dump()
         assert type(config).create(**stored) == config
         assert stored.keys() == type(config).model_fields.keys()
-    assert DISTIL_RECIPES.keys() == TEACH_RECIPES.keys()
+
+
+@pytest.mark.parametrize("modality", RECIPES)
+def test_data_of_which_only_the_modality_is_known_have_a_recipe(monkeypatch, modality):
+    shape = (3, 32, 32) if modality == "image" else (4, 60)
+    known = replace(info("digits"), name="mine", modality=modality, input_shape=shape)
+    monkeypatch.setattr(config_module, "info", lambda name: known)
+    for method in METHODS:
+        config = distil(dataset="mine", method=method)
+        assert config.method == method and config.mode == ("full" if modality == "image" else "segments")
+    assert TeachConfig.create("mine").epochs > 1
+
+
+def test_a_configuration_of_the_first_version_means_what_it_did():
+    stored = distil().model_dump()
+    for name in ("mode", "warm_up", "clip", "dropout"):
+        del stored[name]
+    config = DistilConfig.build(**stored)
+    assert (config.mode, config.warm_up, config.clip, config.dropout) == ("full", 0.2, None, 0.0)
+    stored = TeachConfig.create("digits").model_dump()
+    del stored["optimizer"]
+    assert TeachConfig.build(**stored).optimizer == "sgd"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"student": "gru-s", "composition": "add"}, "The student gru-s has no composition add: choose one of alone"),
+        ({"student": "gru-s"}, "The student gru-s does not read image data: choose one of cnn-xs, cnn-s, cnn-m."),
+        ({"mode": "segments"}, "Pictures have no segments: choose the mode full."),
+        ({"dataset": "japanese-vowels", "student": "cnn-s"}, "The student cnn-s does not read speech data"),
+        ({"dataset": "japanese-vowels", "rounds": 30}, "A series of 29 steps has no 30 segments: choose fewer rounds."),
+        ({"dataset": "japanese-vowels", "mode": "parts"}, "Mode must be one of full, segments; “parts” is not."),
+        ({"clip": 0}, "Clip must be a number above 0, at most 1000, or nothing; “0” is not."),
+        ({"dropout": 1}, "Dropout must be at least 0, below 1; “1” is not."),
+    ],
+)
+def test_what_does_not_fit_together_is_a_sentence(given, sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        distil(**given)
+
+
+def test_a_series_may_have_as_many_segments_as_steps_and_more_rounds_than_that_that_read_all():
+    assert distil(dataset="japanese-vowels", rounds=29).mode == "segments"
+    assert distil(dataset="japanese-vowels", rounds=30, mode="full").rounds == 30
+
+
+def test_a_teacher_reads_its_own_kind_of_data():
+    with pytest.raises(UserError, match="resnet-s does not read speech data: choose one of conv1d-s, conv1d-m, gru-l"):
+        TeachConfig.create("japanese-vowels", architecture="resnet-s")
+
+
+def test_inputs_are_changed_as_suits_what_is_known_of_them():
+    digits, vowels = info("digits"), info("japanese-vowels")
+    assert distil(shift=2, flip=True).augmentation(digits) == Augmentation(2, True)
+    teacher = TeachConfig.create("fashion-mnist")
+    assert teacher.augmentation(digits).crop == 24 and teacher.augmentation(digits, crop=False).crop == 0
+    assert teacher.augmentation(digits).cutout == 8
+    assert distil().augmentation(replace(vowels, sampling_hz=8000)) == SpeechAugmentation()
+    assert distil().augmentation(vowels) == SensorAugmentation(shift=0)  # coefficients that are no spectrum
+    assert distil().augmentation(info("dsa-19")).logs == 45
+    assert distil().augmentation(replace(info("watch"), name="mine")).axes == 0  # which channels turn is not known
 
 
 def test_what_is_given_comes_before_the_recipe_and_nothing_given_does_not():
@@ -47,7 +115,10 @@ BAD = [
     ({"seed": -1}, "Seed must be a whole number from 0 to 2147483647; “-1” is not."),
     ({"label_share": 1.5}, "Label share must be a number from 0 to 1; “1.5” is not."),
     ({"barrier": "-1"}, "Barrier must be a number from 0 to 1000; “-1” is not."),
-    ({"composition": "adds"}, "Composition must be one of alone, add, concat, concat-all; “adds” is not."),
+    (
+        {"composition": "adds"},
+        "Composition must be one of alone, add, concat, concat-all, carry-state, carry-state-pool; “adds” is not.",
+    ),
     ({"method": "polish"}, "Method must be one of b-distil, b-distil+polish; “polish” is not."),
     ({"head": "own"}, "Head must be one of student, prefix; “own” is not."),
     ({"retries": 11}, "Retries must be a whole number from 0 to 10; “11” is not."),

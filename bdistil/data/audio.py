@@ -4,9 +4,11 @@ Features are causal: frame t is computed from the samples up to its own end, 20�
 statistics of the recording, so that a student can answer while the word is still being spoken.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,12 @@ VERSION = 1  # raised whenever the same recordings would get other features
 # torch, torchaudio and soundfile are imported where they are used: they take seconds, and listing data must not.
 
 
+def length(path: Path, name: str) -> tuple[int, float]:
+    """Returns a recording's samples a second and its seconds, from its header. Raises UserError as `read_recording`."""
+    with _opened(path, name) as file:
+        return file.samplerate, file.frames / file.samplerate
+
+
 def read_recording(path: Path, sampling_hz: int, seconds: float | None = None, name: str | None = None) -> np.ndarray:
     """Reads a WAV or FLAC file of any rate, width and number of channels; returns float32 (samples,) in −1 … 1.
 
@@ -33,32 +41,20 @@ def read_recording(path: Path, sampling_hz: int, seconds: float | None = None, n
     millisecond. seconds: how much of the start is wanted, None for all. name: what errors call the file.
     Raises UserError, one sentence, for a file that is no recording, is cut off, or holds no samples.
     """
-    import soundfile
     import torch
     from torchaudio.functional import resample
 
     name = name or path.name
-    try:
-        if _cut_off(path):
-            raise UserError(f"{name} is cut off: its header promises more than the file holds, so copy it anew.")
-        with soundfile.SoundFile(path) as file:
-            rate = file.samplerate
-            if not _RATES_HZ[0] <= rate <= _RATES_HZ[1]:
-                raise UserError(f"{name} says that it has {rate} samples a second: save it with 8,000 to 192,000.")
-            wanted = file.frames if seconds is None else min(file.frames, int(np.ceil(seconds * rate)))
-            samples = file.read(wanted, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError:
-        raise UserError(f"{name} is no intact WAV or FLAC recording: save it anew as one, or remove it.") from None
-    except OSError as error:
-        raise UserError(f"{name} can't be read ({error.strerror}): make it readable, or remove it.") from None
-    if not wanted:
-        raise UserError(f"{name} holds no samples: record it anew, or remove it.")
+    with _opened(path, name) as file:
+        rate = file.samplerate
+        wanted = file.frames if seconds is None else min(file.frames, int(np.ceil(seconds * rate)))
+        samples = file.read(wanted, dtype="float32", always_2d=True)
     if len(samples) < wanted:
         raise UserError(f"{name} is cut off after {len(samples)} of {wanted} samples, so copy it anew.")
     if not np.isfinite(samples).all():
         raise UserError(f"{name} holds samples that are no numbers: save it anew, or remove it.")
     mono = samples.mean(axis=1)
-    rounded = max(1, round(rate / _RATE_STEP_HZ)) * _RATE_STEP_HZ
+    rounded = round(rate / _RATE_STEP_HZ) * _RATE_STEP_HZ
     if rounded == sampling_hz:
         return mono
     return resample(torch.from_numpy(mono), rounded, sampling_hz).numpy()
@@ -98,6 +94,26 @@ def _spectrogram(sampling_hz: int, hop: int, window: int):
     from torchaudio.transforms import MelSpectrogram
 
     return MelSpectrogram(sampling_hz, n_fft=window, hop_length=hop, n_mels=BANDS, center=False)
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[Any]:
+    """A recording that is open, has samples, and has a rate that can be."""
+    import soundfile
+
+    try:
+        if _cut_off(path):
+            raise UserError(f"{name} is cut off: its header promises more than the file holds, so copy it anew.")
+        with soundfile.SoundFile(path) as file:
+            if not _RATES_HZ[0] <= file.samplerate <= _RATES_HZ[1]:
+                raise UserError(f"{name} has {file.samplerate} samples a second: save it with 8,000 to 192,000.")
+            if not file.frames:
+                raise UserError(f"{name} holds no samples: record it anew, or remove it.")
+            yield file
+    except soundfile.LibsndfileError:
+        raise UserError(f"{name} is no intact WAV or FLAC recording: save it anew as one, or remove it.") from None
+    except OSError as error:
+        raise UserError(f"{name} can't be read ({error.strerror}): make it readable, or remove it.") from None
 
 
 def _cut_off(path: Path) -> bool:

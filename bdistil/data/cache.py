@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -18,12 +19,13 @@ def cached(kind: str, key: Any, make: Callable[[], Arrays]) -> Arrays:
     """Returns the arrays that `make` gives, from the disk where they were made before under the same `kind` and `key`.
 
     key: whatever the arrays depend on, as JSON. They lie in `cache/KIND` of the home, written whole or not at all; a
-    damaged copy is made anew, and a disk that can't be written only costs the time to make them again.
+    damaged copy is made anew, and a disk that can't be written only costs the time to make them again. Arrays from the
+    disk are read-only, and read as far as they are used.
     """
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
     folder = home() / "cache" / kind / digest
     with suppress(OSError, ValueError, EOFError):
-        stored = {file.stem: np.load(file, allow_pickle=False) for file in sorted(folder.glob("*.npy"))}
+        stored = {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in sorted(folder.glob("*.npy"))}
         if stored:
             return stored
     from bdistil.runs.files import new_folder  # here because runs know the data sets
@@ -35,10 +37,11 @@ def cached(kind: str, key: Any, make: Callable[[], Arrays]) -> Arrays:
     return arrays
 
 
-def identity(paths: Iterable[Path], root: Path) -> list[tuple[str, int, int]]:
+def identity(paths: Iterable[Path | str], root: Path) -> list[tuple[str, int, int]]:
     """Returns (name below `root`, bytes, time of the last change in ns) of each file: a changed file differs."""
     found = []
-    for path in paths:
-        status = path.stat()
-        found.append((path.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns))
+    below = len(os.path.join(root, ""))
+    for path in map(os.fspath, paths):
+        status = os.stat(path) if os.path.exists(path) else os.lstat(path)  # a link may lead nowhere
+        found.append((path[below:], status.st_size, status.st_mtime_ns))
     return found

@@ -10,6 +10,8 @@ from pathlib import Path
 import platformdirs
 
 from bdistil.data import (
+    cifar_10,
+    cifar_100,
     digits,
     dsa_19,
     dsa_19_random,
@@ -25,6 +27,8 @@ from bdistil.errors import UserError, nearest
 _ALL = (
     digits,
     fashion_mnist,
+    cifar_10,
+    cifar_100,
     free_spoken_digits,
     free_spoken_digits_official,
     japanese_vowels,

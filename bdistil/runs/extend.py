@@ -82,6 +82,11 @@ def refusal(parent: Run) -> str | None:
             "The students of this run were polished together and are finished for good. "
             "Runs of the method b-distil can be extended."
         )
+    if info["config"].get("mode") == "segments":
+        return (
+            "The students of this run have shared out the whole series, a segment each: nothing is left for more to "
+            "read. Runs of the mode full can be extended."
+        )
     if info["state"] != "finished":
         return "This run has not finished. Resume it first; then rounds can be added."
     if info["rounds_done"] >= MOST:

@@ -206,9 +206,9 @@ def create_run(
         "schema": SCHEMA, "run": None, "kind": config.kind, "parent": parent, "state": "queued", "phase": None,
         "error": None, "created": created.isoformat(timespec="seconds"), "title": title or config.title(),
         "dataset": None, "teacher": None, "method": getattr(config, "method", None),
-        "student": getattr(config, "student", None), "mode": getattr(config, "mode", "full"), "config": config.model_dump(), "seconds": 0.0,
-        "threads": None, "versions": {}, "scale": None, "rounds_done": 0, "points": [], "teacher_name": None,
-        **(known or {}),
+        "student": getattr(config, "student", None), "mode": getattr(config, "mode", "full"),
+        "config": config.model_dump(), "seconds": 0.0, "threads": None, "versions": {}, "scale": None,
+        "rounds_done": 0, "points": [], "teacher_name": None, **(known or {}),
     }  # fmt: skip
     try:
         return _new_run(home() / "runs", f"{stem}-{created:%Y%m%d-%H%M%S}", document, fill)

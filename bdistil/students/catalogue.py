@@ -42,7 +42,9 @@ def family(name: str) -> str:
 def check(name: str, modality: str | None = None) -> str:
     """`name` itself if it is a student's (that reads data of the modality), else UserError."""
     if name not in CATALOGUE:
-        raise UserError(f"There is no student {name!r}: choose one of {_list(names(modality))}.{nearest(name, CATALOGUE)}")
+        raise UserError(
+            f"There is no student {name!r}: choose one of {_list(names(modality))}.{nearest(name, CATALOGUE)}"
+        )
     if modality is not None and family(name) not in FAMILIES[modality]:
         raise UserError(f"The student {name} does not read {modality} data: choose one of {_list(names(modality))}.")
     return name
@@ -51,9 +53,13 @@ def check(name: str, modality: str | None = None) -> str:
 def check_composition(name: str, student: str | None = None) -> str:
     """`name` itself if it is a composition's (of the student's family), else UserError."""
     if name not in COMPOSITIONS:
-        raise UserError(f"There is no composition {name!r}: choose one of {_list(COMPOSITIONS)}.{nearest(name, COMPOSITIONS)}")
+        raise UserError(
+            f"There is no composition {name!r}: choose one of {_list(COMPOSITIONS)}.{nearest(name, COMPOSITIONS)}"
+        )
     if student is not None and name not in LADDERS[family(student)]:
-        raise UserError(f"The student {student} has no composition {name}: choose one of {_list(LADDERS[family(student)])}.")
+        raise UserError(
+            f"The student {student} has no composition {name}: choose one of {_list(LADDERS[family(student)])}."
+        )
     return name
 
 

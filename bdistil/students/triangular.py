@@ -99,9 +99,7 @@ class Triangular(Student):
         return torch.cat((carry[name], h), dim=1) if name in self.reads else h
 
 
-def narrowed(
-    widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]]
-) -> tuple[int, ...]:
+def narrowed(widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
     """Widths with which a student that reads `reads` costs about the MACs of `widths` without a carry.
 
     The first level is the carry's alone, and so are others but the last two that would be too thin; the rest shrink in

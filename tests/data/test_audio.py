@@ -91,7 +91,7 @@ def _silly_rate(path):
         (_truncated, r"said\.wav is cut off: its header promises more than the file holds, so copy it anew\."),
         (_truncated_flac, r"said\.wav (is cut off after \d+ of 40000 samples, so copy|is no intact WAV or FLAC).*"),
         (_not_a_number, r"said\.wav holds samples that are no numbers: save it anew, or remove it\."),
-        (_silly_rate, r"said\.wav says that it has 3 samples a second: save it with 8,000 to 192,000\."),
+        (_silly_rate, r"said\.wav has 3 samples a second: save it with 8,000 to 192,000\."),
         (os.mkdir, r"said\.wav can't be read \(Is a directory\): make it readable, or remove it\."),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -27,9 +27,21 @@ def test_a_misspelt_name_gets_the_nearest_one():
 
 
 def test_known_names_pass_through():
-    assert [catalogue.check(name) for name in catalogue.names()] == ["cnn-xs", "cnn-s", "cnn-m"]
-    compositions = ["alone", "add", "concat", "concat-all"]
+    assert catalogue.names("image") == ("cnn-xs", "cnn-s", "cnn-m")
+    assert catalogue.names("speech") == catalogue.names("sensor") == ("gru-xs", "gru-s", "gru-m")
+    assert set(catalogue.names()) == set(catalogue.CATALOGUE)
+    assert [catalogue.check(name) for name in catalogue.names()] == list(catalogue.names())
+    compositions = ["alone", "add", "concat", "concat-all", "carry-state", "carry-state-pool"]
     assert [catalogue.check_composition(name) for name in catalogue.COMPOSITIONS] == compositions
+
+
+def test_what_does_not_fit_together_is_said_with_what_does():
+    with pytest.raises(UserError, match="does not read image data: choose one of cnn-xs, cnn-s, cnn-m"):
+        catalogue.check("gru-s", "image")
+    with pytest.raises(UserError, match="cnn-s has no composition carry-state: choose one of alone, add"):
+        catalogue.check_composition("carry-state", "cnn-s")
+    assert catalogue.check("gru-s", "sensor") == "gru-s"
+    assert catalogue.check_composition("carry-state", "gru-s") == "carry-state"
 
 
 def test_the_package_names_what_it_lacks():

@@ -13,10 +13,10 @@ from safetensors.torch import save
 from bdistil.errors import UserError
 from bdistil.paths import home
 from bdistil.teachers import card
-from bdistil.teachers.catalogue import ARCHITECTURES
+from bdistil.teachers.catalogue import ARCHITECTURES, names
 from bdistil.teachers.logits import TeacherLogits
 from bdistil.teachers.weights import load_teacher, save_teacher
-from bdistil.teachers.zoo import SHAPES, build_teacher
+from bdistil.teachers.zoo import build_teacher
 
 CARD = {
     "schema": 1, "name": "mine", "dataset": "digits", "architecture": "resnet-s", "classes": list("0123456789"),
@@ -93,13 +93,19 @@ def test_an_unknown_architecture_is_a_sentence(saved):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_answers_for_every_input(name):
-    assert SHAPES.keys() == ARCHITECTURES.keys()
-    for shape, classes in ((1, 8, 8), 10), ((3, 15, 9), 4):
+    series = [((1, 5), 2), ((12, 29), 9)]
+    pictures = [((1, 8, 8), 10), ((3, 15, 9), 4)]
+    for shape, classes in pictures if name in names("image") else series:
         model = build_teacher(name, input_shape=shape, classes=classes)
         logits = model(torch.randn(2, *shape))
         assert logits.shape == (2, classes)
         logits.sum().backward()
         assert all(p.grad is not None for p in model.parameters())
+
+
+def test_every_architecture_reads_one_modality_or_all_series():
+    assert names("speech") == names("sensor")
+    assert names() == tuple(ARCHITECTURES) == (*names("image"), *names("speech"))
 
 
 def test_logits_are_kept_and_never_answer_for_another_input_or_teacher(saved, monkeypatch):

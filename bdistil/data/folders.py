@@ -1,0 +1,235 @@
+"""A folder of class folders, of pictures or of recordings: what is in it, and reading it.
+
+    ROOT/CLASS/…          split here, by whole persons where file names tell them
+    ROOT/train/CLASS/…    with test/ and, if it is there, val/ beside it: the split is kept
+
+Nothing outside of the folder is read: links that lead out of it count as unreadable.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bdistil.data import audio, pictures
+from bdistil.data.dataset import SPLITS
+from bdistil.data.found import TRAIN, Found, numbered, split_anew, split_validation
+from bdistil.errors import UserError
+
+RECORDINGS = frozenset({".flac", ".wav"})
+_MEDIA = pictures.SUFFIXES | RECORDINGS
+_SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation",
+                  "test": "test"}  # fmt: skip
+_UNREADABLE_SHARE = 0.01  # of all files: more of them is no accident
+_SIDES = (8, 64)
+_LONGEST_SECONDS = 5.0
+_MOST_RECORDINGS = 95  # per cent that are heard to their end
+_THREADS = min(8, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class File:
+    """A picture or recording: its name below the root, its class, its split where folders say it, its person."""
+
+    name: str
+    label: str
+    split: str | None
+    person: str | None
+
+
+def scan(root: Path, subject_pattern: str | None) -> list[File]:
+    """Lists the pictures or recordings below a folder, sorted by name; reads none of them.
+
+    Raises UserError, one sentence, where folders are no class folders, or names of persons are missing.
+    """
+    folders = _subfolders(root)
+    if any(folder.name == "train" and _subfolders(folder) for folder in folders):
+        other = [folder.name for folder in folders if folder.name not in _SPLIT_FOLDERS]
+        if other:
+            raise UserError(f"{root} has the folder {other[0]} beside train, where only val and test may be: move it.")
+        parts = {_SPLIT_FOLDERS[folder.name]: folder for folder in folders}
+        if len(parts) < len(folders):
+            raise UserError(f"{root} has two folders for validation: keep one of them.")
+        if "test" not in parts:
+            raise UserError(f"{root} has no folder test beside train: add one, or remove train to have it split.")
+    else:
+        parts = {None: root}
+    person_in = _person_finder(subject_pattern)
+    files = []
+    for split, part in parts.items():
+        classes = _subfolders(part)
+        _check_names(part, classes)
+        for folder in classes:
+            above = folder.relative_to(root).as_posix()
+            mine = [File(f"{above}/{name}", folder.name, split, person_in(name)) for name in _media(folder)]
+            if not mine:
+                raise UserError(f"The class folder {folder.relative_to(root)} of {root} holds no picture and no "
+                                "recording: fill it or remove it.")  # fmt: skip
+            files += mine
+    _check_classes(root, files)
+    return files
+
+
+def read_folder(root: Path, files: list[File], side: int | None) -> Found:
+    """Reads the files that `scan` has listed.
+
+    side: of the pictures, in pixels; by default the shorter side that most have, from 8 to 64. Recordings are read at
+    8 or 16 kHz, whichever most have at least, and as long as 95 of 100 of those to train on, 5 s at most. A file that
+    can't be read is skipped. Raises UserError if that is more than one in a hundred.
+    """
+    read = _read_recordings if _suffix(files[0].name) in RECORDINGS else _read_pictures
+    return read(root, files, side)
+
+
+def _read_pictures(root: Path, files: list[File], side: int | None) -> Found:
+    with pictures.bombs_refused():
+        files, shapes, unreadable = _each(root, files, lambda file: pictures.look(root / file.name, file.name))
+        layout = _layout(files)
+        if side is None:
+            most = Counter(shape.side for shape, split in zip(shapes, layout["split"], strict=True) if split == TRAIN)
+            side = min(max(most.most_common(1)[0][0], _SIDES[0]), _SIDES[1])
+        colour = any(shape.colour for shape in shapes)
+        kept, read, more = _each(
+            root, files, lambda file: pictures.read_picture(root / file.name, file.name, side, colour), unreadable
+        )
+    return _found(files, kept, layout, np.stack(read), modality="image", unreadable=more)
+
+
+def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
+    if side is not None:
+        raise UserError(f"{root} holds recordings, which have no side: leave --side out.")
+    files, lengths, unreadable = _each(root, files, lambda file: audio.length(root / file.name, file.name))
+    layout = _layout(files)
+    train = layout["split"] == TRAIN
+    rates, seconds = (np.array(values)[train] for values in zip(*lengths, strict=True))
+    sampling_hz = 16_000 if np.median(rates) >= 16_000 else 8_000
+    heard = min(float(np.percentile(seconds, _MOST_RECORDINGS, method="lower")), _LONGEST_SECONDS)
+    frames = max(1, int(np.ceil(heard * audio.FRAMES_HZ)))
+
+    def read(file: File) -> np.ndarray:
+        samples = audio.read_recording(root / file.name, sampling_hz, frames / audio.FRAMES_HZ, file.name)
+        return audio.log_mel(samples, sampling_hz, frames)
+
+    kept, features, more = _each(root, files, read, unreadable)
+    return _found(files, kept, layout, np.stack(features), modality="speech", unreadable=more,
+                  rate_hz=audio.FRAMES_HZ, sampling_hz=sampling_hz, front_end="running-maximum")  # fmt: skip
+
+
+def _each(root: Path, files: list[File], read: Callable[[File], Any],
+          unreadable: tuple[str, ...] = ()) -> tuple[list[File], list[Any], tuple[str, ...]]:  # fmt: skip
+    """Reads each file, in threads; returns those that can be read, what was read, and a sentence for each other one."""
+
+    def attempt(file: File) -> tuple[Any, str | None]:
+        try:
+            path = root / file.name
+            if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+                raise UserError(f"{file.name} is a link out of the folder: put the file itself there, or remove it.")
+            return read(file), None
+        except UserError as error:
+            return None, str(error)
+
+    total = len(files) + len(unreadable)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        answers = list(pool.map(attempt, files))
+    unreadable += tuple(sentence for _, sentence in answers if sentence)
+    if len(unreadable) > _UNREADABLE_SHARE * total:
+        which = "1 file" if len(unreadable) == 1 else f"{len(unreadable)} files"
+        raise UserError(f"{which} of {total} in {root} can't be read, more than one in a hundred: {unreadable[0]}")
+    good = [(file, answer) for file, (answer, sentence) in zip(files, answers, strict=True) if not sentence]
+    return [file for file, _ in good], [answer for _, answer in good], unreadable
+
+
+def _layout(files: list[File]) -> dict[str, Any]:
+    """Labels, persons and split of the files, and how they were split."""
+    y, classes = numbered([file.label for file in files])
+    people = None if files[0].person is None else numbered([file.person for file in files])[0]
+    groups, what = (np.arange(len(files)), "files") if people is None else (people, "persons")
+    by = "files of each class" if people is None else "persons, none of whom is on two sides"
+    if files[0].split is None:
+        split, how = split_anew(y, groups, what, classes), f"60/20/20 of the {by}, with a fixed seed."
+    else:
+        split = np.array([SPLITS.index(file.split) for file in files])
+        how = "As its folders train, val and test say."
+        if not (split == SPLITS.index("validation")).any():
+            split = split_validation(split, y, groups, what, classes)
+            how = f"As its folders train and test say; a tenth of the {by}, is held out of train for validation."
+    return {"y": y, "classes": classes, "people": people, "split": split, "how": how}
+
+
+def _found(files: list[File], kept: list[File], layout: dict[str, Any], x: np.ndarray, **known: Any) -> Found:
+    """Everything of the files that were kept of those that were split."""
+    names = {file.name for file in kept}
+    rows = np.array([file.name in names for file in files])
+    people = layout["people"]
+    return Found(x=x, y=layout["y"][rows], split=layout["split"][rows], classes=layout["classes"], how=layout["how"],
+                 people=None if people is None else people[rows], **known)  # fmt: skip
+
+
+def _person_finder(pattern: str | None) -> Callable[[str], str | None]:
+    """A function from a file's name below its class folder to the person in it, or to None if persons are not asked."""
+    if pattern is None:
+        return lambda name: None
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UserError(f"The subject pattern {pattern} is no regular expression ({error}): mend it.") from None
+    if not compiled.groups:
+        raise UserError(f"The subject pattern {pattern} has no group: put the part that names the person in ( ).")
+
+    def person(name: str) -> str:
+        match = compiled.search(name)
+        if not match or not match[1]:
+            raise UserError(f"The subject pattern {pattern} finds no person in {name}: mend it, or rename the file.")
+        return match[1]
+
+    return person
+
+
+def _check_names(part: Path, classes: list[Path]) -> None:
+    seen: dict[str, str] = {}
+    for folder in classes:
+        other = seen.setdefault(folder.name.casefold(), folder.name)
+        if other != folder.name:
+            raise UserError(f"The class folders {other} and {folder.name} of {part} differ only in case: rename one.")
+
+
+def _check_classes(root: Path, files: list[File]) -> None:
+    """Raises UserError unless there are two classes or more, all of them to train on, all of one kind of files."""
+    if len({_suffix(file.name) in RECORDINGS for file in files}) > 1:
+        raise UserError(f"{root} holds both pictures and recordings: keep one kind.")
+    labels = {file.label for file in files if file.split in (None, "train")}
+    if len(labels) < 2:
+        raise UserError(f"{root} needs 2 class folders with pictures or recordings, and has {len(labels)}: add more.")
+    stranger = next((file for file in files if file.label not in labels), None)
+    if stranger:
+        raise UserError(f"The class folder {stranger.split}/{stranger.label} of {root} is not in train: add it there.")
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder, sorted, without hidden ones. Raises UserError for a link to a folder."""
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for path in found:
+        if path.is_symlink():
+            raise UserError(f"{path} is a link to a folder, which is not followed: put the folder itself there.")
+    return found
+
+
+def _media(folder: Path, above: str = "") -> Iterator[str]:
+    """Names of the pictures and recordings in a class folder and the folders in it, sorted; without hidden ones."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _media(Path(entry.path), f"{above}{entry.name}/")
+        elif _suffix(entry.name) in _MEDIA:
+            yield above + entry.name
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()

@@ -1,0 +1,108 @@
+"""What was found in somebody's own data, and how it is split where it is not split yet: whole persons or series."""
+
+import json
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from bdistil.data.dataset import SPLITS
+from bdistil.errors import UserError
+
+TRAIN, VALIDATION, TEST = range(len(SPLITS))
+_ARRAYS = ("x", "y", "split", "people")
+_SEED = 0
+_TEST_SHARE, _VALIDATION_SHARE = 0.2, 0.25  # the second of what the first leaves: 60/20/20
+_OFFICIAL_VALIDATION_SHARE = 0.1  # of a train part whose test part is given
+
+
+@dataclass(frozen=True)
+class Found:
+    """Examples read from a path, in the order of their files.
+
+    x: uint8 (N, C, H, W) of pictures, float32 (N, C, S) of series. y: int64 (N,), positions in `classes`.
+    split: int64 (N,), positions in `SPLITS`. people: int64 (N,) person numbers, or None.
+    how: one sentence on the split. unreadable: one sentence for each file that was skipped. Others as in `DatasetInfo`.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    split: np.ndarray
+    people: np.ndarray | None
+    classes: tuple[str, ...]
+    modality: str
+    how: str
+    channels: tuple[str, ...] = ()
+    rate_hz: float | None = None
+    sampling_hz: int | None = None
+    front_end: str | None = None
+    unreadable: tuple[str, ...] = ()
+
+    def pack(self) -> dict[str, np.ndarray]:
+        """All of it as arrays without objects, for the disk."""
+        facts = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _ARRAYS}
+        arrays = {name: getattr(self, name) for name in _ARRAYS if getattr(self, name) is not None}
+        return {**arrays, "facts": np.array([json.dumps(facts)])}
+
+    @classmethod
+    def unpack(cls, arrays: dict[str, np.ndarray]) -> "Found":
+        """What `pack` has packed."""
+        facts = json.loads(str(arrays["facts"][0]))
+        lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
+        return cls(**{name: arrays.get(name) for name in _ARRAYS}, **{**facts, **lists})
+
+
+def numbered(names: np.ndarray | list) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Names, or numbers, of N examples as int64 (N,) positions in the sorted different ones, and those as text."""
+    different, position = np.unique(np.asarray(names), return_inverse=True)
+    return position.astype(np.int64), tuple(str(name) for name in different)
+
+
+def split_anew(y: np.ndarray, groups: np.ndarray, what: str, classes: tuple[str, ...]) -> np.ndarray:
+    """Splits examples 60/20/20 by whole groups, the same way every time; returns int64 (N,), positions in `SPLITS`.
+
+    groups: int64 (N,), what is not to be torn apart: a file, a series or a person; `what` names them in an error. Where
+    each group has one class, every class is split in the same proportion. Raises UserError if a class or all of it has
+    fewer than three groups, or if a class is left without training examples.
+    """
+    test = _held_out(y, groups, _TEST_SHARE, 3, what, classes)
+    split = np.where(test, TEST, TRAIN)
+    split[~test] = np.where(_held_out(y[~test], groups[~test], _VALIDATION_SHARE, 2, what, classes), VALIDATION, TRAIN)
+    return _checked(split, y, classes)
+
+
+def split_validation(split: np.ndarray, y: np.ndarray, groups: np.ndarray, what: str,
+                     classes: tuple[str, ...]) -> np.ndarray:  # fmt: skip
+    """As `split_anew`, where only validation is missing: a tenth of the train part's groups, one at least, is held out.
+
+    Raises UserError as `split_anew` does, if there are fewer than two groups.
+    """
+    train = split == TRAIN
+    split = split.copy()
+    held_out = _held_out(y[train], groups[train], _OFFICIAL_VALIDATION_SHARE, 2, what, classes)
+    split[train] = np.where(held_out, VALIDATION, TRAIN)
+    return _checked(split, y, classes)
+
+
+def _held_out(y: np.ndarray, groups: np.ndarray, share: float, least: int, what: str,
+              classes: tuple[str, ...]) -> np.ndarray:  # fmt: skip
+    """Chooses a share of the groups, one at least, of each class where groups have one; returns bool (N,)."""
+    generator = np.random.default_rng(_SEED)
+    names, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    of_one_class = np.array_equal(y, y[first][group])
+    strata = y[first] if of_one_class else np.zeros(len(names), np.int64)
+    chosen = np.zeros(len(names), bool)
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        if len(members) < least:
+            where = f"The class {classes[stratum]}" if of_one_class else "This data"
+            raise UserError(f"{where} needs {least} {what} to hold some out, and has {len(members)}: add more.")
+        count = max(1, round(share * len(members)))
+        chosen[generator.permutation(members)[:count]] = True
+    return chosen[group]
+
+
+def _checked(split: np.ndarray, y: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+    missing = np.setdiff1d(np.arange(len(classes)), y[split == TRAIN])
+    if len(missing):
+        raise UserError(f"The class {classes[missing[0]]} has no example left to train on: add some of other persons.")
+    return split.astype(np.int64)

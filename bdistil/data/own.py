@@ -1,0 +1,149 @@
+"""Somebody's own data: a folder of class folders, a table or an NPZ file, read once and kept until it changes.
+
+    pictures or recordings   a folder of class folders (`folders`)
+    tables of series         CSV or Parquet, a row per time step (`tables`)
+    arrays                   NPZ with x and y (`arrays`)
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from bdistil.data import arrays, folders, tables
+from bdistil.data.cache import cached, identity
+from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
+from bdistil.data.found import Found
+from bdistil.errors import UserError
+
+_VERSION = 1  # raised whenever the same files would be read otherwise
+
+
+class OwnData(BaseModel):
+    """How one's own data is to be read; what is None is not asked for. It is part of a run's configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    side: int | None = Field(default=None, ge=4, le=512, title="Side",
+                             description="a whole number of pixels from 4 to 512")  # fmt: skip
+    subject_pattern: str | None = Field(default=None, title="Subject pattern", description="a regular expression")
+    series: str | None = Field(default=None, title="Series", description="a column's name")
+    label: str | None = Field(default=None, title="Label", description="a column's name")
+    subject: str | None = Field(default=None, title="Subject", description="a column's name")
+    time: str | None = Field(default=None, title="Time", description="a column's name")
+    channels: tuple[str, ...] | None = Field(default=None, min_length=1, title="Channels",
+                                             description="columns' names with commas between them")  # fmt: skip
+    window: int | None = Field(default=None, ge=2, le=100_000, title="Window",
+                               description="a whole number of steps from 2 to 100000")  # fmt: skip
+    overlap: float = Field(default=0.5, ge=0, le=0.99, title="Overlap", description="a number from 0 to 0.99")
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @classmethod
+    def create(cls, **given: Any) -> "OwnData":
+        """The options of what is given and is not None. Raises UserError, one sentence, for a value that cannot be."""
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = cls.model_fields.get(str(first["loc"][0]))
+            if field is None:
+                raise UserError(f"There is no option called {first['loc'][0]} for own data.") from None
+            asked = given[str(first["loc"][0])]
+            raise UserError(f"{field.title} must be {field.description}; “{asked}” is not.") from None
+
+
+def is_path(name: str) -> bool:
+    """Whether a data set is named by a path: by one that exists, or by one with a folder or a file's ending in it."""
+    return "/" in name or "\\" in name or Path(name).suffix.lower() in {*tables.SUFFIXES, ".npz"} or Path(name).exists()
+
+
+def absolute(path: str) -> Path:
+    """The path from the root of the disk, without `..`; ~ is one's home."""
+    return Path(os.path.abspath(Path(path).expanduser()))
+
+
+def info(path: str, own: OwnData | None = None) -> DatasetInfo:
+    """Returns what is known of the data at `path`, which is read if it has not been yet.
+
+    Its name is a short one for files and runs, and another one whenever the data or the options are. Raises UserError,
+    one sentence that names file and row, if it cannot be used.
+    """
+    root, own = absolute(path), own or OwnData()
+    key, find = _finder(root, own)
+    return _info(root, key, find())
+
+
+def read(path: str, own: OwnData | None = None) -> tuple[Dataset, tuple[str, ...]]:
+    """Returns the data at `path`, and one sentence for each file that was skipped. Raises UserError as `info` does."""
+    root, own = absolute(path), own or OwnData()
+    key, find = _finder(root, own)
+    found = find()
+    rows = [np.flatnonzero(found.split == number) for number in range(len(SPLITS))]
+    splits = {name: (found.x[mine], found.y[mine]) for name, mine in zip(SPLITS, rows, strict=True)}
+    people = found.people
+    held = None if people is None else {name: people[mine] for name, mine in zip(SPLITS, rows, strict=True)}
+    return Dataset.of(_info(root, key, found), splits, held), found.unreadable
+
+
+def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
+    """What the data is known by until it changes, and a function that reads it, from the disk if it was read before."""
+    if root.is_dir():
+        _only(own, "side", "subject_pattern")
+        files = folders.scan(root, own.subject_pattern)
+        paths, find = [f"{root}/{file.name}" for file in files], lambda: folders.read_folder(root, files, own.side)
+    elif not root.is_file():
+        raise UserError(f"There is no file or folder {root}: check the path.")
+    elif root.suffix.lower() in tables.SUFFIXES:
+        _only(own, "series", "label", "subject", "time", "channels", "window", "overlap")
+        paths, find = [root], lambda: tables.read_table(root, own)
+    elif root.suffix.lower() == ".npz":
+        _only(own)
+        paths, find = [root], lambda: arrays.read_arrays(root)
+    else:
+        raise UserError(f"{root} is no folder of class folders and no .csv, .parquet or .npz file: give one of these.")
+    key = [_VERSION, str(root), own.model_dump(), identity(paths, root.parent)]
+    return key, lambda: Found.unpack(cached("own", key, lambda: find().pack()))
+
+
+def _only(own: OwnData, *fitting: str) -> None:
+    """Raises UserError for an option that this kind of data does not have."""
+    for name in own.model_fields_set - set(fitting):
+        if getattr(own, name) is not None:
+            option = name.replace("_", "-")
+            raise UserError(f"The option --{option} does not go with this kind of data: leave it out.")
+
+
+def _info(root: Path, key: list[Any], found: Found) -> DatasetInfo:
+    stem = re.sub(r"[^a-z0-9]+", "-", root.stem.lower()).strip("-")[:40] or "own"
+    train, validation, test = (int((found.split == number).sum()) for number in range(len(SPLITS)))
+    skipped = f" {_files(len(found.unreadable))} skipped." if found.unreadable else ""
+    return DatasetInfo(
+        name=f"{stem}-{hashlib.sha256(repr(key).encode()).hexdigest()[:8]}", title=root.stem, modality=found.modality,
+        classes=found.classes, input_shape=found.x.shape[1:], train=train, validation=validation, test=test,
+        split=found.how + skipped, licence="your own", source=str(root), download_bytes=0, preview=True,
+        channels=found.channels, rate_hz=found.rate_hz, sampling_hz=found.sampling_hz, front_end=found.front_end,
+        people=_people(found),
+    )  # fmt: skip
+
+
+def _people(found: Found) -> str | None:
+    """What the split holds out whole: nobody if a person is on two sides."""
+    if found.people is None:
+        return None
+    sides = [set(found.people[found.split == number].tolist()) for number in range(len(SPLITS))]
+    if sum(map(len, sides)) > len(set.union(*sides)):
+        return None
+    return "speaker" if found.modality == "speech" else "subject"
+
+
+def _files(count: int) -> str:
+    return "1 unreadable file was" if count == 1 else f"{count} unreadable files were"

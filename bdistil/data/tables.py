@@ -1,0 +1,177 @@
+"""CSV and Parquet tables of sensor series, a row per time step, cut into windows. Row 1 of a CSV file is its header."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bdistil.data.found import Found, numbered, split_anew
+from bdistil.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bdistil.data.own import OwnData
+
+SUFFIXES = frozenset({".csv", ".parquet"})
+_RATES_DIFFER = 0.05  # relative; clocks of one make of sensor differ by less
+_CHOOSE = ", or name the columns to use with --channels"
+_GAP = 2.5  # steps without a row
+
+# pandas is imported where it is used: it takes a second, and listing data sets must not.
+
+
+def read_table(path: Path, own: "OwnData") -> Found:
+    """Reads the series of a table and cuts each into windows of `own.window` steps that overlap by `own.overlap`.
+
+    Whole persons are held out where `own.subject` names their column, else whole series. Raises UserError, one
+    sentence that names the row, for what is missing, is no number, or does not fit.
+    """
+    if own.series is None or own.label is None or own.window is None:
+        raise UserError(f"{path.name} is a table: say --series COLUMN, --label COLUMN and --window STEPS.")
+    table, first_row = _load(path)
+    known = [own.series, own.label, own.subject, own.time]
+    for column in [*filter(None, known), *(own.channels or ())]:
+        if column not in table.columns:
+            raise UserError(f"{path.name} has no column {column}: it has {', '.join(map(str, table.columns))}.")
+    channels = own.channels or tuple(column for column in table.columns if column not in known)
+    if not channels:
+        raise UserError(f"{path.name} has no column of values beside {', '.join(filter(None, known))}: add one.")
+    if table.empty:
+        raise UserError(f"{path.name} has no rows: give a table that has some.")
+
+    def row(at: int) -> str:
+        return f"{path.name}, row {at + first_row}"
+
+    values = np.stack([_numbers(table[column], column, row, _CHOOSE) for column in channels]).astype(np.float32)
+    series = _names(table[own.series], own.series, row)
+    label = _names(table[own.label], own.label, row)
+    person = None if own.subject is None else _names(table[own.subject], own.subject, row)
+    order, starts = _series_rows(series)
+    for column, names in [(own.label, label), (own.subject, person)]:
+        if names is not None:
+            _check_constant(names, series, column, order, starts, row)
+    rate_hz = None if own.time is None else _rate(_seconds(table[own.time], own.time, row), series, order, starts, row)
+
+    windows, of_series = [], []
+    for rows in np.split(order, starts[1:]):
+        if len(rows) < own.window:
+            raise UserError(f"{row(rows[0])}: the series {series[rows[0]]} has {len(rows)} steps, a window has "
+                            f"{own.window}: choose a shorter window, or remove it.")  # fmt: skip
+        cut = _windows(values[:, rows], own.window, own.overlap)
+        windows.append(cut)
+        of_series += [rows[0]] * len(cut)
+    y, classes = numbered(label[of_series])
+    if len(classes) < 2:
+        raise UserError(f"{path.name} has the one class {classes[0]} in its column {own.label}: 2 at least are needed.")
+    people = None if person is None else numbered(person[of_series])[0]
+    groups, what = (numbered(series[of_series])[0], "series") if people is None else (people, "persons")
+    how = "60/20/20 of the series of each class" if people is None else "60/20/20 of the persons"
+    return Found(
+        x=np.concatenate(windows), y=y, people=people, classes=classes, modality="sensor", channels=channels,
+        rate_hz=rate_hz, split=split_anew(y, groups, what, classes),
+        how=f"{how}, none of which is on two sides, with a fixed seed; windows of {own.window} steps that overlap by "
+        f"{100 * own.overlap:g} %.",
+    )  # fmt: skip
+
+
+def _load(path: Path) -> tuple["pd.DataFrame", int]:
+    """The table, and which row of the file its first one is, as people count."""
+    import pandas as pd
+
+    try:
+        if path.suffix.lower() == ".csv":
+            return pd.read_csv(path, low_memory=False), 2
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(path, partitioning=None).to_pandas(ignore_metadata=True), 1
+    except OSError as error:
+        raise UserError(f"{path.name} can't be read ({error.strerror or 'no table'}): make it readable.") from None
+    except (ValueError, ArithmeticError) as error:  # what pandas and pyarrow raise for a file that is no table
+        if longer := re.search(r"Expected \d+ fields in line (\d+)", str(error)):
+            told = f"{path.name}, row {longer[1]} has more values than there are columns: mend it."
+            raise UserError(told) from None
+        raise UserError(f"{path.name} is no readable table: save it anew as CSV (in UTF-8) or Parquet.") from None
+
+
+def _numbers(column: "pd.Series", name: str, row, otherwise: str = "") -> np.ndarray:
+    """A column as float64; UserError at the first value that is none."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    wrong = np.flatnonzero(~np.isfinite(numbers))
+    if len(wrong):
+        value = column.iloc[wrong[0]]
+        told = "is empty" if pd.isna(value) else f"is {value}" if isinstance(value, float) else f"holds “{value}”"
+        raise UserError(f"{row(wrong[0])}: the column {name} {told} where a number must be: mend it{otherwise}.")
+    return numbers
+
+
+def _names(column: "pd.Series", name: str, row) -> np.ndarray:
+    """A column of names or whole numbers; UserError where one is missing."""
+    missing = np.flatnonzero(column.isna())
+    if len(missing):
+        raise UserError(f"{row(missing[0])}: the column {name} is empty: fill it in.")
+    values = column.to_numpy()
+    return values if values.dtype.kind in "iu" else column.astype(str).to_numpy(dtype=np.str_)
+
+
+def _series_rows(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers, series by series, in the file's order within each; and where each series begins among them."""
+    number = numbered(series)[0]
+    return np.argsort(number, kind="stable"), np.searchsorted(np.sort(number), np.arange(number.max() + 1))
+
+
+def _check_constant(names: np.ndarray, series: np.ndarray, column: str, order: np.ndarray, starts: np.ndarray,
+                    row) -> None:  # fmt: skip
+    """Raises UserError at the first row whose label, or person, is not that of its series' first row."""
+    first = np.repeat(order[starts], np.diff([*starts, len(order)]))
+    other = names[order] != names[first]
+    if other.any():
+        at, begin = order[other][0], first[other][0]
+        raise UserError(f"{row(at)}: the column {column} says {names[at]} where the series {series[at]} began with "
+                        f"{names[begin]}: give one of them a series of its own.")  # fmt: skip
+
+
+def _seconds(column: "pd.Series", name: str, row) -> np.ndarray:
+    """Times as float64 seconds: numbers are seconds, and text is a date with a time."""
+    import pandas as pd
+
+    if pd.to_numeric(column, errors="coerce").notna().mean() > 0.5:
+        return _numbers(column, name, row)
+    times = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
+    wrong = np.flatnonzero(times.isna())
+    if len(wrong):
+        raise UserError(f"{row(wrong[0])}: the column {name} holds “{column.iloc[wrong[0]]}”, which is neither seconds "
+                        "nor an ISO 8601 time: mend it.")  # fmt: skip
+    return (times - times.iloc[0]).dt.total_seconds().to_numpy()
+
+
+def _rate(seconds: np.ndarray, series: np.ndarray, order: np.ndarray, starts: np.ndarray, row) -> float | None:
+    """Steps a second of all series; UserError where time stands still or jumps, or where their rates differ."""
+    rates = []
+    for rows in np.split(order, starts[1:]):
+        passed = np.diff(seconds[rows])
+        if not len(passed):
+            continue
+        wrong = np.flatnonzero((passed <= 0) | (passed > _GAP * np.median(passed)))
+        if len(wrong):
+            told = "does not go on" if passed[wrong[0]] <= 0 else f"jumps by {passed[wrong[0]]:g} s"
+            raise UserError(f"{row(rows[wrong[0] + 1])}: time {told} in the series {series[rows[0]]}: mend it, or give "
+                            "what follows a series of its own.")  # fmt: skip
+        rates.append((len(passed) / passed.sum(), rows[0]))
+    if not rates:
+        return None
+    usual = float(np.median([rate for rate, _ in rates]))
+    for rate, at in rates:
+        if abs(rate - usual) > _RATES_DIFFER * usual:
+            raise UserError(f"{row(at)}: the series {series[at]} has {rate:.4g} steps a second where most have "
+                            f"{usual:.4g}: resample it, or remove it.")  # fmt: skip
+    return round(usual, 3)
+
+
+def _windows(series: np.ndarray, length: int, overlap: float) -> np.ndarray:
+    """(channels, steps) -> (windows, channels, length); what is left at the end is no whole window and is left out."""
+    every = max(1, round(length * (1 - overlap)))
+    return np.lib.stride_tricks.sliding_window_view(series, length, axis=1)[:, ::every].transpose(1, 0, 2)
