@@ -15,7 +15,7 @@ def section(results: Results) -> None:
     st.header("Early prediction", anchor=False)
     ui.muted(wording.early(points["window_share"].tolist(), points["accuracy"].tolist()))
     st.html(markup.early_table(points, results.run["teacher"]["accuracy"], _seconds(results)))
-    ui.muted("Points: against all students so far, at the end of what they read. Intervals are 95 %.")
+    ui.muted("Points are those above or below all students at the end of the window; intervals are 95 %.")
 
 
 def _seconds(results: Results) -> float | None:

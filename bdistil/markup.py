@@ -115,7 +115,7 @@ def early_table(points: pd.DataFrame, teacher: float, seconds: float | None) -> 
     return (
         '<p class="key"><span><i class="ours"></i>students so far</span>'
         f'<span><i class="teacher"></i>teacher, the whole window</span>{100 * low:.0f} to 100{wording.NO_BREAK}%</p>'
-        '<table class="classes"><thead><tr><th scope="col">Window</th><td class="line"></td>'
+        '<table class="classes early"><thead><tr><th scope="col">Window</th><td class="line"></td>'
         '<th scope="col" class="number">Accuracy</th><th scope="col" class="number">Interval</th>'
         '<th scope="col" class="number">Points</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>"

@@ -170,12 +170,17 @@ def early(shares: Sequence[float], accuracies: Sequence[float], close: float = 1
     """
     lost = [100 * (accuracies[-1] - accuracy) for accuracy in accuracies]
     enough = next(place for place, points in enumerate(lost) if all(later <= close for later in lost[place:]))
-    reach = f"all {len(shares)} students reach {percent(accuracies[-1])}"
+    place = min(enough, len(shares) - 2)  # where none but the last is, the one before it
+    subject = "one student reaches" if place == 0 else f"{place + 1} students reach"
+    reached = f"{subject} {percent(accuracies[place])}"
     if enough == len(shares) - 1:
-        before = f"after {window(shares[-2])} they are {decimal(lost[-2])} points below"
-        return f"The whole window counts: with it {reach}, {before}."
-    near = "level with that" if lost[enough] < 0.05 else f"{decimal(lost[enough])} points below"
-    return f"{window(shares[enough])} is nearly enough: at the end {reach}, there they are {near}."
+        against = f"{decimal(lost[place])} points below all {len(shares)} at its end"
+        return f"The whole window counts: after {percent(shares[place], 0)} of it {reached}, {against}."
+    if lost[place] < 0.05:
+        at_its_end = f"all {len(shares)} reach {percent(accuracies[-1])} at its end"
+        return f"{window(shares[place])} is as good as all of it: {reached}, {at_its_end}."
+    against = f"{decimal(lost[place])} points below all {len(shares)} at its end"
+    return f"{window(shares[place])} is nearly as good as all of it: {reached}, {against}."
 
 
 def _subject(prefix: int, total: int) -> str:

@@ -100,12 +100,14 @@ def test_a_prefix_that_has_read_a_part_says_so():
 @pytest.mark.parametrize(
     ("accuracies", "found"),
     [
-        ([0.7, 0.894, 0.9, 0.9], "50\u00a0% of the window is nearly enough: at the end all 4 students reach "
-         "90.0\u00a0%, there they are 0.6 points below."),
-        ([0.7, 0.8, 0.9, 0.9], "75\u00a0% of the window is nearly enough: at the end all 4 students reach 90.0\u00a0%, "
-         "there they are level with that."),
-        ([0.9, 0.8, 0.85, 0.9], "The whole window counts: with it all 4 students reach 90.0\u00a0%, "
-         "after 75\u00a0% of the window they are 5.0 points below."),
+        ([0.7, 0.894, 0.9, 0.9], "50\u00a0% of the window is nearly as good as all of it: 2 students reach "
+         "89.4\u00a0%, 0.6 points below all 4 at its end."),
+        ([0.7, 0.8, 0.9, 0.9], "75\u00a0% of the window is as good as all of it: 3 students reach 90.0\u00a0%, "
+         "all 4 reach 90.0\u00a0% at its end."),
+        ([0.9, 0.8, 0.85, 0.9], "The whole window counts: after 75\u00a0% of it 3 students reach 85.0\u00a0%, "
+         "5.0 points below all 4 at its end."),
+        ([0.895, 0.9, 0.9, 0.9], "25\u00a0% of the window is nearly as good as all of it: one student reaches "
+         "89.5\u00a0%, 0.5 points below all 4 at its end."),
     ],
 )  # fmt: skip
 def test_early_prediction_says_from_where_on_it_is_as_good_as_the_end(accuracies, found):
@@ -113,4 +115,4 @@ def test_early_prediction_says_from_where_on_it_is_as_good_as_the_end(accuracies
 
 
 def test_a_prefix_above_the_last_one_is_not_called_below():
-    assert "level with that" in w.early([0.5, 1.0], [0.92, 0.9])
+    assert "as good as all of it: one student reaches 92.0" in w.early([0.5, 1.0], [0.92, 0.9])

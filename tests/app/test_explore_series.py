@@ -79,7 +79,7 @@ def test_early_prediction_is_a_section_of_segments_alone(open_page, speech, runs
     page = open_page("explore", run="speech")
     html = written(page)
     assert "Early prediction" in [header.value for header in page.header]
-    assert '<th scope="row">25\u00a0%, 0.24\u00a0s</th>' in html and "at the end all 4 students reach" in html
+    assert '<th scope="row">25\u00a0%, 0.24\u00a0s</th>' in html and "of the window is " in html
     page.selectbox(key="run-picker").set_value("full").run()
     assert "Early prediction" not in [header.value for header in page.header]
     assert [point["cost"] for point in instrument(page)["points"]][0] == "1.8\u00a0M"
