@@ -243,11 +243,15 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def show(run: str, as_json: Json = False) -> None:
-    """One run: what it is and, per prefix, what it reaches and costs."""
+    """One run: what it is; per prefix, what it reaches and costs; per student, what it reads."""
+    import pandas as pd
+
+    from bdistil.results.architecture import architecture, lines
     from bdistil.runs import open_run
     from bdistil.runs.report import report
 
-    document = report(open_run(Path(run)))
+    chosen = open_run(Path(run))
+    document = report(chosen)
     if as_json:
         print(json.dumps(document))
         return
@@ -260,6 +264,9 @@ def show(run: str, as_json: Json = False) -> None:
     for row in document["frontier"]:
         share = f"{100 * row['macs_ratio']:.1f} % of the teacher{stated}" if row["macs_ratio"] is not None else ""
         print(f"{row['prefix']:3} {100 * row['accuracy']:6.2f} %  {row['macs'] / 1e6:8.3f} M MACs  {share}")
+    composed = architecture(Path(chosen.path), pd.DataFrame(document["frontier"]))
+    if composed:
+        print("students", *lines(composed), sep="\n")
 
 
 def _certified(rounds: list[dict[str, Any]]) -> str:

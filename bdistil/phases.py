@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bdistil import examples
 from bdistil.boosting import B, theory_eta
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.corrective import composition, corrective_round, polish
@@ -159,18 +160,10 @@ def describe(data: Dataset) -> dict[str, Any]:
     """A data set as run.json tells it."""
     known = data.info
     return {
-        "name": known.name, "title": known.title, "modality": known.modality, "train": len(data.x_train),
-        "validation": len(data.x_validation), "test": len(data.x_test), "classes": list(known.classes),
-        "split": known.split, "checksum": data.checksum,
+        "name": known.name, "title": known.title, "modality": known.modality, "people": known.people,
+        "train": len(data.x_train), "validation": len(data.x_validation), "test": len(data.x_test),
+        "classes": list(known.classes), "split": known.split, "checksum": data.checksum,
     }  # fmt: skip
-
-
-def preview(data: Dataset) -> dict[str, np.ndarray]:
-    """What pages show of the test examples: pictures as they lie in a picture's file, or series, rounded."""
-    if data.info.modality != "image":
-        return {"series": data.x_test.astype(np.float16)}
-    images = data.x_test[:, 0] if data.x_test.shape[1] == 1 else data.x_test.transpose(0, 2, 3, 1)
-    return {"images": images, "max": np.array(data.x_train.max())}
 
 
 def best_device() -> str:
@@ -200,11 +193,13 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
         raise UserError("The teacher or the dataset has changed since this run began. Start a new run.")
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
+    if data.info.people and data.people_test is not None:
+        targets["people_test"] = data.people_test
     write_arrays(run.path / "targets.npz", targets)
     previews = home() / "previews" / f"{data.info.name}.npz"
     if not previews.exists():
         previews.parent.mkdir(parents=True, exist_ok=True)
-        write_arrays(previews, preview(data))
+        write_arrays(previews, examples.arrays(data, data.x_test))
     told = {key: card.get(key) for key in ("name", "accuracy", "accuracy_low", "accuracy_high", "macs", "parameters",
                                            "bytes")}  # fmt: skip
     if "kind" in card:
