@@ -199,6 +199,8 @@ class DistilConfig(_Config):
     )
     teacher_macs: int | None = Field(default=None, ge=1, le=10**18, title="Teacher MACs",
                                      description="a whole number above 0, or nothing")  # fmt: skip
+    examples: int | None = Field(default=None, ge=2, title="Training examples",
+                                 description="a whole number of at least 2, or nothing for all")  # fmt: skip
     student: str = Field(title="Student", description="a name")
     rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
     method: Literal["b-distil", "b-distil+polish"] = Field(
@@ -217,6 +219,7 @@ class DistilConfig(_Config):
     label_share: float = Field(default=0.0, ge=0, le=1, title="Label share", description="a number from 0 to 1")
     barrier: float = Field(default=0.3, ge=0, le=1000, title="Barrier", description="a number from 0 to 1000")
     certified: bool = Field(default=True, title="Certified", description="true or false")
+    most_lost: float = Field(default=0.003, ge=0, le=1, title="Most lost", description="a number from 0 to 1")
     retries: int = Field(default=3, ge=0, le=10, title="Retries", description="a whole number from 0 to 10")
     polish_epochs: int = Field(default=0, ge=0, le=1000, title="Polish epochs",
                                description="a whole number from 0 to 1000")  # fmt: skip
@@ -245,6 +248,8 @@ class DistilConfig(_Config):
 
     def checked(self) -> Self:
         check_composition(self.composition, check_student(self.student))
+        if self.teacher_logits and self.examples:
+            raise UserError("Answers instead of a teacher are for all training examples: leave --examples out.")
         if self.teacher_logits and self.views > 1 and self.shift > MOST_SHIFT:
             raise UserError(f"Answers instead of a teacher hold for pictures moved by {MOST_SHIFT} pixel at most: set "
                             f"the shift to {MOST_SHIFT}, or the views to 1.")  # fmt: skip
@@ -254,6 +259,9 @@ class DistilConfig(_Config):
 
     def fitting(self, known: DatasetInfo) -> Self:
         check_student(self.student, known.modality)
+        if self.examples and self.examples > known.train:
+            raise UserError(f"Training examples must be at most the {known.train} that there are; "
+                            f"“{self.examples}” is not.")  # fmt: skip
         if self.teacher_logits and self.views > 1 and known.modality != "image":
             raise UserError("Answers instead of a teacher hold for series as they are: set the views to 1.")
         if self.mode == "segments" and known.modality == "image":
