@@ -58,17 +58,17 @@ SENSORS: dict[str, SensorAugmentation] = {
     "dsa-19": SensorAugmentation(axes=45, unit=9, logs=45),
     "dsa-19-random": SensorAugmentation(axes=45, unit=9, logs=45),
 }
-_SERIES_TEACHER = dict(architecture="conv1d-m", epochs=30, batch_size=64, optimizer="adamw", learning_rate=4e-3,
+_SERIES_TEACHER = dict(architecture="conv1d-m", epochs=20, batch_size=64, optimizer="adamw", learning_rate=4e-3,
                        weight_decay=1e-2, shift=0, flip=False, cutout=0, crop=0)  # fmt: skip
 TEACH_RECIPES: dict[str, dict[str, Any]] = {
     "image": dict(architecture="resnet-m", epochs=24, batch_size=128, shift=2, flip=True, cutout=0, crop=0),
     "speech": _SERIES_TEACHER,
-    "sensor": _SERIES_TEACHER,
+    "sensor": {**_SERIES_TEACHER, "epochs": 12},
 }
 TEACH_DATA_SETS: dict[str, dict[str, Any]] = {
     "digits": dict(architecture="resnet-s", epochs=60, batch_size=64, shift=1, flip=False),
     "fashion-mnist": dict(cutout=8, crop=24),
-    "japanese-vowels": dict(architecture="conv1d-s", batch_size=16),
+    "japanese-vowels": dict(architecture="conv1d-s", epochs=30, batch_size=16),
 }
 
 _RATE = dict(gt=0, le=10, title="Learning rate", description="a number above 0, at most 10")
@@ -243,7 +243,8 @@ class DistilConfig(_Config):
                   **DATA_SETS.get(known.name, {}), **TRAINING.get((known.name, method), {})}  # fmt: skip
         student = given.get("student")
         if student in names() and recipe["composition"] not in LADDERS[family(student)]:
-            recipe["composition"] = LADDERS[family(student)][1]  # of another family: its first with a connection
+            # A student of another family: its first connection, which convolutions have over the same steps only.
+            recipe |= {"composition": LADDERS[family(student)][1], "mode": "full", "head": "student"}
         return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
 
     def checked(self) -> Self:
@@ -270,6 +271,8 @@ class DistilConfig(_Config):
             raise UserError(
                 f"A series of {known.input_shape[-1]} steps has no {self.rounds} segments: choose fewer rounds."
             )
+        if self.mode == "segments" and family(self.student) == "tcn" and self.composition != "alone":
+            raise UserError("Convolutions read each other over the same steps: choose the mode full, or alone.")
         return self
 
     def augmentation(self, known: DatasetInfo) -> AnyAugmentation:
