@@ -133,7 +133,10 @@ def run(
     rounds: Annotated[Text, typer.Option(help="How many students.")] = None,
     seed: Seed = None,
     method: Annotated[Text, typer.Option(help="b-distil+polish (the default) or b-distil.")] = None,
-    composition: Annotated[Text, typer.Option(help="alone, add, concat or concat-all.")] = None,
+    composition: Annotated[
+        Text, typer.Option(help="How students read earlier ones: alone; add, concat, concat-all; carry-state, …-pool.")
+    ] = None,
+    mode: Annotated[Text, typer.Option(help="full, or segments: of a series each student reads its own part.")] = None,
     head: Annotated[Text, typer.Option(help="student or prefix: what a student's output layer gives.")] = None,
     loss: Annotated[Text, typer.Option(help="ensemble or student.")] = None,
     divergence: Annotated[Text, typer.Option(help="kl or squared.")] = None,
@@ -149,6 +152,7 @@ def run(
     polish_epochs: Annotated[Text, typer.Option(help="Epochs of the last training of all students together.")] = None,
     learning_rate: Rate = None,
     weight_decay: Annotated[Text, typer.Option(help="Weight decay of matrices and kernels.")] = None,
+    dropout: Annotated[Text, typer.Option(help="Share of a carried state that is dropped in training.")] = None,
     batch_size: Annotated[Text, typer.Option(help="Examples per batch.")] = None,
     views: Annotated[Text, typer.Option(help="Views of each training input, itself included.")] = None,
     threads: Threads = None,
@@ -166,10 +170,10 @@ def run(
 
     given = dict(
         dataset=dataset, data=own, teacher=teacher, student=student, rounds=rounds, seed=seed, method=method,
-        composition=composition, head=head, loss=loss, divergence=divergence, temperature=temperature,
+        composition=composition, mode=mode, head=head, loss=loss, divergence=divergence, temperature=temperature,
         label_share=label_share, barrier=barrier, certified=certified, retries=retries, epochs=epochs,
-        polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay, batch_size=batch_size,
-        views=views, threads=threads,
+        polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay, dropout=dropout,
+        batch_size=batch_size, views=views, threads=threads,
     )  # fmt: skip
     parent = open_run(Path(extend)) if extend else None
     added = _added_rounds(parent, given, config) if parent else None

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bdistil.data.catalogue import info, located
 from bdistil.data.dataset import DatasetInfo
 from bdistil.data.own import OwnData
-from bdistil.data.series_views import SpeechAugmentation
+from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.errors import UserError, nearest
 from bdistil.students.catalogue import COMPOSITIONS, LADDERS, check_composition, family, names
@@ -42,13 +42,19 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
 DATA_SETS: dict[str, dict[str, Any]] = {
     "digits": dict(student="cnn-xs", rounds=5, batch_size=64, views=8),
     "fashion-mnist": dict(student="cnn-m"),
-    "japanese-vowels": dict(batch_size=16, views=1),
+    "japanese-vowels": dict(student="gru-xs", batch_size=16, views=4),
 }
 TRAINING: dict[tuple[str, str], dict[str, Any]] = {
     ("digits", "b-distil"): dict(epochs=20),
     ("digits", "b-distil+polish"): dict(epochs=4, polish_epochs=20),
     ("fashion-mnist", "b-distil"): dict(certified=False),
     ("fashion-mnist", "b-distil+polish"): dict(epochs=1),
+}
+# Which channels are axes of one box, and which are logarithms: so that what turns with the box is known.
+SENSORS: dict[str, SensorAugmentation] = {
+    "watch": SensorAugmentation(axes=6, unit=6),
+    "dsa-19": SensorAugmentation(axes=45, unit=9, logs=45),
+    "dsa-19-random": SensorAugmentation(axes=45, unit=9, logs=45),
 }
 _SERIES_TEACHER = dict(architecture="conv1d-m", epochs=30, batch_size=64, optimizer="adamw", learning_rate=4e-3,
                        weight_decay=1e-2, shift=0, flip=False, cutout=0, crop=0)  # fmt: skip
@@ -158,7 +164,7 @@ class TeachConfig(_Config):
         check_architecture(self.architecture, known.modality)
         return self
 
-    def augmentation(self, known: DatasetInfo, crop: bool = True) -> AnyAugmentation | None:
+    def augmentation(self, known: DatasetInfo, crop: bool = True) -> AnyAugmentation:
         """How the teacher's inputs are changed, with or without the recipe's crops of pictures."""
         if known.modality != "image":
             return of_series(known)
@@ -234,7 +240,7 @@ class DistilConfig(_Config):
             )
         return self
 
-    def augmentation(self, known: DatasetInfo) -> AnyAugmentation | None:
+    def augmentation(self, known: DatasetInfo) -> AnyAugmentation:
         """How the views of the training inputs are made."""
         return Augmentation(self.shift, self.flip) if known.modality == "image" else of_series(known)
 
@@ -253,6 +259,10 @@ class DistilConfig(_Config):
         return f"{self.known.title}, {students}"
 
 
-def of_series(known: DatasetInfo) -> AnyAugmentation | None:
-    """How series are changed; None for those of which not enough is known to change them without harm."""
-    return SpeechAugmentation() if known.sampling_hz else None
+def of_series(known: DatasetInfo) -> AnyAugmentation:
+    """How series are changed: as much as is known of them permits."""
+    if known.sampling_hz:
+        return SpeechAugmentation()
+    if known.modality == "sensor":
+        return SENSORS.get(known.name, SensorAugmentation())
+    return SensorAugmentation(shift=0)  # of features that are no spectrum: no word goes on where it has begun

@@ -45,7 +45,7 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
         generator = POSITION.generator(config.seed, epoch)
         augmentation = cropped if epoch < CROPPED * config.epochs else whole
         for chosen in order(generator, len(data.x_train), config.batch_size):
-            inputs = augment(data.x_train[chosen], generator, augmentation) if augmentation else data.x_train[chosen]
+            inputs = augment(data.x_train[chosen], generator, augmentation)
             yield prepare(inputs), torch.from_numpy(data.y_train[chosen]).to(device)
 
     def loss(batch: tuple[Tensor, Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 from bdistil import config as config_module
 from bdistil.config import METHODS, RECIPES, DistilConfig, TeachConfig
 from bdistil.data.catalogue import CATALOGUE, info
-from bdistil.data.series_views import SpeechAugmentation
+from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 from bdistil.data.views import Augmentation
 from bdistil.errors import UserError
 
@@ -85,7 +85,9 @@ def test_inputs_are_changed_as_suits_what_is_known_of_them():
     assert teacher.augmentation(digits).crop == 24 and teacher.augmentation(digits, crop=False).crop == 0
     assert teacher.augmentation(digits).cutout == 8
     assert distil().augmentation(replace(vowels, sampling_hz=8000)) == SpeechAugmentation()
-    assert distil().augmentation(vowels) is None  # coefficients that are no spectrum
+    assert distil().augmentation(vowels) == SensorAugmentation(shift=0)  # coefficients that are no spectrum
+    assert distil().augmentation(info("dsa-19")).logs == 45
+    assert distil().augmentation(replace(info("watch"), name="mine")).axes == 0  # which channels turn is not known
 
 
 def test_what_is_given_comes_before_the_recipe_and_nothing_given_does_not():
