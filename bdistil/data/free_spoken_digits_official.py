@@ -29,3 +29,11 @@ def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Returns (x float32 (N, 32, 48), y int64 (N,)) of each split. Raises UserError as `free_spoken_digits.read`."""
     x, y, _, take = free_spoken_digits.read_all(home)
     return {name: (x[rows], y[rows]) for name, part in _PARTS.items() for rows in [np.isin(take, part)]}
+
+
+def recordings(home: Path) -> list[Path]:
+    """Returns the recordings of the test split, in its order."""
+    speakers = [free_spoken_digits.recordings(home, rotation) for rotation in range(len(free_spoken_digits.SPEAKERS))]
+    takes = len(speakers[0]) // len(INFO.classes)
+    return [words[digit * takes + take] for digit in range(len(INFO.classes)) for words in speakers
+            for take in _PARTS["test"]]  # fmt: skip
