@@ -4,8 +4,11 @@ Results go to standard output, everything else to standard error. Exit status: 0
 2 unusable input (one sentence), 3 an honest "no", 130 stopped by Ctrl-C and resumable.
 """
 
+import functools
+import inspect
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,11 +23,47 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False,
 Text = str | None
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress display.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document and nothing else.")]
-Dataset = Annotated[str, typer.Option(help="A data set's name.")]
+Dataset = Annotated[str, typer.Option(help="A data set's name, or a path of your own data.")]
 Epochs = Annotated[Text, typer.Option(help="Epochs (of a round); the data set's recipe by default.")]
 Seed = Annotated[Text, typer.Option(help="Seed of weights, order and views.")]
 Threads = Annotated[Text, typer.Option(help="CPU threads; all cores but one by default.")]
 Rate = Annotated[Text, typer.Option(help="Peak learning rate.")]
+
+OWN_DATA = {
+    "side": "Own pictures: side that they are resized to, in pixels.",
+    "subject_pattern": "Own folders: a regular expression whose group 1 finds the person in a file's name.",
+    "series": "Own tables: the column that names the series.",
+    "label": "Own tables: the column of labels.",
+    "subject": "Own tables: the column of persons, who are then held out whole.",
+    "time": "Own tables: the column of times, in seconds or ISO 8601.",
+    "channels": "Own tables: the columns of values, with commas between them; all others by default.",
+    "window": "Own tables: steps of a window.",
+    "overlap": "Own tables: share of a window that the next one begins with, 0.5 by default.",
+}
+
+
+def reads_own_data(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options of one's own data beside its own; it gets them as one argument, `own`."""
+    own = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None,
+                             annotation=Annotated[Text, typer.Option(help=told)])
+           for name, told in OWN_DATA.items()]  # fmt: skip
+    others = [given for given in inspect.signature(command).parameters.values() if given.name != "own"]
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        asked = {name: given.pop(name) for name in OWN_DATA}
+        command(**given, own=_own_data(asked))
+
+    with_options.__signature__ = inspect.Signature([*others, *own])
+    with_options.__annotations__ = {given.name: given.annotation for given in [*others, *own]}
+    return with_options
+
+
+def _own_data(asked: dict[str, Text]) -> Any:
+    """How to read one's own data; None where nothing is asked."""
+    from bdistil.data.own import OwnData
+
+    return OwnData.create(**asked) if any(value is not None for value in asked.values()) else None
 
 
 def main() -> None:
@@ -39,15 +78,20 @@ def main() -> None:
 
 
 @app.command()
-def data(name: Annotated[Text, typer.Argument(help="A data set to fetch.")] = None) -> None:
-    """List the data sets, or fetch one and say what is in it and what leaks; prints its folder last."""
-    from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here, load_dataset
+@reads_own_data
+def data(
+    name: Annotated[Text, typer.Argument(help="A data set to fetch, or a path of your own data to check.")] = None,
+    *,
+    own: Any,
+) -> None:
+    """List the data sets, or fetch or check one and say what is in it and what leaks; prints where it is last."""
+    from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here, load_dataset, skipped
 
     if name is not None:
         from bdistil.data.leaks import describe
 
-        folder = fetch(name)
-        print(*describe(load_dataset(name)), folder, sep="\n")
+        folder = fetch(name, options=own)
+        print(*describe(load_dataset(name, own)), *skipped(name, own), folder, sep="\n")
         return
     for known in CATALOGUE.values():
         size = f"{known.train + known.validation + known.test} examples, {len(known.classes)} classes"
@@ -58,29 +102,48 @@ def data(name: Annotated[Text, typer.Argument(help="A data set to fetch.")] = No
 
 
 @app.command()
+@reads_own_data
 def teach(
     dataset: Dataset,
-    teacher: Annotated[Text, typer.Option(help="An architecture; the data set's own by default.")] = None,
+    teacher: Annotated[
+        Text, typer.Option(help="An architecture, or torchvision:NAME[@SIDE]; the data set's own by default.")
+    ] = None,
+    weights: Annotated[
+        Text, typer.Option(help="DEFAULT or a safetensors file, for torchvision's; --epochs 0 takes them as they are.")
+    ] = None,
     epochs: Epochs = None,
     seed: Seed = None,
     learning_rate: Rate = None,
     threads: Threads = None,
     quiet: Quiet = False,
+    *,
+    own: Any,
 ) -> None:
     """Train a teacher; prints its name last."""
     from bdistil.config import TeachConfig
     from bdistil.runs import create_run
 
+    if weights not in (None, "DEFAULT"):
+        weights = str(Path(weights).expanduser().resolve())
     config = TeachConfig.create(
-        dataset, architecture=teacher, epochs=epochs, seed=seed, learning_rate=learning_rate, threads=threads
-    )
+        dataset, data=own, architecture=teacher, weights=weights, epochs=epochs, seed=seed, learning_rate=learning_rate,
+        threads=threads,
+    )  # fmt: skip
     print(_follow(create_run(config), quiet)["teacher_name"])
 
 
 @app.command()
+@reads_own_data
 def run(
-    dataset: Annotated[Text, typer.Option(help="A data set's name.")] = None,
-    teacher: Annotated[Text, typer.Option(help="A teacher's name or folder; the data set's own by default.")] = None,
+    dataset: Annotated[Text, typer.Option(help="A data set's name, or a path of your own data.")] = None,
+    teacher: Annotated[
+        Text, typer.Option(help="A teacher's name or folder, or an ONNX file; the data set's own by default.")
+    ] = None,
+    teacher_logits: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="TRAIN.npz TEST.npz", help="Answers instead of a teacher.")
+    ] = None,
+    teacher_input: Annotated[Text, typer.Option(help="raw or normalised: what an ONNX file reads.")] = None,
+    teacher_macs: Annotated[Text, typer.Option(help="MACs of one example, stated for an ONNX file or logits.")] = None,
     student: Annotated[Text, typer.Option(help="A student's name.")] = None,
     rounds: Annotated[Text, typer.Option(help="How many students.")] = None,
     seed: Seed = None,
@@ -113,13 +176,16 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    *,
+    own: Any,
 ) -> None:
     """Distil a teacher into students, round by round; prints the run's id last."""
     from bdistil.runs import create_run, open_run
     from bdistil.runs.extend import extend_run, extended
 
     given = dict(
-        dataset=dataset, teacher=teacher, student=student, rounds=rounds, seed=seed, method=method,
+        dataset=dataset, data=own, teacher=teacher, teacher_logits=teacher_logits, teacher_input=teacher_input,
+        teacher_macs=teacher_macs, student=student, rounds=rounds, seed=seed, method=method,
         composition=composition, mode=mode, head=head, loss=loss, divergence=divergence, temperature=temperature,
         label_share=label_share, barrier=barrier, certified=certified, retries=retries, epochs=epochs,
         polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay, dropout=dropout,
@@ -194,8 +260,9 @@ def show(run: str, as_json: Json = False) -> None:
         print(f"method {document['method']}, {_certified(document['rounds'])}")
     if document["teacher_name"]:
         print(f"teacher {document['teacher_name']}")
+    stated = ", as stated" if (document["teacher"] or {}).get("macs_stated") else ""
     for row in document["frontier"]:
-        share = f"{100 * row['macs_ratio']:.1f} % of the teacher" if row["macs_ratio"] is not None else ""
+        share = f"{100 * row['macs_ratio']:.1f} % of the teacher{stated}" if row["macs_ratio"] is not None else ""
         print(f"{row['prefix']:3} {100 * row['accuracy']:6.2f} %  {row['macs'] / 1e6:8.3f} M MACs  {share}")
     composed = architecture(Path(chosen.path), pd.DataFrame(document["frontier"]))
     if composed:
@@ -250,14 +317,24 @@ def _added_rounds(parent: Any, given: dict[str, Any], file: Path | None) -> str:
 def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     """The configuration of what is given on the command line, before what the file says, before the recipe."""
     from bdistil.config import DistilConfig
+    from bdistil.data.own import OwnData
     from bdistil.teachers import card_for
 
     stored = _stored_config(file) if file else {}
-    values = stored | {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "teacher" in given and "teacher_logits" in given:
+        raise UserError("Give a teacher or its answers, not both: leave --teacher or --teacher-logits out.")
+    if "teacher" in given or "teacher_logits" in given:  # another teacher than the stored one
+        stored = {name: value for name, value in stored.items() if not name.startswith("teacher")}
+    values = stored | given
     if "dataset" not in values:
         raise UserError("No dataset was named. Say which, for example: --dataset digits.")
     dataset, teacher = str(values.pop("dataset")), values.pop("teacher", None)
-    return DistilConfig.create(dataset, teacher=card_for(teacher and str(teacher), dataset)["name"], **values)
+    own = values["data"] = OwnData.given(values.get("data"))
+    config = DistilConfig.create(dataset, teacher="" if teacher is None else teacher, **values)
+    options = {name: getattr(config, name) for name in ("teacher_logits", "teacher_input", "teacher_macs")}
+    card = card_for(None if teacher is None else config.teacher, dataset, own, **options)
+    return config.model_copy(update={"teacher": card["name"], "teacher_logits": card.get("answers")})
 
 
 def _stored_config(file: Path) -> dict[str, Any]:
@@ -278,6 +355,9 @@ def _follow(run: Any, quiet: bool) -> dict[str, Any]:
 
     start_worker(run)
     info = watch(run, quiet)
+    for event in run.events()[0]:
+        if event["kind"] == "notice":
+            print(event["text"], file=sys.stderr)
     if info["state"] == "failed":
         print(info["error"], file=sys.stderr)
         sys.exit(info["exit_status"])

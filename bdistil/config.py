@@ -8,13 +8,16 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bdistil.data.catalogue import info
+from bdistil.data.catalogue import info, located
 from bdistil.data.dataset import DatasetInfo
+from bdistil.data.own import OwnData
 from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.errors import UserError, nearest
 from bdistil.students.catalogue import COMPOSITIONS, LADDERS, check_composition, family, names
 from bdistil.students.catalogue import check as check_student
+from bdistil.teachers.black_box import MOST_SHIFT, given_logits
+from bdistil.teachers.catalogue import TORCHVISION
 from bdistil.teachers.catalogue import check as check_architecture
 
 METHODS: tuple[str, ...] = ("b-distil", "b-distil+polish")
@@ -77,7 +80,8 @@ class _Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    dataset: str = Field(title="Dataset", description="a name")
+    dataset: str = Field(title="Dataset", description="a name, or a path of your own data")
+    data: OwnData | None = Field(default=None, title="Own data", description="how to read a path, or nothing")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed", description="a whole number from 0 to 2147483647")
     epochs: int = Field(ge=1, le=1000, title="Epochs", description="a whole number from 1 to 1000")
     batch_size: int = Field(ge=1, le=4096, title="Batch size", description="a whole number from 1 to 4096")
@@ -97,8 +101,9 @@ class _Config(BaseModel):
         if unknown:
             raise UserError(f"There is no option called {unknown[0]}.{nearest(unknown[0], cls.model_fields)}")
         given = {name: value for name, value in given.items() if value is not None}
-        known = info(str(dataset))
-        return cls.build(dataset=dataset, **{**cls.recipe(known, **given), **given}).fitting(known)
+        given["data"] = OwnData.given(given.get("data"))
+        known = info(str(dataset), given["data"])
+        return cls.build(dataset=located(str(dataset)), **{**cls.recipe(known, **given), **given}).fitting(known)
 
     @classmethod
     def build(cls, **values: Any) -> Self:
@@ -112,6 +117,11 @@ class _Config(BaseModel):
     def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
         """What a run on this data set uses where nothing else is said; it may depend on what is `given`."""
         raise NotImplementedError
+
+    @property
+    def known(self) -> DatasetInfo:
+        """What is known of the data set. Raises UserError where one's own data is no longer there."""
+        return info(self.dataset, self.data)
 
     def checked(self) -> Self:
         """Names checked against their catalogues; UserError with the nearest name."""
@@ -137,6 +147,8 @@ class TeachConfig(_Config):
     kind: ClassVar = "teach"
 
     architecture: str = Field(title="Teacher", description="a name")
+    epochs: int = Field(ge=0, le=1000, title="Epochs", description="a whole number from 1 to 1000")
+    weights: str | None = Field(default=None, title="Weights", description="DEFAULT, a safetensors file, or nothing")
     optimizer: Literal["sgd", "adamw"] = Field(default="sgd", title="Optimizer", description="one of sgd, adamw")
     learning_rate: float = Field(default=0.1, **_RATE)
     weight_decay: float = Field(default=5e-4, **_DECAY)
@@ -146,10 +158,17 @@ class TeachConfig(_Config):
 
     @classmethod
     def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
-        return {**TEACH_RECIPES[known.modality], **TEACH_DATA_SETS.get(known.name, {})}
+        recipe = {**TEACH_RECIPES[known.modality], **TEACH_DATA_SETS.get(known.name, {})}
+        # Weights that have learnt already are tuned with a tenth of the learning rate.
+        return recipe | ({"learning_rate": 0.01} if given.get("weights") else {})
 
     def checked(self) -> Self:
         check_architecture(self.architecture)
+        if self.weights and not self.architecture.startswith(TORCHVISION):
+            raise UserError(f"--weights are for torchvision’s models: {self.architecture} is none, leave them out.")
+        if not self.epochs and not self.weights:
+            raise UserError("Epochs must be a whole number from 1 to 1000; “0” is for a teacher taken as it is, with "
+                            "--weights.")  # fmt: skip
         return self
 
     def fitting(self, known: DatasetInfo) -> Self:
@@ -163,7 +182,7 @@ class TeachConfig(_Config):
         return Augmentation(self.shift, self.flip, self.cutout, self.crop if crop else 0)
 
     def title(self) -> str:
-        return f"Teacher for {info(self.dataset).title}"
+        return f"Teacher for {self.known.title}"
 
 
 class DistilConfig(_Config):
@@ -172,6 +191,14 @@ class DistilConfig(_Config):
     kind: ClassVar = "distil"
 
     teacher: str = Field(title="Teacher", description="a name or a folder")
+    teacher_logits: tuple[str, str] | None = Field(
+        default=None, title="Teacher logits", description="two NPZ files, TRAIN.npz and TEST.npz, or nothing"
+    )
+    teacher_input: Literal["raw", "normalised"] | None = Field(
+        default=None, title="Teacher input", description="one of raw, normalised, or nothing"
+    )
+    teacher_macs: int | None = Field(default=None, ge=1, le=10**18, title="Teacher MACs",
+                                     description="a whole number above 0, or nothing")  # fmt: skip
     student: str = Field(title="Student", description="a name")
     rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
     method: Literal["b-distil", "b-distil+polish"] = Field(
@@ -214,16 +241,21 @@ class DistilConfig(_Config):
         student = given.get("student")
         if student in names() and recipe["composition"] not in LADDERS[family(student)]:
             recipe["composition"] = LADDERS[family(student)][1]  # of another family: its first with a connection
-        return recipe
+        return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
 
     def checked(self) -> Self:
         check_composition(self.composition, check_student(self.student))
+        if self.teacher_logits and self.views > 1 and self.shift > MOST_SHIFT:
+            raise UserError(f"Answers instead of a teacher hold for pictures moved by {MOST_SHIFT} pixel at most: set "
+                            f"the shift to {MOST_SHIFT}, or the views to 1.")  # fmt: skip
         if self.polished and self.loss != "ensemble":
             raise UserError("Corrective rounds train prefixes: choose the loss ensemble, or the method b-distil.")
         return self
 
     def fitting(self, known: DatasetInfo) -> Self:
         check_student(self.student, known.modality)
+        if self.teacher_logits and self.views > 1 and known.modality != "image":
+            raise UserError("Answers instead of a teacher hold for series as they are: set the views to 1.")
         if self.mode == "segments" and known.modality == "image":
             raise UserError("Pictures have no segments: choose the mode full.")
         if self.mode == "segments" and self.rounds > known.input_shape[-1]:
@@ -248,7 +280,7 @@ class DistilConfig(_Config):
 
     def title(self) -> str:
         students = "1 student" if self.rounds == 1 else f"{self.rounds} students"
-        return f"{info(self.dataset).title}, {students}"
+        return f"{self.known.title}, {students}"
 
 
 def of_series(known: DatasetInfo) -> AnyAugmentation:

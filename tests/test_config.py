@@ -31,7 +31,8 @@ def test_the_recipes_are_complete_and_stored_whole(dataset):
 def test_data_of_which_only_the_modality_is_known_have_a_recipe(monkeypatch, modality):
     shape = (3, 32, 32) if modality == "image" else (4, 60)
     known = replace(info("digits"), name="mine", modality=modality, input_shape=shape)
-    monkeypatch.setattr(config_module, "info", lambda name: known)
+    monkeypatch.setattr(config_module, "info", lambda name, data: known)
+    monkeypatch.setattr(config_module, "located", lambda name: name)
     for method in METHODS:
         config = distil(dataset="mine", method=method)
         assert config.method == method and config.mode == ("full" if modality == "image" else "segments")
@@ -53,7 +54,7 @@ def test_a_configuration_of_the_first_version_means_what_it_did():
     ("given", "sentence"),
     [
         ({"student": "gru-s", "composition": "add"}, "The student gru-s has no composition add: choose one of alone"),
-        ({"student": "gru-s"}, "The student gru-s does not read image data: choose one of cnn-xs, cnn-s, cnn-m."),
+        ({"student": "gru-s"}, "The student gru-s does not read image data: choose one of cnn-xs, cnn-s, cnn-m, cnn-l"),
         ({"mode": "segments"}, "Pictures have no segments: choose the mode full."),
         ({"dataset": "japanese-vowels", "student": "cnn-s"}, "The student cnn-s does not read speech data"),
         ({"dataset": "japanese-vowels", "rounds": 30}, "A series of 29 steps has no 30 segments: choose fewer rounds."),

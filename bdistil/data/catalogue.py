@@ -1,11 +1,14 @@
 """The data sets that can be named, where they are kept, and how they are loaded. To add one: a module and a line here.
 
+A path is a name as well: that of one's own data, which `own` reads, as `OwnData` says where there is something to say.
+
 The module of a data set has `INFO` and three functions of the data home: `is_here`, `fetch` and `read`, which returns
 (x, y) or (x, y, people) of each split. Another split of the same files is a data set, and a module, of its own.
 """
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
@@ -24,6 +27,9 @@ from bdistil.data import (
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.errors import UserError, nearest
 
+if TYPE_CHECKING:
+    from bdistil.data.own import OwnData
+
 _ALL = (
     digits,
     fashion_mnist,
@@ -40,13 +46,40 @@ _MODULES = {module.INFO.name: module for module in _ALL}
 CATALOGUE: dict[str, DatasetInfo] = {name: module.INFO for name, module in _MODULES.items()}
 
 
-def info(name: str) -> DatasetInfo:
-    """Returns what is known of the data set `name`; raises UserError with the nearest name if there is none."""
+def info(name: str, options: "OwnData | None" = None) -> DatasetInfo:
+    """Returns what is known of the data set `name`, or of one's own data, which is read if it has not been yet.
+
+    Raises UserError with the nearest name if there is none, and as `own.info` for a path.
+    """
+    if _is_own(name, options):
+        from bdistil.data import own
+
+        return own.info(name, options)
+    return CATALOGUE[name]
+
+
+def located(name: str) -> str:
+    """The name as a run keeps it: a path from the root of the disk. Raises UserError if there is no such data set."""
+    if _is_own(name):
+        from bdistil.data import own
+
+        return str(own.absolute(name))
+    return name
+
+
+def _is_own(name: str, options: "OwnData | None" = None) -> bool:
+    """Whether a path is named. Raises UserError for a name that is not in the catalogue, or options for one that is."""
     if name not in CATALOGUE:
+        from bdistil.data import own  # takes pydantic and Pillow
+
+        if own.is_path(name):
+            return True
         raise UserError(
             f"There is no dataset called {name}.{nearest(name, CATALOGUE)} Choose one of {', '.join(CATALOGUE)}."
         )
-    return CATALOGUE[name]
+    if options is not None:
+        raise UserError(f"Options for own data do not go with {name}: leave them out.")
+    return False
 
 
 def data_home() -> Path:
@@ -57,17 +90,17 @@ def data_home() -> Path:
 
 def is_here(name: str) -> bool:
     """Says whether the data set `name` can be loaded without a download. It is quick: contents are not checked."""
-    info(name)
-    return _MODULES[name].is_here(data_home())
+    return Path(located(name)).exists() if _is_own(name) else _MODULES[name].is_here(data_home())
 
 
-def fetch(name: str, progress: bool = True) -> Path:
+def fetch(name: str, progress: bool = True, options: "OwnData | None" = None) -> Path:
     """Downloads what is missing of the data set `name`, checks all of it, and returns the folder that holds it.
 
     progress: whether to draw a progress bar on standard error. Files that are there are never replaced.
-    Raises UserError if there is no network or a file is damaged.
+    Raises UserError if there is no network or a file is damaged, or one's own data cannot be used.
     """
-    info(name)
+    if _is_own(name, options):
+        return Path(info(name, options).source)
     folder = _MODULES[name].fetch(data_home(), progress)
     _MODULES[name].read(data_home())
     return folder
@@ -79,8 +112,20 @@ def recordings(name: str) -> list[Path]:
     return module.recordings(data_home()) if hasattr(module, "recordings") else []
 
 
-def load_dataset(name: str) -> Dataset:
+def load_dataset(name: str, options: "OwnData | None" = None) -> Dataset:
     """Reads the data set `name`, after downloading what is missing of it. Raises UserError as `fetch` does."""
-    known = info(name)
+    if _is_own(name, options):
+        from bdistil.data import own
+
+        return own.load(name, options)
     _MODULES[name].fetch(data_home(), progress=True)
-    return Dataset.of(known, _MODULES[name].read(data_home()))
+    return Dataset.of(CATALOGUE[name], _MODULES[name].read(data_home()))
+
+
+def skipped(name: str, options: "OwnData | None" = None) -> tuple[str, ...]:
+    """Says which files of one's own data can't be read and are left out, a sentence each; none of a catalogue's."""
+    if not _is_own(name, options):
+        return ()
+    from bdistil.data import own
+
+    return own.unreadable(name, options)

@@ -53,6 +53,7 @@ class Dataset:
     `info.classes`. mean, std: one float a channel, of the train split, in raw units.
     checksum: SHA-256 over the bytes of all splits, as 64 hexadecimal digits.
     people_…: int64 (N,), the number of the person that an example is of; None where persons are not known.
+    files_…: text (N,), the path of each example below the data's folder; None where examples have no files.
     """
 
     info: DatasetInfo
@@ -68,13 +69,17 @@ class Dataset:
     people_train: np.ndarray | None = None
     people_validation: np.ndarray | None = None
     people_test: np.ndarray | None = None
+    files_train: np.ndarray | None = None
+    files_validation: np.ndarray | None = None
+    files_test: np.ndarray | None = None
 
     @classmethod
     def of(cls, info: DatasetInfo, splits: Mapping[str, tuple[np.ndarray, ...]],
-           people: Mapping[str, np.ndarray] | None = None) -> "Dataset":  # fmt: skip
+           people: Mapping[str, np.ndarray] | None = None,
+           files: Mapping[str, np.ndarray] | None = None) -> "Dataset":  # fmt: skip
         """Makes a data set of the (x, y) of each of `SPLITS`, and works out its mean, deviation and checksum.
 
-        Persons are given by split in `people`, or as a third array beside x and y.
+        Persons are given by split in `people`, or as a third array beside x and y; paths by split in `files`.
         """
         people = people or {name: given[2] for name, given in splits.items() if len(given) == 3}
         hashed = hashlib.sha256()
@@ -87,6 +92,8 @@ class Dataset:
             hashed.update(arrays[f"y_{name}"])
             if people:
                 arrays[f"people_{name}"] = np.ascontiguousarray(people[name], dtype=np.int64)
+            if files:
+                arrays[f"files_{name}"] = files[name]
         moments = _moments_of_bytes if info.modality == "image" else _moments_of_floats
         mean, std = moments(arrays["x_train"])
         return cls(info=info, mean=mean, std=std, checksum=hashed.hexdigest(), **arrays)

@@ -158,17 +158,17 @@ def _layout(files: list[File]) -> dict[str, Any]:
         how = "As its folders train, val and test say."
         if not (split == SPLITS.index("validation")).any():
             split = split_validation(split, y, groups, what, classes)
-            how = f"As its folders train and test say; a tenth of the {by}, is held out of train for validation."
+            how = f"As its folders train and test say; a tenth of the {what} is held out of train for validation."
     return {"y": y, "classes": classes, "people": people, "split": split, "how": how}
 
 
 def _found(files: list[File], kept: list[File], layout: dict[str, Any], x: np.ndarray, **known: Any) -> Found:
     """Everything of the files that were kept of those that were split."""
-    names = {file.name for file in kept}
-    rows = np.array([file.name in names for file in files])
+    names = [file.name for file in kept]
+    rows = np.isin([file.name for file in files], names)
     people = layout["people"]
     return Found(x=x, y=layout["y"][rows], split=layout["split"][rows], classes=layout["classes"], how=layout["how"],
-                 people=None if people is None else people[rows], **known)  # fmt: skip
+                 people=None if people is None else people[rows], files=np.array(names), **known)  # fmt: skip
 
 
 def _person_finder(pattern: str | None) -> Callable[[str], str | None]:

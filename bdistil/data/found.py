@@ -9,7 +9,7 @@ from bdistil.data.dataset import SPLITS
 from bdistil.errors import UserError
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
-_ARRAYS = ("x", "y", "split", "people")
+_ARRAYS = ("x", "y", "split", "people", "files")
 _SEED = 0
 _TEST_SHARE, _VALIDATION_SHARE = 0.2, 0.25  # the second of what the first leaves: 60/20/20
 _OFFICIAL_VALIDATION_SHARE = 0.1  # of a train part whose test part is given
@@ -20,7 +20,8 @@ class Found:
     """Examples read from a path, in the order of their files.
 
     x: uint8 (N, C, H, W) of pictures, float32 (N, C, S) of series. y: int64 (N,), positions in `classes`.
-    split: int64 (N,), positions in `SPLITS`. people: int64 (N,) person numbers, or None.
+    split: int64 (N,), positions in `SPLITS`. people: int64 (N,) person numbers, or None. files: text (N,), paths below
+    the folder, or None.
     how: one sentence on the split. unreadable: one sentence for each file that was skipped. Others as in `DatasetInfo`.
     """
 
@@ -31,6 +32,7 @@ class Found:
     classes: tuple[str, ...]
     modality: str
     how: str
+    files: np.ndarray | None = None
     channels: tuple[str, ...] = ()
     rate_hz: float | None = None
     sampling_hz: int | None = None

@@ -8,6 +8,7 @@
 import hashlib
 import os
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class OwnData(BaseModel):
                                              description="columns' names with commas between them")  # fmt: skip
     window: int | None = Field(default=None, ge=2, le=100_000, title="Window",
                                description="a whole number of steps from 2 to 100000")  # fmt: skip
-    overlap: float = Field(default=0.5, ge=0, le=0.99, title="Overlap", description="a number from 0 to 0.99")
+    overlap: float | None = Field(default=None, ge=0, le=0.99, title="Overlap", description="a number from 0 to 0.99")
 
     @field_validator("channels", mode="before")
     @classmethod
@@ -60,10 +61,26 @@ class OwnData(BaseModel):
             asked = given[str(first["loc"][0])]
             raise UserError(f"{field.title} must be {field.description}; “{asked}” is not.") from None
 
+    @classmethod
+    def given(cls, options: "OwnData | dict[str, Any] | None") -> "OwnData | None":
+        """Options as a configuration has them, or as a stored one has. Raises UserError as `create` does."""
+        if options is None or isinstance(options, cls):
+            return options
+        if not isinstance(options, dict):
+            raise UserError(f"Own data must be told as options by name; “{options}” is not.")
+        return cls.create(**options)
+
+    def options(self) -> str:
+        """What is asked for as on the command line, with a space before it."""
+        asked = self.model_dump(exclude_none=True)
+        told = {name: ",".join(value) if name == "channels" else str(value) for name, value in asked.items()}
+        return "".join(f" --{name.replace('_', '-')} {shlex.quote(value)}" for name, value in told.items())
+
 
 def is_path(name: str) -> bool:
     """Whether a data set is named by a path: by one that exists, or by one with a folder or a file's ending in it."""
-    return "/" in name or "\\" in name or Path(name).suffix.lower() in {*tables.SUFFIXES, ".npz"} or Path(name).exists()
+    ending = Path(name).suffix.lower()
+    return bool(name) and ("/" in name or ending in {*tables.SUFFIXES, ".npz"} or Path(name).expanduser().exists())
 
 
 def absolute(path: str) -> Path:
@@ -82,16 +99,24 @@ def info(path: str, own: OwnData | None = None) -> DatasetInfo:
     return _info(root, key, find())
 
 
-def read(path: str, own: OwnData | None = None) -> tuple[Dataset, tuple[str, ...]]:
-    """Returns the data at `path`, and one sentence for each file that was skipped. Raises UserError as `info` does."""
+def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:
+    """Returns one sentence for each file that was skipped. Raises UserError as `info` does."""
+    return _finder(absolute(path), own or OwnData())[1]().unreadable
+
+
+def load(path: str, own: OwnData | None = None) -> Dataset:
+    """Returns the data at `path`. Raises UserError as `info` does."""
     root, own = absolute(path), own or OwnData()
     key, find = _finder(root, own)
     found = find()
-    rows = [np.flatnonzero(found.split == number) for number in range(len(SPLITS))]
-    splits = {name: (found.x[mine], found.y[mine]) for name, mine in zip(SPLITS, rows, strict=True)}
-    people = found.people
-    held = None if people is None else {name: people[mine] for name, mine in zip(SPLITS, rows, strict=True)}
-    return Dataset.of(_info(root, key, found), splits, held), found.unreadable
+    rows = {name: np.flatnonzero(found.split == number) for number, name in enumerate(SPLITS)}
+
+    def by_split(values: np.ndarray | None) -> dict[str, np.ndarray] | None:
+        return None if values is None else {name: values[mine] for name, mine in rows.items()}
+
+    splits = {name: (found.x[mine], found.y[mine]) for name, mine in rows.items()}
+    people, files = by_split(found.people), by_split(found.files)
+    return Dataset.of(_info(root, key, found), splits, people, files)
 
 
 def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".csv", ".parquet"})
 _RATES_DIFFER = 0.05  # relative; clocks of one make of sensor differ by less
 _CHOOSE = ", or name the columns to use with --channels"
+_OVERLAP = 0.5
 _GAP = 2.5  # steps without a row
 
 # pandas is imported where it is used: it takes a second, and listing data sets must not.
@@ -54,12 +55,13 @@ def read_table(path: Path, own: "OwnData") -> Found:
             _check_constant(names, series, column, order, starts, row)
     rate_hz = None if own.time is None else _rate(_seconds(table[own.time], own.time, row), series, order, starts, row)
 
+    overlap = _OVERLAP if own.overlap is None else own.overlap
     windows, of_series = [], []
     for rows in np.split(order, starts[1:]):
         if len(rows) < own.window:
             raise UserError(f"{row(rows[0])}: the series {series[rows[0]]} has {len(rows)} steps, a window has "
                             f"{own.window}: choose a shorter window, or remove it.")  # fmt: skip
-        cut = _windows(values[:, rows], own.window, own.overlap)
+        cut = _windows(values[:, rows], own.window, overlap)
         windows.append(cut)
         of_series += [rows[0]] * len(cut)
     y, classes = numbered(label[of_series])
@@ -72,7 +74,7 @@ def read_table(path: Path, own: "OwnData") -> Found:
         x=np.concatenate(windows), y=y, people=people, classes=classes, modality="sensor", channels=channels,
         rate_hz=rate_hz, split=split_anew(y, groups, what, classes),
         how=f"{how}, none of which is on two sides, with a fixed seed; windows of {own.window} steps that overlap by "
-        f"{100 * own.overlap:g} %.",
+        f"{100 * overlap:g} %.",
     )  # fmt: skip
 
 

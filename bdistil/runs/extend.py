@@ -18,7 +18,6 @@ from zipfile import BadZipFile
 import numpy as np
 
 from bdistil.config import DistilConfig
-from bdistil.data.catalogue import info as data_set
 from bdistil.errors import UserError
 from bdistil.runs.files import write_bytes
 from bdistil.runs.store import Run, create_run
@@ -38,7 +37,7 @@ def extend_run(parent: Run, rounds: int | str, threads: int | str | None = None)
     """
     config, info = extended(parent, rounds, threads), parent.info()
     known = {name: info[name] for name in KNOWN}
-    title = f"{data_set(config.dataset).title}, {info['rounds_done']} + {config.rounds - info['rounds_done']} students"
+    title = f"{config.known.title}, {info['rounds_done']} + {config.rounds - info['rounds_done']} students"
     return create_run(config, title, parent=parent.id, known=known, fill=lambda run: _take_rounds(parent, run))
 
 

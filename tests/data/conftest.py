@@ -5,8 +5,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from bdistil.data import data_home, is_here
+from bdistil.data import CATALOGUE, data_home, is_here
 from tests.absent import absent
+
+# Sets whose files CI has no copy of: their loaders are tested on small trees of the official layout.
+WITHOUT_A_COPY = {"cifar-10", "cifar-100"}
+AT_HAND = [name for name in CATALOGUE if is_here(name)]
 
 
 @pytest.fixture

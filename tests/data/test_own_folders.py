@@ -50,23 +50,25 @@ def refused(path, sentence, **options):
 
 
 def test_pictures_are_split_60_20_20_in_every_class_the_same_way_every_time(tmp_path, own_home, monkeypatch):
-    data, unreadable = own.read(str(pictures(tmp_path / "pets")))
+    data = own.load(str(pictures(tmp_path / "pets")))
     for name, count in zip(SPLITS, (6, 2, 2), strict=True):
         assert np.bincount(data.split(name)[1]).tolist() == [count, count]
     everything = {x.tobytes() for name in SPLITS for x in data.split(name)[0]}
-    assert len(everything) == 20 and unreadable == ()
+    assert len(everything) == 20 and own.unreadable(str(tmp_path / "pets")) == ()
     assert data.info.classes == ("cat", "dog") and data.info.input_shape == (3, 12, 12) and data.info.title == "pets"
     monkeypatch.setenv("BDISTIL_HOME", str(own_home / "another"))
-    assert own.read(str(tmp_path / "pets"))[0].checksum == data.checksum
+    assert own.load(str(tmp_path / "pets")).checksum == data.checksum
 
 
 def test_an_example_is_its_own_file_with_its_own_label(tmp_path):
-    data, _ = own.read(str(pictures(tmp_path)))
+    data = own.load(str(pictures(tmp_path)))
     by_bytes = {np.asarray(Image.open(path)).transpose(2, 0, 1).tobytes(): path.parent.name
                 for path in tmp_path.glob("*/*.png")}  # fmt: skip
     for name in SPLITS:
         x, y = data.split(name)
         assert [by_bytes[one.tobytes()] for one in x] == [data.info.classes[label] for label in y]
+        for one, file in zip(x, getattr(data, f"files_{name}"), strict=True):
+            np.testing.assert_array_equal(one, np.asarray(Image.open(tmp_path / file)).transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("third", ["val", "valid", "validation"])
@@ -116,7 +118,7 @@ def test_grey_pictures_have_one_channel(tmp_path, mode):
     pixels = (np.arange(144).reshape(12, 12) * 256).astype(np.uint16)
     low = Image.fromarray((pixels // 256).astype(np.uint8))
     (Image.fromarray(pixels) if mode == "I;16" else low.convert(mode)).save(tmp_path / "cat" / "000.png")
-    data, _ = own.read(str(tmp_path))
+    data = own.load(str(tmp_path))
     assert data.info.input_shape == (1, 12, 12)
     if mode == "I;16":  # not cut at 255, as Pillow would
         every = np.concatenate([data.split(name)[0] for name in SPLITS])
@@ -138,7 +140,7 @@ def test_a_picture_is_turned_upright_and_black_where_it_is_clear(tmp_path):
     pictures(tmp_path)
     Image.fromarray(turned).save(tmp_path / "cat" / "000.png", exif=exif)
     Image.new("RGBA", (12, 12), (255, 0, 0, 0)).save(tmp_path / "cat" / "001.png")
-    data, _ = own.read(str(tmp_path))
+    data = own.load(str(tmp_path))
     every = np.concatenate([data.split(name)[0] for name in SPLITS])
     upright = np.zeros((3, 12, 12), np.uint8)
     upright[:, :6] = 200
@@ -200,7 +202,7 @@ def test_one_unreadable_picture_among_few_is_named(tmp_path, spoil, sentence):
 def test_one_unreadable_picture_among_many_is_skipped_and_counted(tmp_path, spoil, sentence):
     root = pictures(tmp_path / "pets", count=60)
     spoil(root / "cat" / "005.png")
-    data, unreadable = own.read(str(root))
+    data, unreadable = own.load(str(root)), own.unreadable(str(root))
     assert len(unreadable) == 1 and re.fullmatch(sentence, unreadable[0])
     assert sum(len(data.split(name)[0]) for name in SPLITS) == 119
     assert "1 unreadable file was skipped" in data.info.split
@@ -209,7 +211,7 @@ def test_one_unreadable_picture_among_many_is_skipped_and_counted(tmp_path, spoi
 def test_recordings_of_any_rate_are_heard_and_persons_are_held_out_whole(tmp_path):
     root = recordings(tmp_path / "words")
     recording(root / "low" / "ann_9.flac", rate=44_100, hz=300.0)
-    data, _ = own.read(str(root), OwnData(subject_pattern=r"^(\w+)_\d"))
+    data = own.load(str(root), OwnData(subject_pattern=r"^(\w+)_\d"))
     assert data.info.modality == "speech" and data.info.people == "speaker"
     assert data.info.front_end == "running-maximum" and (data.info.rate_hz, data.info.sampling_hz) == (50, 8_000)
     people = [set(getattr(data, f"people_{name}").tolist()) for name in SPLITS]
@@ -229,14 +231,14 @@ def test_recordings_are_as_long_as_nearly_all_and_at_their_own_rate_up_to_16_khz
 def test_a_person_on_both_sides_of_given_folders_is_nobody_held_out(tmp_path):
     for part in ("train", "val", "test"):
         recordings(tmp_path / part, takes=1)
-    data, _ = own.read(str(tmp_path), OwnData(subject_pattern=r"^([a-z]+)"))
+    data = own.load(str(tmp_path), OwnData(subject_pattern=r"^([a-z]+)"))
     assert data.info.people is None and len(set(data.people_test.tolist())) == 5
 
 
 def test_one_unreadable_recording_among_many_is_skipped_and_counted(tmp_path):
     root = recordings(tmp_path, people=[f"p{number}" for number in range(60)], takes=1, seconds=0.05)
     (root / "low" / "p5_0.wav").write_text("no sound")
-    data, unreadable = own.read(str(root))
+    data, unreadable = own.load(str(root)), own.unreadable(str(root))
     assert unreadable == ("low/p5_0.wav is no intact WAV or FLAC recording: save it anew as one, or remove it.",)
     assert sum(len(data.split(name)[0]) for name in SPLITS) == 119
 

@@ -42,7 +42,7 @@ def refused(path, sentence, **options):
 @pytest.mark.parametrize("name", ["walks.csv", "walks.parquet"])
 def test_series_are_cut_into_windows_and_persons_held_out_whole(tmp_path, name):
     path = saved(tmp_path, table(), name)
-    data, _ = own.read(str(path), OwnData.create(**COLUMNS, subject="who", time="t"))
+    data = own.load(str(path), OwnData.create(**COLUMNS, subject="who", time="t"))
     known = data.info
     assert (known.modality, known.input_shape, known.channels) == ("sensor", (2, 20), ("ax", "ay"))
     assert (known.rate_hz, known.people, known.classes) == (25.0, "subject", ("rest", "run"))
@@ -60,7 +60,7 @@ def test_series_are_cut_into_windows_and_persons_held_out_whole(tmp_path, name):
 
 def test_without_persons_whole_series_are_held_out(tmp_path):
     frame = table().drop(columns=["who", "t"])
-    data, _ = own.read(str(saved(tmp_path, frame)), OwnData.create(**COLUMNS, overlap=0.75))
+    data = own.load(str(saved(tmp_path, frame)), OwnData.create(**COLUMNS, overlap=0.75))
     series = [set((data.split(name)[0][:, 0, 0] // 1000).tolist()) for name in SPLITS]
     assert sorted(map(len, series)) == [4, 4, 12] and len(set.union(*series)) == 20
     assert data.info.people is None and data.info.rate_hz is None
@@ -69,7 +69,7 @@ def test_without_persons_whole_series_are_held_out(tmp_path):
 def test_rows_of_series_may_be_mixed_and_channels_be_chosen(tmp_path):
     frame = table().sort_values("t", kind="stable")
     chosen = OwnData.create(**COLUMNS, channels="ay, ax", overlap=0)
-    data, _ = own.read(str(saved(tmp_path, frame)), chosen)
+    data = own.load(str(saved(tmp_path, frame)), chosen)
     assert data.info.channels == ("ay", "ax") and (data.x_test[:, 0] == -data.x_test[:, 1]).all()
     assert (np.diff(data.x_test[:, 1]) == 1).all() and (data.x_test[:, 1, 0] % 1000 % 20 == 0).all()
 
@@ -189,7 +189,7 @@ def npz(folder, **arrays):
 
 
 def test_an_npz_of_pictures_is_split_in_every_class(tmp_path):
-    data, _ = own.read(str(npz(tmp_path, x=PICTURES, y=np.array(["no", "yes"])[LABELS])))
+    data = own.load(str(npz(tmp_path, x=PICTURES, y=np.array(["no", "yes"])[LABELS])))
     assert data.info.modality == "image" and data.info.classes == ("no", "yes") and data.info.input_shape == (3, 6, 6)
     assert [np.bincount(data.split(name)[1]).tolist() for name in SPLITS] == [[9, 9], [3, 3], [3, 3]]
     for name in SPLITS:
@@ -200,7 +200,7 @@ def test_an_npz_of_pictures_is_split_in_every_class(tmp_path):
 def test_an_npz_of_series_has_its_steps_last_and_keeps_its_split(tmp_path):
     split = np.array(["train"] * 20 + ["val"] * 4 + ["test"] * 6)
     path = npz(tmp_path, x=SERIES, y=LABELS, subject=np.arange(30) // 5, split=split)
-    data, _ = own.read(str(path))
+    data = own.load(str(path))
     assert data.info.modality == "sensor" and data.info.input_shape == (2, 9)
     np.testing.assert_array_equal(data.x_test, SERIES[24:].transpose(0, 2, 1).astype(np.float32))
     np.testing.assert_array_equal(data.people_validation, [4, 4, 4, 4])
