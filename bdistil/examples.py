@@ -8,7 +8,7 @@ steps a second (0: unknown), `mean` and `std` (C,) of the train split; and of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from bdistil.data.dataset import Dataset
+from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.paths import ASSETS, home
 
 LARGEST = 20_000_000  # bytes of series in a file
@@ -80,6 +80,22 @@ def arrays(data: Dataset, x: np.ndarray, recordings: Mapping[int, np.ndarray] | 
         "rate_hz": np.array(rate), "mean": np.array(data.mean, np.float32), "std": np.array(data.std, np.float32),
     }  # fmt: skip
     return stored | (sound(recordings, data.info.sampling_hz) if recordings else {})
+
+
+def heard(info: DatasetInfo, paths: Sequence[Path]) -> dict[int, np.ndarray]:
+    """As many recordings as fit `LARGEST`, evenly spaced, each as long as an example: int16 samples by place.
+
+    paths: a recording an example. Raises UserError for one that cannot be read.
+    """
+    from bdistil.data.audio import read_recording  # it takes torch
+
+    if not paths:
+        return {}
+    seconds = info.input_shape[-1] / info.rate_hz
+    most = max(1, int(LARGEST / (2 * seconds * info.sampling_hz)))
+    chosen = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int)).tolist()
+    samples = (read_recording(paths[place], info.sampling_hz, seconds) for place in chosen)
+    return {place: (32767 * each.clip(-1, 1)).astype(np.int16) for place, each in zip(chosen, samples, strict=True)}
 
 
 def sound(recordings: Mapping[int, np.ndarray], sampling_hz: int) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from bdistil import examples
 from bdistil.boosting import B, theory_eta
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.corrective import composition, corrective_round, polish
-from bdistil.data import Dataset, load_dataset
+from bdistil.data import Dataset, load_dataset, recordings
 from bdistil.data.views import view
 from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble
@@ -201,7 +201,8 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
     previews = home() / "previews" / f"{data.info.name}.npz"
     if not previews.exists():
         previews.parent.mkdir(parents=True, exist_ok=True)
-        write_arrays(previews, examples.arrays(data, data.x_test))
+        heard = examples.heard(data.info, recordings(config.dataset))
+        write_arrays(previews, examples.arrays(data, data.x_test, heard))
     told = {key: card.get(key) for key in ("name", "accuracy", "accuracy_low", "accuracy_high", "macs", "parameters",
                                            "bytes")}  # fmt: skip
     if "kind" in card:

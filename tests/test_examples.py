@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from bdistil import data, examples
+from bdistil.data import free_spoken_digits, free_spoken_digits_official
+from bdistil.data.audio import read_recording
 from bdistil.data.dataset import Dataset
 from bdistil.examples import Pictures, Series
+from tests.absent import absent
 
 
 def write(path, arrays):
@@ -61,3 +64,37 @@ def test_one_s_own_examples_go_before_the_shipped_ones(own_home):
     (own_home / "previews" / "digits.npz").touch()
     assert examples.previews("digits").parent == own_home / "previews"
     assert examples.read(examples.previews("digits")) is None
+
+
+@pytest.fixture
+def spoken():
+    if not data.is_here("free-spoken-digits"):
+        absent("Free Spoken Digits are not in BDISTIL_DATA; bdistil data free-spoken-digits says how to get them.")
+
+
+@pytest.mark.parametrize("module", [free_spoken_digits, free_spoken_digits_official])
+def test_recordings_are_in_the_order_of_the_test_split(spoken, module, monkeypatch):
+    read = []
+
+    def places(paths, *_):
+        read.extend(paths)
+        return np.arange(len(paths))
+
+    monkeypatch.setattr(free_spoken_digits, "features", places)
+    test = module.read(data.data_home())["test"][0]
+    assert data.recordings(module.INFO.name) == [read[place] for place in test]
+
+
+def test_as_many_recordings_are_heard_as_fit_evenly_spaced(spoken, monkeypatch):
+    info, paths = data.info("free-spoken-digits"), data.recordings("free-spoken-digits")
+    monkeypatch.setattr(examples, "LARGEST", 10 * 2 * 7_680)  # ten of them
+    heard = examples.heard(info, paths)
+    assert len(heard) == 10 and list(heard)[0] == 0 and list(heard)[-1] == len(paths) - 1
+    for place, samples in heard.items():
+        kept = read_recording(paths[place], 8_000)[:7_680]
+        assert samples.dtype == np.int16
+        np.testing.assert_allclose(samples / 32767, kept, atol=1e-4)
+
+
+def test_data_without_recordings_are_silent():
+    assert data.recordings("watch") == [] and examples.heard(data.info("watch"), []) == {}

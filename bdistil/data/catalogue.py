@@ -112,6 +112,12 @@ def fetch(name: str, progress: bool = True, options: "OwnData | None" = None) ->
     return folder
 
 
+def recordings(name: str) -> list[Path]:
+    """Returns the recordings behind the test examples of a data set, in their order; none where it has none."""
+    module = _MODULES.get(name)
+    return module.recordings(data_home()) if hasattr(module, "recordings") else []
+
+
 def load_dataset(name: str, options: "OwnData | None" = None) -> Dataset:
     """Reads the data set `name`, after downloading what is missing of it. Raises UserError as `fetch` does."""
     if _is_own(name, options):

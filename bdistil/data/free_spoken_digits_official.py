@@ -31,3 +31,11 @@ def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     x, y, speaker, take = free_spoken_digits.read_all(home)
     splits = {name: np.isin(take, part) for name, part in _PARTS.items()}
     return {name: (x[rows], y[rows], speaker[rows]) for name, rows in splits.items()}
+
+
+def recordings(home: Path) -> list[Path]:
+    """Returns the recordings of the test split, in its order."""
+    speakers = [free_spoken_digits.recordings(home, rotation) for rotation in range(len(free_spoken_digits.SPEAKERS))]
+    takes = len(speakers[0]) // len(INFO.classes)
+    return [words[digit * takes + take] for digit in range(len(INFO.classes)) for words in speakers
+            for take in _PARTS["test"]]  # fmt: skip
