@@ -18,8 +18,9 @@ from bdistil.data import CATALOGUE, info, is_here
 from bdistil.errors import UserError
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
-from bdistil.students.catalogue import names
+from bdistil.students.catalogue import LADDERS, family, names
 from bdistil.teachers.catalogue import ARCHITECTURES
+from bdistil.teachers.catalogue import names as architectures
 
 MOST_ROUNDS = 12
 LOSSES = {"ensemble": "against the teacher, together", "student": "each on its own"}
@@ -30,6 +31,8 @@ COMPOSES = {
     "add": "adds the student before it, level by level",
     "concat": "reads the student before it, level by level",
     "concat-all": "reads all students before it, level by level",
+    "carry-state": "goes on from the last state of the student before it",
+    "carry-state-pool": "goes on from that state, and answers from what all so far have read",
 }
 DOES = {
     "b-distil+polish": "students are trained on together; the best frontier",
@@ -70,12 +73,20 @@ def _training() -> None:
             ui.go("distil", run=alive[-1].id)
 
 
+def dataset_labels() -> dict[str, str]:
+    """The data sets in words, those of pictures first, then speech, then sensors."""
+    kinds = list(wording.EXAMPLES)
+    return {name: dataset_label(name) for name in sorted(CATALOGUE, key=lambda name: kinds.index(info(name).modality))}
+
+
 def dataset_label(name: str) -> str:
     """A data set with its price: “Fashion-MNIST: 70 000 pictures, 30 MB to download”."""
     known = info(name)
     count = wording.count(known.train + known.validation + known.test)
-    price = "nothing to download" if is_here(name) else f"{wording.size(known.download_bytes)} to download"
-    return f"{known.title}: {count} pictures, {price}"
+    price = f"{wording.size(known.download_bytes)} to download" if known.download_bytes else "to be put in its folder"
+    if is_here(name):
+        price = "nothing to download"
+    return f"{known.title}: {count} {wording.examples(known.modality)}, {price}"
 
 
 def teacher_label(card: dict[str, Any]) -> str:
@@ -91,7 +102,7 @@ def _options() -> dict[str, Any]:
     asked = ui.address()
     if "dataset" not in st.session_state and asked.dataset in CATALOGUE:
         ui.remember("dataset", asked.dataset)
-    labels = {name: dataset_label(name) for name in CATALOGUE}
+    labels = dataset_labels()
     dataset = ui.select("Dataset", labels, "dataset", next(iter(labels)))
     cards = {card["name"]: card for card in teachers.cards(dataset)}
     if cards:
@@ -103,19 +114,31 @@ def _options() -> dict[str, Any]:
     else:
         teacher = st.selectbox("Teacher", [], placeholder="None yet: train one below", disabled=True)
     method = ui.select("Method", {name: f"{name}: {DOES[name]}" for name in DOES}, "method", METHOD)
-    recipe = DistilConfig.create(dataset=dataset, teacher=teacher or "none yet", method=method)
+    asked_for = {"dataset": dataset, "teacher": teacher or "none yet", "method": method}
+    recipe = DistilConfig.create(**asked_for)
     student = ui.select("Student", _student_labels(dataset, teacher), f"student-{dataset}", recipe.student)
+    recipe = DistilConfig.create(**asked_for, student=student)
     rounds = st.slider(
         "Rounds", 1, MOST_ROUNDS, recipe.rounds, key=f"rounds-{dataset}", help="Each round adds one student."
     )
     given = {"dataset": dataset, "teacher": teacher, "method": method, "student": student, "rounds": rounds}
+    if info(dataset).modality != "image":
+        given["mode"] = _mode(recipe, rounds)
     with st.expander("More: composition, objective, training, seed"):
         return given | _more(recipe)
 
 
+def _mode(recipe: DistilConfig, rounds: int) -> str:
+    """What part of a series each student reads, and what that means for the prefixes."""
+    labels = narration.modes(rounds)
+    mode = ui.select("Each student reads", labels, _key(recipe, "mode"), recipe.mode)
+    ui.muted(narration.mode(mode, rounds))
+    return mode
+
+
 def _student_labels(dataset: str, teacher: str | None) -> dict[str, str]:
     """Students by name, with their prices once an estimate has told them: “cnn-xs: 60 k MACs, 3 % of the teacher”."""
-    labels = {name: name for name in names()}
+    labels = {name: name for name in names(info(dataset).modality)}
     for name in labels:
         price = _prices().get((dataset, teacher, name))
         if price:
@@ -128,7 +151,7 @@ def _student_labels(dataset: str, teacher: str | None) -> dict[str, str]:
 def _more(recipe: DistilConfig) -> dict[str, Any]:
     """The options that most runs leave as the recipe has them. Limits are those of `DistilConfig`."""
     given = {
-        "composition": _choice(recipe, "composition", "Composition", COMPOSES),
+        "composition": _choice(recipe, "composition", "Composition", _compositions(recipe.student)),
         "head": _choice(recipe, "head", "Output layers", HEADS),
         "loss": _choice(recipe, "loss", "Loss", LOSSES),
         "certified": st.toggle(
@@ -143,6 +166,11 @@ def _more(recipe: DistilConfig) -> dict[str, Any]:
             given["retries"] = _number(recipe, "retries", "Retries before the next rung", 1)
     with right:
         return given | _training_options(recipe)
+
+
+def _compositions(student: str) -> dict[str, str]:
+    """What the student's family can read of the students before, in words."""
+    return {name: COMPOSES[name] for name in LADDERS[family(student)]}
 
 
 def _number(recipe: DistilConfig, name: str, label: str, step: float, help: str | None = None, **options: Any) -> float:
@@ -282,10 +310,10 @@ def _teacher_form() -> None:
     ui.muted(
         "A teacher’s training is a run as well: watched, stopped and resumed here. The teacher is then offered above."
     )
-    labels = {name: dataset_label(name) for name in CATALOGUE}
+    labels = dataset_labels()
     dataset = ui.select("Dataset", labels, "teach-dataset", next(iter(labels)))
     recipe = TeachConfig.create(dataset=dataset)
-    kinds = list(ARCHITECTURES)
+    kinds = architectures(info(dataset).modality)
     architecture = st.selectbox(
         "Architecture", kinds, kinds.index(recipe.architecture), key=f"architecture-{dataset}",
         format_func=lambda name: f"{name}: {ARCHITECTURES[name]}",

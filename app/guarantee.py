@@ -20,7 +20,7 @@ from bdistil.results.guarantee import Bounded, Guarantee, bounds, by_round, guar
 from bdistil.runs import Run
 
 MOST_PANELS = 12
-MOST_PICTURES = 6
+MOST_EXAMPLES = 6
 EDGES = {False: "Edges", True: "Relative edges"}
 
 
@@ -82,12 +82,12 @@ def weights(run: Run, results: Results, prefix: int) -> None:
     folders = run.round_folders()[prefix - 1 :]  # none where the run has been deleted meanwhile
     kept = heaviest(folders[0], results.classes, results.run["dataset"]["train"]) if folders else None
     if prefix > 1 and kept is None:
-        ui.muted("This run kept no pictures of what weighed most.")
+        ui.muted("This run kept no examples of what weighed most.")
         return
     ui.muted(guarantee_words.heaviest(prefix))
     if kept:
-        pairs, pictures, white = kept
-        st.html(markup.heavy_gallery(pairs[:MOST_PICTURES], pictures[:MOST_PICTURES], white))
+        pairs, examples = kept
+        st.html(markup.heavy_gallery(pairs[:MOST_EXAMPLES], examples, theme.name()))
 
 
 @st.fragment

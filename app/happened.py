@@ -64,6 +64,8 @@ def _sentence(event: Event, classes: Sequence[str]) -> str | None:
         return f"Everything is done, after {duration(event['seconds'])}."
     if kind == "teacher_finished":
         return f"The teacher {event['teacher']} is ready: {percent(event['card']['accuracy'])} accuracy."
+    if kind == "notice":
+        return event["text"]
     return WAITING if kind == "queued" else None
 
 

@@ -12,6 +12,7 @@ from bdistil.wording import count_students, duration, macs, missing, number_word
 WAITING = "Waiting: another run is training."
 FIRST_MODEL = "the first usable model appears when round 1 ends"
 STARTING = "The run is getting ready: data and the teacher’s answers."
+PARTS = {1: "all", 2: "a half", 3: "a third", 4: "a quarter", 5: "a fifth", 6: "a sixth", 8: "an eighth"}
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 Info = Mapping[str, Any]
@@ -95,6 +96,24 @@ def explore_note(info: Info, current: int | None = None) -> str | None:
     if info["state"] == "failed":
         return info["error"] or "It ended with an error."
     return None
+
+
+def modes(rounds: int) -> dict[str, str]:
+    """The modes of a run on series, worded for a choice."""
+    part = PARTS.get(rounds, "its own part")
+    return {"segments": f"segments: {part} of the window", "full": "full: the whole window"}
+
+
+def mode(name: str, rounds: int) -> str:
+    """What a mode means for the prefixes of a run of so many rounds."""
+    if name == "full":
+        return "Every prefix answers when the window has ended."
+    if rounds == 1:
+        return "With one student this is the whole window; early answers begin with two."
+    return (
+        f"Early prediction: student 1 reads the first of {number_word(rounds)} equal parts, each next student the part "
+        f"that follows. One student answers after {percent(1 / rounds, 0)} of the window, all of them at its end."
+    )
 
 
 def title(info: Info, beat: Info | None = None) -> str:

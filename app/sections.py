@@ -4,11 +4,10 @@ Each draws one thing of loaded `Results` at a prefix; the numbers come from `bdi
 `bdistil.figures`, tables and pictures from `bdistil.markup`.
 """
 
+from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import narration
-import numpy as np
 import streamlit as st
 import theme
 import ui
@@ -17,8 +16,8 @@ from plotly.graph_objects import Figure
 
 from bdistil import data, figures, markup, wording
 from bdistil.errors import UserError
+from bdistil.examples import Examples, previews, read
 from bdistil.palette import ThemeName
-from bdistil.paths import ASSETS, home
 from bdistil.results import Results
 from bdistil.results.confusion import by_class as accuracy_by_class
 from bdistil.results.confusion import confusion as confusion_of
@@ -59,7 +58,7 @@ def _growing(run: Run, points: int) -> None:
 def frontier(results: Results, axis: CostAxis) -> None:
     """The chart to scale, constant while the thumb moves; a click on a point moves the thumb there."""
     st.header(f"The frontier of {results.run['method']}, to scale", anchor=False)
-    caption = "Whiskers are 95 % intervals on the test split. Click a point to move the slider there."
+    caption = f"{wording.intervals(results.people_counted)} Click a point to move the slider there."
     if results.unpolished is not None:
         caption += " Small and hollow: each prefix as its round ended, before the polish."
     ui.muted(caption)
@@ -138,34 +137,28 @@ def by_class(results: Results, prefix: int) -> None:
 
 
 def disagreements(results: Results, prefix: int) -> None:
-    """The test examples on which the prefix and the teacher differ, as pictures where there are any."""
+    """The test examples on which the prefix and the teacher differ, drawn where they are at hand."""
     st.header(f"Where {wording.students(prefix)} and the teacher disagree", anchor=False)
-    count, examples = disagreements_of(results, prefix)
+    count, found = disagreements_of(results, prefix)
     ui.muted(wording.disagreement(prefix, count, len(results.labels)))
-    if not examples:
+    if not found:
         return
-    dataset = results.run["dataset"]["name"]
-    pictures = previews(dataset)
-    if pictures is None or len(pictures[0]) != len(results.labels):
-        if not (dataset in data.CATALOGUE and data.info(dataset).preview):
-            ui.muted("This data’s licence does not permit shipping its pictures.")
-        st.html(markup.probability_table(examples, prefix))
+    shown = _previews(results.run["dataset"]["name"])
+    if shown is None or len(shown) != len(results.labels):
+        dataset = results.run["dataset"]
+        if not (dataset["name"] in data.CATALOGUE and data.info(dataset["name"]).preview):
+            ui.muted(f"This data’s licence does not permit shipping its {wording.examples(dataset['modality'])}.")
+        st.html(markup.probability_table(found, prefix))
         return
-    images, white = pictures
-    st.html(markup.gallery(examples, images[[example.index for example in examples]], white, prefix))
+    st.html(markup.gallery(found, shown, prefix, theme.name()))
 
 
-def previews(dataset: str) -> tuple[np.ndarray, float] | None:
-    """Pictures of a test split, (N, H, W) or (N, H, W, 3) uint8 in its order, and the value shown as white; or None."""
-    paths = (folder / "previews" / f"{dataset}.npz" for folder in (home(), ASSETS))
-    path = next((path for path in paths if path.is_file()), None)
-    return _pictures(str(path)) if path else None  # their absence is not kept: a first run brings them
+def _previews(dataset: str) -> Examples | None:
+    """The examples of a test split, in its order, where they are at hand."""
+    path = previews(dataset)
+    return _read(str(path), path.stat().st_mtime) if path else None  # a first run brings them, so absence is not kept
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _pictures(path: str) -> tuple[np.ndarray, float] | None:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return stored["images"], float(stored["max"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        return None  # damaged: shown without pictures
+def _read(path: str, _changed: float) -> Examples | None:
+    return read(Path(path))

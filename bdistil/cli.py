@@ -105,7 +105,12 @@ def data(
 @reads_own_data
 def teach(
     dataset: Dataset,
-    teacher: Annotated[Text, typer.Option(help="An architecture; the data set's own by default.")] = None,
+    teacher: Annotated[
+        Text, typer.Option(help="An architecture, or torchvision:NAME[@SIDE]; the data set's own by default.")
+    ] = None,
+    weights: Annotated[
+        Text, typer.Option(help="DEFAULT or a safetensors file, for torchvision's; --epochs 0 takes them as they are.")
+    ] = None,
     epochs: Epochs = None,
     seed: Seed = None,
     learning_rate: Rate = None,
@@ -118,9 +123,12 @@ def teach(
     from bdistil.config import TeachConfig
     from bdistil.runs import create_run
 
+    if weights not in (None, "DEFAULT"):
+        weights = str(Path(weights).expanduser().resolve())
     config = TeachConfig.create(
-        dataset, data=own, architecture=teacher, epochs=epochs, seed=seed, learning_rate=learning_rate, threads=threads
-    )
+        dataset, data=own, architecture=teacher, weights=weights, epochs=epochs, seed=seed, learning_rate=learning_rate,
+        threads=threads,
+    )  # fmt: skip
     print(_follow(create_run(config), quiet)["teacher_name"])
 
 
@@ -128,7 +136,15 @@ def teach(
 @reads_own_data
 def run(
     dataset: Annotated[Text, typer.Option(help="A data set's name, or a path of your own data.")] = None,
-    teacher: Annotated[Text, typer.Option(help="A teacher's name or folder; the data set's own by default.")] = None,
+    teacher: Annotated[
+        Text, typer.Option(help="A teacher's name or folder, or an ONNX file; the data set's own by default.")
+    ] = None,
+    teacher_logits: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="TRAIN.npz TEST.npz", help="Answers instead of a teacher.")
+    ] = None,
+    teacher_input: Annotated[Text, typer.Option(help="raw or normalised: what an ONNX file reads.")] = None,
+    teacher_macs: Annotated[Text, typer.Option(help="MACs of one example, stated for an ONNX file or logits.")] = None,
+    examples: Annotated[Text, typer.Option(help="How many of the training examples; all by default.")] = None,
     student: Annotated[Text, typer.Option(help="A student's name.")] = None,
     rounds: Annotated[Text, typer.Option(help="How many students.")] = None,
     seed: Seed = None,
@@ -146,6 +162,9 @@ def run(
     certified: Annotated[
         bool | None,
         typer.Option("--certified/--no-certified", help="Correct students that miss the weak learning condition."),
+    ] = None,
+    most_lost: Annotated[
+        Text, typer.Option(help="Validation accuracy that correcting a head may cost, 0.003 by default.")
     ] = None,
     retries: Annotated[Text, typer.Option(help="Further attempts on a rung of the search.")] = None,
     epochs: Epochs = None,
@@ -169,11 +188,12 @@ def run(
     from bdistil.runs.extend import extend_run, extended
 
     given = dict(
-        dataset=dataset, data=own, teacher=teacher, student=student, rounds=rounds, seed=seed, method=method,
+        dataset=dataset, data=own, teacher=teacher, teacher_logits=teacher_logits, teacher_input=teacher_input,
+        teacher_macs=teacher_macs, examples=examples, student=student, rounds=rounds, seed=seed, method=method,
         composition=composition, mode=mode, head=head, loss=loss, divergence=divergence, temperature=temperature,
-        label_share=label_share, barrier=barrier, certified=certified, retries=retries, epochs=epochs,
-        polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay, dropout=dropout,
-        batch_size=batch_size, views=views, threads=threads,
+        label_share=label_share, barrier=barrier, certified=certified, most_lost=most_lost, retries=retries,
+        epochs=epochs, polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay,
+        dropout=dropout, batch_size=batch_size, views=views, threads=threads,
     )  # fmt: skip
     parent = open_run(Path(extend)) if extend else None
     added = _added_rounds(parent, given, config) if parent else None
@@ -227,11 +247,15 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def show(run: str, as_json: Json = False) -> None:
-    """One run: what it is and, per prefix, what it reaches and costs."""
+    """One run: what it is; per prefix, what it reaches and costs; per student, what it reads."""
+    import pandas as pd
+
+    from bdistil.results.architecture import architecture, lines
     from bdistil.runs import open_run
     from bdistil.runs.report import report
 
-    document = report(open_run(Path(run)))
+    chosen = open_run(Path(run))
+    document = report(chosen)
     if as_json:
         print(json.dumps(document))
         return
@@ -240,9 +264,13 @@ def show(run: str, as_json: Json = False) -> None:
         print(f"method {document['method']}, {_certified(document['rounds'])}")
     if document["teacher_name"]:
         print(f"teacher {document['teacher_name']}")
+    stated = ", as stated" if (document["teacher"] or {}).get("macs_stated") else ""
     for row in document["frontier"]:
-        share = f"{100 * row['macs_ratio']:.1f} % of the teacher" if row["macs_ratio"] is not None else ""
+        share = f"{100 * row['macs_ratio']:.1f} % of the teacher{stated}" if row["macs_ratio"] is not None else ""
         print(f"{row['prefix']:3} {100 * row['accuracy']:6.2f} %  {row['macs'] / 1e6:8.3f} M MACs  {share}")
+    composed = architecture(Path(chosen.path), pd.DataFrame(document["frontier"]))
+    if composed:
+        print("students", *lines(composed), sep="\n")
 
 
 def _certified(rounds: list[dict[str, Any]]) -> str:
@@ -297,12 +325,20 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     from bdistil.teachers import card_for
 
     stored = _stored_config(file) if file else {}
-    values = stored | {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "teacher" in given and "teacher_logits" in given:
+        raise UserError("Give a teacher or its answers, not both: leave --teacher or --teacher-logits out.")
+    if "teacher" in given or "teacher_logits" in given:  # another teacher than the stored one
+        stored = {name: value for name, value in stored.items() if not name.startswith("teacher")}
+    values = stored | given
     if "dataset" not in values:
         raise UserError("No dataset was named. Say which, for example: --dataset digits.")
     dataset, teacher = str(values.pop("dataset")), values.pop("teacher", None)
     own = values["data"] = OwnData.given(values.get("data"))
-    return DistilConfig.create(dataset, teacher=card_for(teacher and str(teacher), dataset, own)["name"], **values)
+    config = DistilConfig.create(dataset, teacher="" if teacher is None else teacher, **values)
+    options = {name: getattr(config, name) for name in ("teacher_logits", "teacher_input", "teacher_macs")}
+    card = card_for(None if teacher is None else config.teacher, dataset, own, **options)
+    return config.model_copy(update={"teacher": card["name"], "teacher_logits": card.get("answers")})
 
 
 def _stored_config(file: Path) -> dict[str, Any]:
@@ -323,6 +359,9 @@ def _follow(run: Any, quiet: bool) -> dict[str, Any]:
 
     start_worker(run)
     info = watch(run, quiet)
+    for event in run.events()[0]:
+        if event["kind"] == "notice":
+            print(event["text"], file=sys.stderr)
     if info["state"] == "failed":
         print(info["error"], file=sys.stderr)
         sys.exit(info["exit_status"])

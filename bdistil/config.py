@@ -16,6 +16,8 @@ from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.errors import UserError, nearest
 from bdistil.students.catalogue import COMPOSITIONS, LADDERS, check_composition, family, names
 from bdistil.students.catalogue import check as check_student
+from bdistil.teachers.black_box import MOST_SHIFT, given_logits
+from bdistil.teachers.catalogue import TORCHVISION
 from bdistil.teachers.catalogue import check as check_architecture
 
 METHODS: tuple[str, ...] = ("b-distil", "b-distil+polish")
@@ -145,6 +147,8 @@ class TeachConfig(_Config):
     kind: ClassVar = "teach"
 
     architecture: str = Field(title="Teacher", description="a name")
+    epochs: int = Field(ge=0, le=1000, title="Epochs", description="a whole number from 1 to 1000")
+    weights: str | None = Field(default=None, title="Weights", description="DEFAULT, a safetensors file, or nothing")
     optimizer: Literal["sgd", "adamw"] = Field(default="sgd", title="Optimizer", description="one of sgd, adamw")
     learning_rate: float = Field(default=0.1, **_RATE)
     weight_decay: float = Field(default=5e-4, **_DECAY)
@@ -154,10 +158,17 @@ class TeachConfig(_Config):
 
     @classmethod
     def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
-        return {**TEACH_RECIPES[known.modality], **TEACH_DATA_SETS.get(known.name, {})}
+        recipe = {**TEACH_RECIPES[known.modality], **TEACH_DATA_SETS.get(known.name, {})}
+        # Weights that have learnt already are tuned with a tenth of the learning rate.
+        return recipe | ({"learning_rate": 0.01} if given.get("weights") else {})
 
     def checked(self) -> Self:
         check_architecture(self.architecture)
+        if self.weights and not self.architecture.startswith(TORCHVISION):
+            raise UserError(f"--weights are for torchvision’s models: {self.architecture} is none, leave them out.")
+        if not self.epochs and not self.weights:
+            raise UserError("Epochs must be a whole number from 1 to 1000; “0” is for a teacher taken as it is, with "
+                            "--weights.")  # fmt: skip
         return self
 
     def fitting(self, known: DatasetInfo) -> Self:
@@ -180,6 +191,16 @@ class DistilConfig(_Config):
     kind: ClassVar = "distil"
 
     teacher: str = Field(title="Teacher", description="a name or a folder")
+    teacher_logits: tuple[str, str] | None = Field(
+        default=None, title="Teacher logits", description="two NPZ files, TRAIN.npz and TEST.npz, or nothing"
+    )
+    teacher_input: Literal["raw", "normalised"] | None = Field(
+        default=None, title="Teacher input", description="one of raw, normalised, or nothing"
+    )
+    teacher_macs: int | None = Field(default=None, ge=1, le=10**18, title="Teacher MACs",
+                                     description="a whole number above 0, or nothing")  # fmt: skip
+    examples: int | None = Field(default=None, ge=2, title="Training examples",
+                                 description="a whole number of at least 2, or nothing for all")  # fmt: skip
     student: str = Field(title="Student", description="a name")
     rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
     method: Literal["b-distil", "b-distil+polish"] = Field(
@@ -198,6 +219,7 @@ class DistilConfig(_Config):
     label_share: float = Field(default=0.0, ge=0, le=1, title="Label share", description="a number from 0 to 1")
     barrier: float = Field(default=0.3, ge=0, le=1000, title="Barrier", description="a number from 0 to 1000")
     certified: bool = Field(default=True, title="Certified", description="true or false")
+    most_lost: float = Field(default=0.003, ge=0, le=1, title="Most lost", description="a number from 0 to 1")
     retries: int = Field(default=3, ge=0, le=10, title="Retries", description="a whole number from 0 to 10")
     polish_epochs: int = Field(default=0, ge=0, le=1000, title="Polish epochs",
                                description="a whole number from 0 to 1000")  # fmt: skip
@@ -223,16 +245,26 @@ class DistilConfig(_Config):
         if student in names() and recipe["composition"] not in LADDERS[family(student)]:
             # A student of another family: its first connection, which convolutions have over the same steps only.
             recipe |= {"composition": LADDERS[family(student)][1], "mode": "full", "head": "student"}
-        return recipe
+        return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
 
     def checked(self) -> Self:
         check_composition(self.composition, check_student(self.student))
+        if self.teacher_logits and self.examples:
+            raise UserError("Answers instead of a teacher are for all training examples: leave --examples out.")
+        if self.teacher_logits and self.views > 1 and self.shift > MOST_SHIFT:
+            raise UserError(f"Answers instead of a teacher hold for pictures moved by {MOST_SHIFT} pixel at most: set "
+                            f"the shift to {MOST_SHIFT}, or the views to 1.")  # fmt: skip
         if self.polished and self.loss != "ensemble":
             raise UserError("Corrective rounds train prefixes: choose the loss ensemble, or the method b-distil.")
         return self
 
     def fitting(self, known: DatasetInfo) -> Self:
         check_student(self.student, known.modality)
+        if self.examples and self.examples > known.train:
+            raise UserError(f"Training examples must be at most the {known.train} that there are; "
+                            f"“{self.examples}” is not.")  # fmt: skip
+        if self.teacher_logits and self.views > 1 and known.modality != "image":
+            raise UserError("Answers instead of a teacher hold for series as they are: set the views to 1.")
         if self.mode == "segments" and known.modality == "image":
             raise UserError("Pictures have no segments: choose the mode full.")
         if self.mode == "segments" and self.rounds > known.input_shape[-1]:

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from bdistil.ensemble import ProgressiveEnsemble, evaluating
+from bdistil.students.student import Student
 
 BYTES = 4  # of a number in single precision
 
@@ -51,6 +52,7 @@ def prefix_costs(ensemble: ProgressiveEnsemble) -> list[dict[str, int]]:
 
     macs, parameters, bytes: of students 1 ... t. overhead_macs: the part of macs spent on reading predecessors.
     carry_bytes: what student t leaves for the next. memory_bytes: peak of live activations, input included.
+    window_share: how much of the input has passed when prefix t answers, see `window_share`.
     """
     memory = prefix_memory(ensemble)
     x = torch.zeros(1, *ensemble.input_shape, device=_device(ensemble))
@@ -69,9 +71,16 @@ def prefix_costs(ensemble: ProgressiveEnsemble) -> list[dict[str, int]]:
                 "overhead_macs": overhead,
                 "carry_bytes": BYTES * sum(map(prod, student.carry_shapes.values())),
                 "memory_bytes": memory[t - 1],
+                "window_share": window_share(student),
             }
         )
     return costs
+
+
+def window_share(student: Student) -> float:
+    """How much of a series has passed when the student answers, in (0, 1]; 1 for one that reads all of its input."""
+    steps = student.spec.get("steps")
+    return steps[1] / student.input_shape[-1] if steps else 1.0
 
 
 def prefix_memory(ensemble: ProgressiveEnsemble) -> list[int]:

@@ -6,6 +6,7 @@
 import contextlib
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.students.catalogue import LADDERS, family, names
 from bdistil.task import Task
-from bdistil.teachers.cards import card_for
+from bdistil.teachers.cards import card_of
+from bdistil.teachers.onnx_teacher import OnnxTeacher
 from bdistil.teachers.weights import load_teacher
 from bdistil.training import Position, Stopped, Watch, batch_count
 from bdistil.weak_learner import Rung, build, ladder, train_student
@@ -27,6 +29,7 @@ from bdistil.wording import duration, quantity, share
 
 STEPS = 6  # timed steps a round, after two to warm up
 PROCESS_BYTES = 450e6  # what Python, torch and the worker take before there is any data
+TOLD = ("name", "kind", "signature", "macs", "macs_stated", "notices")  # of a black box
 CORRECTION_EPOCHS = 1.0  # checking and correcting a head takes a few passes over the training inputs
 
 
@@ -35,11 +38,14 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
 
     macs, parameters, bytes: of all students, per example. seconds: of the whole run, one attempt a round;
     first_model_seconds: until its first round ends. memory_bytes: of the worker. disk_bytes: of the finished run.
-    macs_ratio: of the teacher's. students: what one student of each name would cost in this composition, {"student",
-    "macs", "macs_ratio"}. done: rounds that an extended run begins with.
+    macs_ratio: of the teacher's. teacher: what is known of a black box, None else. students: what one student of each
+    name would cost in this composition, {"student", "macs", "macs_ratio"}. done: rounds that an extended run begins
+    with.
     """
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
-    known, card = config.known, card_for(config.teacher, config.dataset, config.data)
+    known, card = config.known, card_of(config)
+    if config.examples:
+        known = replace(known, train=config.examples)
     ensemble = _prefix_of(config, known, config.rounds)
     cost, teacher_seconds = prefix_costs(ensemble)[-1], _teacher_seconds(card, known, config)
     epochs = _epoch_seconds(config, known, done)
@@ -49,6 +55,7 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     return {
         "macs": cost["macs"], "parameters": cost["parameters"], "bytes": cost["bytes"],
         "macs_ratio": cost["macs"] / card["macs"] if card["macs"] else None,
+        "teacher": {key: card.get(key) for key in TOLD} if "kind" in card else None,
         "seconds": teacher_seconds + _training_seconds(config, epochs),
         "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
         "memory_bytes": int(PROCESS_BYTES + known.train * np.prod(known.input_shape) * (config.views + 2)
@@ -75,11 +82,16 @@ def _training_seconds(config: DistilConfig, epochs: list[float]) -> float:
 
 
 def describe(expected: dict[str, Any]) -> str:
-    """The estimate in three lines for people."""
-    ratio = expected["macs_ratio"]
+    """The estimate in three lines for people, and what is known of a black-box teacher before them."""
+    ratio, teacher = expected["macs_ratio"], expected["teacher"]
     of_teacher = f", {share(ratio)} of the teacher" if ratio else ""
+    before = ""
+    if teacher:
+        of_teacher += " (its MACs as stated)" if ratio else ""
+        before = "".join(f"{line}\n" for line in (f"teacher {teacher['name']}", teacher["signature"],
+                                                 *teacher["notices"]) if line)  # fmt: skip
     return (
-        f"{quantity(expected['macs'])} MACs for all students{of_teacher}\n"
+        f"{before}{quantity(expected['macs'])} MACs for all students{of_teacher}\n"
         f"first usable model after about {duration(expected['first_model_seconds'])}, "
         f"the whole run about {duration(expected['seconds'])}\n"
         f"{expected['memory_bytes'] / 1e9:.1f} GB of memory, {expected['disk_bytes'] / 1e6:.0f} MB on disk"
@@ -103,14 +115,20 @@ def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, card: dic
 
 
 def _teacher_seconds(card: dict[str, Any], known: DatasetInfo, config: DistilConfig) -> float:
-    """Asking the teacher about every split and view."""
-    model, x = load_teacher(card), torch.zeros(100, *known.input_shape)
-    if known.modality == "image":
-        x = x.contiguous(memory_format=torch.channels_last)
+    """Asking the teacher about every split and view; answers that are given take no time."""
+    kind = card.get("kind")
+    if kind == "logits":
+        return 0.0
+    if kind == "onnx":
+        channels, x = known.input_shape[0], np.zeros((100, *known.input_shape), np.float32)
+        ask = OnnxTeacher(card, [0.0] * channels, [1.0] * channels).ask
+    else:
+        ask, x = load_teacher(card), torch.zeros(100, *known.input_shape)
+        x = x.contiguous(memory_format=torch.channels_last) if known.modality == "image" else x
     with torch.inference_mode():
-        model(x)
+        ask(x)
         started = time.perf_counter()
-        model(x)
+        ask(x)
     asked = known.validation + known.test + known.train * config.views
     return (time.perf_counter() - started) / len(x) * asked
 

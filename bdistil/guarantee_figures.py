@@ -43,7 +43,7 @@ def deviation(rows: pd.DataFrame, *, theme: ThemeName, rounds: int) -> go.Figure
     ):
         figure.add_trace(
             go.Scatter(
-                x=rows["round"], y=rows[column], name=name, mode="lines+markers" if column != "trivial" or alone
+                x=rows["round"].tolist(), y=rows[column].tolist(), name=name, mode="lines+markers" if column != "trivial" or alone
                 else "lines", marker={**marker, "color": colour}, line={"color": colour, "width": 2.5, "dash": line},
                 hovertext=hovers, hoverinfo="text", cliponaxis=False,
             )
@@ -147,7 +147,7 @@ def eta(bounds: pd.DataFrame, trivial: float, *, theme: ThemeName) -> go.Figure:
     }
     figure.add_trace(
         go.Scatter(
-            x=bounds["multiple"], y=bounds["bound"], mode="lines+markers", name="bound", marker=marker,
+            x=bounds["multiple"].tolist(), y=bounds["bound"].tolist(), mode="lines+markers", name="bound", marker=marker,
             line={"color": look.muted, "width": 2}, hovertext=hovers, hoverinfo="text", cliponaxis=False,
         )
     )  # fmt: skip
@@ -155,7 +155,7 @@ def eta(bounds: pd.DataFrame, trivial: float, *, theme: ThemeName) -> go.Figure:
     low, high = min(trivial, bounds["bound"].min()), max(trivial, bounds["bound"].max())
     chart.scale(figure.layout.yaxis, (low / 1.3, high * 1.3), log=True)
     figure.update_xaxes(
-        type="log", tickmode="array", tickvals=bounds["multiple"], ticktext=texts,
+        type="log", tickmode="array", tickvals=bounds["multiple"].tolist(), ticktext=texts,
         range=[math.log10(edge) for edge in (bounds["multiple"].min() / 1.3, bounds["multiple"].max() * 1.3)],
     )  # fmt: skip
     return figure.add_annotation(

@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from bdistil import examples
 from bdistil.corrective import Standing
 from bdistil.cost import prefix_costs
 from bdistil.data.dataset import SPLITS
@@ -212,11 +213,8 @@ def _write_round(
     if heaviest is not None and entry["record"]["round"] > 1:  # in round 1 all weigh the same
         data, index = task.data, heaviest["index"]
         answers = {"true": data.y_train[index], "teacher": task.teacher["train"][index].argmax(1)}
-        if data.info.modality == "image":
-            inputs = {"images": data.x_train[index], "max": np.array(data.x_train.max())}
-        else:
-            inputs = {"series": data.x_train[index].astype(np.float16)}
-        (folder / "heaviest.npz").write_bytes(arrays_bytes(heaviest | answers | inputs))
+        drawn = examples.arrays(data, data.x_train[index])
+        (folder / "heaviest.npz").write_bytes(arrays_bytes(heaviest | answers | drawn))
 
 
 def _numbered(folder: Path) -> list[Path]:

@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from bdistil import guarantee_words, wording
+from bdistil import guarantee_words, series_markup, wording
+from bdistil.examples import Examples, Pictures
+from bdistil.palette import ThemeName
 from bdistil.results.confusion import Confusion
 from bdistil.results.disagreements import Disagreement
 from bdistil.results.guarantee import Bounded, Heavy
@@ -86,27 +88,71 @@ def class_table(table: pd.DataFrame, prefix: int) -> str:
     )
 
 
-def gallery(examples: Sequence[Disagreement], pictures: np.ndarray, white: float, prefix: int) -> str:
-    """Pictures of the examples with label, answers and prefix strip.
+def early_table(points: pd.DataFrame, teacher: float, seconds: float | None) -> str:
+    """Accuracy after each part of a series: dot and diamond on a line, number, interval, points below the last.
 
-    pictures: (len(examples), H, W) or (…, H, W, 3) uint8, in the same order; white: the value shown as white or full
-    ink.
+    points: the frontier's rows. teacher: its accuracy, which has read all. seconds: how long a series is, if known.
     """
-    cards = "".join(_card(*pair, white, prefix) for pair in zip(examples, pictures, strict=True))
-    return f'<ul class="gallery">{cards}</ul>'
+    low = int(10 * min(points["accuracy"].min(), teacher)) / 10
+
+    def mark(accuracy: float, who: str) -> str:
+        return f'<i class="{who}" style="left:{100 * (accuracy - low) / (1 - low):.1f}%"></i>'
+
+    def heard(share: float) -> str:
+        after = wording.percent(share, 0)
+        return after if seconds is None else f"{after}, {wording.decimal(share * seconds, 2)}{wording.NO_BREAK}s"
+
+    last = points["accuracy"].iloc[-1]
+    rows = "".join(
+        f'<tr><th scope="row">{heard(row.window_share)}</th>'
+        f'<td class="line"><span class="track" aria-hidden="true">{mark(row.accuracy, "ours")}'
+        f"{mark(teacher, 'teacher')}</span></td>"
+        f'<td class="number">{wording.percent(row.accuracy)}</td>'
+        f'<td class="number">{wording.interval(row.accuracy_low, row.accuracy_high)}</td>'
+        f'<td class="number">{wording.signed(100 * (row.accuracy - last))}</td></tr>'
+        for row in points.itertuples(index=False)
+    )
+    return (
+        '<p class="key"><span><i class="ours"></i>students so far</span>'
+        f'<span><i class="teacher"></i>teacher, the whole window</span>{100 * low:.0f} to 100{wording.NO_BREAK}%</p>'
+        '<table class="classes early"><thead><tr><th scope="col">Window</th><td class="line"></td>'
+        '<th scope="col" class="number">Accuracy</th><th scope="col" class="number">Interval</th>'
+        '<th scope="col" class="number">Points</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+    )
 
 
-def _card(example: Disagreement, picture: np.ndarray, white: float, prefix: int) -> str:
+def gallery(disagreements: Sequence[Disagreement], examples: Examples, prefix: int, theme: ThemeName) -> str:
+    """The examples as pictures or series, with label, answers and prefix strip.
+
+    examples: the whole test split, in its order.
+    """
+    cards = "".join(_card(each, examples, prefix, theme) for each in disagreements)
+    return f'<ul class="{_gallery(examples)}">{cards}</ul>'
+
+
+def _gallery(examples: Examples) -> str:
+    return "gallery" if isinstance(examples, Pictures) else "gallery of-series"
+
+
+def _card(example: Disagreement, examples: Examples, prefix: int, theme: ThemeName) -> str:
     answers = (
         _answer("label", example.label, True),
         _answer("teacher", example.teacher, example.teacher_right),
         _answer("students", example.students, example.students_right),
     )
-    alt = escape(f"Test example {example.index}, {example.label}")
+    name = f"Test example {example.index}, {example.label}"
     return (
-        f'<li><img alt="{alt}" src="{picture_address(picture, white)}"><dl>{"".join(answers)}</dl>'
+        f'<li>{_drawn(examples, example.index, name, theme)}<dl>{"".join(answers)}</dl>'
         f"{prefix_strip(example.strip, prefix)}</li>"
     )
+
+
+def _drawn(examples: Examples, place: int, name: str, theme: ThemeName) -> str:
+    """One example as its modality is drawn; name: what it is, for those who do not see it."""
+    if isinstance(examples, Pictures):
+        return f'<img alt="{escape(name)}" src="{picture_address(examples.images[place], examples.white)}">'
+    return series_markup.drawing(examples, place, name, theme)
 
 
 def _answer(who: str, name: str, right: bool) -> str:
@@ -136,20 +182,17 @@ def _probability(name: str, probability: float, right: bool) -> str:
     return f"{escape(name)}{'' if right else ' ✕'}, {wording.percent(probability, 0)}"
 
 
-def heavy_gallery(pairs: Sequence[Heavy], pictures: np.ndarray, white: float) -> str:
-    """Pictures of the pairs of an example and a class that weigh most, in the dress of `gallery`.
-
-    pictures: (len(pairs), H, W) or (…, H, W, 3) uint8, in the same order; white: the value shown as white or full ink.
-    """
-    cards = "".join(_heavy_card(*pair, white) for pair in zip(pairs, pictures, strict=True))
-    return f'<ul class="gallery">{cards}</ul>'
+def heavy_gallery(pairs: Sequence[Heavy], examples: Examples, theme: ThemeName) -> str:
+    """The pairs of an example and a class that weigh most, in the dress of `gallery`; examples: in the pairs' order."""
+    cards = "".join(_heavy_card(pair, examples, place, theme) for place, pair in enumerate(pairs))
+    return f'<ul class="{_gallery(examples)}">{cards}</ul>'
 
 
-def _heavy_card(pair: Heavy, picture: np.ndarray, white: float) -> str:
+def _heavy_card(pair: Heavy, examples: Examples, place: int, theme: ThemeName) -> str:
     sign = "▼" if pair.too_low else "▲"
-    alt = escape(f"Training example {pair.index}, {pair.label}")
+    name = f"Training example {pair.index}, {pair.label}"
     return (
-        f'<li><img alt="{alt}" src="{picture_address(picture, white)}"><dl>'
+        f"<li>{_drawn(examples, place, name, theme)}<dl>"
         f"<dt>answer</dt><dd>{escape(pair.name)}</dd>"
         f'<dt>was</dt><dd><span aria-hidden="true">{sign}</span> {guarantee_words.error(pair)}</dd>'
         f"{_answer('label', pair.label, True)}{_answer('teacher', pair.teacher, pair.teacher == pair.label)}"

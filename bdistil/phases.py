@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from bdistil import examples
 from bdistil.boosting import B, theory_eta
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.corrective import composition, corrective_round, polish
-from bdistil.data import Dataset, load_dataset
+from bdistil.data import Dataset, load_dataset, recordings
 from bdistil.data.views import view
 from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble
@@ -29,8 +30,9 @@ from bdistil.paths import home
 from bdistil.runs.store import Run
 from bdistil.task import Task
 from bdistil.teach import finish_teacher, teach
-from bdistil.teachers.cards import card_for
-from bdistil.teachers.logits import TeacherLogits
+from bdistil.teachers.black_box import below_chance, measured
+from bdistil.teachers.cards import card_of
+from bdistil.teachers.logits import asked
 from bdistil.training import Checkpoint, Position, Stopped, Watch
 from bdistil.weak_learner import Attempt, SearchWatch
 from bdistil.worker import Pulse, versions
@@ -58,9 +60,10 @@ def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
 def distil_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     """Ask the teacher, train round after round from where the run stands, and save the ensemble."""
     config, device = DistilConfig.build(**run.stored()["config"]), best_device()
-    card = card_for(config.teacher, config.dataset, config.data)
+    card = card_of(config)
     _enter(run, "teacher")
     task = make_task(config, card, pulse, device)
+    _tell_black_box(run, task, card)
     _describe_task(run, config, task, card)
 
     _enter(run, "rounds")
@@ -130,10 +133,12 @@ def _work(config: DistilConfig) -> list[float]:
 
 def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = None, device: str = "cpu") -> Task:
     """The data set with the teacher's logits on its splits and on the views of its training inputs."""
-    data, ask = load_dataset(config.dataset, config.data), TeacherLogits(card, device)
-    augmentation = config.augmentation(data.info)
+    data = load_dataset(config.dataset, config.data)
+    ask, augmentation = asked(card, data, device, config.threads or 1), config.augmentation(data.info)
+    if config.examples:
+        data = data.thinned(config.examples)
     views = np.stack([view(data.x_train, v, config.seed, augmentation) for v in range(config.views)])
-    inputs = [data.x_validation, data.x_test, *views]
+    inputs, splits = [data.x_validation, data.x_test, *views], ["validation", "test", *["train"] * len(views)]
     total = sum(map(len, inputs))
 
     def ticker(before: int, count: int) -> Callable[[float], None]:
@@ -147,7 +152,8 @@ def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = 
 
     befores = np.cumsum([0, *map(len, inputs)])
     validation, test, *view_logits = (
-        ask(x, ticker(int(before), len(x))) for x, before in zip(inputs, befores, strict=False)
+        ask(x, split, ticker(int(before), len(x)))
+        for x, split, before in zip(inputs, splits, befores, strict=False)
     )
     return Task(data, {"train": view_logits[0], "validation": validation, "test": test}, views, np.stack(view_logits))
 
@@ -156,23 +162,27 @@ def describe(data: Dataset) -> dict[str, Any]:
     """A data set as run.json tells it."""
     known = data.info
     return {
-        "name": known.name, "title": known.title, "modality": known.modality, "train": len(data.x_train),
-        "validation": len(data.x_validation), "test": len(data.x_test), "classes": list(known.classes),
-        "split": known.split, "checksum": data.checksum,
+        "name": known.name, "title": known.title, "modality": known.modality, "people": known.people,
+        "train": len(data.x_train), "validation": len(data.x_validation), "test": len(data.x_test),
+        "classes": list(known.classes), "split": known.split, "checksum": data.checksum,
     }  # fmt: skip
-
-
-def preview(data: Dataset) -> dict[str, np.ndarray]:
-    """What pages show of the test examples: pictures as they lie in a picture's file, or series, rounded."""
-    if data.info.modality != "image":
-        return {"series": data.x_test.astype(np.float16)}
-    images = data.x_test[:, 0] if data.x_test.shape[1] == 1 else data.x_test.transpose(0, 2, 3, 1)
-    return {"images": images, "max": np.array(data.x_train.max())}
 
 
 def best_device() -> str:
     """A GPU where there is one."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _tell_black_box(run: Run, task: Task, card: dict[str, Any]) -> None:
+    """What a black box is worth, on its card, and what the user should know of it, as events."""
+    if "kind" not in card:
+        return
+    card |= measured(task.teacher["test"], task.data.y_test)
+    doubt = below_chance(task.teacher["train"], task.data.y_train)
+    told = {event["text"] for event in run.events()[0] if event["kind"] == "notice"}
+    for text in [*card["notices"], *([doubt] if doubt else [])]:
+        if text not in told:
+            run.record("notice", text=text)
 
 
 def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, Any]) -> None:
@@ -185,13 +195,19 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
         raise UserError("The teacher or the dataset has changed since this run began. Start a new run.")
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
+    if data.info.people and data.people_test is not None:
+        targets["people_test"] = data.people_test
     write_arrays(run.path / "targets.npz", targets)
     previews = home() / "previews" / f"{data.info.name}.npz"
     if not previews.exists():
         previews.parent.mkdir(parents=True, exist_ok=True)
-        write_arrays(previews, preview(data))
+        heard = examples.heard(data.info, recordings(config.dataset))
+        write_arrays(previews, examples.arrays(data, data.x_test, heard))
     told = {key: card.get(key) for key in ("name", "accuracy", "accuracy_low", "accuracy_high", "macs", "parameters",
                                            "bytes")}  # fmt: skip
+    if "kind" in card:
+        told |= {key: card[key] for key in ("kind", "macs_stated")}
+        told |= {"approximate_views": card["kind"] == "logits" and config.views > 1}
     eta_b = theory_eta(len(data.x_train), config.planned) * B
     scale = {"c": task.c, "B": B, "eta_B": eta_b, "temperature": config.temperature}
     run.update(dataset=describe(data), teacher={**told, "latency_ms": {}}, scale=scale)

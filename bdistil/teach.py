@@ -21,6 +21,8 @@ from bdistil.data.views import augment
 from bdistil.inputs import normalise
 from bdistil.results.frontier import wilson
 from bdistil.runs import events
+from bdistil.teachers.catalogue import short
+from bdistil.teachers.torchvision_models import load_weights
 from bdistil.teachers.weights import save_teacher
 from bdistil.teachers.zoo import build_teacher
 from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, order, predict, train
@@ -35,6 +37,8 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
     """Train a teacher as the config says, going on from the checkpoint; returns it and its validation accuracy."""
     torch.manual_seed(POSITION.seed(config.seed))
     model = build_teacher(config.architecture, input_shape=data.info.input_shape, classes=len(data.info.classes))
+    if config.weights:
+        load_weights(model, config.architecture, config.weights, data, as_is=not config.epochs)
     model = model.to(device, memory_format=torch.channels_last)
     groups = decayed(model, config.weight_decay)
     optimizer = (torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True) if config.optimizer == "sgd"
@@ -60,6 +64,8 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
         answers = predict(model, data.x_validation, prepare).argmax(1).cpu().numpy()
         return float((answers == data.y_validation).mean())
 
+    if not config.epochs:
+        return model, validation_accuracy()
     record = train(
         model, optimizer, position=POSITION, epochs=config.epochs, batches=batches, loss=loss,
         batches_per_epoch=batch_count(len(data.x_train), config.batch_size),
@@ -81,7 +87,7 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
     right = int((answers == data.y_test).sum())
     low, high = wilson(right, len(data.y_test))
     card = {
-        "schema": 1, "name": f"{data.info.name}-{config.architecture}", "architecture": config.architecture,
+        "schema": 1, "name": f"{data.info.name}-{short(config.architecture)}", "architecture": config.architecture,
         "dataset": config.dataset, "classes": list(data.info.classes), "input_shape": list(data.info.input_shape),
         "mean": list(data.mean), "std": list(data.std), "front_end": data.info.front_end,
         "accuracy": right / len(data.y_test), "accuracy_low": low, "accuracy_high": high,
@@ -97,4 +103,5 @@ def command(config: TeachConfig) -> str:
     own = config.data.options() if config.data else ""
     what = f"bdistil teach --dataset {shlex.quote(config.dataset)}{own} --teacher {config.architecture}"
     how = f" --epochs {config.epochs} --seed {config.seed} --learning-rate {config.learning_rate:g}"
-    return what + how + (f" --threads {config.threads}" if config.threads else "")
+    weights = f" --weights {shlex.quote(config.weights)}" if config.weights else ""
+    return what + how + weights + (f" --threads {config.threads}" if config.threads else "")

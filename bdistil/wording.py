@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 NO_BREAK, THIN, MINUS = "\u00a0", "\u202f", "\u2212"
+EXAMPLES = {"image": "pictures", "speech": "utterances", "sensor": "windows"}
 WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
@@ -117,22 +118,69 @@ def students(number: int) -> str:
     return f"{number} student" if number == 1 else f"{number} students"
 
 
+def examples(modality: str) -> str:
+    """What a data set of that modality holds: `pictures`, `utterances`, `windows`."""
+    return EXAMPLES[modality]
+
+
 def listing(names: Sequence[str]) -> str:
     """`Shirt`, `Shirt and Coat`, `Shirt, Coat and Dress`."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def finding(prefix: int, total: int, accuracy: float, teacher: float, *, price: str, apart: bool = True) -> str:
+def finding(
+    prefix: int, total: int, accuracy: float, teacher: float, *, price: str, apart: bool = True, heard: float = 1.0
+) -> str:
     """What a prefix of `total` students does, in one sentence: the headline.
 
     accuracy, teacher: in [0, 1]. price: what it costs, `12 % of its cost`, or `5.2 M MACs` beside a teacher of
     unknown cost. apart: False where the interval of the difference holds 0, so that the test split leaves it open
-    which is better.
+    which is better. heard: the share of a series that the prefix has read.
 
     `3 of 6 students reach 93.3 %, 1.0 points below the teacher, for 12 % of its cost.`
     """
     end = "." if apart else "; the test split cannot tell them apart."
-    return f"{_subject(prefix, total)} {percent(accuracy)}, {_against(100 * (teacher - accuracy))}, for {price}{end}"
+    reached = f"{_subject(prefix, total)} {percent(accuracy)}{f' after {window(heard)}' if heard < 1 else ''}"
+    return f"{reached}, {_against(100 * (teacher - accuracy))}, for {price}{end}"
+
+
+def window(share: float) -> str:
+    """`25 % of the window`, a part of a series from its start."""
+    return f"{percent(share, 0)} of the window"
+
+
+def intervals(people: tuple[str, int] | None) -> str:
+    """What the whiskers mean; people: what the split holds out whole, and how many of them are tested."""
+    plain = "Whiskers are 95 % intervals on the test split."
+    if people is None:
+        return plain
+    who, number = people
+    if number == 1:
+        return f"{plain} It holds one {who} alone: they say how sure this figure is, not how others would fare."
+    return (
+        f"{plain} It holds {number_word(number)} {who}s whole; the interval of the difference to the teacher is over "
+        f"whole {who}s, the whiskers are over examples and say less of new ones."
+    )
+
+
+def early(shares: Sequence[float], accuracies: Sequence[float], close: float = 1.0) -> str:
+    """What prefixes that have read these shares of a series reach: from where on they are as good as its end.
+
+    close: points below the last prefix that count as the same.
+    """
+    lost = [100 * (accuracies[-1] - accuracy) for accuracy in accuracies]
+    enough = next(place for place, points in enumerate(lost) if all(later <= close for later in lost[place:]))
+    place = min(enough, len(shares) - 2)  # where none but the last is, the one before it
+    subject = "one student reaches" if place == 0 else f"{place + 1} students reach"
+    reached = f"{subject} {percent(accuracies[place])}"
+    if enough == len(shares) - 1:
+        against = f"{decimal(lost[place])} points below all {len(shares)} at its end"
+        return f"The whole window counts: after {percent(shares[place], 0)} of it {reached}, {against}."
+    if lost[place] < 0.05:
+        at_its_end = f"all {len(shares)} reach {percent(accuracies[-1])} at its end"
+        return f"{window(shares[place])} is as good as all of it: {reached}, {at_its_end}."
+    against = f"{decimal(lost[place])} points below all {len(shares)} at its end"
+    return f"{window(shares[place])} is nearly as good as all of it: {reached}, {against}."
 
 
 def _subject(prefix: int, total: int) -> str:

@@ -11,6 +11,8 @@ APP = str(Path(__file__).parents[1] / "app")
 if APP not in sys.path:  # the page may run alone
     sys.path.insert(0, APP)
 
+import composed  # noqa: E402
+import early  # noqa: E402
 import guarantee  # noqa: E402
 import narration  # noqa: E402
 import sections  # noqa: E402
@@ -55,6 +57,7 @@ def operating_view() -> None:
     )  # fmt: skip
     prefix = view["prefix"] = operating_point(data, key="explore")
     sections.frontier(results, axis)
+    early.section(results)
     mixed, classes = st.columns(2, gap="large")
     with mixed:
         sections.confusion(results, prefix)
@@ -66,3 +69,4 @@ def operating_view() -> None:
 
 operating_view()
 guarantee.section(run, results)
+composed.section(run, results)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from bdistil import markup
+from bdistil.examples import Pictures
 from bdistil.results.confusion import Confusion
 from bdistil.results.disagreements import Disagreement
 from bdistil.results.guarantee import Bounded, Heavy
@@ -57,7 +58,7 @@ def test_classes_lie_on_one_line_from_a_round_tenth_to_all():
 
 
 def test_gallery_marks_the_wrong_answer_by_a_sign():
-    html = markup.gallery([EXAMPLE], np.zeros((1, 8, 8), np.uint8), 16, 2)
+    html = markup.gallery([EXAMPLE], Pictures(np.zeros((12_346, 8, 8), np.uint8), 16), 2, "light")
     assert html.count("✕") == 1 and '<dd class="wrong">Coat ✕</dd>' in html
     assert "<dd>&lt;i&gt;</dd>" in html and "<i>" not in html.replace('<i class="', "")
 
@@ -91,7 +92,7 @@ def test_grey_pictures_are_ink_on_paper_and_colours_stay():
 
 def test_heavy_pairs_say_how_the_ensemble_erred_and_what_it_weighs():
     pairs = [Heavy(7, "<i>", "Coat", "<i>", True, 3.24), Heavy(8, "Coat", "Coat", "Coat", False, 2.0)]
-    html = markup.heavy_gallery(pairs, np.zeros((2, 4, 4), np.uint8), 255)
+    html = markup.heavy_gallery(pairs, Pictures(np.zeros((2, 4, 4), np.uint8), 255), "light")
     assert html.count("<img") == 2 and 'alt="Training example 7, Coat"' in html
     assert "too low" in html and "too high" in html and "3.2 equal shares" in html
     assert '<dd class="wrong">&lt;i&gt; ✕</dd>' in html and "<i>" not in html

@@ -90,3 +90,29 @@ def test_disagreement_captions():
     )
     assert w.disagreement(3, 0, 10_000) == "3 students answer like the teacher on every test example."
     assert w.disagreement(1, 0, 10_000) == "1 student answers like the teacher on every test example."
+
+
+def test_a_prefix_that_has_read_a_part_says_so():
+    sentence = w.finding(2, 4, 0.93, 0.95, price="8 % of its cost", heard=0.5)
+    assert sentence.startswith("2 of 4 students reach 93.0\u00a0% after 50\u00a0% of the window, 2.0 points below")
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "found"),
+    [
+        ([0.7, 0.894, 0.9, 0.9], "50\u00a0% of the window is nearly as good as all of it: 2 students reach "
+         "89.4\u00a0%, 0.6 points below all 4 at its end."),
+        ([0.7, 0.8, 0.9, 0.9], "75\u00a0% of the window is as good as all of it: 3 students reach 90.0\u00a0%, "
+         "all 4 reach 90.0\u00a0% at its end."),
+        ([0.9, 0.8, 0.85, 0.9], "The whole window counts: after 75\u00a0% of it 3 students reach 85.0\u00a0%, "
+         "5.0 points below all 4 at its end."),
+        ([0.895, 0.9, 0.9, 0.9], "25\u00a0% of the window is nearly as good as all of it: one student reaches "
+         "89.5\u00a0%, 0.5 points below all 4 at its end."),
+    ],
+)  # fmt: skip
+def test_early_prediction_says_from_where_on_it_is_as_good_as_the_end(accuracies, found):
+    assert w.early([0.25, 0.5, 0.75, 1.0], accuracies) == found
+
+
+def test_a_prefix_above_the_last_one_is_not_called_below():
+    assert "as good as all of it: one student reaches 92.0" in w.early([0.5, 1.0], [0.92, 0.9])

@@ -58,7 +58,7 @@ def payload(
         "address": None if mode == "compact" else {"run": run, "cost": cost_axis},
         "labels": _labels(teacher),
         "points": [
-            _point(row, before, teacher, rounds, axis, full=mode == "full")
+            _point(row, before, rows[0], teacher, rounds, axis, full=mode == "full")
             for row, before in zip(rows, [None, *rows], strict=False)
         ],
         "teacher": {
@@ -69,7 +69,7 @@ def payload(
         "y": scale(rows, teacher["accuracy"]) if rows else None,
         "ramp": [list(pair) for pair in ramp],
         "progress": dict(progress) if progress else None,
-        "note": "There is one student so far; the slider opens with the second." if len(rows) == 1 < rounds else "",
+        "note": _note(rows, rounds),
     }
 
 
@@ -93,10 +93,20 @@ def _records(points: pd.DataFrame | Sequence[Row]) -> list[Row]:
 def _complete(row: Row, teacher: Row) -> dict[str, Any]:
     """A row with its loss against the teacher: a row fresh from training has no paired interval yet."""
     lost = 100 * (teacher["accuracy"] - row["accuracy"])
-    return {"points_lost": lost, "points_lost_low": lost, "points_lost_high": lost, **row}
+    return {"points_lost": lost, "points_lost_low": lost, "points_lost_high": lost, "window_share": 1.0, **row}
 
 
-def _point(row: Row, before: Row | None, teacher: Row, rounds: int, axis: CostAxis, full: bool) -> dict[str, Any]:
+def _note(rows: Sequence[Row], rounds: int) -> str:
+    if len(rows) == 1 < rounds:
+        return "There is one student so far; the slider opens with the second."
+    if rows and rows[0]["window_share"] < 1:
+        return "Below the number of students: how much of the window they have read."
+    return ""
+
+
+def _point(
+    row: Row, before: Row | None, first: Row, teacher: Row, rounds: int, axis: CostAxis, full: bool
+) -> dict[str, Any]:
     """One prefix: where it lies, and each text that depends on it."""
     cost, whole = row[axis.column], axis.of_teacher(teacher)
     spent = axis.text(cost)
@@ -106,7 +116,7 @@ def _point(row: Row, before: Row | None, teacher: Row, rounds: int, axis: CostAx
         "low": float(row["accuracy_low"]),
         "high": float(row["accuracy_high"]),
         "share": None if wording.missing(whole) else float(cost / whole),
-        "cost": TICK_TEXT.get(axis.column, wording.quantity)(cost),
+        "cost": _tick(row, axis, early=first["window_share"] < 1),
         "difference": wording.points(-row["points_lost"]),
         "sentence": sentence(row, teacher, rounds),
         "value_text": value_text(row, rounds),
@@ -114,6 +124,13 @@ def _point(row: Row, before: Row | None, teacher: Row, rounds: int, axis: CostAx
         "spent": spent,
         "bar": "" if wording.missing(whole) else f"{spent}; the teacher: {_whole(axis, teacher)}",
     }
+
+
+def _tick(row: Row, axis: CostAxis, early: bool) -> str:
+    """Below a prefix: what it costs or, where prefixes answer before a series has ended, how much of it they read."""
+    if early:
+        return wording.percent(row["window_share"], 0)
+    return TICK_TEXT.get(axis.column, wording.quantity)(row[axis.column])
 
 
 def sentence(row: Row, teacher: Row, rounds: int) -> str:
@@ -126,6 +143,7 @@ def sentence(row: Row, teacher: Row, rounds: int) -> str:
         teacher["accuracy"],
         price=f"{wording.share(row['macs_ratio'])} of its cost" if known else f"{wording.quantity(row['macs'])} MACs",
         apart=not row["points_lost_low"] <= 0 <= row["points_lost_high"],
+        heard=row["window_share"],
     )
 
 
@@ -134,7 +152,8 @@ def value_text(row: Row, rounds: int) -> str:
     price = f"{wording.quantity(row['macs'])} MACs"
     if not wording.missing(row["macs_ratio"]):
         price = f"{wording.share(row['macs_ratio'])} of the teacher’s cost"
-    text = f"{int(row['prefix'])} of {rounds} students, accuracy {wording.percent(row['accuracy'])}, {price}"
+    heard = f" after {wording.window(row['window_share'])}" if row["window_share"] < 1 else ""
+    text = f"{int(row['prefix'])} of {rounds} students{heard}, accuracy {wording.percent(row['accuracy'])}, {price}"
     return text.replace(f"{wording.NO_BREAK}%", " percent")
 
 

@@ -9,6 +9,7 @@ from bdistil.data.catalogue import (
     info,
     is_here,
     load_dataset,
+    recordings,
 )
 
-__all__ = ["CATALOGUE", "Dataset", "DatasetInfo", "data_home", "fetch", "info", "is_here", "load_dataset"]
+__all__ = ["CATALOGUE", "Dataset", "DatasetInfo", "data_home", "fetch", "info", "is_here", "load_dataset", "recordings"]

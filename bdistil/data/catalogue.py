@@ -22,6 +22,9 @@ from bdistil.data import (
     free_spoken_digits,
     free_spoken_digits_official,
     japanese_vowels,
+    speech_commands,
+    speech_commands_13,
+    speech_commands_35,
     watch,
 )
 from bdistil.data.dataset import Dataset, DatasetInfo
@@ -37,6 +40,9 @@ _ALL = (
     cifar_100,
     free_spoken_digits,
     free_spoken_digits_official,
+    speech_commands,
+    speech_commands_13,
+    speech_commands_35,
     japanese_vowels,
     watch,
     dsa_19,
@@ -104,6 +110,12 @@ def fetch(name: str, progress: bool = True, options: "OwnData | None" = None) ->
     folder = _MODULES[name].fetch(data_home(), progress)
     _MODULES[name].read(data_home())
     return folder
+
+
+def recordings(name: str) -> list[Path]:
+    """Returns the recordings behind the test examples of a data set, in their order; none where it has none."""
+    module = _MODULES.get(name)
+    return module.recordings(data_home()) if hasattr(module, "recordings") else []
 
 
 def load_dataset(name: str, options: "OwnData | None" = None) -> Dataset:

@@ -68,6 +68,12 @@ def read(home: Path, rotation: int = 0) -> dict[str, tuple[np.ndarray, np.ndarra
     return {name: (x[mine], y[mine], speaker[mine]) for name, mine in rows.items()}
 
 
+def recordings(home: Path, rotation: int = 0) -> list[Path]:
+    """Returns the recordings of the test split, in its order."""
+    speaker = SPEAKERS[rotation % len(SPEAKERS)]
+    return [_folder(home) / f"{digit}_{speaker}_{take}.wav" for digit in DIGITS for take in range(_TAKES)]
+
+
 def read_all(home: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Returns (x float32 (3000, 32, 48), digit, speaker, take, each int64 (3000,)) of all recordings."""
     digit, speaker, take = (axis.ravel() for axis in np.indices((len(DIGITS), len(SPEAKERS), _TAKES)))

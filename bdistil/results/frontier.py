@@ -70,8 +70,8 @@ def point(
 
     logits, teacher: (N, L) on the test split, of the prefix and of the teacher; labels: (N,). previous: (N, L) logits
     of the prefix one student shorter, None in round 1. validation, train: what `scores` gives there. cost: cumulative
-    columns of `COSTS` for one example (MACs, bytes); `macs_ratio` follows from teacher_macs unless given. Columns not
-    given are None.
+    columns of `COSTS` for one example (MACs, bytes); `macs_ratio` follows from teacher_macs unless given, and
+    `window_share`, how much of a series the prefix has read, is 1 unless given. Columns not given are None.
     """
     right = logits.argmax(axis=1) == labels
     low, high = wilson(int(right.sum()), len(labels))
@@ -93,28 +93,41 @@ def point(
         "fixed": None if previous is None else int((right & ~before).sum()),
         "broken": None if previous is None else int((before & ~right).sum()),
         **columns,
-        "window_share": 1.0,
+        "window_share": (cost or {}).get("window_share", 1.0),
         "latency_ms": {},
     }
 
 
 def points_lost(
-    logits: np.ndarray, teacher: np.ndarray, labels: np.ndarray, seed: int = 0
+    logits: np.ndarray, teacher: np.ndarray, labels: np.ndarray, people: np.ndarray | None = None, seed: int = 0
 ) -> tuple[float, float, float]:
     """Percentage points by which the prefix is less accurate than the teacher: (value, low, high), negative when it
     is better.
 
     logits, teacher: (N, L); labels: (N,). The 95 % interval is a paired bootstrap over examples. The difference
     depends only on how many examples the teacher alone and the prefix alone get right, so resampling examples is
-    exactly a multinomial draw of those counts: no example is touched.
+    exactly a multinomial draw of those counts: no example is touched. people: (N,) whose example each is, where the
+    split holds out whole persons: those of at least two are resampled whole, as new examples come with new persons.
     """
     total = len(labels)
     prefix_right, teacher_right = logits.argmax(axis=1) == labels, teacher.argmax(axis=1) == labels
+    if people is not None and people.min() < people.max():
+        lost = teacher_right.astype(np.int64) - prefix_right
+        return (100 * float(lost.mean()), *_over_people(lost, people, seed))
     only_teacher, only_prefix = int((teacher_right & ~prefix_right).sum()), int((prefix_right & ~teacher_right).sum())
     shares = np.array([only_teacher, only_prefix, total - only_teacher - only_prefix]) / total
     draws = np.random.default_rng(seed).multinomial(total, shares, size=RESAMPLES)
     low, high = np.percentile(draws[:, 0] - draws[:, 1], [2.5, 97.5])
     return 100 * (only_teacher - only_prefix) / total, float(100 * low / total), float(100 * high / total)
+
+
+def _over_people(lost: np.ndarray, people: np.ndarray, seed: int) -> tuple[float, float]:
+    """The 95 % interval, in percentage points, of the mean of `lost` (N,) if whole persons are drawn anew."""
+    number = np.unique(people, return_inverse=True)[1]
+    examples, sums = np.bincount(number), np.bincount(number, lost)
+    drawn = np.random.default_rng(seed).multinomial(len(examples), np.full(len(examples), 1 / len(examples)), RESAMPLES)
+    low, high = np.percentile(100 * (drawn @ sums) / (drawn @ examples), [2.5, 97.5])
+    return float(low), float(high)
 
 
 def frontier(run: Any) -> pd.DataFrame:
@@ -129,10 +142,16 @@ def frontier(run: Any) -> pd.DataFrame:
     return run.points if isinstance(run, Results) else load(run).points
 
 
-def frame(rows: list[dict[str, Any]], prefixes: np.ndarray, teacher: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+def frame(
+    rows: list[dict[str, Any]],
+    prefixes: np.ndarray,
+    teacher: np.ndarray,
+    labels: np.ndarray,
+    people: np.ndarray | None = None,
+) -> pd.DataFrame:
     """Stored rows and prefix logits (T, N, L) -> the data frame that `frontier` documents."""
     table = pd.json_normalize(rows, sep="_")
-    lost = [points_lost(logits, teacher, labels) for logits in prefixes]
+    lost = [points_lost(logits, teacher, labels, people) for logits in prefixes]
     return table.assign(
         points_lost=[value for value, _, _ in lost],
         points_lost_low=[low for _, low, _ in lost],

@@ -17,6 +17,8 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
+from bdistil.examples import Examples, stored
+
 ROUNDING = 1e-9  # the inequality is exact; both of its sides are rounded
 
 
@@ -162,11 +164,10 @@ class Heavy:
     times: float
 
 
-def heaviest(folder: Path, classes: Sequence[str], examples: int) -> tuple[list[Heavy], np.ndarray, float] | None:
-    """The pairs that weighed most for the student of a round (from 2 on), heaviest first, with their pictures.
+def heaviest(folder: Path, classes: Sequence[str], examples: int) -> tuple[list[Heavy], Examples] | None:
+    """The pairs that weighed most for the student of a round (from 2 on), heaviest first, and their examples.
 
-    folder: the round's; examples: N. Returns the pairs, pictures (n, H, W) or (n, H, W, 3) uint8, and the value shown
-    as white or full ink; None where the run kept none, or where they are damaged.
+    folder: the round's; examples: N. None where the run kept none, or where they are damaged.
     """
     try:
         with (folder / "heaviest.npz").open("rb") as file, np.load(file) as kept:
@@ -176,7 +177,6 @@ def heaviest(folder: Path, classes: Sequence[str], examples: int) -> tuple[list[
                 Heavy(index, classes[name], classes[label], classes[teacher], sign > 0, 2 * examples * weight)
                 for index, name, label, teacher, sign, weight in columns
             ]
-            images = np.moveaxis(kept["images"], 1, -1)
-            return pairs, images[..., 0] if images.shape[-1] == 1 else images, float(kept["max"])
-    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
+            return pairs, stored(kept)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, BadZipFile):
         return None

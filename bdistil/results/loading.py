@@ -25,6 +25,7 @@ class Results:
     run: the run's summary (run.json); classes: L names; labels: (N,); teacher: (N, L) logits; prefixes: (T, N, L)
     logits on the teacher's scale; points: the frontier's data frame, one row per prefix. T = 0 while the first round
     trains. unpolished: the rows of the prefixes as their rounds ended, None where no polish has changed them since.
+    people: (N,) whose example each is, None where the split holds out nobody.
     """
 
     run: dict[str, Any]
@@ -34,6 +35,14 @@ class Results:
     prefixes: np.ndarray
     points: pd.DataFrame
     unpolished: pd.DataFrame | None = None
+    people: np.ndarray | None = None
+
+    @property
+    def people_counted(self) -> tuple[str, int] | None:
+        """What the split holds out whole, and how many of them are in the test split: (`speaker`, 2)."""
+        if self.people is None:
+            return None
+        return self.run["dataset"].get("people") or "person", len(np.unique(self.people))
 
     @property
     def rounds(self) -> int:
@@ -58,7 +67,7 @@ def load(run: Any) -> Results:
         if not rows:
             empty = np.zeros((0, len(classes)), np.float32)
             return Results(info, classes, np.zeros(0, np.int64), empty, empty[None][:0], pd.DataFrame())
-        labels, teacher = _arrays(folder / "targets.npz", "labels_test", "teacher_test")
+        labels, teacher, people = _targets(folder / "targets.npz")
         c, folders = float(info["scale"]["c"]), run.round_folders()[: len(rows)]
         if (folders[0] / "prefix.npz").exists():
             prefixes = _prefixes(folders, c)
@@ -66,14 +75,22 @@ def load(run: Any) -> Results:
             prefixes = prefix_logits((_arrays(file / "logits.npz", "test")[0] for file in folders), c)
         earlier = run.unpolished()
         unpolished = earlier and frame(
-            [entry["point"] for entry in earlier], _prefixes(run.unpolished_folders(), c), teacher, labels
+            [entry["point"] for entry in earlier], _prefixes(run.unpolished_folders(), c), teacher, labels,
+            people,
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise UserError(
             f"The results of run {folder.name} cannot be read: a file is missing or damaged. "
             "The others are not affected."
         ) from error
-    return Results(info, classes, labels, teacher, prefixes, frame(rows, prefixes, teacher, labels), unpolished)
+    points = frame(rows, prefixes, teacher, labels, people)
+    return Results(info, classes, labels, teacher, prefixes, points, unpolished, people)
+
+
+def _targets(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Labels (N,), teacher logits (N, L) and persons (N,), if it holds any, of the test split."""
+    with path.open("rb") as file, np.load(file) as kept:
+        return kept["labels_test"], kept["teacher_test"], kept.get("people_test")
 
 
 def _prefixes(folders: list[Path], c: float) -> np.ndarray:

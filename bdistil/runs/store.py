@@ -33,6 +33,7 @@ from bdistil.errors import UserError, nearest
 from bdistil.paths import ASSETS, home
 from bdistil.runs import events
 from bdistil.runs.files import sync, write_json
+from bdistil.teachers.catalogue import short
 
 SCHEMA = 1
 STATES = ("queued", "running", "stopped", "failed", "finished")
@@ -201,7 +202,7 @@ def create_run(
     directory before anyone sees it. Raises UserError if the folder for runs cannot be written.
     """
     created = datetime.now(UTC)
-    stem = f"{config.known.name}-{config.student if isinstance(config, DistilConfig) else config.architecture}"
+    stem = f"{config.known.name}-{config.student if isinstance(config, DistilConfig) else short(config.architecture)}"
     document = {
         "schema": SCHEMA, "run": None, "kind": config.kind, "parent": parent, "state": "queued", "phase": None,
         "error": None, "created": created.isoformat(timespec="seconds"), "title": title or config.title(),

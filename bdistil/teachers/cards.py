@@ -1,15 +1,18 @@
 """Saved teachers: a folder each with model.safetensors and card.json, one's own in the home, shipped ones in assets.
 
 The card says what the teacher is and where its figures come from; everything here reads cards alone and needs no torch.
+Black boxes, answers or an ONNX file instead of a saved teacher, get a card of the same kind when they are named.
 """
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bdistil.errors import UserError, nearest
 from bdistil.paths import ASSETS, home
+from bdistil.teachers.black_box import logits_card
 
 if TYPE_CHECKING:
     from bdistil.data.own import OwnData
@@ -55,14 +58,29 @@ def card(name: str) -> dict[str, Any]:
     raise UserError(f"There is no teacher called {name}.{nearest(name, known)}")
 
 
-def card_for(name: str | None, dataset: str, data: "OwnData | None" = None) -> dict[str, Any]:
+def card_for(name: str | None, dataset: str, data: "OwnData | None" = None, *,
+             teacher_logits: Sequence[str] | None = None, teacher_input: str | None = None,
+             teacher_macs: int | None = None) -> dict[str, Any]:  # fmt: skip
     """The card of the named teacher, or of the data set's first one, checked against the data set's classes.
 
-    data: how to read what a path names. Raises UserError if there is none or it does not fit.
+    data: how to read what a path names. The other options are those of `DistilConfig`: with teacher_logits the name is
+    of no account, an ONNX file is named by its path. Raises UserError if there is none, it does not fit, or an option
+    is not for it.
     """
     from bdistil.data.catalogue import info, located
 
     known, dataset = info(dataset, data), located(dataset)
+    onnx = str(name).lower().endswith(".onnx")
+    if teacher_input is not None and (teacher_logits or not onnx):
+        raise UserError("--teacher-input says what an ONNX file reads: give one with --teacher, or leave it out.")
+    if teacher_logits:
+        return logits_card(teacher_logits, known, teacher_macs)
+    if onnx:
+        from bdistil.teachers.onnx_teacher import onnx_card
+
+        return onnx_card(str(name), known, teacher_input, teacher_macs)
+    if teacher_macs is not None:
+        raise UserError("--teacher-macs states what a black box costs, a saved teacher’s are counted: leave it out.")
     if name is None:
         fitting = cards(dataset)
         if not fitting:
@@ -80,6 +98,12 @@ def card_for(name: str | None, dataset: str, data: "OwnData | None" = None) -> d
             f"{known.input_shape}. Choose one trained on {dataset}."
         )
     return chosen
+
+
+def card_of(config: Any) -> dict[str, Any]:
+    """The card of a run's teacher (`DistilConfig`). Raises UserError as `card_for` does."""
+    return card_for(config.teacher, config.dataset, config.data, teacher_logits=config.teacher_logits,
+                    teacher_input=config.teacher_input, teacher_macs=config.teacher_macs)  # fmt: skip
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ ARCHITECTURES: dict[str, str] = {
     "conv1d-m": "convolutions over time, two stages of 64 channels",
     "gru-l": "two layers of 64 gated recurrent units",
 }
+TORCHVISION = "torchvision:"  # what any of torchvision's classification models is named after
 KINDS: dict[str, tuple[str, ...]] = {"image": ("resnet",), "speech": ("conv1d", "gru"), "sensor": ("conv1d", "gru")}
 
 
@@ -19,10 +20,22 @@ def names(modality: str | None = None) -> tuple[str, ...]:
 
 
 def check(name: str, modality: str | None = None) -> str:
-    """The name, if it is an architecture (that reads data of the modality); UserError with the nearest one else."""
-    if name not in ARCHITECTURES:
+    """The name, if it is an architecture (that reads data of the modality); UserError with the nearest one else.
+
+    torchvision's need torch.
+    """
+    if name.startswith(TORCHVISION) and modality in (None, "image"):
+        from bdistil.teachers.torchvision_models import check as check_torchvision
+
+        return check_torchvision(name)
+    if name not in ARCHITECTURES and not name.startswith(TORCHVISION):
         raise UserError(f"There is no teacher architecture called {name}.{nearest(name, ARCHITECTURES)}")
     if name not in names(modality):
         choices = ", ".join(names(modality))
         raise UserError(f"The architecture {name} does not read {modality} data: choose one of {choices}.")
     return name
+
+
+def short(name: str) -> str:
+    """An architecture's name as part of a file's: `torchvision:resnet18@64` is resnet18-64."""
+    return name.removeprefix(TORCHVISION).replace("@", "-")

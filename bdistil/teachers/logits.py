@@ -1,46 +1,53 @@
-"""What the teacher answers, computed once and kept: the rest of the engine sees logits, never the teacher.
+"""What the teacher answers, computed once and kept: the rest of the engine sees logits, never the teacher."""
 
-The cache is keyed by digests of the teacher's weights and of the inputs themselves, so a file never answers for another
-teacher, split or view.
-"""
-
-import contextlib
-import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from bdistil.data.views import digest
+from bdistil.data import Dataset
 from bdistil.inputs import normalise
-from bdistil.paths import home
-from bdistil.runs.files import write_bytes
+from bdistil.teachers import black_box, onnx_teacher
+from bdistil.teachers.kept import kept
 from bdistil.teachers.weights import load_teacher
 
 BATCH = 500
 
 
-class TeacherLogits:
-    """Answers for a saved teacher: its logits on raw inputs, from the cache where they have been computed before.
+class Ask(Protocol):
+    """A teacher that can be asked: raw inputs (N, …) of a split, in any view, to float32 logits (N, classes).
 
     `tick(done)` is called after every batch with the share done, and may raise to stop.
     """
 
+    def __call__(self, x: np.ndarray, split: str, tick: Callable[[float], None]) -> np.ndarray: ...
+
+
+def asked(card: dict[str, Any], data: Dataset, device: str = "cpu", threads: int = 1) -> Ask:
+    """Who answers for the teacher of a card: its network, an ONNX file, or files of answers.
+
+    threads: of an ONNX file's runtime. Raises UserError if the teacher cannot be loaded or does not fit the data.
+    """
+    kind = card.get("kind")
+    if kind == black_box.KIND:
+        return black_box.GivenLogits(card, data)
+    if kind == onnx_teacher.KIND:
+        return onnx_teacher.OnnxTeacher(card, data.mean, data.std, data.info.front_end, threads)
+    return TeacherLogits(card, device)
+
+
+class TeacherLogits:
+    """Answers of a saved teacher: its logits on raw inputs, from the cache where they have been computed before."""
+
     def __init__(self, card: dict[str, Any], device: str = "cpu") -> None:
         self._card, self._device, self._model = card, device, load_teacher(card).to(device)
 
-    def __call__(self, x: np.ndarray, tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
+    def __call__(self, x: np.ndarray, split: str = "", tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
         """Raw inputs (N, *input_shape) to float32 logits (N, classes)."""
-        path = home() / "cache" / "teacher-logits" / f"{self._card['weights_sha256'][:16]}-{digest(x)}.npy"
-        with contextlib.suppress(OSError, ValueError, EOFError):  # none yet, or a damaged one: ask again
-            return np.load(path, allow_pickle=False)
-        logits = np.concatenate([self._answer(x, start, tick) for start in range(0, len(x), BATCH)])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        np.save(buffer, logits, allow_pickle=False)
-        write_bytes(path, buffer.getvalue())
-        return logits
+        batches = range(0, len(x), BATCH)
+        return kept(self._card["weights_sha256"][:16], x,
+                    lambda: np.concatenate([self._answer(x, start, tick) for start in batches]))  # fmt: skip
 
     @torch.inference_mode()
     def _answer(self, x: np.ndarray, start: int, tick: Callable[[float], None]) -> np.ndarray:

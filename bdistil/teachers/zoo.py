@@ -8,7 +8,7 @@ The stem reads the full resolution with few channels before it halves it, and a 
 import torch
 from torch import Tensor, nn
 
-from bdistil.teachers.catalogue import check
+from bdistil.teachers.catalogue import TORCHVISION, check
 from bdistil.teachers.series import CHANNELS, STATES, TimeConvolutions, TimeRecurrence
 
 # Channels of the stem at full resolution, then of each stage of two blocks; the strides of the stem and the stages.
@@ -72,6 +72,10 @@ def build_teacher(name: str, *, input_shape: tuple[int, ...], classes: int) -> n
 
     Raises UserError for a name that is not in the catalogue.
     """
+    if name.startswith(TORCHVISION):
+        from bdistil.teachers.torchvision_models import Torchvision
+
+        return Torchvision(name, input_shape[0], classes)
     kinds = {**dict.fromkeys(SHAPES, ResNet), **dict.fromkeys(CHANNELS, TimeConvolutions),
              **dict.fromkeys(STATES, TimeRecurrence)}  # fmt: skip
     return kinds[check(name)](name, input_shape[0], classes)

@@ -13,7 +13,7 @@ ESTIMATE = {
     "first_model_seconds": 10.0, "memory_bytes": 6e8, "disk_bytes": 2e6,
     "students": [
         {"student": name, "macs": macs, "macs_ratio": macs / 2e6}
-        for name, macs in (("cnn-xs", 60_000), ("cnn-s", 200_000), ("cnn-m", 500_000))
+        for name, macs in (("cnn-xs", 60_000), ("cnn-s", 200_000), ("cnn-m", 500_000), ("gru-xs", 12_000))
     ],
 }  # fmt: skip
 
@@ -453,3 +453,63 @@ def test_run_deleted_while_it_is_watched(open_page, runs):
     page.run()
     assert not page.exception and page.title[0].value == "This run is gone"
     assert "Nothing else is affected." in written(page)
+
+
+@pytest.fixture
+def watch_teacher(teacher, own_home):
+    """A saved teacher for Watch, as far as a card tells."""
+    card = json.loads((own_home / "teachers" / teacher / "card.json").read_text())
+    folder = own_home / "teachers" / "watch-conv1d-m"
+    folder.mkdir()
+    known = {"name": folder.name, "architecture": "conv1d-m", "dataset": "watch", "input_shape": [6, 100]}
+    known["classes"] = list("abcdefg")
+    (folder / "card.json").write_text(json.dumps(card | known))
+    return folder.name
+
+
+def test_data_sets_say_what_they_hold_pictures_first(open_page, asked, teacher):
+    labels = open_page("distil").selectbox(key="dataset").options
+    assert "Japanese Vowels: 640 utterances, nothing to download" in labels
+    assert "Watch: 4677 windows, nothing to download" in labels
+    kinds = [next(kind for kind in ("pictures", "utterances", "windows") if kind in label) for label in labels]
+    assert kinds == sorted(kinds) and len(set(kinds)) == 3
+
+
+def test_series_have_students_compositions_and_modes_of_their_own(open_page, asked, watch_teacher):
+    page = open_page("distil", dataset="watch")
+    students = page.selectbox(key="student-watch").options
+    assert {name.partition("-")[0] for name in students} == {"gru"}
+    assert page.selectbox(key=f"composition-watch-{POLISHED}").options == [
+        "alone: reads the inputs only",
+        "carry-state: goes on from the last state of the student before it",
+        "carry-state-pool: goes on from that state, and answers from what all so far have read",
+    ]
+    assert asked.config.mode == "segments"
+    assert page.selectbox(key=f"mode-watch-{POLISHED}").options == [
+        "segments: a quarter of the window", "full: the whole window",
+    ]  # fmt: skip
+    html = written(page)
+    assert "student 1 reads the first of four equal parts" in html and "after 25\u00a0% of the window" in html
+    page.selectbox(key=f"mode-watch-{POLISHED}").set_value("full").run()
+    assert asked.config.mode == "full" and "--mode full" in copyable(page)
+    assert "Every prefix answers when the window has ended." in written(page)
+
+
+def test_the_mode_goes_along_with_the_rounds(open_page, asked, watch_teacher):
+    page = open_page("distil", dataset="watch")
+    page.selectbox(key=f"mode-watch-{POLISHED}").set_value("full")
+    page.slider(key="rounds-watch").set_value(2).run()
+    assert (asked.config.mode, asked.config.rounds) == ("full", 2)
+    assert page.selectbox(key=f"mode-watch-{POLISHED}").options[0] == "segments: a half of the window"
+
+
+def test_pictures_have_no_mode(open_page, asked, teacher):
+    page = open_page("distil")
+    assert "Each student reads" not in [each.label for each in page.selectbox] and asked.config.mode == "full"
+
+
+def test_teachers_are_offered_that_read_the_data(open_page, asked, teacher):
+    page = open_page("distil")
+    page.selectbox(key="teach-dataset").set_value("watch").run()
+    kinds = {label.partition("-")[0] for label in page.selectbox(key="architecture-watch").options}
+    assert "resnet" not in kinds and {"conv1d", "gru"} <= kinds

@@ -22,6 +22,7 @@ def test_finished_run_shows_all_sections(open_page, fashion):
     assert [header.value for header in page.header] == [
         "The frontier of b-distil, to scale", "Which classes it mixes up", "Accuracy by class",
         "Where 3 students and the teacher disagree", "What weighed most for student 3", page.header[5].value,
+        "How the students are composed",
     ]  # fmt: skip
     assert page.header[5].value.startswith("The deviation stayed under its bound in all 6 rounds")
     figure = json.loads(charts(page)[0])

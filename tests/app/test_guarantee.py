@@ -100,7 +100,7 @@ def test_an_old_run_shows_what_it_kept(open_page, runs):
     build_run(runs / "old", old=True)
     page = open_page("explore", run="old")
     html = written(page)
-    assert "This run kept no pictures of what weighed most." in html
+    assert "This run kept no examples of what weighed most." in html
     assert "This run kept only the least of its nine bounds." in charts(page)[2]
     assert "The bound by class and η" not in html
 
@@ -127,4 +127,4 @@ def test_damaged_pictures_leave_the_rest(open_page, fashion, damage):
     else:
         file.unlink()
     page = open_page("explore", run="fashion", prefix=3)
-    assert "This run kept no pictures of what weighed most." in written(page) and len(charts(page)) == 5
+    assert "This run kept no examples of what weighed most." in written(page) and len(charts(page)) == 5

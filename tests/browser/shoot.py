@@ -2,7 +2,7 @@
 
     python -m tests.browser.shoot [FOLDER] [NAME ...]     NAME: only states whose name begins so
 
-The figures of the states are invented (tests/builders.py); "sample-…" are the pages of the shipped runs.
+The figures of the states are invented (tests/builders); "sample-…" are the pages of the shipped runs.
 """
 
 import sys

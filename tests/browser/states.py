@@ -49,6 +49,8 @@ STATES = (
     State("explore-polishing", "explore?run=polishing&prefix=6", "All 6 students"),
     State("explore-damaged-logits", "explore?run=damaged-logits", ""),
     State("explore-wrong-address", "explore?run=nowhere", ""),
+    State("explore-speech", "explore?run=speech&prefix=2", "2 of 4"),
+    State("explore-sensors", "explore?run=sensors&prefix=3", "3 of 4"),
     State("distil-setup", "distil", "Distil a teacher into students"),
     State(
         "distil-details", "distil", "Distil a teacher into students",
@@ -106,7 +108,11 @@ def furnish(home: Path) -> Iterator[None]:
     build_run(runs / "damaged-logits", damage="logits")
     build_run(runs / "teacher-stopped", kind="teach", state="stopped")
     build_run(runs / "teacher-finished", kind="teach", dataset="fashion-mnist")
+    build_run(runs / "speech", dataset="free-spoken-digits", rounds=4, mode="segments", method=POLISHED)
+    build_run(runs / "sensors", dataset="watch", rounds=4, mode="segments")
     build_previews(home, "fashion-mnist", examples=2000)
+    build_previews(home, "free-spoken-digits", recorded=400)
+    build_previews(home, "watch")
     with ExitStack() as alive:
         for name, options in {
             "running": {"state": "running"},

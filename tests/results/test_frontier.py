@@ -117,3 +117,19 @@ def test_a_sample_without_train_logits_keeps_its_train_figures(tmp_path):
 def test_damaged_logits_are_a_sentence(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         load(build_run(tmp_path / "r", damage="logits"))
+
+
+def test_whole_persons_are_drawn_anew_where_the_split_holds_them_out():
+    labels, people = np.zeros(400, int), np.repeat([3, 7, 8, 9], 100)
+    teacher, students = np.eye(2)[labels], np.eye(2)[(people == 9).astype(int)]  # all is lost on one person
+    value, low, high = points_lost(students, teacher, labels, people)
+    assert (value, low, high) == (25.0, 0.0, 75.0)
+    over_examples = points_lost(students, teacher, labels)
+    assert over_examples[0] == 25.0 and over_examples[1] > 19 and over_examples[2] < 31
+    assert points_lost(students, teacher, labels, np.zeros(400, int)) == over_examples  # one person tells of no others
+
+
+def test_persons_with_more_examples_count_more():
+    labels, people = np.zeros(40, int), np.repeat([0, 1], [30, 10])
+    teacher, students = np.eye(2)[labels], np.eye(2)[people]
+    assert points_lost(students, teacher, labels, people)[0] == 25.0

@@ -126,8 +126,8 @@ def test_the_heaviest_pairs_with_their_pictures(tmp_path, method):
     path = build_run(tmp_path / "r", dataset="fashion-mnist", method=method)
     _, classes, examples, _ = of(path)
     folders = Run(path).round_folders()
-    pairs, pictures, white = heaviest(folders[3], classes, examples)
-    assert pictures.shape == (12, 28, 28) and white == 255 and len(pairs) == 12
+    pairs, pictures = heaviest(folders[3], classes, examples)
+    assert pictures.images.shape == (12, 28, 28) and pictures.white == 255 and len(pairs) == 12
     times = [pair.times for pair in pairs]
     assert times == sorted(times, reverse=True) and times[0] > 1
     assert {pair.name for pair in pairs} <= set(classes)

@@ -112,7 +112,7 @@ def test_logits_are_kept_and_never_answer_for_another_input_or_teacher(saved, mo
     model, known = saved
     x = np.random.default_rng(0).integers(0, 17, (7, 1, 8, 8)).astype(np.uint8)
     shares = []
-    first = TeacherLogits(known)(x, shares.append)
+    first = TeacherLogits(known)(x, tick=shares.append)
     expected = model((torch.from_numpy(x).float() - 4.9) / 6.0).detach().numpy()
     assert first.dtype == np.float32 and shares == [0.0]
     np.testing.assert_allclose(first, expected, atol=1e-5)
@@ -120,10 +120,10 @@ def test_logits_are_kept_and_never_answer_for_another_input_or_teacher(saved, mo
     def asked(_):
         raise AssertionError("the teacher was asked again")
 
-    assert np.array_equal(TeacherLogits(known)(x, asked), first)
-    assert not np.array_equal(TeacherLogits(known)(x[::-1], shares.append), first)
+    assert np.array_equal(TeacherLogits(known)(x, tick=asked), first)
+    assert not np.array_equal(TeacherLogits(known)(x[::-1], tick=shares.append), first)
     other = card(save_teacher(build_teacher("resnet-s", input_shape=(1, 8, 8), classes=10), CARD))
-    assert not np.array_equal(TeacherLogits(other)(x, shares.append), first)
+    assert not np.array_equal(TeacherLogits(other)(x, tick=shares.append), first)
     assert len(shares) == 3
 
 

@@ -1,4 +1,4 @@
-"""Invented teachers and students for run directories (builders.py): the logits are made up, the records follow.
+"""Invented teachers and students for run directories (writer.py): the logits are made up, the records follow.
 
 Student t is the teacher plus noise of its own, leaning against the mean error of the students before it, so that
 averages come closer to the teacher and edges lie above zero. `Game` plays the boosting game on them.
@@ -69,13 +69,7 @@ class Game:
         self.outputs.append(student)
         return self.certificate.update(student["train"])
 
-    def heaviest(self, white: int, side: int) -> dict[str, np.ndarray]:
-        """The pairs of an example and a class that weigh most for the next student, with squares for pictures."""
-        found = self.certificate.heaviest()
-        index, (logits, labels) = found["index"], self.splits["train"]
-        images = np.zeros((len(index), 1, side, side), np.uint8)
-        for number, image in zip(index, images, strict=True):
-            left = number % (side // 2)
-            image[:, side // 4 : 3 * side // 4, left : left + side // 2] = 0.8 * white
-        answers = logits[index].argmax(axis=1)
-        return found | {"true": labels[index], "teacher": answers, "images": images, "max": np.array(white)}
+    def heaviest(self) -> dict[str, np.ndarray]:
+        """The pairs of an example and a class that weigh most for the next student, and the teacher's answers."""
+        found, (logits, labels) = self.certificate.heaviest(), self.splits["train"]
+        return found | {"true": labels[found["index"]], "teacher": logits[found["index"]].argmax(axis=1)}

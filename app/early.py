@@ -1,0 +1,24 @@
+"""Early prediction on Explore: what the prefixes of a run on segments reach before a series has ended."""
+
+import streamlit as st
+import ui
+
+from bdistil import data, markup, wording
+from bdistil.results import Results
+
+
+def section(results: Results) -> None:
+    """Accuracy after each part of the window; nothing where every prefix reads all of it, or one stands alone."""
+    points = results.points
+    if len(points) < 2 or points["window_share"].iloc[0] == 1:
+        return
+    st.header("Early prediction", anchor=False)
+    ui.muted(wording.early(points["window_share"].tolist(), points["accuracy"].tolist()))
+    st.html(markup.early_table(points, results.run["teacher"]["accuracy"], _seconds(results)))
+    ui.muted("Points are those above or below all students at the end of the window; intervals are 95 %.")
+
+
+def _seconds(results: Results) -> float | None:
+    """How long a series of the data set is; None where its steps have no rate, or where it is not known here."""
+    known = data.CATALOGUE.get(results.run["dataset"]["name"])
+    return known.input_shape[-1] / known.rate_hz if known and known.rate_hz else None

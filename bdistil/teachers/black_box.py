@@ -1,0 +1,207 @@
+"""Answers instead of a model: two NPZ files of logits, read strictly, and the teacher that they make.
+
+TRAIN.npz and TEST.npz hold `logits` (N, classes) and, where the data set has files, `files` (N,), their relative paths.
+The rows of TRAIN.npz answer for the train and the validation split, which were one before it was split off. Without
+`files` rows are in the data set's own order: of a folder its relative paths, sorted; else the train split, then the
+validation split, as `load_dataset` gives them.
+
+Answers know no pictures but the originals, so an augmented view gets its original's logits: an approximation, which the
+run's record calls one (`approximate_views`) and which goes no further than `MOST_SHIFT`. Imports no torch.
+"""
+
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bdistil.errors import UserError
+
+KIND = "logits"
+MOST_BYTES = 2e9  # of an array, unpacked
+MOST_SHIFT = 1  # pixels by which a picture may be moved and keep its logits
+LEAST_PROBABILITY = 1e-7
+ROUNDING = 0.01  # by which probabilities in half precision miss a sum of 1
+PROBABILITIES = "{} gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
+
+
+def logits_card(paths: Sequence[str], known: Any, macs: int | None = None) -> dict[str, Any]:
+    """The card of the teacher that two files of answers make for a data set (`DatasetInfo`).
+
+    Its accuracy is known once the data set has been read. macs: per example, as stated by whoever gives the answers.
+    Raises UserError, one sentence, if a file is not as the module says; rows are matched by `GivenLogits`.
+    """
+    files = [str(Path(path).expanduser().resolve()) for path in paths]
+    answers = [read_answers(path, len(known.classes)) for path in files]
+    counts = ({"train": known.train, "validation": known.validation}, {"test": known.test})
+    for path, (logits, names), count in zip(files, answers, counts, strict=True):
+        if names is None:
+            _check_rows(logits, count, path)
+    kinds = [are_probabilities(logits) for logits, _ in answers]
+    if kinds[0] != kinds[1]:
+        first, second = files if kinds[0] else files[::-1]
+        raise UserError(f"{first} holds probabilities and {second} does not: give logits, or probabilities, in both.")
+    content = hashlib.sha256(b"".join(hashlib.sha256(logits).digest() for logits, _ in answers)).hexdigest()
+    return black_box_card(Path(files[0]).name, KIND, known, content, probabilities=kinds[0], macs=macs) | {
+        "answers": tuple(files)
+    }
+
+
+def given_logits(recipe: dict[str, Any], modality: str) -> dict[str, Any]:
+    """A recipe's views as far as answers hold for them: pictures hardly moved, series not changed at all."""
+    if modality != "image":
+        return recipe | {"views": 1}
+    return recipe | {"shift": min(recipe["shift"], MOST_SHIFT)}
+
+
+def black_box_card(name: str, kind: str, known: Any, checksum: str, *, probabilities: bool,
+                   macs: int | None) -> dict[str, Any]:  # fmt: skip
+    """What a card says of a teacher of which only answers are known: no weights, and costs only where they are stated.
+
+    notices: sentences for the user.
+    """
+    return {
+        "name": name, "kind": kind, "dataset": known.name, "classes": list(known.classes),
+        "input_shape": list(known.input_shape), "accuracy": None, "accuracy_low": None, "accuracy_high": None,
+        "macs": macs, "macs_stated": macs is not None, "parameters": None, "bytes": None, "weights_sha256": checksum,
+        "probabilities": probabilities, "notices": [PROBABILITIES.format(name)] if probabilities else [],
+    }  # fmt: skip
+
+
+def read_answers(path: str, classes: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """The float32 (N, classes) answers of an NPZ file and, where it has them, the files (N,) that they answer for.
+
+    Nothing is unpickled. Raises UserError naming the file, and the row (counted from 0) where one row is wrong.
+    """
+    how = "Write it with np.savez(file, logits=…)."
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            logits = _array(archive, "logits", path)
+            files = _array(archive, "files", path) if "files" in archive else None
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}: --teacher-logits takes TRAIN.npz and TEST.npz.") from None
+    except KeyError:
+        raise UserError(f"{path} holds no array called logits. {how}") from None
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error,
+            NotImplementedError):  # fmt: skip
+        raise UserError(f"{path} is no NPZ file of plain numbers and fixed-width strings. {how}") from None
+    if logits.dtype.kind != "f":
+        raise UserError(f"The logits in {path} are {logits.dtype}: give floating-point numbers, one a class.")
+    if logits.ndim != 2 or logits.shape[1] != classes:
+        raise UserError(f"The logits in {path} have shape {logits.shape}, the dataset has {classes} classes: give "
+                        f"one row an example and {classes} numbers a row.")  # fmt: skip
+    with np.errstate(over="ignore"):  # what overflows is told as infinite
+        logits = np.ascontiguousarray(logits, dtype=np.float32)
+    check_finite(logits, path)
+    if files is not None:
+        if files.dtype.kind not in "US" or files.shape != (len(logits),):
+            raise UserError(f"The files in {path} are {files.dtype} of shape {files.shape}: give one relative path "
+                            f"for each of the {len(logits)} rows, as fixed-width strings.")  # fmt: skip
+        files = np.char.decode(files, "utf-8", "replace") if files.dtype.kind == "S" else files
+    return logits, files
+
+
+def _array(archive: Any, name: str, path: str) -> np.ndarray:
+    size = archive.zip.getinfo(f"{name}.npy").file_size if name in archive else 0
+    if size > MOST_BYTES:
+        raise UserError(f"{name} in {path} takes {size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB: give "
+                        "one row of answers an example, in half precision if need be.")  # fmt: skip
+    return archive[name]
+
+
+def check_finite(logits: np.ndarray, source: str) -> None:
+    """Raises UserError naming the source and the first row of (N, classes) that is not finite."""
+    bad = ~np.isfinite(logits).all(axis=1)
+    if bad.any():
+        row = int(bad.argmax())
+        what = "NaN" if np.isnan(logits[row]).any() else "infinite values"
+        raise UserError(f"{source}, row {row}: the logits hold {what}. Every answer must be a finite number.")
+
+
+def are_probabilities(answers: np.ndarray) -> bool:
+    """Whether all rows (N, classes) lie in [0, 1] and sum to 1."""
+    inside = len(answers) and answers.min() >= 0 and answers.max() <= 1
+    return bool(inside and np.abs(answers.sum(axis=1, dtype=np.float64) - 1).max() <= ROUNDING)
+
+
+def as_logits(probabilities: np.ndarray) -> np.ndarray:
+    """log(max(p, 1e-7)) of (N, classes), float32."""
+    return np.log(np.maximum(probabilities.astype(np.float64), LEAST_PROBABILITY)).astype(np.float32)
+
+
+def match(files: Sequence[str], wanted: Sequence[str], source: str) -> np.ndarray:
+    """Where in `files` each of `wanted` is: int64 (len(wanted),). Files that nobody wants are left over.
+
+    Raises UserError naming the source for a path that is there twice or is missing.
+    """
+    places: dict[str, int] = {}
+    for row, file in enumerate(map(str, files)):
+        if places.setdefault(file, row) != row:
+            raise UserError(f"{source}, row {row}: {file} is there already, in row {places[file]}. "
+                            "Give one row a file.")  # fmt: skip
+    missing = [file for file in map(str, wanted) if file not in places]
+    if missing:
+        more = f" and {len(missing) - 1} more of the dataset’s files" if len(missing) > 1 else ""
+        raise UserError(f"{source} has no row for {missing[0]}{more}: give the relative path of every file.")
+    return np.array([places[file] for file in map(str, wanted)], dtype=np.int64)
+
+
+class GivenLogits:
+    """Answers from the files of a card (`logits_card`), by split: every view of an input gets the input's own.
+
+    data: the `Dataset`; of `files_train`, `files_validation` and `files_test`, (N,) relative paths, where it has them.
+    Raises UserError if rows are missing, too many, or there twice.
+    """
+
+    def __init__(self, card: dict[str, Any], data: Any) -> None:
+        self.answers: dict[str, np.ndarray] = {}
+        for path, splits in zip(card["answers"], (("train", "validation"), ("test",)), strict=True):
+            logits, files = read_answers(path, len(card["classes"]))
+            logits = as_logits(logits) if card["probabilities"] else logits
+            self.answers |= _by_split(logits, files, data, splits, path)
+
+    def __call__(self, x: np.ndarray, split: str, tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
+        """Raw inputs of a split, in any view, to float32 logits (N, classes)."""
+        return self.answers[split]
+
+
+def _by_split(logits: np.ndarray, files: np.ndarray | None, data: Any, splits: Sequence[str],
+              path: str) -> dict[str, np.ndarray]:  # fmt: skip
+    counts = {split: len(data.split(split)[1]) for split in splits}
+    paths = [getattr(data, f"files_{split}", None) for split in splits]
+    if paths[0] is not None and files is not None:
+        return {split: logits[match(files, own, path)] for split, own in zip(splits, paths, strict=True)}
+    _check_rows(logits, counts, path)
+    order = np.arange(len(logits))
+    if paths[0] is not None:
+        order = np.argsort(np.argsort(np.concatenate(paths)))
+    ends = np.cumsum(list(counts.values()))
+    return dict(zip(splits, np.split(logits[order], ends[:-1]), strict=True))
+
+
+def _check_rows(logits: np.ndarray, counts: dict[str, int], path: str) -> None:
+    if len(logits) != sum(counts.values()):
+        told = " and ".join(f"{count} {split}" for split, count in counts.items())
+        raise UserError(f"{path} has {len(logits)} rows, the dataset has {told} examples: give one row for each, in "
+                        "the dataset’s order.")  # fmt: skip
+
+
+def below_chance(logits: np.ndarray, labels: np.ndarray) -> str | None:
+    """A sentence where the answers (N, classes) are right less often than a guess would be; None where they are not."""
+    accuracy = float((logits.argmax(axis=1) == labels).mean())
+    if accuracy >= 1 / logits.shape[1]:
+        return None
+    return (f"The teacher’s answers are right for {100 * accuracy:.1f} % of the training examples, less often than a "
+            "guess: check the order of its rows and of its classes.")  # fmt: skip
+
+
+def measured(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """The accuracy of the answers (N, classes) on the test split, with its 95 % Wilson interval."""
+    from bdistil.results.frontier import wilson
+
+    right = int((logits.argmax(axis=1) == labels).sum())
+    low, high = wilson(right, len(labels))
+    return {"accuracy": right / len(labels), "accuracy_low": low, "accuracy_high": high}

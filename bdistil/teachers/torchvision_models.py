@@ -1,0 +1,125 @@
+"""Any of torchvision's classification models as a teacher: `torchvision:resnet18`, or `torchvision:resnet18@64`.
+
+The number is the side of the pictures that the model is given, 224 pixels by default, what torchvision's weights were
+trained on; convolutional models read smaller ones too, at a fraction of the cost. Pictures are resized and grey ones
+repeated inside the module, so that the rest of the engine sees (channels, height, width) as with any teacher.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bdistil.data import Dataset
+from bdistil.errors import UserError, nearest
+from bdistil.teachers.catalogue import TORCHVISION
+
+SIDE = 224
+DEFAULT = "DEFAULT"
+# What torchvision's weights expect of pixels in [0, 1].
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Two models have heads for training alone, and standardise what they are given once more.
+EXTRA: dict[str, dict[str, Any]] = {
+    name: {"aux_logits": False, "init_weights": True, "transform_input": True} for name in ("googlenet", "inception_v3")
+}
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+
+
+class Torchvision(nn.Module):
+    """Normalised pictures (batch, 1 or 3 channels, height, width) to logits (batch, classes).
+
+    `scale` and `offset`, one a channel, turn the data set's standardised pictures into those that the weights expect;
+    without weights that is nothing.
+    """
+
+    def __init__(self, name: str, channels: int, classes: int) -> None:
+        super().__init__()
+        if channels not in (1, 3):
+            raise UserError(f"torchvision’s models read pictures of 1 or 3 channels, the dataset’s have {channels}.")
+        model, self.side = split(name)
+        self.model = _fresh(model, classes)
+        self.register_buffer("scale", torch.ones(1, 3, 1, 1))
+        self.register_buffer("offset", torch.zeros(1, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.expand(-1, 3, -1, -1) * self.scale + self.offset
+        if x.shape[2:] != (self.side, self.side):
+            x = functional.interpolate(x, (self.side, self.side), mode="bilinear", align_corners=False, antialias=True)
+        return self.model(x)
+
+
+def split(name: str) -> tuple[str, int]:
+    """`torchvision:NAME@SIDE` as (NAME, SIDE). Raises UserError for a side that is no number of pixels."""
+    model, _, side = name.removeprefix(TORCHVISION).partition("@")
+    if side and not (side.isdecimal() and 1 <= int(side) <= 1024):
+        raise UserError(f"Pictures for {model} must have a side from 1 to 1024 pixels; “{side}” is not.")
+    return model, int(side or SIDE)
+
+
+@cache
+def check(name: str) -> str:
+    """The name, if torchvision has that model and it reads pictures of that side; UserError otherwise."""
+    from torchvision import models
+
+    model, side = split(name)
+    known = models.list_models(module=models)
+    if model not in known:
+        raise UserError(f"torchvision has no classification model called {model}.{nearest(model, known)}")
+    try:
+        with torch.device("meta"):
+            _fresh(model, 2).eval()(torch.zeros(2, 3, side, side))
+    except (RuntimeError, AssertionError, ValueError):
+        raise UserError(f"{model} cannot read pictures of {side} pixels: try {TORCHVISION}{model}@{SIDE}.") from None
+    return name
+
+
+def load_weights(teacher: Torchvision, name: str, weights: str, data: Dataset, *, as_is: bool) -> None:
+    """Put weights into a teacher: torchvision's own where `weights` is DEFAULT, else those of a safetensors file.
+
+    They must be the model's, but for an output layer of other classes, which starts afresh; `as_is`: not even that.
+    Raises UserError if they cannot be had or are not.
+    """
+    model, _ = split(name)
+    found, own, classes = _found(model, weights), teacher.model.state_dict(), len(data.info.classes)
+    found = {key: tensor for key, tensor in found.items() if not key.startswith(AUXILIARY)}
+    other = {key for key in own.keys() & found.keys() if found[key].shape != own[key].shape}
+    heads = {key for key in other if (len(own[key]), *found[key].shape[1:]) == (classes, *own[key].shape[1:])}
+    if own.keys() != found.keys() or other != heads:
+        raise UserError(f"The weights {weights} are not those of torchvision’s {model}: give its state_dict.")
+    if heads and as_is:
+        answers = len(found[min(heads)])
+        raise UserError(f"The weights {weights} answer {answers} classes, the dataset has {classes}: fine-tune them "
+                        "with --epochs 1 or more.")  # fmt: skip
+    teacher.model.load_state_dict({key: own[key] if key in heads else found[key] for key in own})
+    largest, count = float(data.x_train.max()), len(data.mean)
+    mean, std = (torch.tensor(list(values) * (3 // count)) / largest for values in (data.mean, data.std))
+    teacher.scale.copy_((std / torch.tensor(STD)).view(1, 3, 1, 1))
+    teacher.offset.copy_(((mean - torch.tensor(MEAN)) / torch.tensor(STD)).view(1, 3, 1, 1))
+
+
+def _fresh(model: str, classes: int) -> nn.Module:
+    from torchvision import models
+
+    return models.get_model(model, weights=None, num_classes=classes, **EXTRA.get(model, {}))
+
+
+def _found(model: str, weights: str) -> Mapping[str, Tensor]:
+    if weights != DEFAULT:
+        try:
+            return load_file(weights)
+        except (OSError, SafetensorError):
+            raise UserError(f"{weights} is no readable safetensors file: give one, or {DEFAULT}.") from None
+    from torchvision import models
+
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # torchvision’s files are unpickled, as tensors and nothing else
+    try:
+        return models.get_model(model, weights=DEFAULT).state_dict()
+    except OSError:  # of which a failing connection is one
+        raise UserError(f"There is no network to fetch torchvision’s weights of {model} from: give a safetensors file "
+                        "with --weights FILE, or leave --weights out and train from scratch.") from None  # fmt: skip

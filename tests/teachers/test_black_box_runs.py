@@ -1,0 +1,132 @@
+"""Runs of black boxes from the command line to the finished ensemble, on digits."""
+
+import json
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from bdistil.data import load_dataset
+from bdistil.runs import open_run
+from bdistil.teachers import card
+from bdistil.teachers.logits import TeacherLogits
+from bdistil.teachers.weights import load_teacher
+from tests.workers import told
+
+SMALL = ("--rounds", "2", "--epochs", "1", "--polish-epochs", "2", "--views", "2", "--threads", "1", "--quiet")
+SPLITS = (("train", ("train", "validation")), ("test", ("test",)))
+
+
+def bdistil(*words):
+    """Exit status, standard output and standard error of the real program."""
+    ended = subprocess.run([sys.executable, "-m", "bdistil", *map(str, words)], capture_output=True, text=True,
+                           timeout=500)  # fmt: skip
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def shipped_logits():
+    ask, data = TeacherLogits(card("digits-resnet-s")), load_dataset("digits")
+    return {name: np.concatenate([ask(data.split(split)[0]) for split in splits]) for name, splits in SPLITS}
+
+
+def write(folder, answers):
+    for name, logits in answers.items():
+        np.savez(folder / f"{name}.npz", logits=logits)
+    return folder / "train.npz", folder / "test.npz"
+
+
+def shown(name):
+    return json.loads(bdistil("show", name, "--json")[1])
+
+
+def test_answers_alone_make_an_ensemble(own_home, tmp_path):
+    """Their accuracy is measured on the test split, and what they cost nobody knows."""
+    answers, data = shipped_logits(), load_dataset("digits")
+    status, out, err = bdistil("run", "--dataset", "digits", "--teacher-logits", *write(tmp_path, answers), *SMALL)
+    assert (status, err) == (0, "")
+    document, teacher = shown(out.strip()), shown(out.strip())["teacher"]
+    assert teacher["accuracy"] == pytest.approx((answers["test"].argmax(axis=1) == data.y_test).mean())
+    assert teacher["accuracy_low"] < teacher["accuracy"] <= teacher["accuracy_high"]
+    assert {teacher[key] for key in ("macs", "parameters", "bytes")} == {None}
+    assert (teacher["name"], teacher["kind"], teacher["approximate_views"]) == ("train.npz", "logits", True)
+    assert document["config"]["teacher_logits"] == [str(tmp_path / "train.npz"), str(tmp_path / "test.npz")]
+    assert [row["macs_ratio"] for row in document["frontier"]] == [None, None]
+    assert document["frontier"][-1]["accuracy"] > 0.7
+    lines = bdistil("show", out.strip())[1]
+    assert "M MACs" in lines and "of the teacher" not in lines
+    # The stored configuration is the run: it is tried, and names the same answers.
+    (tmp_path / "config.json").write_text(json.dumps(document["config"]))
+    status, out, _ = bdistil("run", "--config", tmp_path / "config.json", "--dry-run")
+    assert status == 0 and out.startswith("teacher train.npz\n")
+
+
+def test_stated_macs_are_shown_as_stated(own_home, tmp_path):
+    paths = write(tmp_path, shipped_logits())
+    given = ("run", "--dataset", "digits", "--teacher-logits", *paths, "--teacher-macs", "1000000", *SMALL)
+    assert "of the teacher (its MACs as stated)" in bdistil(*given, "--dry-run")[1]
+    name = bdistil(*given, "--views", "1")[1].strip()
+    teacher, frontier = shown(name)["teacher"], shown(name)["frontier"]
+    assert (teacher["macs"], teacher["macs_stated"], teacher["approximate_views"]) == (1_000_000, True, False)
+    assert [row["macs_ratio"] for row in frontier] == [row["macs"] / 1e6 for row in frontier]
+    assert bdistil("show", name)[1].count("of the teacher, as stated") == 2
+
+
+def test_probabilities_and_doubtful_answers_are_told_once(own_home, tmp_path):
+    """On standard error and in the run's events, again after an interruption no second time."""
+    shares = {name: np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+              for name, logits in shipped_logits().items()}  # fmt: skip
+    paths = write(tmp_path, {name: np.roll(rows, 1, axis=1) for name, rows in shares.items()})
+    status, out, err = bdistil("run", "--dataset", "digits", "--teacher-logits", *paths, *SMALL)
+    first, second = err.splitlines()
+    assert status == 0 and first == "train.npz gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
+    assert "% of the training examples, less often than a guess: check the order of its rows and of its" in second
+    assert [event["text"] for event in told(open_run(out.strip()), "notice")] == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda rows: rows[1:], "train.npz has 1436 rows, the dataset has 1077 train and 360 validation examples"),
+        (lambda rows: rows[:, :9], "have shape (1437, 9), the dataset has 10 classes"),
+        (lambda rows: rows.astype(int), "train.npz are int64: give floating-point numbers"),
+        (lambda rows: np.where(np.arange(len(rows))[:, None] == 5, np.nan, rows), "row 5: the logits hold NaN"),
+    ],
+)
+def test_unusable_answers_are_one_sentence_and_leave_no_run(own_home, tmp_path, change, sentence):
+    answers = shipped_logits()
+    paths = write(tmp_path, {**answers, "train": change(answers["train"])})
+    for more in ((), ("--dry-run",)):
+        status, out, err = bdistil("run", "--dataset", "digits", "--teacher-logits", *paths, *SMALL, *more)
+        assert (status, out, err.count("\n")) == (2, "", 1) and sentence in err
+    assert not (own_home / "runs").exists()
+
+
+def test_a_teacher_and_answers_are_one_too_many(own_home, tmp_path):
+    words = ("run", "--dataset", "digits", "--teacher", "digits-resnet-s", "--teacher-logits", "a.npz", "b.npz")
+    status, _, err = bdistil(*words)
+    assert status == 2 and err.startswith("Give a teacher or its answers, not both")
+
+
+def test_an_onnx_file_makes_an_ensemble(own_home, tmp_path, monkeypatch):
+    """Exported here from the shipped teacher; its dry run tells what it reads, and its answers are cached."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own
+        torch.onnx.export(load_teacher(card("digits-resnet-s")), (torch.zeros(2, 1, 8, 8),), tmp_path / "mine.onnx",
+                          dynamo=True, external_data=False, input_names=["x"], output_names=["logits"], verbose=False,
+                          dynamic_shapes=({0: torch.export.Dim("batch")},))  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    given = ("run", "--dataset", "digits", "--teacher", "mine.onnx", "--teacher-input", "normalised", *SMALL)
+    status, out, _ = bdistil(*given, "--dry-run")
+    assert status == 0
+    assert "x float32 (batch, 1, 8, 8) normalised → logits float32 (batch, 10)" in out
+    status, out, err = bdistil(*given)
+    assert (status, err) == (0, "")
+    document = shown(out.strip())
+    assert document["config"]["teacher"] == document["teacher"]["name"] == str(tmp_path / "mine.onnx")
+    assert document["teacher"]["accuracy"] == pytest.approx(card("digits-resnet-s")["accuracy"], abs=0.003)
+    assert (document["teacher"]["kind"], document["teacher"]["approximate_views"]) == ("onnx", False)
+    assert document["frontier"][-1]["macs_ratio"] is None and document["frontier"][-1]["accuracy"] > 0.7
+    assert len(list((own_home / "cache" / "teacher-logits").iterdir())) == 4  # three splits, and a second view

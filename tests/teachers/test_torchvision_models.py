@@ -1,0 +1,136 @@
+"""torchvision's models as teachers: any name, any picture, and weights that are theirs or a sentence."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torchvision import models
+
+from bdistil.config import TeachConfig
+from bdistil.data import load_dataset
+from bdistil.errors import UserError
+from bdistil.inputs import normalise
+from bdistil.teach import finish_teacher, teach
+from bdistil.teachers import card, card_for
+from bdistil.teachers.logits import TeacherLogits
+from bdistil.teachers.zoo import build_teacher
+
+SMALL = "torchvision:shufflenet_v2_x0_5@32"
+
+
+@pytest.fixture(scope="module")
+def data():
+    """A tenth of digits."""
+    whole = load_dataset("digits")
+    return replace(whole, **{name: getattr(whole, name)[:100] for name in
+                             ("x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test")})  # fmt: skip
+
+
+def config(**given):
+    return TeachConfig.create("digits", **(dict(architecture=SMALL, epochs=1, threads=1) | given))
+
+
+def weights(path, classes, model="shufflenet_v2_x0_5"):
+    torch.manual_seed(1)
+    made = models.get_model(model, weights=None, num_classes=classes).eval()
+    save_file(made.state_dict(), path)
+    return made, str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("torchvision:resnet81", r"no classification model called resnet81\. Did you mean resnet\d+\?$"),
+        ("torchvision:", r"^torchvision has no classification model called \.$"),
+        ("torchvision:fcn_resnet50", "has no classification model called fcn_resnet50"),
+        ("torchvision:resnet18@big", "Pictures for resnet18 must have a side from 1 to 1024 pixels; “big” is not"),
+        ("torchvision:resnet18@0", "must have a side from 1 to 1024 pixels; “0” is not"),
+        ("torchvision:vit_b_16@64", "vit_b_16 cannot read pictures of 64 pixels: try torchvision:vit_b_16@224"),
+        ("torchvision:inception_v3@32", "inception_v3 cannot read pictures of 32 pixels"),
+    ],
+)
+def test_a_name_that_cannot_be_is_one_sentence(name, sentence):
+    with pytest.raises(UserError, match=sentence):
+        config(architecture=name)
+
+
+def test_options_that_do_not_go_together_are_one_sentence():
+    with pytest.raises(UserError, match="--weights are for torchvision’s models: resnet-s is none"):
+        config(architecture="resnet-s", weights="DEFAULT")
+    with pytest.raises(UserError, match="Epochs must be a whole number from 1 to 1000; “0” is for a teacher taken as"):
+        config(epochs=0)
+    assert config(weights="DEFAULT").learning_rate == 0.01 and config().learning_rate == 0.1
+
+
+@pytest.mark.parametrize("name", ["resnet18@48", "googlenet@64", "vgg11@32", "efficientnet_b0@32"])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 20, 33)])
+def test_pictures_of_any_size_grey_or_coloured_are_read(name, shape):
+    with torch.device("meta"):  # no weights are made
+        model = build_teacher(f"torchvision:{name}", input_shape=shape, classes=7).eval()
+        assert model(torch.zeros(2, *shape)).shape == (2, 7)
+
+
+def test_four_channels_are_one_sentence():
+    with pytest.raises(UserError, match="read pictures of 1 or 3 channels, the dataset’s have 4"):
+        build_teacher(SMALL, input_shape=(4, 8, 8), classes=2)
+
+
+def test_it_is_trained_saved_and_asked_like_any_teacher(data):
+    model, accuracy = teach(config(epochs=2), data)
+    saved = finish_teacher(config(epochs=2), data, model, accuracy, {}, 1.0)
+    assert saved["name"] == "digits-shufflenet_v2_x0_5-32" and saved["macs"] > 500_000
+    again = TeacherLogits(card_for(saved["name"], "digits"))(data.x_test)
+    own = model.eval()(normalise(data.x_test, data.mean, data.std)).detach().numpy()
+    assert again == pytest.approx(own, abs=1e-4)
+    assert card(saved["name"])["accuracy"] == pytest.approx((own.argmax(axis=1) == data.y_test).mean())
+
+
+def test_weights_are_taken_as_they_are(data, tmp_path):
+    """With no epochs the teacher answers what the model itself answers on pixels as torchvision prepares them."""
+    made, path = weights(tmp_path / "mine.safetensors", 10)
+    model, accuracy = teach(config(weights=path, epochs=0), data)
+    pixels = torch.from_numpy(data.x_test / data.x_train.max()).float().expand(-1, 3, -1, -1)
+    large = torch.nn.functional.interpolate(pixels, (32, 32), mode="bilinear", antialias=True)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    expected = made((large - mean) / std).detach().numpy()
+    found = model.eval()(normalise(data.x_test, data.mean, data.std)).detach().numpy()
+    assert found == pytest.approx(expected, abs=1e-3) and 0 <= accuracy <= 1
+    finished = finish_teacher(config(weights=path, epochs=0), data, model, accuracy, {}, 1.0)
+    assert f"--epochs 0 --seed 0 --learning-rate 0.01 --weights {path}" in finished["command"]
+
+
+def test_weights_of_other_classes_are_tuned_and_not_taken_as_they_are(data, tmp_path):
+    made, path = weights(tmp_path / "mine.safetensors", 7)
+    with pytest.raises(UserError, match=r"answer 7 classes, the dataset has 10: fine-tune them with --epochs 1"):
+        teach(config(weights=path, epochs=0), data)
+    tuned, _ = teach(config(weights=path, learning_rate=1e-7), data)
+    fresh, _ = teach(config(learning_rate=1e-7), data)
+    first, start, other = (model.state_dict()[f"{where}conv1.0.weight"] for model, where in
+                           ((tuned, "model."), (made, ""), (fresh, "model.")))  # fmt: skip
+    assert torch.allclose(first, start, atol=1e-3) and not torch.allclose(other, start, atol=1e-2)
+
+
+def test_weights_of_another_model_are_one_sentence(data, tmp_path):
+    for model, sentence in (("squeezenet1_1", "are not those of"), ("shufflenet_v2_x1_0", "are not those of")):
+        _, path = weights(tmp_path / "other.safetensors", 10, model)
+        with pytest.raises(UserError, match=sentence):
+            teach(config(weights=path), data)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x80\x04\x95no tensors"])
+def test_a_file_that_holds_no_tensors_is_one_sentence(data, tmp_path, content):
+    path = tmp_path / "none.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match="is no readable safetensors file: give one, or DEFAULT"):
+        teach(config(weights=str(path)), data)
+
+
+def test_without_a_network_the_sentence_says_what_to_do(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(UserError, match="There is no network to fetch torchvision’s weights of shufflenet_v2_x0_5"):
+        teach(config(weights="DEFAULT"), data)
+    assert not np.any([path.is_file() for path in tmp_path.rglob("*.pth")])
