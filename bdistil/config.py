@@ -45,12 +45,15 @@ DATA_SETS: dict[str, dict[str, Any]] = {
     "digits": dict(student="cnn-xs", rounds=5, batch_size=64, views=8),
     "fashion-mnist": dict(student="cnn-m"),
     "japanese-vowels": dict(student="gru-xs", batch_size=16, views=4),
+    "watch": dict(student="gru-m", batch_size=64, weight_decay=0.02),
 }
 TRAINING: dict[tuple[str, str], dict[str, Any]] = {
     ("digits", "b-distil"): dict(epochs=20),
     ("digits", "b-distil+polish"): dict(epochs=4, polish_epochs=20),
     ("fashion-mnist", "b-distil"): dict(certified=False),
     ("fashion-mnist", "b-distil+polish"): dict(epochs=1),
+    ("watch", "b-distil"): dict(epochs=20),
+    ("watch", "b-distil+polish"): dict(epochs=8, polish_epochs=20),
 }
 # Which channels are axes of one box, and which are logarithms: so that what turns with the box is known.
 SENSORS: dict[str, SensorAugmentation] = {
