@@ -37,8 +37,8 @@ from bdistil.training import Checkpoint, predict
 
 # Data set, rotations (None: it has one split), seeds of the students, and whether `alone` is trained beside.
 SPLITS: tuple[tuple[str, tuple[int | None, ...], tuple[int, ...], bool], ...] = (
-    ("free-spoken-digits-official", (None,), (0, 1, 2), True),
     ("dsa-19", (0, 1, 2, 3), (0,), True),
+    ("free-spoken-digits-official", (None,), (0, 1, 2), True),
     ("free-spoken-digits", (0, 1, 2, 3, 4, 5), (0, 1, 2), False),
     ("dsa-19-random", (None,), (0,), False),
 )
