@@ -130,6 +130,8 @@ def _each(root: Path, files: list[File], read: Callable[[File], Any],
             path = root / file.name
             if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
                 raise UserError(f"{file.name} is a link out of the folder: put the file itself there, or remove it.")
+            if not path.is_file():  # a pipe would be waited for
+                raise UserError(f"{file.name} is no file that could be read: put one there, or remove it.")
             return read(file), None
         except UserError as error:
             return None, str(error)

@@ -180,6 +180,11 @@ def _broken_link(path):
     path.symlink_to("nowhere.png")
 
 
+def _pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
 UNREADABLE = [
     (_corrupt, r"cat/005\.png is no intact picture: save it anew, or remove it\."),
     (_text, r"cat/005\.png is no intact picture: save it anew, or remove it\."),
@@ -187,7 +192,8 @@ UNREADABLE = [
     (_bomb, r"cat/005\.png has more than 50 million pixels: make it smaller, or remove it\."),
     (_bomb_that_pillow_warns_of, r"cat/005\.png has more than 50 million pixels: make it smaller, or remove it\."),
     (_link_out, r"cat/005\.png is a link out of the folder: put the file itself there, or remove it\."),
-    (_broken_link, r"cat/005\.png is no intact picture: save it anew, or remove it\."),
+    (_broken_link, r"cat/005\.png is no file that could be read: put one there, or remove it\."),
+    (_pipe, r"cat/005\.png is no file that could be read: put one there, or remove it\."),
 ]
 
 
