@@ -123,7 +123,10 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
     """What the data is known by until it changes, and a function that reads it, from the disk if it was read before."""
     if root.is_dir():
         _only(own, "side", "subject_pattern")
-        files = folders.scan(root, own.subject_pattern)
+        try:
+            files = folders.scan(root, own.subject_pattern)
+        except OSError as error:
+            raise UserError(f"{error.filename} can't be read ({error.strerror}): make it readable.") from None
         paths, find = [f"{root}/{file.name}" for file in files], lambda: folders.read_folder(root, files, own.side)
     elif not root.is_file():
         raise UserError(f"There is no file or folder {root}: check the path.")

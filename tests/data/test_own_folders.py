@@ -214,6 +214,23 @@ def test_one_unreadable_picture_among_many_is_skipped_and_counted(tmp_path, spoi
     assert "1 unreadable file was skipped" in data.info.split
 
 
+def test_a_class_is_not_lost_with_its_files(tmp_path):
+    root = pictures(tmp_path, count=200)
+    for number in range(3):
+        picture(root / "owl" / f"{number}.png")
+        (root / "owl" / f"{number}.png").write_text("no picture")
+    refused(root, r"No file of the class owl in .* can be read, for example: owl/2\.png is no intact picture: .*")
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def forbidden(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    root = pictures(tmp_path)
+    monkeypatch.setattr(own.folders.os, "scandir", forbidden)
+    refused(root, r".*/cat can't be read \(Permission denied\): make it readable\.")
+
+
 def test_recordings_of_any_rate_are_heard_and_persons_are_held_out_whole(tmp_path):
     root = recordings(tmp_path / "words")
     recording(root / "low" / "ann_9.flac", rate=44_100, hz=300.0)
