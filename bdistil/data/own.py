@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bdistil.data import arrays, folders, tables
 from bdistil.data.cache import cached, identity
 from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
-from bdistil.data.found import Found
+from bdistil.data.found import TEST, Found
 from bdistil.errors import UserError
 
 _VERSION = 1  # raised whenever the same files would be read otherwise
@@ -102,6 +102,13 @@ def info(path: str, own: OwnData | None = None) -> DatasetInfo:
 def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:
     """Returns one sentence for each file that was skipped. Raises UserError as `info` does."""
     return _finder(absolute(path), own or OwnData())[1]().unreadable
+
+
+def recordings(path: str, own: OwnData | None = None) -> list[Path]:
+    """Returns the recordings of the test split, in its order; none of other data. Raises UserError as `info` does."""
+    root = absolute(path)
+    found = _finder(root, own or OwnData())[1]()
+    return [root / name for name in found.files[found.split == TEST]] if found.modality == "speech" else []
 
 
 def load(path: str, own: OwnData | None = None) -> Dataset:

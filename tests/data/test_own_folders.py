@@ -244,6 +244,14 @@ def test_recordings_of_any_rate_are_heard_and_persons_are_held_out_whole(tmp_pat
     assert data.info.input_shape == (32, 20) and (every == expected).all(axis=(1, 2)).sum() == 1
 
 
+def test_the_recordings_behind_test_examples_are_in_their_order(tmp_path):
+    root = recordings(tmp_path / "words")
+    x, paths = own.load(str(root)).x_test, own.recordings(str(root))
+    for one, path in zip(x, paths, strict=True):
+        np.testing.assert_array_equal(one, log_mel(read_recording(path, 8_000), 8_000, 20))
+    assert own.recordings(str(pictures(tmp_path / "pets"))) == []
+
+
 def test_recordings_are_as_long_as_nearly_all_and_at_their_own_rate_up_to_16_khz(tmp_path):
     root = recordings(tmp_path, rate=22_050)
     recording(root / "low" / "long.wav", rate=22_050, seconds=3)
