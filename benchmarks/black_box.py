@@ -39,8 +39,9 @@ def finished() -> Run:
     answers = [str((pictures / f"resnet56-{split}.npz").resolve()) for split in ("train", "test")]
     config = DistilConfig.create(str(pictures), teacher="resnet56-train.npz", teacher_logits=answers,
                                  teacher_macs=MACS, **RECIPE)  # fmt: skip
-    begun = [Run(summary.path) for summary in list_runs(samples=False)]
-    same = [run for run in begun if run.stored()["config"] == config.model_dump(mode="json")]
+    # Options that a later version has added do not make it another run.
+    wanted = config.model_dump(mode="json").items()
+    same = [Run(begun.path) for begun in list_runs(samples=False) if begun.info and begun.info["config"].items() <= wanted]
     run = same[0] if same else create_run(config)
     if run.state() != "finished":
         start_worker(run)
