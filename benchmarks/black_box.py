@@ -8,7 +8,7 @@ accuracies are not comparable with published ones on CIFAR-10.
 
 Ends in the claim: within 3.0 points of the black box on the test split at no more than 30 % of its MACs.
 
-    python benchmarks/black_box.py --work FOLDER      two hours on one thread, of an otherwise idle core
+    python benchmarks/black_box.py --work FOLDER      one to two hours on one thread
 """
 
 import os
@@ -41,7 +41,8 @@ def finished() -> Run:
                                  teacher_macs=MACS, **RECIPE)  # fmt: skip
     # Options that a later version has added do not make it another run.
     wanted = config.model_dump(mode="json").items()
-    same = [Run(begun.path) for begun in list_runs(samples=False) if begun.info and begun.info["config"].items() <= wanted]
+    begun = [Run(known.path) for known in list_runs(samples=False) if known.info]
+    same = [run for run in begun if run.stored()["config"].items() <= wanted]
     run = same[0] if same else create_run(config)
     if run.state() != "finished":
         start_worker(run)
