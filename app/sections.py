@@ -14,9 +14,9 @@ import ui
 from pandas import DataFrame
 from plotly.graph_objects import Figure
 
-from bdistil import data, figures, markup, wording
+from bdistil import data, figures, markup, series_markup, wording
 from bdistil.errors import UserError
-from bdistil.examples import Examples, previews, read
+from bdistil.examples import Examples, Series, previews, read
 from bdistil.palette import ThemeName
 from bdistil.results import Results
 from bdistil.results.confusion import by_class as accuracy_by_class
@@ -145,11 +145,13 @@ def disagreements(results: Results, prefix: int) -> None:
         return
     shown = _previews(results.run["dataset"]["name"])
     if shown is None or len(shown) != len(results.labels):
-        dataset = results.run["dataset"]
-        if not (dataset["name"] in data.CATALOGUE and data.info(dataset["name"]).preview):
-            ui.muted(f"This data’s licence does not permit shipping its {wording.examples(dataset['modality'])}.")
+        known = data.CATALOGUE.get(results.run["dataset"]["name"])
+        if known and not known.preview:
+            ui.muted(f"This data’s licence does not permit shipping its {wording.examples(known.modality)}.")
         st.html(markup.probability_table(found, prefix))
         return
+    if isinstance(shown, Series):
+        ui.muted(series_markup.caption(shown))
     st.html(markup.gallery(found, shown, prefix, theme.name()))
 
 

@@ -37,6 +37,16 @@ def drawing(series: Series, place: int, name: str, theme: ThemeName) -> str:
     return f'<div class="series">{_speech(series, place, name, look)}</div>'
 
 
+def caption(series: Series) -> str:
+    """How the drawings are read."""
+    if series.modality == "sensor":
+        return "Channels under one name share a scale."
+    usual = "the more ink, the more of it, against what is usual on the training split"
+    if series.channels:
+        return f"Rows from the bottom: {series.channels[0]} to {series.channels[-1]}; {usual}."
+    return f"Rows from the bottom: bands from low to high; {usual}."
+
+
 def groups(channels: Sequence[str]) -> list[tuple[int, ...]]:
     """Places of channels that belong together: three in a row whose names differ in their x, y and z, else each alone.
 
