@@ -144,14 +144,15 @@ def disagreements(results: Results, prefix: int) -> None:
     if not found:
         return
     shown = _previews(results.run["dataset"]["name"])
+    known = data.CATALOGUE.get(results.run["dataset"]["name"])
     if shown is None or len(shown) != len(results.labels):
-        known = data.CATALOGUE.get(results.run["dataset"]["name"])
         if known and not known.preview:
             ui.muted(f"This data’s licence does not permit shipping its {wording.examples(known.modality)}.")
         st.html(markup.probability_table(found, prefix))
         return
     if isinstance(shown, Series):
-        ui.muted(series_markup.caption(shown))
+        credit = f" Recordings: {known.title}, {known.licence}." if known and shown.recordings else ""
+        ui.muted(series_markup.caption(shown) + credit)
     st.html(markup.gallery(found, shown, prefix, theme.name()))
 
 

@@ -52,7 +52,9 @@ STATES = (
     State("series-speech", "explore?run=speech&prefix=2", "2 of 4"),
     State("series-sensors", "explore?run=sensors&prefix=3", "3 of 4"),
     State("series-many-channels", "explore?run=many-channels&prefix=2", "All 2 students"),
-    State("series-distil", "distil?dataset=watch", "Distil a teacher", ("More: composition, objective, training, seed",)),
+    State(
+        "series-distil", "distil?dataset=watch", "Distil a teacher", ("More: composition, objective, training, seed",)
+    ),
     State("series-running", "distil?run=speech-running", "Round 3 of 4 is training"),
     State("distil-setup", "distil", "Distil a teacher into students"),
     State(
