@@ -140,19 +140,22 @@ def disagreements(results: Results, prefix: int) -> None:
     """The test examples on which the prefix and the teacher differ, drawn where they are at hand."""
     st.header(f"Where {wording.students(prefix)} and the teacher disagree", anchor=False)
     count, found = disagreements_of(results, prefix)
-    ui.muted(wording.disagreement(prefix, count, len(results.labels)))
+    told = wording.disagreement(prefix, count, len(results.labels))
     if not found:
+        ui.muted(told)
         return
     shown = _previews(results.run["dataset"]["name"])
     known = data.CATALOGUE.get(results.run["dataset"]["name"])
     if shown is None or len(shown) != len(results.labels):
         if known and not known.preview:
-            ui.muted(f"This data’s licence does not permit shipping its {wording.examples(known.modality)}.")
+            told += f" This data’s licence does not permit shipping its {wording.examples(known.modality)}."
+        ui.muted(told)
         st.html(markup.probability_table(found, prefix))
         return
     if isinstance(shown, Series):
-        credit = f" Recordings: {known.title}, {known.licence}." if known and shown.recordings else ""
-        ui.muted(series_markup.caption(shown) + credit)
+        told += f" {series_markup.caption(shown)}"
+        told += f" Recordings: {known.title}, {known.licence}." if known and shown.recordings else ""
+    ui.muted(told)
     st.html(markup.gallery(found, shown, prefix, theme.name()))
 
 
