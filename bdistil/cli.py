@@ -144,6 +144,7 @@ def run(
     ] = None,
     teacher_input: Annotated[Text, typer.Option(help="raw or normalised: what an ONNX file reads.")] = None,
     teacher_macs: Annotated[Text, typer.Option(help="MACs of one example, stated for an ONNX file or logits.")] = None,
+    examples: Annotated[Text, typer.Option(help="How many of the training examples; all by default.")] = None,
     student: Annotated[Text, typer.Option(help="A student's name.")] = None,
     rounds: Annotated[Text, typer.Option(help="How many students.")] = None,
     seed: Seed = None,
@@ -161,6 +162,9 @@ def run(
     certified: Annotated[
         bool | None,
         typer.Option("--certified/--no-certified", help="Correct students that miss the weak learning condition."),
+    ] = None,
+    most_lost: Annotated[
+        Text, typer.Option(help="Validation accuracy that correcting a head may cost, 0.003 by default.")
     ] = None,
     retries: Annotated[Text, typer.Option(help="Further attempts on a rung of the search.")] = None,
     epochs: Epochs = None,
@@ -185,11 +189,11 @@ def run(
 
     given = dict(
         dataset=dataset, data=own, teacher=teacher, teacher_logits=teacher_logits, teacher_input=teacher_input,
-        teacher_macs=teacher_macs, student=student, rounds=rounds, seed=seed, method=method,
+        teacher_macs=teacher_macs, examples=examples, student=student, rounds=rounds, seed=seed, method=method,
         composition=composition, mode=mode, head=head, loss=loss, divergence=divergence, temperature=temperature,
-        label_share=label_share, barrier=barrier, certified=certified, retries=retries, epochs=epochs,
-        polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay, dropout=dropout,
-        batch_size=batch_size, views=views, threads=threads,
+        label_share=label_share, barrier=barrier, certified=certified, most_lost=most_lost, retries=retries,
+        epochs=epochs, polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay,
+        dropout=dropout, batch_size=batch_size, views=views, threads=threads,
     )  # fmt: skip
     parent = open_run(Path(extend)) if extend else None
     added = _added_rounds(parent, given, config) if parent else None

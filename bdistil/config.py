@@ -58,17 +58,17 @@ SENSORS: dict[str, SensorAugmentation] = {
     "dsa-19": SensorAugmentation(axes=45, unit=9, logs=45),
     "dsa-19-random": SensorAugmentation(axes=45, unit=9, logs=45),
 }
-_SERIES_TEACHER = dict(architecture="conv1d-m", epochs=30, batch_size=64, optimizer="adamw", learning_rate=4e-3,
+_SERIES_TEACHER = dict(architecture="conv1d-m", epochs=20, batch_size=64, optimizer="adamw", learning_rate=4e-3,
                        weight_decay=1e-2, shift=0, flip=False, cutout=0, crop=0)  # fmt: skip
 TEACH_RECIPES: dict[str, dict[str, Any]] = {
     "image": dict(architecture="resnet-m", epochs=24, batch_size=128, shift=2, flip=True, cutout=0, crop=0),
     "speech": _SERIES_TEACHER,
-    "sensor": _SERIES_TEACHER,
+    "sensor": {**_SERIES_TEACHER, "epochs": 12},
 }
 TEACH_DATA_SETS: dict[str, dict[str, Any]] = {
     "digits": dict(architecture="resnet-s", epochs=60, batch_size=64, shift=1, flip=False),
     "fashion-mnist": dict(cutout=8, crop=24),
-    "japanese-vowels": dict(architecture="conv1d-s", batch_size=16),
+    "japanese-vowels": dict(architecture="conv1d-s", epochs=30, batch_size=16),
 }
 
 _RATE = dict(gt=0, le=10, title="Learning rate", description="a number above 0, at most 10")
@@ -199,6 +199,8 @@ class DistilConfig(_Config):
     )
     teacher_macs: int | None = Field(default=None, ge=1, le=10**18, title="Teacher MACs",
                                      description="a whole number above 0, or nothing")  # fmt: skip
+    examples: int | None = Field(default=None, ge=2, title="Training examples",
+                                 description="a whole number of at least 2, or nothing for all")  # fmt: skip
     student: str = Field(title="Student", description="a name")
     rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
     method: Literal["b-distil", "b-distil+polish"] = Field(
@@ -217,6 +219,7 @@ class DistilConfig(_Config):
     label_share: float = Field(default=0.0, ge=0, le=1, title="Label share", description="a number from 0 to 1")
     barrier: float = Field(default=0.3, ge=0, le=1000, title="Barrier", description="a number from 0 to 1000")
     certified: bool = Field(default=True, title="Certified", description="true or false")
+    most_lost: float = Field(default=0.003, ge=0, le=1, title="Most lost", description="a number from 0 to 1")
     retries: int = Field(default=3, ge=0, le=10, title="Retries", description="a whole number from 0 to 10")
     polish_epochs: int = Field(default=0, ge=0, le=1000, title="Polish epochs",
                                description="a whole number from 0 to 1000")  # fmt: skip
@@ -240,11 +243,14 @@ class DistilConfig(_Config):
                   **DATA_SETS.get(known.name, {}), **TRAINING.get((known.name, method), {})}  # fmt: skip
         student = given.get("student")
         if student in names() and recipe["composition"] not in LADDERS[family(student)]:
-            recipe["composition"] = LADDERS[family(student)][1]  # of another family: its first with a connection
+            # A student of another family: its first connection, which convolutions have over the same steps only.
+            recipe |= {"composition": LADDERS[family(student)][1], "mode": "full", "head": "student"}
         return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
 
     def checked(self) -> Self:
         check_composition(self.composition, check_student(self.student))
+        if self.teacher_logits and self.examples:
+            raise UserError("Answers instead of a teacher are for all training examples: leave --examples out.")
         if self.teacher_logits and self.views > 1 and self.shift > MOST_SHIFT:
             raise UserError(f"Answers instead of a teacher hold for pictures moved by {MOST_SHIFT} pixel at most: set "
                             f"the shift to {MOST_SHIFT}, or the views to 1.")  # fmt: skip
@@ -254,6 +260,9 @@ class DistilConfig(_Config):
 
     def fitting(self, known: DatasetInfo) -> Self:
         check_student(self.student, known.modality)
+        if self.examples and self.examples > known.train:
+            raise UserError(f"Training examples must be at most the {known.train} that there are; "
+                            f"“{self.examples}” is not.")  # fmt: skip
         if self.teacher_logits and self.views > 1 and known.modality != "image":
             raise UserError("Answers instead of a teacher hold for series as they are: set the views to 1.")
         if self.mode == "segments" and known.modality == "image":
@@ -262,6 +271,8 @@ class DistilConfig(_Config):
             raise UserError(
                 f"A series of {known.input_shape[-1]} steps has no {self.rounds} segments: choose fewer rounds."
             )
+        if self.mode == "segments" and family(self.student) == "tcn" and self.composition != "alone":
+            raise UserError("Convolutions read each other over the same steps: choose the mode full, or alone.")
         return self
 
     def augmentation(self, known: DatasetInfo) -> AnyAugmentation:

@@ -27,7 +27,6 @@ from bdistil.weak_learner import (
     BATCH,
     CLEAN_EPOCHS,
     MOST_KL,
-    MOST_LOST,
     ladder,
     new_student,
     objective_of,
@@ -133,7 +132,7 @@ def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, 
     after = stand(config, task, ensemble)
     lost = _accuracies(task, before) - _accuracies(task, after)
     costs = [row["kl_after"] / old["kl_after"] for row, old in zip(after.records, before.records, strict=True)]
-    dear = any(cost > MOST_KL and less > MOST_LOST for cost, less in zip(costs, lost, strict=True))
+    dear = any(cost > MOST_KL and less > config.most_lost for cost, less in zip(costs, lost, strict=True))
     if dear or not all(record["certified"] for record in after.records):
         _set_heads(ensemble, heads)
         return _untaken(before, "kl" if dear else "edge")

@@ -124,7 +124,8 @@ def frontier(
     chart.axes(figure, look, record.title, "Accuracy on the test split (%)")
     chart.scale(figure.layout.xaxis, record.x_range, record.log)
     chart.scale(figure.layout.yaxis, record.y_range)
-    return figure
+    # What Streamlit makes of a chart that can be clicked; it would be drawn again for it.
+    return figure.update_layout(clickmode="event+select", dragmode="pan")
 
 
 def _numbers(counted: Sequence[int]) -> list[str]:

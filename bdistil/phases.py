@@ -135,6 +135,8 @@ def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = 
     """The data set with the teacher's logits on its splits and on the views of its training inputs."""
     data = load_dataset(config.dataset, config.data)
     ask, augmentation = asked(card, data, device, config.threads or 1), config.augmentation(data.info)
+    if config.examples:
+        data = data.thinned(config.examples)
     views = np.stack([view(data.x_train, v, config.seed, augmentation) for v in range(config.views)])
     inputs, splits = [data.x_validation, data.x_test, *views], ["validation", "test", *["train"] * len(views)]
     total = sum(map(len, inputs))

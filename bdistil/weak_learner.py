@@ -30,8 +30,7 @@ from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, 
 CLEAN_EPOCHS = 2  # the last epochs of a round see the un-augmented inputs only
 BATCH = 500
 HARDER = 3.0  # times the barrier at each retry
-MOST_KL = 1.02  # times the prefix's KL to the teacher, and
-MOST_LOST = 0.003  # of its validation accuracy: a head correction that costs more than both is not taken
+MOST_KL = 1.02  # times the prefix's KL to the teacher: a head correction that costs more, and accuracy, is not taken
 WIDER = 1.5  # times the channels, on the ladder's last rung
 
 
@@ -199,8 +198,8 @@ def correct(
     """Check the student of the next round, and correct its head where a class misses the weak learning condition.
 
     Returns f_t on the training inputs, float32 (N, L), and what is told of it. A correction that does not meet the
-    condition, or costs more than `MOST_KL` and `MOST_LOST`, is taken back: outcome "edge" or "kl". Close to the teacher
-    KL moves long before answers do, so KL alone would turn down what costs nothing.
+    condition, or costs more than `MOST_KL` and `config.most_lost` of validation accuracy, is taken back: outcome "edge"
+    or "kl". Close to the teacher KL moves long before answers do, so KL alone would turn down what costs nothing.
     """
     started = time.monotonic()
     x = task.data.x_train
@@ -219,7 +218,7 @@ def correct(
     corrected = answers(ensemble, student, x)
     after, kl_after = certificate.candidate(corrected), _divergence(config, task, certificate, corrected)
     lost = accuracy - validation(config, task, ensemble, student)["accuracy"]
-    dear = kl_after > MOST_KL * kl and lost > MOST_LOST
+    dear = kl_after > MOST_KL * kl and lost > config.most_lost
     outcome = "edge" if not after["certified"] else "kl" if dear else "corrected"
     told |= {**after, "kl_after": kl_after, "outcome": outcome, "corrected": outcome == "corrected",
              "accuracy_lost": lost, "correction_seconds": time.monotonic() - started}  # fmt: skip

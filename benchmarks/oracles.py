@@ -5,7 +5,7 @@ of the same family that read nobody, one for each prefix, as much wider as makes
 code that trains a first round: same teacher, loss, views, optimiser and schedule, as many epochs as rivals of this size
 are given in practice. Cost is epochs times MACs, summed over all passes that train; the polish gets as many whole
 epochs as leave the ensemble at or below its rivals' total. Seconds are of the processor, one thread, validation and
-head correction included. Fashion-MNIST, the first 15,000 training images; a seed is one of the students' training.
+head correction included. Fashion-MNIST, 15,000 training images; a seed is one of the students' training.
 Ends in the aim: ahead at every prefix on validation and test, by the mean.
 
     python benchmarks/oracles.py --work FOLDER

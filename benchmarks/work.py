@@ -3,13 +3,10 @@
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bdistil.config import DistilConfig
-from bdistil.data import Dataset
-from bdistil.data.dataset import SPLITS
 from bdistil.phases import make_task
 from bdistil.runs.files import write_json
 from bdistil.task import Task
@@ -40,13 +37,6 @@ def kept(path: Path, settings: dict[str, Any], make: Callable[[], dict[str, Any]
 
 
 def small_task(examples: int) -> Task:
-    """Fashion-MNIST with the shipped teacher, the recipe's views of seed 0, and the first training inputs only."""
+    """Fashion-MNIST with the shipped teacher, the recipe's views of seed 0, and some of the training inputs only."""
     card = card_for(None, DATASET)
-    whole = make_task(DistilConfig.create(DATASET, teacher=card["name"]), card)
-    splits = {name: whole.data.split(name) for name in SPLITS}
-    splits["train"] = tuple(values[:examples] for values in splits["train"])
-    return Task(
-        Dataset.of(replace(whole.data.info, train=examples), splits),
-        {**whole.teacher, "train": whole.teacher["train"][:examples]},
-        whole.views[:, :examples].copy(), whole.view_logits[:, :examples].copy(),
-    )  # fmt: skip
+    return make_task(DistilConfig.create(DATASET, teacher=card["name"], examples=examples), card)

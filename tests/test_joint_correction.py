@@ -94,8 +94,7 @@ def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkey
     expected = stand(config, task, ensemble)
     assert not expected.records[1]["certified"]
     monkeypatch.setattr(corrective, "MOST_KL", 0.0)
-    monkeypatch.setattr(corrective, "MOST_LOST", -1.0)
-    dear = polish(config, task, ensemble)
+    dear = polish(config.model_copy(update={"most_lost": -1.0}), task, ensemble)
     monkeypatch.setattr(corrective, "correct_together", lambda *args, **options: None)
     unfound = polish(config, task, ensemble)
     for standing, outcome in ((dear, "kl"), (unfound, "edge")):

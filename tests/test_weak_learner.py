@@ -116,8 +116,8 @@ def test_a_correction_that_costs_too_much_is_taken_back(little, after_round_one,
     trained, _, _ = search(distil_config(certified=False, **SHORT), little, after_round_one)
     head = trained.student.head.weight.clone()
     monkeypatch.setattr(weak_learner, "MOST_KL", 0.0)
-    monkeypatch.setattr(weak_learner, "MOST_LOST", -1.0)
-    f, told = correct(config, little, ensemble, certificate, trained.student)
+    strict = config.model_copy(update={"most_lost": -1.0})
+    f, told = correct(strict, little, ensemble, certificate, trained.student)
     assert told["outcome"] == "kl" and not told["corrected"] and told["certified"]
     assert trained.student.head.weight.equal(head)
     assert np.array_equal(f, weak_learner.answers(ensemble, trained.student, little.data.x_train))

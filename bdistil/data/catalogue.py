@@ -22,6 +22,9 @@ from bdistil.data import (
     free_spoken_digits,
     free_spoken_digits_official,
     japanese_vowels,
+    speech_commands,
+    speech_commands_13,
+    speech_commands_35,
     watch,
 )
 from bdistil.data.dataset import Dataset, DatasetInfo
@@ -37,6 +40,9 @@ _ALL = (
     cifar_100,
     free_spoken_digits,
     free_spoken_digits_official,
+    speech_commands,
+    speech_commands_13,
+    speech_commands_35,
     japanese_vowels,
     watch,
     dsa_19,

@@ -25,10 +25,12 @@ is_here, fetch = free_spoken_digits.is_here, free_spoken_digits.fetch
 _PARTS = {"test": range(5), "validation": range(5, 10), "train": range(10, 50)}
 
 
-def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Returns (x float32 (N, 32, 48), y int64 (N,)) of each split. Raises UserError as `free_spoken_digits.read`."""
-    x, y, _, take = free_spoken_digits.read_all(home)
-    return {name: (x[rows], y[rows]) for name, part in _PARTS.items() for rows in [np.isin(take, part)]}
+def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Returns (x float32 (N, 32, 48), y, speaker, each int64 (N,)) of each split. Raises UserError as
+    `free_spoken_digits.read`."""
+    x, y, speaker, take = free_spoken_digits.read_all(home)
+    splits = {name: np.isin(take, part) for name, part in _PARTS.items()}
+    return {name: (x[rows], y[rows], speaker[rows]) for name, rows in splits.items()}
 
 
 def recordings(home: Path) -> list[Path]:

@@ -1,8 +1,8 @@
 """Somebody's own data: a folder of class folders, a table or an NPZ file, read once and kept until it changes.
 
-    pictures or recordings   a folder of class folders (`folders`)
-    tables of series         CSV or Parquet, a row per time step (`tables`)
-    arrays                   NPZ with x and y (`arrays`)
+pictures or recordings   a folder of class folders (`folders`)
+tables of series         CSV or Parquet, a row per time step (`tables`)
+arrays                   NPZ with x and y (`arrays`)
 """
 
 import hashlib

@@ -16,9 +16,10 @@ from bdistil.students.catalogue import CATALOGUE, check, check_composition, fami
 from bdistil.students.cnn import CNN
 from bdistil.students.gru import GRU
 from bdistil.students.student import Student
+from bdistil.students.tcn import TCN
 from bdistil.students.triangular import Triangular, narrowed
 
-FAMILIES: dict[str, type[Student]] = {"cnn": CNN, "triangular": Triangular, "gru": GRU}
+FAMILIES: dict[str, type[Student]] = {"cnn": CNN, "triangular": Triangular, "gru": GRU, "tcn": TCN}
 
 
 def build_student(
@@ -38,14 +39,17 @@ def build_student(
     input_shape: of one input, (channels, height, width) or (channels, steps). classes: number of logits. composition:
     of the family's in LADDERS. previous: the student whose carry it will read; None in round 1. head: "student" or
     "prefix", what its head gives; one that gives F_t starts as its predecessor's. wider: times the catalogue's sizes.
-    steps, dropout: of a recurrent student, see `gru`. A `concat-all` student narrows as there is more to read: each one
-    costs about the same. Raises UserError for a name, composition or head that doesn't exist.
+    steps: which of a series are read, see `gru` and `tcn`. dropout: of a recurrent student, see `gru`. A `concat-all`
+    student narrows as there is more to read: each one costs about the same. Raises UserError for a name, composition or
+    head that doesn't exist.
     """
     check_composition(composition, check(name))
     reads = previous.carry_shapes if previous is not None else {}
     widths = CATALOGUE[name]
     if family(name) == "gru":
         student = GRU(math.ceil(wider * widths[0]), input_shape, classes, composition, steps, reads, head, dropout)
+    elif family(name) == "tcn":
+        return TCN(math.ceil(wider * widths[0]), input_shape, classes, composition, steps, reads, head)
     else:
         step = math.gcd(*widths)
         widths = tuple(step * math.ceil(wider * width / step) for width in widths)

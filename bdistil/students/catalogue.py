@@ -1,7 +1,8 @@
 """The students one can name, and the ways in which they read their predecessor. No torch here.
 
 A name is its family's and a size. Sizes of `cnn` are channels per level: multiples of 16 make MACs nearly free in time
-on a CPU, fewer save MACs but no time. The size of `gru` is that of its state.
+on a CPU, fewer save MACs but no time. The size of `gru` is that of its state, that of `tcn` its
+channels.
 Paper: the classes that FIND-WL searches (arXiv 2302.10093, Algorithm 2).
 """
 
@@ -17,13 +18,17 @@ CATALOGUE: dict[str, tuple[int, ...]] = {
     "gru-xs": (8,),
     "gru-s": (16,),
     "gru-m": (24,),
+    "tcn-s": (12,),
+    "tcn-m": (24,),
 }
 # Each family's ways to read a predecessor, from the least to the most expressive: the rungs of FIND-WL's ladder.
 LADDERS: dict[str, tuple[str, ...]] = {
     "cnn": ("alone", "add", "concat", "concat-all"),
     "gru": ("alone", "carry-state", "carry-state-pool"),
+    "tcn": ("alone", "add", "concat"),
 }
-FAMILIES: dict[str, tuple[str, ...]] = {"image": ("cnn",), "speech": ("gru",), "sensor": ("gru",)}  # by modality
+# Families by the modality that they read.
+FAMILIES: dict[str, tuple[str, ...]] = {"image": ("cnn",), "speech": ("gru", "tcn"), "sensor": ("gru", "tcn")}
 
 COMPOSITIONS: tuple[str, ...] = tuple(dict.fromkeys(name for ladder in LADDERS.values() for name in ladder))
 HEADS: tuple[str, ...] = ("student", "prefix")

@@ -16,8 +16,9 @@ from tests.data.conftest import AT_HAND
 # Data sets in which something is on two sides: their splits say so, and are there because the literature has them.
 # Of persons 4 and 8 some recordings are the same, so that the random split shares stretches beside persons.
 KNOWN = {
+    "free-spoken-digits-official": {("person", sides, 6) for sides in combinations(SPLITS, 2)},
     "dsa-19-random": {("person", sides, 8) for sides in combinations(SPLITS, 2)}
-    | {("recording", *found) for found in zip(combinations(SPLITS, 2), (18, 32, 6), strict=True)}
+    | {("recording", *found) for found in zip(combinations(SPLITS, 2), (18, 32, 6), strict=True)},
 }
 INFO = replace(CATALOGUE["watch"], input_shape=(2, 3))
 

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from bdistil.config import DistilConfig
 from bdistil.data import CATALOGUE, info, load_dataset
 from bdistil.errors import UserError
 from bdistil.phases import make_task
-from bdistil.teachers import card_for
+from bdistil.teachers import card_for, card_of
 from bdistil.teachers.black_box import (
     GivenLogits,
     are_probabilities,
@@ -286,6 +287,31 @@ def test_views_get_their_originals_answers(digits):
     assert not np.array_equal(task.views[1], task.views[0])
     for split, rows in task.teacher.items():
         assert (rows.argmax(axis=1) == task.data.split(split)[1]).all()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_folders_rows_are_matched_by_their_paths(saved, tmp_path, named):
+    """In any order where the paths are given, sorted where they are not; validation is split off train."""
+    generator, folder = np.random.default_rng(0), tmp_path / "pictures"
+    for split, count in (("train", 20), ("test", 4)):
+        for number, label in enumerate(("cat", "dog", "owl")):
+            (folder / split / label).mkdir(parents=True)
+            for index in range(count):
+                pixels = generator.integers(0, 256, (8, 8, 3), np.uint8)
+                pixels[0, 0] = number
+                Image.fromarray(pixels).save(folder / split / label / f"{index}.png")
+    paths = []
+    for split in ("train", "test"):
+        files = sorted(str(path.relative_to(folder)) for path in (folder / split).glob("*/*.png"))
+        files = list(generator.permutation(files)) if named else files
+        rows = np.eye(3)[[("cat", "dog", "owl").index(file.split("/")[1]) for file in files]]
+        paths.append(saved(name=f"{split}.npz", logits=rows, **({"files": np.array(files)} if named else {})))
+    chosen = DistilConfig.create(str(folder), teacher="train.npz", teacher_logits=paths, student="cnn-xs", views=2)
+    task = make_task(chosen, card_of(chosen))
+    assert len(task.data.y_validation) > 0
+    for split, rows in task.teacher.items():
+        assert (rows.argmax(axis=1) == task.data.split(split)[1]).all()
+        assert (task.data.split(split)[0][:, 0, 0, 0] == task.data.split(split)[1]).all()
 
 
 def test_answers_hold_for_pictures_that_are_hardly_moved(digits):

@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
+import torch
 
 from bdistil.data import load_dataset
 from bdistil.runs import open_run
@@ -110,11 +112,6 @@ def test_a_teacher_and_answers_are_one_too_many(own_home, tmp_path):
 
 def test_an_onnx_file_makes_an_ensemble(own_home, tmp_path, monkeypatch):
     """Exported here from the shipped teacher; its dry run tells what it reads, and its answers are cached."""
-    pytest.importorskip("onnxscript", reason="needs the extra: pip install 'bdistil[export]'")
-    import warnings
-
-    import torch
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own
         torch.onnx.export(load_teacher(card("digits-resnet-s")), (torch.zeros(2, 1, 8, 8),), tmp_path / "mine.onnx",

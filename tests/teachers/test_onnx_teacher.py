@@ -4,6 +4,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -14,8 +15,6 @@ from bdistil.teachers.logits import TeacherLogits, asked
 from bdistil.teachers.onnx_teacher import OnnxTeacher, onnx_card
 from bdistil.teachers.weights import load_teacher
 
-onnx = pytest.importorskip("onnx", reason="needs the extra: pip install 'bdistil[export]'")
-pytest.importorskip("onnxruntime", reason="needs the extra: pip install 'bdistil[export]'")
 FLOAT, UINT8 = onnx.TensorProto.FLOAT, onnx.TensorProto.UINT8
 DIGITS = CATALOGUE["digits"]
 SHAPE = ("batch", 1, 8, 8)
