@@ -101,8 +101,10 @@ class BDistil(ClassifierMixin, BaseEstimator):
         if len(self.classes_) != g.shape[1]:
             raise UserError(f"The teacher answers {g.shape[1]} classes and y has {len(self.classes_)}: they differ.")
         labels = np.searchsorted(self.classes_, y) if y is not None else g.argmax(1)
-        x_check, g_check = validation_data if validation_data is not None else (X[:1], g[:1])
-        x_check, g_check = self._inputs(x_check), _logits(g_check, len(x_check))
+        x_check, g_check = X[:1], g[:1]
+        if validation_data is not None:
+            x_check = self._inputs(validation_data[0])
+            g_check = _logits(validation_data[1], len(x_check))
         check = (x_check, g_check.argmax(1))
         known = DatasetInfo(
             name="arrays", title="Arrays", modality=self._modality(), classes=tuple(map(str, self.classes_)),
