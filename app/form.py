@@ -112,7 +112,8 @@ def _options() -> dict[str, Any]:
             "Teacher", list(cards), format_func=lambda name: teacher_label(cards[name]), key=f"teacher-{dataset}"
         )
     else:
-        teacher = st.selectbox("Teacher", [], placeholder="None yet: train one below", disabled=True)
+        teacher = None
+        ui.muted(f"There is no teacher for {info(dataset).title} yet: train one below.")
     method = ui.select("Method", {name: f"{name}: {DOES[name]}" for name in DOES}, "method", METHOD)
     asked_for = {"dataset": dataset, "teacher": teacher or "none yet", "method": method}
     recipe = DistilConfig.create(**asked_for)

@@ -91,6 +91,8 @@ def _round_started(event: Event, rung: int, polished: bool) -> str:
         "add": f"student {number} adds to the activations of student {earlier}",
         "concat": f"student {number} reads the activations of student {earlier}",
         "concat-all": f"student {number} reads the activations of all before it",
+        "carry-state": f"student {number} goes on from the state of student {earlier}",
+        "carry-state-pool": f"student {number} goes on from the state of student {earlier}",
     }
     start = f"Round {number} starts: {reads.get(composition, f'student {number} reads the inputs only')}"
     return f"{start}, and students 1 to {number} train together." if polished else f"{start}."

@@ -14,9 +14,9 @@ import ui
 from pandas import DataFrame
 from plotly.graph_objects import Figure
 
-from bdistil import data, figures, markup, wording
+from bdistil import data, figures, markup, series_markup, wording
 from bdistil.errors import UserError
-from bdistil.examples import Examples, previews, read
+from bdistil.examples import Examples, Series, previews, read
 from bdistil.palette import ThemeName
 from bdistil.results import Results
 from bdistil.results.confusion import by_class as accuracy_by_class
@@ -61,7 +61,7 @@ def frontier(results: Results, axis: CostAxis) -> None:
     caption = f"{wording.intervals(results.people_counted)} Click a point to move the slider there."
     if results.unpolished is not None:
         caption += " Small and hollow: each prefix as its round ended, before the polish."
-    ui.muted(caption)
+    ui.muted(" ".join([caption, *wording.black_box(results.run["teacher"])]))
     key = f"frontier-{results.run['run']}-{axis.key}"
     run = results.run
     figure = _figure(run["run"], run["created"], len(results.points), run["state"], axis.key, theme.name(), results)
@@ -140,16 +140,22 @@ def disagreements(results: Results, prefix: int) -> None:
     """The test examples on which the prefix and the teacher differ, drawn where they are at hand."""
     st.header(f"Where {wording.students(prefix)} and the teacher disagree", anchor=False)
     count, found = disagreements_of(results, prefix)
-    ui.muted(wording.disagreement(prefix, count, len(results.labels)))
+    told = wording.disagreement(prefix, count, len(results.labels))
     if not found:
+        ui.muted(told)
         return
     shown = _previews(results.run["dataset"]["name"])
+    known = data.CATALOGUE.get(results.run["dataset"]["name"])
     if shown is None or len(shown) != len(results.labels):
-        dataset = results.run["dataset"]
-        if not (dataset["name"] in data.CATALOGUE and data.info(dataset["name"]).preview):
-            ui.muted(f"This data’s licence does not permit shipping its {wording.examples(dataset['modality'])}.")
+        if known and not known.preview:
+            told += f" This data’s licence does not permit shipping its {wording.examples(known.modality)}."
+        ui.muted(told)
         st.html(markup.probability_table(found, prefix))
         return
+    if isinstance(shown, Series):
+        told += f" {series_markup.caption(shown)}"
+        told += f" Recordings: {known.title}, {known.licence}." if known and shown.recordings else ""
+    ui.muted(told)
     st.html(markup.gallery(found, shown, prefix, theme.name()))
 
 

@@ -1,9 +1,9 @@
-"""Makes what ships out of one's own: `python assets/make.py RUN NAME` puts a finished run, its teacher and the pictures
-of its test split into this folder.
+"""Makes what ships out of one's own: `python assets/make.py RUN NAME` puts a finished run, its teacher and the
+examples of its test split into this folder.
 
 A sample is a run without what only training needs: no training logits, no checkpoint, no log, each student once.
 Logits are rounded, to half precision or else to fixed steps, where that changes no prefix's answer on any example;
-pictures keep 32 grey values a channel.
+pictures keep 32 grey values a channel; of recordings sixty ship at most, those that Explore plays.
 """
 
 import json
@@ -15,14 +15,19 @@ from pathlib import Path
 
 import numpy as np
 
+from bdistil import examples
 from bdistil.data.catalogue import info as dataset_info
+from bdistil.examples import read
 from bdistil.paths import ASSETS, home
+from bdistil.results import load
+from bdistil.results.disagreements import disagreements
 from bdistil.results.frontier import prefix_logits
 from bdistil.runs import Run, open_run
 from bdistil.runs.files import new_folder
 
 STEPS = (2**12, 2**14, 2**16)  # in a unit of the logits, tried in this order
 GREYS = 32
+RECORDINGS = 60
 
 
 def make(run: Run, name: str) -> Path:
@@ -44,7 +49,7 @@ def make(run: Run, name: str) -> Path:
                 break
     _copy_once(home() / "teachers" / stored["config"]["teacher"], ASSETS / "teachers" / stored["config"]["teacher"])
     if dataset_info(stored["config"]["dataset"]).preview:
-        _preview_once(f"{stored['config']['dataset']}.npz")
+        _ship_examples(run, f"{stored['dataset']['name']}.npz")
     return target
 
 
@@ -97,16 +102,40 @@ def _answers(run: Run, split: str) -> np.ndarray:
     return np.vstack([teacher.argmax(1)[None], prefix_logits(outputs, run.stored()["scale"]["c"]).argmax(2)])
 
 
-def _preview_once(name: str) -> None:
-    """Ship the pictures of a test split, in few grey values: they are looked at, and nothing is computed from them."""
+def _ship_examples(run: Run, name: str) -> None:
+    """Ship the examples of a test split: pictures in few grey values, since nothing is computed from them; series with
+    the recordings that Explore plays of this run and of those shipped before, at most `RECORDINGS` in all.
+    """
     source, target = home() / "previews" / name, ASSETS / "previews" / name
-    if target.exists() or not source.exists():
+    if not source.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     with np.load(source, allow_pickle=False) as stored:
-        most = min(GREYS - 1, int(stored["max"]))
-        images = np.round(stored["images"] * (most / float(stored["max"]))).astype(np.uint8)
-    np.savez_compressed(target, images=images, max=np.array(most))
+        kept = dict(stored)
+    if "images" in kept:
+        most = min(GREYS - 1, int(kept["max"]))
+        kept["images"] = np.round(kept["images"] * (most / float(kept["max"]))).astype(np.uint8)
+        kept["max"] = np.array(most)
+    elif "audio" in kept:
+        kept = _with_few_recordings(kept, _played(run, target))
+    if not target.exists() or "audio" in kept:
+        np.savez_compressed(target, **kept)
+
+
+def _played(run: Run, shipped: Path) -> list[int]:
+    """Places of the examples that Explore shows: of the runs shipped before, then of each prefix of this one."""
+    before = read(shipped) if shipped.exists() else None
+    results = load(run)
+    prefixes = range(1, len(results.points) + 1)
+    shown = [example.index for prefix in prefixes for example in disagreements(results, prefix)[1]]
+    return list(dict.fromkeys([*(before.recordings if before else ()), *shown]))[:RECORDINGS]
+
+
+def _with_few_recordings(kept: dict[str, np.ndarray], places: list[int]) -> dict[str, np.ndarray]:
+    series = examples.stored(kept)
+    few = {place: series.recordings[place] for place in sorted(places) if place in series.recordings}
+    silent = {name: array for name, array in kept.items() if not name.startswith("audio")}
+    return silent | (examples.sound(few, series.sampling_hz) if few else {})
 
 
 def _copy_once(source: Path, target: Path) -> None:

@@ -23,7 +23,6 @@ from bdistil.palette import Theme, ThemeName
 ROW = 100  # units of a drawing a channel
 MOST_GROUPS = 4
 COLUMNS = 240  # of a waveform
-FAINTEST, STRONGEST = -2.0, 2.5  # standard deviations from a band's mean
 AXES = "xyz"
 
 
@@ -35,6 +34,16 @@ def drawing(series: Series, place: int, name: str, theme: ThemeName) -> str:
     if series.modality == "sensor":
         return f'<div class="series">{_lines(series, place, name, look)}</div>'
     return f'<div class="series">{_speech(series, place, name, look)}</div>'
+
+
+def caption(series: Series) -> str:
+    """How the drawings are read."""
+    if series.modality == "sensor":
+        return "Channels under one name share a scale."
+    usual = "the more ink, the more of it against what is usual"
+    if series.channels:
+        return f"Rows from the bottom: {series.channels[0]} to {series.channels[-1]}; {usual}."
+    return f"Rows from the bottom: bands from low to high; {usual}."
 
 
 def groups(channels: Sequence[str]) -> list[tuple[int, ...]]:
@@ -130,10 +139,13 @@ def _speech(series: Series, place: int, name: str, look: Theme) -> str:
 
 
 def _spectrogram(series: Series, place: int, look: Theme) -> str:
-    """Bands from low at the bottom to high, against their mean on the training split: the more, the more ink."""
+    """Bands from low at the bottom to high, against what is usual of each: from no ink for the least of the example,
+    which in speech is silence, to full ink for the most.
+    """
     against = (series.values[place] - series.mean[:, None]) / np.maximum(series.std[:, None], 1e-6)
-    ink = (against - FAINTEST) * (255 / (STRONGEST - FAINTEST))
-    image = Image.fromarray(np.rint(ink).clip(0, 255).astype(np.uint8)[::-1])
+    least, most = against.min(), against.max()
+    ink = (against - least) * (255 / ((most - least) or 1.0))
+    image = Image.fromarray(np.rint(ink).astype(np.uint8)[::-1])
     image.putpalette(_inks(look))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")

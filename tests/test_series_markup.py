@@ -94,3 +94,16 @@ def test_coefficients_with_names_are_told_by_them():
     named = Series(values, "speech", np.zeros(2), np.ones(2), ("LPC cepstrum 1", "LPC cepstrum 2"))
     html = series_markup.drawing(named, 0, "x", "light")
     assert "x: LPC cepstrum 1 to LPC cepstrum 2 over 3 steps, the first at the bottom" in html
+    assert "Rows from the bottom: LPC cepstrum 1 to LPC cepstrum 2; the more ink" in series_markup.caption(named)
+    assert "bands from low to high" in series_markup.caption(speech())
+
+
+def test_silence_is_paper_and_nothing_at_all_is_too():
+    values = np.zeros((2, 3, 4), np.float32)
+    values[0, 1, 1], values[0, :, 3] = 5, -7  # sound, then silence
+    padded = Series(values, "speech", np.zeros(3), np.ones(3))
+    surface = bytes.fromhex(palette.THEMES["light"].surface[1:])
+    for place, columns in ((0, [3]), (1, [0, 1, 2, 3])):
+        html = series_markup.drawing(padded, place, "x", "light")
+        pixels = np.asarray(Image.open(io.BytesIO(content(html, "image/png")[0])).convert("RGB"))
+        assert all(bytes(pixel) == surface for pixel in pixels[:, columns].reshape(-1, 3))

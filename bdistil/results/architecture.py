@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 ANSWER = "answer"
+TCN_LEVELS = 3  # of a `tcn` student, all of one width
 COSTS = ("macs", "overhead_macs", "parameters")  # cumulative over prefixes
 
 
@@ -118,9 +119,10 @@ def _window(spec: Mapping[str, Any]) -> tuple[float, float] | None:
 def _blocks(spec: Mapping[str, Any], composition: str) -> dict[str, Block]:
     """Levels and the answer of a convolutional student, the state and the answer of a recurrent one."""
     read = set(spec["reads"])
-    if composition == "concat" and "widths" in spec:  # its head reads both students' last levels
-        read = {"features" if name == f"level{len(spec['widths'])}" else name for name in read}
-    blocks = {f"level {n}": Block(width, f"level{n}" in read) for n, width in enumerate(spec.get("widths", ()), 1)}
+    widths = [spec["channels"]] * TCN_LEVELS if spec["family"] == "tcn" else spec.get("widths", ())
+    if composition == "concat":  # its head reads both students' last levels
+        read = {"features" if name == f"level{len(widths)}" else name for name in read}
+    blocks = {f"level {n}": Block(width, f"level{n}" in read) for n, width in enumerate(widths, 1)}
     if "hidden" in spec:
         blocks["state"] = Block(spec["hidden"], "state" in read)
     return blocks | {ANSWER: Block(None, bool(read & {"features", "pooled"}))}

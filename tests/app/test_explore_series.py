@@ -24,6 +24,7 @@ def test_speech_is_seen_and_heard(open_page, speech, own_home):
     html = written(open_page("explore", run="speech"))
     assert html.count(": spectrogram of 32 bands over 48 steps") == 12  # six that differ, six that weighed most
     assert html.count("<audio controls") == html.count(": waveform of the recording") == 6
+    assert "Recordings: Free Spoken Digits, CC BY-SA 4.0." in html
     assert "<span>0</span><span>1.0\u00a0s</span>" in html
 
 

@@ -319,3 +319,10 @@ print('{{"seconds": 1}}')
     program.chmod(0o755)
     monkeypatch.setattr(estimate.sys, "executable", str(program))
     assert estimate.estimate(DistilConfig.create("digits", teacher="t", rounds=1)) == {"seconds": 1}
+
+
+@pytest.mark.parametrize("composition", ["carry-state", "carry-state-pool"])
+def test_a_recurrent_student_goes_on_from_the_state_before(composition):
+    event = {"kind": "round_started", "time": "2026-01-05T14:06:00+00:00", "round": 3, "attempt": 1, "rung": 0,
+             "barrier": 0.3, "composition": composition}  # fmt: skip
+    assert happened([event])[0][1] == "Round 3 starts: student 3 goes on from the state of student 2."

@@ -49,8 +49,13 @@ STATES = (
     State("explore-polishing", "explore?run=polishing&prefix=6", "All 6 students"),
     State("explore-damaged-logits", "explore?run=damaged-logits", ""),
     State("explore-wrong-address", "explore?run=nowhere", ""),
-    State("explore-speech", "explore?run=speech&prefix=2", "2 of 4"),
-    State("explore-sensors", "explore?run=sensors&prefix=3", "3 of 4"),
+    State("series-speech", "explore?run=speech&prefix=2", "2 of 4"),
+    State("series-sensors", "explore?run=sensors&prefix=3", "3 of 4"),
+    State("series-many-channels", "explore?run=many-channels&prefix=2", "All 2 students"),
+    State(
+        "series-distil", "distil?dataset=watch", "Distil a teacher", ("More: composition, objective, training, seed",)
+    ),
+    State("series-running", "distil?run=speech-running", "Round 3 of 4 is training"),
     State("distil-setup", "distil", "Distil a teacher into students"),
     State(
         "distil-details", "distil", "Distil a teacher into students",
@@ -110,14 +115,17 @@ def furnish(home: Path) -> Iterator[None]:
     build_run(runs / "teacher-finished", kind="teach", dataset="fashion-mnist")
     build_run(runs / "speech", dataset="free-spoken-digits", rounds=4, mode="segments", method=POLISHED)
     build_run(runs / "sensors", dataset="watch", rounds=4, mode="segments")
+    build_run(runs / "many-channels", dataset="dsa-19", rounds=2)
     build_previews(home, "fashion-mnist", examples=2000)
     build_previews(home, "free-spoken-digits", recorded=400)
     build_previews(home, "watch")
+    build_previews(home, "dsa-19")
     with ExitStack() as alive:
         for name, options in {
             "running": {"state": "running"},
             "searching": {"state": "running"},
             "polishing": {"state": "running", "done": 6, "method": POLISHED},
+            "speech-running": {"state": "running", "dataset": "free-spoken-digits", "rounds": 4, "mode": "segments"},
             "first-round": {"state": "running", "done": 0},
             "queued": {"state": "queued"},
             "teacher-running": {"kind": "teach", "state": "running"},

@@ -47,6 +47,14 @@ DATASETS = {
         "watch-tcn", "gru-xs", (6, 100), "sensor", "subject",
         channels=tuple(f"{what} {axis}" for what in ("acceleration", "rotation") for axis in "xyz"), rate_hz=50.0,
     ),
+    "dsa-19": Invented(
+        "Daily and Sports Activities", ("sitting", "standing", "lying on the back", "climbing stairs", "rowing"),
+        "dsa-19-tcn", "gru-xs", (45, 125), "sensor", "subject",
+        channels=tuple(
+            f"{place} {what} {axis}" for place in ("torso", "right arm", "left arm", "right leg", "left leg")
+            for what in ("acceleration", "rotation", "magnetism") for axis in "xyz"
+        ), rate_hz=25.0,
+    ),
 }  # fmt: skip
 
 

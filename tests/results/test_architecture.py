@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bdistil.results import load
-from bdistil.results.architecture import Block, architecture, columns, lines
+from bdistil.results.architecture import TCN_LEVELS, Block, architecture, columns, lines
 from bdistil.runs import open_run
 from tests.builders import build_run
 
@@ -72,3 +72,28 @@ def test_the_samples_tell_their_networks_line_by_line():
 def test_reading_it_imports_no_torch():
     code = "import sys, bdistil.results.architecture, bdistil.architecture_markup; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_convolutions_over_time_have_three_levels(tmp_path):
+    path = build_run(tmp_path / "r", dataset="watch", rounds=2)
+    file = path / "ensemble" / "ensemble.json"
+    document = json.loads(file.read_text())
+    spec = {"family": "tcn", "channels": 12, "input_shape": [6, 100], "classes": 7, "steps": [0, 100], "head": "student"}
+    levels = {f"level{number}": [12, 50] for number in (1, 2, 3)}
+    document["students"] = [
+        {"spec": spec | {"composition": "alone", "reads": {}}}, {"spec": spec | {"composition": "add", "reads": levels}},
+    ]  # fmt: skip
+    file.write_text(json.dumps(document))
+    first, second = parts_of(path)
+    assert columns([first, second]) == ["level 1", "level 2", "level 3", "answer"]
+    assert second.blocks["level 3"] == Block(12, True) and second.window == (0.0, 1.0)
+    assert not second.blocks["answer"].reads and second.composition == "add"
+
+
+def test_the_levels_of_convolutions_over_time_are_those_that_are_built():
+    from bdistil.students import build_student
+    from bdistil.students.tcn import LEVELS
+
+    assert len(LEVELS) == TCN_LEVELS
+    known = build_student("tcn-s", input_shape=(6, 100), classes=7, composition="add").spec
+    assert {"family", "channels", "reads", "steps", "composition"} <= set(known)
