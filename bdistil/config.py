@@ -14,7 +14,7 @@ from bdistil.data.own import OwnData
 from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.errors import UserError, nearest
-from bdistil.students.catalogue import COMPOSITIONS, LADDERS, check_composition, family, names
+from bdistil.students.catalogue import COMPOSITIONS, LADDERS, check_composition, compositions, family, names
 from bdistil.students.catalogue import check as check_student
 from bdistil.teachers.black_box import MOST_SHIFT, given_logits
 from bdistil.teachers.catalogue import TORCHVISION
@@ -274,7 +274,7 @@ class DistilConfig(_Config):
             raise UserError(
                 f"A series of {known.input_shape[-1]} steps has no {self.rounds} segments: choose fewer rounds."
             )
-        if self.mode == "segments" and family(self.student) == "tcn" and self.composition != "alone":
+        if self.composition not in compositions(self.student, self.mode):
             raise UserError("Convolutions read each other over the same steps: choose the mode full, or alone.")
         return self
 

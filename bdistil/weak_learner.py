@@ -22,7 +22,7 @@ from bdistil.ensemble import ProgressiveEnsemble, evaluating, step
 from bdistil.head_correction import HeadProblem, correct_head
 from bdistil.objective import Barrier, DistillationLoss
 from bdistil.students.build import build_student
-from bdistil.students.catalogue import LADDERS, family, segment
+from bdistil.students.catalogue import compositions, segment
 from bdistil.students.student import Student
 from bdistil.task import Batch, Task
 from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
@@ -73,7 +73,7 @@ def ladder(config: DistilConfig, round: int) -> list[Rung]:
     """The rungs of a round, from the configured composition up. The first student has no one to read."""
     if round == 1:
         return [Rung(0, config.composition)]
-    whole = LADDERS[family(config.student)]
+    whole = compositions(config.student, config.mode)
     steps = whole[whole.index(config.composition) :]
     return [*(Rung(n, name) for n, name in enumerate(steps)), Rung(len(steps), steps[-1], WIDER)]
 

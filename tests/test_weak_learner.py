@@ -5,7 +5,9 @@ import pytest
 
 from bdistil import weak_learner
 from bdistil.boosting import Certificate
+from bdistil.config import DistilConfig
 from bdistil.distil import distil
+from bdistil.errors import UserError
 from bdistil.students import build_student
 from bdistil.weak_learner import SearchWatch, correct, find_weak_learner, ladder
 from tests.tasks import digits_task, one_thread  # noqa: F401
@@ -129,3 +131,18 @@ def test_the_first_student_has_no_one_to_read_and_no_ladder(little):
     assert [rung.wider for rung in ladder(distil_config(), 2)] == [1.0, 1.0, 1.0, 1.5]
     student = build_student("cnn-xs", input_shape=(1, 8, 8), classes=10, composition="alone", wider=1.5)
     assert student.spec["widths"] == [16, 24, 24, 24]
+
+
+def test_series_have_ladders_of_their_own():
+    def rungs(**given):
+        config = DistilConfig.create("japanese-vowels", teacher="t", method="b-distil", **given)
+        return [(rung.composition, rung.wider) for rung in ladder(config, 2)]
+
+    wide = ("carry-state-pool", 1.5)
+    assert rungs(composition="carry-state") == [("carry-state", 1.0), ("carry-state-pool", 1.0), wide]
+    assert rungs(composition="carry-state-pool") == [("carry-state-pool", 1.0), wide]
+    assert rungs(student="tcn-s") == [("add", 1.0), ("concat", 1.0), ("concat", 1.5)]
+    # Convolutions of different segments have no steps in common.
+    assert rungs(student="tcn-s", mode="segments", composition="alone") == [("alone", 1.0), ("alone", 1.5)]
+    with pytest.raises(UserError, match="over the same steps: choose the mode full, or alone"):
+        rungs(student="tcn-s", mode="segments", composition="add")

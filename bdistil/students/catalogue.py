@@ -45,6 +45,14 @@ def family(name: str) -> str:
     return name.partition("-")[0]
 
 
+def compositions(student: str, mode: str = "full") -> tuple[str, ...]:
+    """A student's compositions in a mode, from the least to the most expressive.
+
+    Convolutions read each other over the same steps: those of different segments stand alone.
+    """
+    return ("alone",) if mode == "segments" and family(student) == "tcn" else LADDERS[family(student)]
+
+
 def check(name: str, modality: str | None = None) -> str:
     """`name` itself if it is a student's (that reads data of the modality), else UserError."""
     if name not in CATALOGUE:
