@@ -201,7 +201,7 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
     previews = home() / "previews" / f"{data.info.name}.npz"
     if not previews.exists():
         previews.parent.mkdir(parents=True, exist_ok=True)
-        heard = examples.heard(data.info, recordings(config.dataset))
+        heard = examples.heard(data.info, recordings(config.dataset, config.data))
         write_arrays(previews, examples.arrays(data, data.x_test, heard))
     told = {key: card.get(key) for key in ("name", "accuracy", "accuracy_low", "accuracy_high", "macs", "parameters",
                                            "bytes")}  # fmt: skip

@@ -163,6 +163,16 @@ def intervals(people: tuple[str, int] | None) -> str:
     )
 
 
+def black_box(teacher: Mapping[str, Any]) -> list[str]:
+    """What is to be said of figures that rest on a black box, of run.json's `teacher`; nothing of another teacher."""
+    said = []
+    if teacher.get("macs_stated"):
+        said.append("What the teacher costs is as stated with it, not counted.")
+    if teacher.get("approximate_views"):
+        said.append("Moved pictures were trained on with the answers to the originals, an approximation.")
+    return said
+
+
 def early(shares: Sequence[float], accuracies: Sequence[float], close: float = 1.0) -> str:
     """What prefixes that have read these shares of a series reach: from where on they are as good as its end.
 

@@ -66,7 +66,7 @@ RUN = ("run", "--dataset", "digits", "--quiet")
           for value in ("0", "nan", "inf", "fast")),
         (("teach", "--dataset", "digits", "--learning-rate", "nan"), "Learning rate must be a number above 0, at most"),
         (("teach", "--dataset", "digits", "--epochs", "0"), "Epochs must be a whole number from 1 to 1000"),
-        ((*RUN, "--composition", "both"), "Composition must be one of alone, add, concat, concat-all; “both” is not."),
+        ((*RUN, "--composition", "both"), "Composition must be one of alone, add, concat, concat-all, carry-state"),
         ((*RUN, "--method", "polish"), "Method must be one of b-distil, b-distil+polish; “polish” is not."),
         ((*RUN, "--head", "both"), "Head must be one of student, prefix; “both” is not."),
         ((*RUN, "--retries", "many"), "Retries must be a whole number from 0 to 10; “many” is not."),

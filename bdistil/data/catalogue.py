@@ -112,9 +112,16 @@ def fetch(name: str, progress: bool = True, options: "OwnData | None" = None) ->
     return folder
 
 
-def recordings(name: str) -> list[Path]:
-    """Returns the recordings behind the test examples of a data set, in their order; none where it has none."""
-    module = _MODULES.get(name)
+def recordings(name: str, options: "OwnData | None" = None) -> list[Path]:
+    """Returns the recordings behind the test examples of a data set, in their order; none where it has none.
+
+    Examples that no recording lies behind are the last ones.
+    """
+    if _is_own(name, options):
+        from bdistil.data import own
+
+        return own.recordings(name, options)
+    module = _MODULES[name]
     return module.recordings(data_home()) if hasattr(module, "recordings") else []
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 SPLITS = ("train", "validation", "test")
+_STILL = 1e-6  # of a mean: a deviation below it is rounding, and dividing by it would make it the signal
 _BLOCK = 4096  # series whose moments are taken at a time, in double precision
 _THINNING = 0  # the seed of the choice
 
@@ -51,7 +52,7 @@ class Dataset:
     """A data set in memory, raw and unnormalised.
 
     x_…: uint8 (N, C, H, W) of pictures; float32 (N, C, S) of series, the steps last. y_…: int64 (N,), positions in
-    `info.classes`. mean, std: one float a channel, of the train split, in raw units.
+    `info.classes`. mean, std: one float a channel, of the train split, in raw units; 1 where nothing changes.
     checksum: SHA-256 over the bytes of all splits, as 64 hexadecimal digits.
     people_…: int64 (N,), the number of the person that an example is of; None where persons are not known.
     files_…: text (N,), the path of each example below the data's folder; None where examples have no files.
@@ -97,6 +98,7 @@ class Dataset:
                 arrays[f"files_{name}"] = files[name]
         moments = _moments_of_bytes if info.modality == "image" else _moments_of_floats
         mean, std = moments(arrays["x_train"])
+        std = tuple(wide if wide > _STILL * abs(middle) else 1.0 for wide, middle in zip(std, mean, strict=True))
         return cls(info=info, mean=mean, std=std, checksum=hashed.hexdigest(), **arrays)
 
     def thinned(self, count: int) -> "Dataset":

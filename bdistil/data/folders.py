@@ -104,6 +104,8 @@ def _read_pictures(root: Path, files: list[File], side: int | None) -> Found:
 def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
     if side is not None:
         raise UserError(f"{root} holds recordings, which have no side: leave --side out.")
+    import torchaudio  # noqa: F401  (its modules import each other: two threads that begin with it at once fail)
+
     files, lengths, unreadable = _each(root, files, lambda file: audio.length(root / file.name, file.name))
     layout = _layout(files)
     train = layout["split"] == TRAIN
@@ -130,6 +132,8 @@ def _each(root: Path, files: list[File], read: Callable[[File], Any],
             path = root / file.name
             if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
                 raise UserError(f"{file.name} is a link out of the folder: put the file itself there, or remove it.")
+            if not path.is_file():  # a pipe would be waited for
+                raise UserError(f"{file.name} is no file that could be read: put one there, or remove it.")
             return read(file), None
         except UserError as error:
             return None, str(error)
@@ -142,6 +146,9 @@ def _each(root: Path, files: list[File], read: Callable[[File], Any],
         which = "1 file" if len(unreadable) == 1 else f"{len(unreadable)} files"
         raise UserError(f"{which} of {total} in {root} can't be read, more than one in a hundred: {unreadable[0]}")
     good = [(file, answer) for file, (answer, sentence) in zip(files, answers, strict=True) if not sentence]
+    lost = {file.label for file in files} - {file.label for file, _ in good}
+    if lost:
+        raise UserError(f"No file of the class {min(lost)} in {root} can be read, for example: {unreadable[-1]}")
     return [file for file, _ in good], [answer for _, answer in good], unreadable
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bdistil.data import arrays, folders, tables
 from bdistil.data.cache import cached, identity
 from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
-from bdistil.data.found import Found
+from bdistil.data.found import TEST, Found
 from bdistil.errors import UserError
 
 _VERSION = 1  # raised whenever the same files would be read otherwise
@@ -104,6 +104,13 @@ def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:
     return _finder(absolute(path), own or OwnData())[1]().unreadable
 
 
+def recordings(path: str, own: OwnData | None = None) -> list[Path]:
+    """Returns the recordings of the test split, in its order; none of other data. Raises UserError as `info` does."""
+    root = absolute(path)
+    found = _finder(root, own or OwnData())[1]()
+    return [root / name for name in found.files[found.split == TEST]] if found.modality == "speech" else []
+
+
 def load(path: str, own: OwnData | None = None) -> Dataset:
     """Returns the data at `path`. Raises UserError as `info` does."""
     root, own = absolute(path), own or OwnData()
@@ -123,7 +130,10 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
     """What the data is known by until it changes, and a function that reads it, from the disk if it was read before."""
     if root.is_dir():
         _only(own, "side", "subject_pattern")
-        files = folders.scan(root, own.subject_pattern)
+        try:
+            files = folders.scan(root, own.subject_pattern)
+        except OSError as error:
+            raise UserError(f"{error.filename} can't be read ({error.strerror}): make it readable.") from None
         paths, find = [f"{root}/{file.name}" for file in files], lambda: folders.read_folder(root, files, own.side)
     elif not root.is_file():
         raise UserError(f"There is no file or folder {root}: check the path.")

@@ -63,10 +63,11 @@ _SEED = 0
 class Recordings:
     """All recordings, by word and file name.
 
-    x: float32 (N, 32, 50). word, speaker: int64 (N,), the first positions in `WORDS`. split: int64 (N,), positions in
-    `SPLITS`.
+    names: text (N,), below the folder. x: float32 (N, 32, 50). word: int64 (N,), positions in `WORDS`. speaker, split:
+    int64 (N,), numbers, and positions in `SPLITS`.
     """
 
+    names: np.ndarray
     x: np.ndarray
     word: np.ndarray
     speaker: np.ndarray
@@ -96,14 +97,10 @@ def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     words of one more speaker. Raises UserError if a file is missing, unknown or damaged."""
     every = read_all(home)
     label = np.array([INFO.classes.index(word if word in COMMANDS else "unknown") for word in WORDS])[every.word]
-    unknown, silence = (INFO.classes.index(name) for name in ("unknown", "silence"))
+    silence = INFO.classes.index("silence")
     splits = {}
     for number, name in enumerate(SPLITS):
-        mine = every.split == number
-        commands, others = np.flatnonzero(mine & (label != unknown)), np.flatnonzero(mine & (label == unknown))
-        count = -(-len(commands) // 10)
-        generator = np.random.default_rng([_SEED, number])
-        rows = np.sort([*commands, *generator.choice(others, min(count, len(others)), replace=False)])
+        rows, count, generator = _drawn(every, number)
         quiet = _silence(_folder(home), count, *_NOISE_PARTS[name], generator)
         splits[name] = (
             np.concatenate([every.x[rows], quiet]),
@@ -113,11 +110,37 @@ def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     return splits
 
 
+def recordings(home: Path) -> list[Path]:
+    """Returns the recordings of the test split, in its order, without silence, which comes last."""
+    every = read_all(home)
+    return [_folder(home) / name for name in every.names[_drawn(every, SPLITS.index("test"))[0]]]
+
+
+def _drawn(every: Recordings, number: int) -> tuple[np.ndarray, int, np.random.Generator]:
+    """The places of a split's commands and of some other words, a tenth as many, which is returned; and what drew them.
+
+    number: the split's, in `SPLITS`.
+    """
+    command = np.isin(np.array(WORDS), COMMANDS)[every.word]
+    mine = every.split == number
+    commands, others = np.flatnonzero(mine & command), np.flatnonzero(mine & ~command)
+    count = -(-len(commands) // 10)
+    generator = np.random.default_rng([_SEED, number])
+    unknown = generator.choice(others, min(count, len(others)), replace=False)
+    return np.sort([*commands, *unknown]), count, generator
+
+
 def by_word(home: Path, label: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """All recordings of each split, with the label (35,) of their word; as `read` returns them."""
     every = read_all(home)
     rows = {name: np.flatnonzero(every.split == number) for number, name in enumerate(SPLITS)}
     return {name: (every.x[mine], label[every.word[mine]], every.speaker[mine]) for name, mine in rows.items()}
+
+
+def recordings_by_word(home: Path) -> list[Path]:
+    """Returns the recordings of the test split as `by_word` orders them."""
+    every = read_all(home)
+    return [_folder(home) / name for name in every.names[every.split == SPLITS.index("test")]]
 
 
 def read_all(home: Path) -> Recordings:
@@ -135,6 +158,7 @@ def read_all(home: Path) -> Recordings:
     for name, file in _LISTS.items():
         split[[place[listed] for listed in _listed(folder / file, place)]] = SPLITS.index(name)
     return Recordings(
+        names=np.array(names),
         x=features([folder / name for name in names], folder, SAMPLING_HZ, FRAMES),
         word=np.array([WORDS.index(name.split("/")[0]) for name in names]),
         speaker=numbered([name.split("/")[1].split("_")[0] for name in names])[0],

@@ -18,7 +18,7 @@ INFO = replace(
     test=11_005,
     split="The official lists, which keep each speaker on one side.",
 )
-is_here, fetch = speech_commands.is_here, speech_commands.fetch
+is_here, fetch, recordings = speech_commands.is_here, speech_commands.fetch, speech_commands.recordings_by_word
 
 
 def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -13,7 +13,7 @@ INFO = replace(
     title="Speech Commands, 35 classes",
     classes=speech_commands.WORDS,
 )
-is_here, fetch = speech_commands.is_here, speech_commands.fetch
+is_here, fetch, recordings = speech_commands.is_here, speech_commands.fetch, speech_commands.recordings_by_word
 
 
 def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:

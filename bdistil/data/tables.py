@@ -140,7 +140,8 @@ def _seconds(column: "pd.Series", name: str, row) -> np.ndarray:
     """Times as float64 seconds: numbers are seconds, and text is a date with a time."""
     import pandas as pd
 
-    if pd.to_numeric(column, errors="coerce").notna().mean() > 0.5:
+    dated = pd.api.types.is_datetime64_any_dtype(column)
+    if not dated and pd.to_numeric(column, errors="coerce").notna().mean() > 0.5:
         return _numbers(column, name, row)
     times = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
     wrong = np.flatnonzero(times.isna())

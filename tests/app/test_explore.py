@@ -209,6 +209,16 @@ def test_black_box_teacher_has_no_axis_of_shares(open_page, runs):
     assert "Share of the teacher" not in page.selectbox(key="cost-axis").options
 
 
+def test_what_a_black_box_states_is_shown_as_stated(open_page, runs):
+    path = build_run(runs / "box")
+    info = json.loads((path / "run.json").read_text())
+    info["teacher"] |= {"kind": "logits", "macs_stated": True, "approximate_views": True}
+    (path / "run.json").write_text(json.dumps(info))
+    page = written(open_page("explore", run="box"))
+    assert "What the teacher costs is as stated with it, not counted." in page
+    assert "with the answers to the originals, an approximation." in page
+
+
 def test_nothing_to_explore(open_page, went):
     page = open_page("explore")
     assert "There is nothing to explore yet." in written(page)

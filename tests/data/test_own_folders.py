@@ -180,6 +180,11 @@ def _broken_link(path):
     path.symlink_to("nowhere.png")
 
 
+def _pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
 UNREADABLE = [
     (_corrupt, r"cat/005\.png is no intact picture: save it anew, or remove it\."),
     (_text, r"cat/005\.png is no intact picture: save it anew, or remove it\."),
@@ -187,7 +192,8 @@ UNREADABLE = [
     (_bomb, r"cat/005\.png has more than 50 million pixels: make it smaller, or remove it\."),
     (_bomb_that_pillow_warns_of, r"cat/005\.png has more than 50 million pixels: make it smaller, or remove it\."),
     (_link_out, r"cat/005\.png is a link out of the folder: put the file itself there, or remove it\."),
-    (_broken_link, r"cat/005\.png is no intact picture: save it anew, or remove it\."),
+    (_broken_link, r"cat/005\.png is no file that could be read: put one there, or remove it\."),
+    (_pipe, r"cat/005\.png is no file that could be read: put one there, or remove it\."),
 ]
 
 
@@ -208,6 +214,23 @@ def test_one_unreadable_picture_among_many_is_skipped_and_counted(tmp_path, spoi
     assert "1 unreadable file was skipped" in data.info.split
 
 
+def test_a_class_is_not_lost_with_its_files(tmp_path):
+    root = pictures(tmp_path, count=200)
+    for number in range(3):
+        picture(root / "owl" / f"{number}.png")
+        (root / "owl" / f"{number}.png").write_text("no picture")
+    refused(root, r"No file of the class owl in .* can be read, for example: owl/2\.png is no intact picture: .*")
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def forbidden(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    root = pictures(tmp_path)
+    monkeypatch.setattr(own.folders.os, "scandir", forbidden)
+    refused(root, r".*/cat can't be read \(Permission denied\): make it readable\.")
+
+
 def test_recordings_of_any_rate_are_heard_and_persons_are_held_out_whole(tmp_path):
     root = recordings(tmp_path / "words")
     recording(root / "low" / "ann_9.flac", rate=44_100, hz=300.0)
@@ -219,6 +242,14 @@ def test_recordings_of_any_rate_are_heard_and_persons_are_held_out_whole(tmp_pat
     expected = log_mel(read_recording(root / "high" / "ann_0.wav", 8_000), 8_000, 20)
     every = np.concatenate([data.split(name)[0] for name in SPLITS])
     assert data.info.input_shape == (32, 20) and (every == expected).all(axis=(1, 2)).sum() == 1
+
+
+def test_the_recordings_behind_test_examples_are_in_their_order(tmp_path):
+    root = recordings(tmp_path / "words")
+    x, paths = own.load(str(root)).x_test, own.recordings(str(root))
+    for one, path in zip(x, paths, strict=True):
+        np.testing.assert_array_equal(one, log_mel(read_recording(path, 8_000), 8_000, 20))
+    assert own.recordings(str(pictures(tmp_path / "pets"))) == []
 
 
 def test_recordings_are_as_long_as_nearly_all_and_at_their_own_rate_up_to_16_khz(tmp_path):

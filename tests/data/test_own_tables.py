@@ -75,10 +75,15 @@ def test_rows_of_series_may_be_mixed_and_channels_be_chosen(tmp_path):
 
 
 def test_times_may_be_dates(tmp_path):
-    frame = table()
-    begin = pd.Timestamp("2026-01-01", tz="UTC")
-    frame["t"] = [(begin + pd.Timedelta(seconds=seconds)).isoformat() for seconds in frame["t"]]
-    assert own.info(str(saved(tmp_path, frame)), OwnData.create(**COLUMNS, time="t")).rate_hz == 25.0
+    frame, begin = table(), pd.Timestamp("2026-01-01", tz="UTC")
+    for told, name in [(pd.Timestamp.isoformat, "walks.csv"), (lambda time: time, "walks.parquet")]:
+        dated = frame.assign(t=[told(begin + pd.Timedelta(seconds=seconds)) for seconds in frame["t"]])
+        assert own.info(str(saved(tmp_path, dated, name)), OwnData.create(**COLUMNS, time="t")).rate_hz == 25.0
+
+
+def test_a_channel_that_never_changes_is_no_division_by_zero(tmp_path):
+    data = own.load(str(saved(tmp_path, table().assign(still=0.1, none=0.0))), OwnData.create(**COLUMNS, subject="who"))
+    assert data.info.channels == ("t", "ax", "ay", "still", "none") and data.std[3:] == (1.0, 1.0)
 
 
 def _cell(row, column, value):

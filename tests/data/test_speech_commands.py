@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bdistil.data import data_home, fetch, info, is_here, load_dataset, speech_commands
+from bdistil.data import data_home, fetch, info, is_here, load_dataset, recordings, speech_commands
 from bdistil.data.audio import log_mel, read_recording
 from bdistil.data.dataset import SPLITS
 from bdistil.data.leaks import leaks
@@ -65,6 +65,14 @@ def test_speakers_are_held_out_as_the_lists_say(folder, name):
     assert data.info.input_shape == (32, 50) == data.x_train.shape[1:] and data.info.people == "speaker"
     for side in SPLITS:
         assert np.bincount(data.split(side)[1], minlength=len(data.info.classes)).min() > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_recordings_behind_test_examples_are_in_their_order(folder, name):
+    x, paths = load_dataset(name).x_test, recordings(name)
+    assert len(paths) == (44 if name == "speech-commands" else 140)
+    for place in range(0, len(paths), 10):
+        np.testing.assert_array_equal(x[place], log_mel(read_recording(paths[place], 16_000), 16_000, 50))
 
 
 def test_35_classes_are_the_words_and_each_recording_has_its_own(folder):

@@ -14,7 +14,7 @@ from bdistil.runs import open_run
 from bdistil.teachers import card
 from bdistil.teachers.logits import TeacherLogits
 from bdistil.teachers.weights import load_teacher
-from tests.workers import told
+from tests.workers import polished_config, started, told, until
 
 SMALL = ("--rounds", "2", "--epochs", "1", "--polish-epochs", "2", "--views", "2", "--threads", "1", "--quiet")
 SPLITS = (("train", ("train", "validation")), ("test", ("test",)))
@@ -84,6 +84,21 @@ def test_probabilities_and_doubtful_answers_are_told_once(own_home, tmp_path):
     assert status == 0 and first == "train.npz gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
     assert "% of the training examples, less often than a guess: check the order of its rows and of its" in second
     assert [event["text"] for event in told(open_run(out.strip()), "notice")] == [first, second]
+
+
+def test_answers_that_changed_since_a_run_began_are_one_sentence(own_home, tmp_path):
+    """A run goes on with the teacher that it began with or not at all."""
+    answers = shipped_logits()
+    paths = tuple(map(str, write(tmp_path, answers)))
+    run = started(polished_config(teacher="train.npz", teacher_logits=paths))
+    until(lambda: told(run, "round_finished", round=1))
+    run.request_stop()
+    until(lambda: not run.is_alive())
+    write(tmp_path, {name: 2 * logits for name, logits in answers.items()})
+    status, _, err = bdistil("resume", run.id, "--quiet")
+    assert (status, err) == (2, "The teacher or the dataset has changed since this run began. Start a new run.\n")
+    write(tmp_path, answers)
+    assert bdistil("resume", run.id, "--quiet")[0] == 0 and open_run(run.id).state() == "finished"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """torchvision's models as teachers: any name, any picture, and weights that are theirs or a sentence."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,7 @@ from bdistil.config import TeachConfig
 from bdistil.data import load_dataset
 from bdistil.errors import UserError
 from bdistil.inputs import normalise
+from bdistil.runs import list_runs
 from bdistil.teach import finish_teacher, teach
 from bdistil.teachers import card, card_for
 from bdistil.teachers.logits import TeacherLogits
@@ -134,3 +137,12 @@ def test_without_a_network_the_sentence_says_what_to_do(data, tmp_path, monkeypa
     with pytest.raises(UserError, match="There is no network to fetch torchvision’s weights of shufflenet_v2_x0_5"):
         teach(config(weights="DEFAULT"), data)
     assert not np.any([path.is_file() for path in tmp_path.rglob("*.pth")])
+
+
+def test_the_command_line_trains_one_and_names_it(own_home):
+    words = ["--dataset", "digits", "--teacher", SMALL, "--epochs", "1", "--threads", "1", "--quiet"]
+    ended = subprocess.run([sys.executable, "-m", "bdistil", "teach", *words], capture_output=True, text=True,
+                           timeout=500)  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (0, "digits-shufflenet_v2_x0_5-32\n"), ended.stderr
+    assert [run.id for run in list_runs(samples=False)][0].startswith("digits-shufflenet_v2_x0_5-32-")
+    assert card_for("digits-shufflenet_v2_x0_5-32", "digits")["architecture"] == SMALL
