@@ -132,7 +132,8 @@ def _options() -> dict[str, Any]:
 def _mode(recipe: DistilConfig, rounds: int) -> str:
     """What part of a series each student reads, and what that means for the prefixes."""
     labels = narration.modes(rounds)
-    mode = ui.select("Each student reads", labels, _key(recipe, "mode"), recipe.mode)
+    key = f"{_key(recipe, 'mode')}-{family(recipe.student)}"  # each family starts from its own recipe
+    mode = ui.select("Each student reads", labels, key, recipe.mode)
     ui.muted(narration.mode(mode, rounds))
     return mode
 

@@ -113,7 +113,7 @@ def early_table(points: pd.DataFrame, teacher: float, seconds: float | None) -> 
         for row in points.itertuples(index=False)
     )
     return (
-        '<p class="key"><span><i class="ours"></i>students so far</span>'
+        '<p class="key early"><span><i class="ours"></i>students so far</span>'
         f'<span><i class="teacher"></i>teacher, the whole window</span>{100 * low:.0f} to 100{wording.NO_BREAK}%</p>'
         '<table class="classes early"><thead><tr><th scope="col">Window</th><td class="line"></td>'
         '<th scope="col" class="number">Accuracy</th><th scope="col" class="number">Interval</th>'

@@ -123,7 +123,7 @@ def test_a_student_stays_chosen_when_its_price_arrives(open_page, asked, teacher
     asked.answer = None
     page = open_page("distil")
     page.selectbox(key="student-digits").set_value("cnn-m").run()
-    assert page.selectbox(key="student-digits").options == ["cnn-xs", "cnn-s", "cnn-m"] and "…" in written(page)
+    assert page.selectbox(key="student-digits").options[:3] == ["cnn-xs", "cnn-s", "cnn-m"] and "…" in written(page)
     asked.answer = ESTIMATE
     page.run()
     assert page.selectbox(key="student-digits").value == "cnn-m" == asked.config.student
@@ -478,29 +478,36 @@ def test_data_sets_say_what_they_hold_pictures_first(open_page, asked, teacher):
 def test_series_have_students_compositions_and_modes_of_their_own(open_page, asked, watch_teacher):
     page = open_page("distil", dataset="watch")
     students = page.selectbox(key="student-watch").options
-    assert {name.partition("-")[0] for name in students} == {"gru"}
+    assert {name.partition("-")[0] for name in students} == {"gru", "tcn"}
     assert page.selectbox(key=f"composition-watch-{POLISHED}").options == [
         "alone: reads the inputs only",
         "carry-state: goes on from the last state of the student before it",
         "carry-state-pool: goes on from that state, and answers from what all so far have read",
     ]
+    page.selectbox(key="student-watch").set_value("tcn-s").run()
+    offered = page.selectbox(key=f"composition-watch-{POLISHED}").options
+    assert [label.partition(":")[0] for label in offered] == ["alone", "add", "concat"]
+    assert (asked.config.composition, asked.config.mode) == ("add", "full")
+    page.selectbox(key=f"mode-watch-{POLISHED}-tcn").set_value("segments").run()
+    assert "Convolutions read each other over the same steps: choose the mode full, or alone." in written(page)
+    page.selectbox(key="student-watch").set_value("gru-xs").run()
     assert asked.config.mode == "segments"
-    assert page.selectbox(key=f"mode-watch-{POLISHED}").options == [
+    assert page.selectbox(key=f"mode-watch-{POLISHED}-gru").options == [
         "segments: a quarter of the window", "full: the whole window",
     ]  # fmt: skip
     html = written(page)
     assert "student 1 reads the first of four equal parts" in html and "after 25\u00a0% of the window" in html
-    page.selectbox(key=f"mode-watch-{POLISHED}").set_value("full").run()
+    page.selectbox(key=f"mode-watch-{POLISHED}-gru").set_value("full").run()
     assert asked.config.mode == "full" and "--mode full" in copyable(page)
     assert "Every prefix answers when the window has ended." in written(page)
 
 
 def test_the_mode_goes_along_with_the_rounds(open_page, asked, watch_teacher):
     page = open_page("distil", dataset="watch")
-    page.selectbox(key=f"mode-watch-{POLISHED}").set_value("full")
+    page.selectbox(key=f"mode-watch-{POLISHED}-gru").set_value("full")
     page.slider(key="rounds-watch").set_value(2).run()
     assert (asked.config.mode, asked.config.rounds) == ("full", 2)
-    assert page.selectbox(key=f"mode-watch-{POLISHED}").options[0] == "segments: a half of the window"
+    assert page.selectbox(key=f"mode-watch-{POLISHED}-gru").options[0] == "segments: a half of the window"
 
 
 def test_pictures_have_no_mode(open_page, asked, teacher):

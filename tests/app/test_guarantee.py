@@ -24,7 +24,7 @@ def fashion(runs):
 
 def test_the_finding_is_the_headline_and_the_charts_name_quantity_and_split(open_page, fashion):
     page = open_page("explore", run="fashion")
-    assert "says more than the trivial one for every class" in page.header[-1].value
+    assert "says more than the trivial one for every class" in page.header[-2].value
     assert titles(page)[1:] == [
         "Largest deviation on the training split (normalised scale)",
         "Bound on the training split (normalised scale)",
@@ -75,7 +75,7 @@ def test_round_one_begins_with_equal_weights(open_page, fashion):
 def test_one_round_says_that_its_bound_is_vacuous(open_page, runs):
     build_run(runs / "one", rounds=1)
     page = open_page("explore", run="one")
-    assert page.header[-1].value.startswith("The deviation stayed under its bound in the first round, but the bound")
+    assert page.header[-2].value.startswith("The deviation stayed under its bound in the first round, but the bound")
     html = written(page)
     assert html.count("✕ says nothing") == 10 and "If further rounds were like these" in html
 

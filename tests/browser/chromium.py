@@ -104,7 +104,11 @@ def settle(page: Page, width: int | None = None) -> None:
 
     width: the window's, if it has just been given another.
     """
-    page.wait_for_function(_SETTLED, arg=width, timeout=PATIENCE)
+    end = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(_SETTLED, width):  # wait_for_function takes the promise of an answer for a yes
+        if time.monotonic() > end:
+            raise TimeoutError("The page did not come to rest.")
+        page.wait_for_timeout(50)
 
 
 def resize(page: Page, width: int, height: int = 900) -> None:

@@ -78,11 +78,10 @@ def test_convolutions_over_time_have_three_levels(tmp_path):
     path = build_run(tmp_path / "r", dataset="watch", rounds=2)
     file = path / "ensemble" / "ensemble.json"
     document = json.loads(file.read_text())
-    spec = {"family": "tcn", "channels": 12, "input_shape": [6, 100], "classes": 7, "steps": [0, 100], "head": "student"}
+    spec = {"family": "tcn", "channels": 12, "input_shape": [6, 100], "classes": 7, "steps": [0, 100]}
     levels = {f"level{number}": [12, 50] for number in (1, 2, 3)}
-    document["students"] = [
-        {"spec": spec | {"composition": "alone", "reads": {}}}, {"spec": spec | {"composition": "add", "reads": levels}},
-    ]  # fmt: skip
+    described = spec | {"composition": "alone", "reads": {}}, spec | {"composition": "add", "reads": levels}
+    document["students"] = [{"spec": each} for each in described]
     file.write_text(json.dumps(document))
     first, second = parts_of(path)
     assert columns([first, second]) == ["level 1", "level 2", "level 3", "answer"]
