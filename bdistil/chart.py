@@ -16,7 +16,7 @@ from bdistil.results.costs import tick_text, ticks
 
 FONT = "Source Sans, Source Sans Pro, sans-serif"
 HEIGHT = 400
-TITLE, DIGIT = 40, 7.5  # px: an axis's title with the space around it, a digit of a label
+TITLE, DIGIT = 32, 7.5  # px: an axis's title with the space around it, a digit of a label
 
 
 def hover(lines: Sequence[str]) -> str:
