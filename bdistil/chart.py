@@ -28,8 +28,8 @@ def hover(lines: Sequence[str]) -> str:
 def axes(figure: go.Figure, look: Theme, x_title: str, y_title: str) -> None:
     """The look of every chart: hairlines across, no box, nothing to zoom (a swipe over a chart scrolls the page).
 
-    Streamlit hands a chart to Plotly twice, and a changed chart as a new one. Plotly does not draw the second time if it
-    is told that no data have changed (`datarevision`), which it believes of plain lists without a template.
+    Streamlit hands a chart to Plotly twice, and a changed chart as a new one. Plotly does not draw the second time if
+    it is told that no data have changed (`datarevision`), which it believes of plain lists without a template.
     """
     axis = {
         "fixedrange": True, "zeroline": False, "ticks": "", "tickfont": {"color": look.text, "size": 14},
