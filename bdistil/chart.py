@@ -16,7 +16,7 @@ from bdistil.results.costs import tick_text, ticks
 
 FONT = "Source Sans, Source Sans Pro, sans-serif"
 HEIGHT = 400
-TITLE, DIGIT = 40, 7.5  # px: an axis's title with the space around it, a digit of a label
+TITLE, DIGIT = 32, 7.5  # px: an axis's title with the space around it, a digit of a label
 
 
 def hover(lines: Sequence[str]) -> str:
@@ -28,8 +28,8 @@ def hover(lines: Sequence[str]) -> str:
 def axes(figure: go.Figure, look: Theme, x_title: str, y_title: str) -> None:
     """The look of every chart: hairlines across, no box, nothing to zoom (a swipe over a chart scrolls the page).
 
-    Streamlit hands a chart to Plotly twice, and a changed chart as a new one. Plotly does not draw the second time if it
-    is told that no data have changed (`datarevision`), which it believes of plain lists without a template.
+    Streamlit hands a chart to Plotly twice, and a changed chart as a new one. Plotly does not draw the second time if
+    it is told that no data have changed (`datarevision`), which it believes of plain lists without a template.
     """
     axis = {
         "fixedrange": True, "zeroline": False, "ticks": "", "tickfont": {"color": look.text, "size": 14},

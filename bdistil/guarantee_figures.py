@@ -43,8 +43,9 @@ def deviation(rows: pd.DataFrame, *, theme: ThemeName, rounds: int) -> go.Figure
     ):
         figure.add_trace(
             go.Scatter(
-                x=rows["round"].tolist(), y=rows[column].tolist(), name=name, mode="lines+markers" if column != "trivial" or alone
-                else "lines", marker={**marker, "color": colour}, line={"color": colour, "width": 2.5, "dash": line},
+                x=rows["round"].tolist(), y=rows[column].tolist(), name=name,
+                mode="lines+markers" if column != "trivial" or alone else "lines",
+                marker={**marker, "color": colour}, line={"color": colour, "width": 2.5, "dash": line},
                 hovertext=hovers, hoverinfo="text", cliponaxis=False,
             )
         )  # fmt: skip
@@ -147,8 +148,8 @@ def eta(bounds: pd.DataFrame, trivial: float, *, theme: ThemeName) -> go.Figure:
     }
     figure.add_trace(
         go.Scatter(
-            x=bounds["multiple"].tolist(), y=bounds["bound"].tolist(), mode="lines+markers", name="bound", marker=marker,
-            line={"color": look.muted, "width": 2}, hovertext=hovers, hoverinfo="text", cliponaxis=False,
+            x=bounds["multiple"].tolist(), y=bounds["bound"].tolist(), mode="lines+markers", name="bound",
+            marker=marker, line={"color": look.muted, "width": 2}, hovertext=hovers, hoverinfo="text", cliponaxis=False,
         )
     )  # fmt: skip
     chart.axes(figure, look, "η, as a multiple of the theory’s", f"Bound {SCALE}")
