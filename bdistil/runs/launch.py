@@ -1,5 +1,6 @@
 """Starting a worker: a process of its own that outlives whoever started it."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 import time
 
+import psutil
 from filelock import FileLock
 
 from bdistil.errors import UserError
@@ -50,11 +52,20 @@ def _start(run: Run) -> int:
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             env={**os.environ, **ENVIRONMENT},
         )  # fmt: skip
+    _wait_for_its_words(process)
     # Nobody waits for the worker, but a process that has ended stays a zombie until its parent has looked.
     threading.Thread(target=process.wait, daemon=True).start()
     beat = {"host": socket.gethostname(), "pid": process.pid, "time": events.now()}
     write_json(run.path / "heartbeat.json", beat, durable=False)
     return process.pid
+
+
+def _wait_for_its_words(process: subprocess.Popen) -> None:
+    """A process that has just replaced its parent's image has no command line yet; `Run.is_alive` knows it by that."""
+    end = time.monotonic() + ENDING
+    with contextlib.suppress(psutil.Error):
+        while not psutil.Process(process.pid).cmdline() and time.monotonic() < end:
+            time.sleep(0.01)
 
 
 def _wait_for_its_end(run: Run) -> None:
