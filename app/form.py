@@ -13,9 +13,10 @@ from copyable import copyable
 from estimate import estimates, flags
 
 from bdistil import teachers, wording
-from bdistil.config import METHOD, DistilConfig, TeachConfig
+from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, info, is_here
 from bdistil.errors import UserError
+from bdistil.recipes import METHOD
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
 from bdistil.students.catalogue import LADDERS, family, names

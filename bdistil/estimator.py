@@ -12,12 +12,13 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from bdistil.config import METHOD, PRESETS, RECIPES, DistilConfig
+from bdistil.config import DistilConfig
 from bdistil.corrective import distil_together
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
+from bdistil.recipes import METHOD, PRESETS, RECIPES
 from bdistil.students.catalogue import FAMILIES, family
 from bdistil.task import Task
 from bdistil.weak_learner import BATCH

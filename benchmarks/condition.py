@@ -18,10 +18,11 @@ import torch
 from table import publish
 from work import folder, kept
 
-from bdistil.config import METHODS, DistilConfig
+from bdistil.config import DistilConfig
 from bdistil.corrective import distil_together
 from bdistil.distil import distil
 from bdistil.phases import make_task
+from bdistil.recipes import METHODS
 from bdistil.teachers.cards import card_for
 
 SEEDS = (0, 1, 2)

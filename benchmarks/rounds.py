@@ -36,13 +36,14 @@ from torch.nn import functional
 from work import DATASET, folder, kept, small_task
 
 from bdistil.boosting import B, weights
-from bdistil.config import METHODS, DistilConfig
+from bdistil.config import DistilConfig
 from bdistil.corrective import corrective_round, eta, prefix_weights
 from bdistil.data.catalogue import info
 from bdistil.data.dataset import SPLITS
 from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble, bound
 from bdistil.paths import home
+from bdistil.recipes import METHODS
 from bdistil.runs import Run, create_run
 from bdistil.task import Task
 from bdistil.teachers.cards import card_for

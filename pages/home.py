@@ -11,8 +11,8 @@ import streamlit as st  # noqa: E402
 import ui  # noqa: E402
 from operating_point import operating_point, payload  # noqa: E402
 
-from bdistil.config import METHOD  # noqa: E402
 from bdistil.errors import UserError  # noqa: E402
+from bdistil.recipes import METHOD  # noqa: E402
 from bdistil.runs import list_runs, open_run  # noqa: E402
 
 WHAT = (

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from bdistil import config as config_module
-from bdistil.config import METHODS, RECIPES, DistilConfig, TeachConfig
+from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data.catalogue import CATALOGUE, info
 from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 from bdistil.data.views import Augmentation
 from bdistil.errors import UserError
+from bdistil.recipes import METHODS, RECIPES
 
 
 def distil(**given):

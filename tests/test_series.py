@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from bdistil import BDistil, estimate
-from bdistil.config import METHODS, DistilConfig, TeachConfig
+from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import load_dataset
 from bdistil.data.catalogue import info
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
 from bdistil.keeping import read_arrays
 from bdistil.paths import home
+from bdistil.recipes import METHODS
 from bdistil.runs import create_run
 from bdistil.runs.extend import refusal
 from bdistil.runs.launch import start_worker
