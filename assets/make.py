@@ -2,8 +2,9 @@
 examples of its test split into this folder.
 
 A sample is a run without what only training needs: no training logits, no checkpoint, no log, each student once.
-Logits are rounded, to half precision or else to fixed steps, where that changes no prefix's answer on any example;
-pictures keep 32 grey values a channel; of recordings sixty ship at most, those that Explore plays.
+Logits are rounded, to fixed steps or half precision, where that changes no prefix's answer on any example, and what is
+told of rounds to six digits; pictures keep 16 grey values a channel and series 128 steps, since nothing is computed
+from them; of recordings sixty ship at most, those that Explore plays.
 """
 
 import json
@@ -25,8 +26,9 @@ from bdistil.results.frontier import prefix_logits
 from bdistil.runs import Run, open_run
 from bdistil.runs.files import new_folder
 
-STEPS = (2**12, 2**14, 2**16)  # in a unit of the logits, tried in this order
-GREYS = 32
+STEPS = (2**10, 2**12, 2**14, 2**16)  # in a unit of the logits, tried in this order
+GREYS, SERIES_STEPS = 16, 128
+DIGITS = 6
 RECORDINGS = 60
 
 
@@ -41,9 +43,10 @@ def make(run: Run, name: str) -> Path:
     with new_folder(target) as folder:
         stored = json.loads((run.path / "run.json").read_text())
         (folder / "run.json").write_text(json.dumps({**stored, "run": name}, indent=1))
-        shutil.copy(run.path / "events.jsonl", folder)
+        lines = (run.path / "events.jsonl").read_text().splitlines()
+        (folder / "events.jsonl").write_text("".join(f"{_shortened(line)}\n" for line in lines))
         shutil.copytree(run.path / "ensemble", folder / "ensemble")
-        for rounded in (_half, *(partial(_fixed, steps=steps) for steps in STEPS), np.asarray):
+        for rounded in (*(partial(_fixed, steps=steps) for steps in STEPS), _half, np.asarray):
             _write_logits(run, folder, rounded)
             if _same_answers(run, Run(folder)):
                 break
@@ -51,6 +54,11 @@ def make(run: Run, name: str) -> Path:
     if dataset_info(stored["config"]["dataset"]).preview:
         _ship_examples(run, f"{stored['dataset']['name']}.npz")
     return target
+
+
+def _shortened(document: str) -> str:
+    """JSON with its numbers to `DIGITS` digits."""
+    return json.dumps(json.loads(document, parse_float=lambda number: float(f"{float(number):.{DIGITS}g}")))
 
 
 def _half(logits: np.ndarray) -> np.ndarray:
@@ -68,9 +76,9 @@ def _write_logits(run: Run, folder: Path, rounded: Callable[[np.ndarray], np.nda
     for finished in sorted([*run.path.glob("rounds/[0-9][0-9]"), *polished]):
         kept = folder / finished.relative_to(run.path)
         kept.mkdir(parents=True, exist_ok=True)
-        for name in ("round.json", "heaviest.npz"):
-            if (finished / name).exists():
-                shutil.copy(finished / name, kept)
+        (kept / "round.json").write_text(_shortened((finished / "round.json").read_text()))
+        if (finished / "heaviest.npz").exists():
+            shutil.copy(finished / "heaviest.npz", kept)
         for name, unused in (("logits.npz", "train"), ("prefix.npz", ("train", "validation"))):
             if (finished / name).exists():
                 _write(finished / name, kept / name, rounded, unused)
@@ -103,8 +111,8 @@ def _answers(run: Run, split: str) -> np.ndarray:
 
 
 def _ship_examples(run: Run, name: str) -> None:
-    """Ship the examples of a test split: pictures in few grey values, since nothing is computed from them; series with
-    the recordings that Explore plays of this run and of those shipped before, at most `RECORDINGS` in all.
+    """Ship the examples of a test split: pictures and series in few steps; series with the recordings that Explore
+    plays of this run and of those shipped before, at most `RECORDINGS` in all.
     """
     source, target = home() / "previews" / name, ASSETS / "previews" / name
     if not source.exists():
@@ -116,10 +124,19 @@ def _ship_examples(run: Run, name: str) -> None:
         most = min(GREYS - 1, int(kept["max"]))
         kept["images"] = np.round(kept["images"] * (most / float(kept["max"]))).astype(np.uint8)
         kept["max"] = np.array(most)
-    elif "audio" in kept:
-        kept = _with_few_recordings(kept, _played(run, target))
+    else:
+        kept["series"] = _in_steps(kept["series"])
+        if "audio" in kept:
+            kept = _with_few_recordings(kept, _played(run, target))
     if not target.exists() or "audio" in kept:
         np.savez_compressed(target, **kept)
+
+
+def _in_steps(series: np.ndarray) -> np.ndarray:
+    """Float16 (N, C, S) in about `SERIES_STEPS` steps of each channel's range, which are powers of two."""
+    spread = np.ptp(series.astype(np.float32), axis=(0, 2), keepdims=True)
+    step = 2.0 ** np.round(np.log2(np.maximum(spread, 1e-6) / SERIES_STEPS))
+    return (np.round(series / step) * step).astype(np.float16)
 
 
 def _played(run: Run, shipped: Path) -> list[int]:
