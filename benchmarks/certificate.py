@@ -6,8 +6,8 @@ normalised scale, with the trivial bound beside it; given for the class of the l
 
     python benchmarks/certificate.py
 
-It asserts that the certificate holds in every round of every sample, that every round of the polished samples and of
-those on digits meets the condition, and that after the last round of the samples of 12 and 24 students the bound is
+It asserts that the certificate holds in every round of every sample, that every round of every sample but
+the frozen ones on Fashion-MNIST meets the condition, and that after the last round of the samples of 12 and 24 students the bound is
 below the trivial one for every class.
 """
 
@@ -52,7 +52,7 @@ def check(run: Run) -> None:
     for record in records:
         measured, bound, _ = sides(record)
         assert (measured <= bound).all(), f"{run.id}: the certificate fails in round {record['round']}"
-    if info["method"] == "b-distil+polish" or info["dataset"]["name"] == "digits":
+    if info["method"] == "b-distil+polish" or info["dataset"]["name"] != "fashion-mnist":
         assert met(records) == len(records) - 1, f"{run.id}: {met(records)} of {len(records) - 1} rounds"
     if len(records) >= MANY:
         _, bound, trivial = sides(records[-1])
