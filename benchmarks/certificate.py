@@ -6,9 +6,9 @@ normalised scale, with the trivial bound beside it; given for the class of the l
 
     python benchmarks/certificate.py
 
-It asserts that the certificate holds in every round of every sample, that every round of every sample but
-the frozen ones on Fashion-MNIST meets the condition, and that after the last round of the samples of 12 and 24 students the bound is
-below the trivial one for every class.
+It asserts that the certificate holds in every round of every sample, that every round of every sample but the frozen
+ones on Fashion-MNIST meets the condition, and that after the last round of the samples of 12 and 24 students the bound
+is below the trivial one for every class.
 """
 
 import numpy as np
