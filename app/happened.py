@@ -117,7 +117,7 @@ def _attempt_finished(event: Event, classes: Sequence[str]) -> str | None:
 
 def _met_by_its_head(event: Event) -> str:
     took, cost = seconds(event["correction_seconds"]), kl_change(event["kl_before"], event["kl_after"])
-    return f"its output layer was corrected in {took} and now meets all, for {cost} of KL"
+    return f"its output layer was corrected in {took} and now meets all; KL {cost}"
 
 
 def _corrects(number: int, edges: Sequence[float], classes: Sequence[str]) -> str:

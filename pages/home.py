@@ -72,12 +72,13 @@ alive = any(s.info and s.info["state"] in ("running", "queued") for s in runs)
 
 @st.fragment(run_every=5 if alive else None)
 def run_cards() -> None:
-    """A card a run, newest first, the samples last; looks again while something trains."""
+    """A card a run, newest first, then the samples, polished ones first; looks again while something trains."""
     listed = list_runs()
     own = [s for s in listed if not s.sample]
     if len(own) > MOST_CARDS:
         ui.muted(f"The newest {MOST_CARDS} of {len(own)} runs of your own, and the samples.")
-    drawn = own[:MOST_CARDS] + [s for s in listed if s.sample] + ([None] if not own else [])
+    shipped = sorted((s for s in listed if s.sample), key=lambda s: not s.info or s.info["method"] != METHOD)
+    drawn = own[:MOST_CARDS] + shipped + ([None] if not own else [])
     for start in range(0, len(drawn), 3):
         for column, summary in zip(st.columns(3), drawn[start : start + 3], strict=False):
             with column:

@@ -96,7 +96,7 @@ def test_a_search_is_a_row_an_attempt(searched):
     assert "Round 3 is not certified: attempt 2 came closest and is kept." in sentences
     assert any("of KL, too much." in sentence for sentence in sentences)
     corrected = next(sentence for sentence in sentences if sentence.startswith("Student 2, attempt 3,"))
-    assert "of 10 classes; its output layer was corrected in 1.4\u00a0s and now meets all, for +" in corrected
+    assert "of 10 classes; its output layer was corrected in 1.4\u00a0s and now meets all; KL +" in corrected
     assert any(sentence.endswith("correcting its output layer could not mend that.") for sentence in sentences)
 
 
