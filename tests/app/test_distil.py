@@ -13,7 +13,9 @@ ESTIMATE = {
     "first_model_seconds": 10.0, "memory_bytes": 6e8, "disk_bytes": 2e6,
     "students": [
         {"student": name, "macs": macs, "macs_ratio": macs / 2e6}
-        for name, macs in (("cnn-xs", 60_000), ("cnn-s", 200_000), ("cnn-m", 500_000), ("gru-xs", 12_000))
+        for name, macs in (
+            ("cnn-xs", 60_000), ("cnn-s", 200_000), ("cnn-m", 500_000), ("gru-xs", 12_000), ("gru-m", 40_000)
+        )
     ],
 }  # fmt: skip
 
