@@ -26,7 +26,7 @@ from bdistil.recipes import METHODS
 from bdistil.teachers.cards import card_for
 
 SEEDS = (0, 1, 2)
-DATASETS = {"digits": 0.3}  # and the points that may be given up there
+DATASETS = {"digits": 0.3, "japanese-vowels": 0.5, "watch": 0.5}  # and the points that may be given up there
 MET = 0.95
 HEAD = (
     "data set", "method", "rounds t ≥ 2 that meet the condition", "the same without search and corrections",
