@@ -26,7 +26,7 @@ from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, 
 from bdistil.weak_learner import (
     BATCH,
     CLEAN_EPOCHS,
-    MOST_KL,
+    is_dear,
     ladder,
     new_student,
     objective_of,
@@ -130,9 +130,10 @@ def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, 
         return _untaken(before, "edge")
     _set_heads(ensemble, zip(*found, strict=True))
     after = stand(config, task, ensemble)
-    lost = _accuracies(task, before) - _accuracies(task, after)
+    right, still = _right(task, before), _right(task, after)
+    lost = right.mean(axis=1) - still.mean(axis=1)
     costs = [row["kl_after"] / old["kl_after"] for row, old in zip(after.records, before.records, strict=True)]
-    dear = any(cost > MOST_KL and less > config.most_lost for cost, less in zip(costs, lost, strict=True))
+    dear = any(is_dear(config, *each) for each in zip(costs, right, still, strict=True))
     if dear or not all(record["certified"] for record in after.records):
         _set_heads(ensemble, heads)
         return _untaken(before, "kl" if dear else "edge")
@@ -154,10 +155,10 @@ def _set_heads(ensemble: ProgressiveEnsemble, heads: Iterable[tuple[Tensor, Tens
         set_head(student, weight, bias)
 
 
-def _accuracies(task: Task, standing: Standing) -> Floats:
-    """Of every prefix on the validation split, (T,)."""
+def _right(task: Task, standing: Standing) -> np.ndarray:
+    """Which validation examples every prefix answers right, (T, N)."""
     prefixes = standing.outputs["validation"].astype(np.float64).cumsum(axis=0)
-    return (prefixes.argmax(axis=2) == task.data.y_validation).mean(axis=1)
+    return prefixes.argmax(axis=2) == task.data.y_validation
 
 
 def stand(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> Standing:

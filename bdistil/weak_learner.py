@@ -178,13 +178,14 @@ def objective_of(config: DistilConfig, task: Task) -> DistillationLoss:
 
 def validation(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, student: Student) -> dict[str, float]:
     """Accuracy and KL of the prefix that the student in training completes, on the validation split."""
-    x, labels = task.data.split("validation")
-    prefixes, round = [], len(ensemble) + 1
-    for total, f, _ in _passes(ensemble, student, x):
-        prefixes.append((total + f) / round)
-    prefix = torch.cat(prefixes).cpu().numpy()
+    labels, prefix = task.data.y_validation, _validation_prefix(task, ensemble, student)
     return {"accuracy": float((prefix.argmax(1) == labels).mean()),
             "kl": task.divergence(prefix, "validation", config.temperature)}  # fmt: skip
+
+
+def _validation_prefix(task: Task, ensemble: ProgressiveEnsemble, student: Student) -> np.ndarray:
+    passes = _passes(ensemble, student, task.data.x_validation)
+    return torch.cat([(total + f) / (len(ensemble) + 1) for total, f, _ in passes]).cpu().numpy()
 
 
 def answers(ensemble: ProgressiveEnsemble, student: Student, x: np.ndarray) -> np.ndarray:
@@ -198,8 +199,7 @@ def correct(
     """Check the student of the next round, and correct its head where a class misses the weak learning condition.
 
     Returns f_t on the training inputs, float32 (N, L), and what is told of it. A correction that does not meet the
-    condition, or costs more than `MOST_KL` and `config.most_lost` of validation accuracy, is taken back: outcome "edge"
-    or "kl". Close to the teacher KL moves long before answers do, so KL alone would turn down what costs nothing.
+    condition, or is dear, is taken back: outcome "edge" or "kl".
     """
     started = time.monotonic()
     x = task.data.x_train
@@ -211,14 +211,14 @@ def correct(
             "accuracy_lost": 0.0, "correction_seconds": 0.0, "outcome": "kept"}  # fmt: skip
     if before["certified"] or not config.certified:
         return f, told
-    accuracy = validation(config, task, ensemble, student)["accuracy"]
+    right = _validation_prefix(task, ensemble, student).argmax(1) == task.data.y_validation
     weight, bias = student.head.weight.detach().clone(), student.head.bias.detach().clone()
     new_weight, new_bias, _ = correct_head(_problem(config, task, certificate, student, f, features))
     set_head(student, new_weight, new_bias)
     corrected = answers(ensemble, student, x)
     after, kl_after = certificate.candidate(corrected), _divergence(config, task, certificate, corrected)
-    lost = accuracy - validation(config, task, ensemble, student)["accuracy"]
-    dear = kl_after > MOST_KL * kl and lost > config.most_lost
+    still = _validation_prefix(task, ensemble, student).argmax(1) == task.data.y_validation
+    lost, dear = float(right.mean() - still.mean()), is_dear(config, kl_after / kl, right, still)
     outcome = "edge" if not after["certified"] else "kl" if dear else "corrected"
     told |= {**after, "kl_after": kl_after, "outcome": outcome, "corrected": outcome == "corrected",
              "accuracy_lost": lost, "correction_seconds": time.monotonic() - started}  # fmt: skip
@@ -226,6 +226,16 @@ def correct(
         return corrected, told
     set_head(student, weight, bias)
     return f, told
+
+
+def is_dear(config: DistilConfig, cost: float, before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether a correction costs more than `MOST_KL` times the prefix's KL, `cost`, and `config.most_lost` of accuracy.
+
+    before, after: which validation examples are answered right, (N,). Close to the teacher KL moves long before answers
+    do, so KL alone would turn down what costs nothing; and a loss within a standard error is none that can be told.
+    """
+    error = np.sqrt(np.count_nonzero(before != after)) / len(before)
+    return bool(cost > MOST_KL and before.mean() - after.mean() - error > config.most_lost)
 
 
 def _plan(config: DistilConfig, round: int) -> list[tuple[Rung, float]]:

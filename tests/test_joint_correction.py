@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bdistil import corrective, joint_correction
+from bdistil import corrective, joint_correction, weak_learner
 from bdistil.boosting import Certificate, normalised, scale, theory_eta
 from bdistil.corrective import corrective_round, polish, stand
 from bdistil.ensemble import bound
@@ -93,7 +93,7 @@ def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkey
     before = {name: tensor.clone() for name, tensor in ensemble.state_dict().items()}
     expected = stand(config, task, ensemble)
     assert not expected.records[1]["certified"]
-    monkeypatch.setattr(corrective, "MOST_KL", 0.0)
+    monkeypatch.setattr(weak_learner, "MOST_KL", 0.0)
     dear = polish(config.model_copy(update={"most_lost": -1.0}), task, ensemble)
     monkeypatch.setattr(corrective, "correct_together", lambda *args, **options: None)
     unfound = polish(config, task, ensemble)

@@ -146,3 +146,14 @@ def test_series_have_ladders_of_their_own():
     assert rungs(student="tcn-s", mode="segments", composition="alone") == [("alone", 1.0), ("alone", 1.5)]
     with pytest.raises(UserError, match="over the same steps: choose the mode full, or alone"):
         rungs(student="tcn-s", mode="segments", composition="add")
+
+
+@pytest.mark.parametrize(
+    ("broken", "count", "dear"), [(2, 360, False), (6, 360, True), (10, 5000, False), (40, 5000, True)]
+)
+def test_a_loss_that_the_validation_split_cannot_tell_is_not_dear(broken, count, dear):
+    before, after = np.ones(count, bool), np.arange(count) >= broken
+    config = distil_config()
+    assert weak_learner.is_dear(config, cost=1.5, before=before, after=after) == dear
+    assert not weak_learner.is_dear(config, cost=1.01, before=before, after=after), "KL has hardly moved"
+    assert not weak_learner.is_dear(config, cost=1.5, before=after, after=before), "accuracy has risen"
