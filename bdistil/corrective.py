@@ -132,8 +132,8 @@ def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, 
     after = stand(config, task, ensemble)
     right, still = _right(task, before), _right(task, after)
     lost = right.mean(axis=1) - still.mean(axis=1)
-    costs = [row["kl_after"] / old["kl_after"] for row, old in zip(after.records, before.records, strict=True)]
-    dear = any(is_dear(config, *each) for each in zip(costs, right, still, strict=True))
+    kls = [(old["kl_after"], row["kl_after"]) for row, old in zip(after.records, before.records, strict=True)]
+    dear = any(is_dear(config, *each) for each in zip(kls, right, still, strict=True))
     if dear or not all(record["certified"] for record in after.records):
         _set_heads(ensemble, heads)
         return _untaken(before, "kl" if dear else "edge")

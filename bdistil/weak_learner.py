@@ -218,7 +218,7 @@ def correct(
     corrected = answers(ensemble, student, x)
     after, kl_after = certificate.candidate(corrected), _divergence(config, task, certificate, corrected)
     still = _validation_prefix(task, ensemble, student).argmax(1) == task.data.y_validation
-    lost, dear = float(right.mean() - still.mean()), is_dear(config, kl_after / kl, right, still)
+    lost, dear = float(right.mean() - still.mean()), is_dear(config, (kl, kl_after), right, still)
     outcome = "edge" if not after["certified"] else "kl" if dear else "corrected"
     told |= {**after, "kl_after": kl_after, "outcome": outcome, "corrected": outcome == "corrected",
              "accuracy_lost": lost, "correction_seconds": time.monotonic() - started}  # fmt: skip
@@ -228,14 +228,15 @@ def correct(
     return f, told
 
 
-def is_dear(config: DistilConfig, cost: float, before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether a correction costs more than `MOST_KL` times the prefix's KL, `cost`, and `config.most_lost` of accuracy.
+def is_dear(config: DistilConfig, kl: tuple[float, float], before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether a correction costs more than `MOST_KL` times the prefix's KL and `config.most_lost` of its accuracy.
 
-    before, after: which validation examples are answered right, (N,). Close to the teacher KL moves long before answers
-    do, so KL alone would turn down what costs nothing; and a loss within a standard error is none that can be told.
+    kl: before and after it. before, after: which validation examples are answered right, (N,). Close to the teacher KL
+    moves long before answers do, so KL alone would turn down what costs nothing; and a loss within a standard error is
+    none that can be told.
     """
     error = np.sqrt(np.count_nonzero(before != after)) / len(before)
-    return bool(cost > MOST_KL and before.mean() - after.mean() - error > config.most_lost)
+    return bool(kl[1] > MOST_KL * kl[0] and before.mean() - after.mean() - error > config.most_lost)
 
 
 def _plan(config: DistilConfig, round: int) -> list[tuple[Rung, float]]:

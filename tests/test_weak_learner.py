@@ -154,6 +154,6 @@ def test_series_have_ladders_of_their_own():
 def test_a_loss_that_the_validation_split_cannot_tell_is_not_dear(broken, count, dear):
     before, after = np.ones(count, bool), np.arange(count) >= broken
     config = distil_config()
-    assert weak_learner.is_dear(config, cost=1.5, before=before, after=after) == dear
-    assert not weak_learner.is_dear(config, cost=1.01, before=before, after=after), "KL has hardly moved"
-    assert not weak_learner.is_dear(config, cost=1.5, before=after, after=before), "accuracy has risen"
+    assert weak_learner.is_dear(config, (1.0, 1.5), before, after) == dear
+    assert not weak_learner.is_dear(config, (1.0, 1.01), before, after), "KL has hardly moved"
+    assert not weak_learner.is_dear(config, (1.0, 1.5), after, before), "accuracy has risen"
