@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bdistil.data.download import download
+from bdistil.data.holding_out import hold_out
 from bdistil.errors import UserError
 
 URL = "https://www.cs.toronto.edu/~kriz/"
@@ -87,9 +88,6 @@ def split(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, 
 
     Raises UserError unless all classes are equally many on both official sides: the files then are other ones.
     """
-    # Imported here because scikit-learn takes a second, and listing the data sets must not.
-    from sklearn.model_selection import train_test_split
-
     for labels, side in ((y, "training"), (y_test, "test")):
         counts = np.bincount(labels, minlength=classes)
         if counts.min() != counts.max():
@@ -97,7 +95,7 @@ def split(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, 
                 f"The {side} files of {name} are not the official ones (some classes have more pictures than others). "
                 "Delete them and start again."
             )
-    train, validation = train_test_split(np.arange(len(y)), test_size=len(y) // 10, stratify=y, random_state=0)
+    train, validation = hold_out(np.arange(len(y)), y, len(y) // 10)
     train, validation = np.sort(train), np.sort(validation)
     return {"train": (x[train], y[train]), "validation": (x[validation], y[validation]), "test": (x_test, y_test)}
 

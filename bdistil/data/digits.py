@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bdistil.data.dataset import DatasetInfo
+from bdistil.data.holding_out import hold_out
 
 INFO = DatasetInfo(
     name="digits",
@@ -21,7 +22,6 @@ INFO = DatasetInfo(
     download_bytes=0,
     preview=True,
 )
-_SEED = 0
 
 # scikit-learn is imported where it is used: that takes a second, and listing the data sets must not.
 
@@ -41,11 +41,10 @@ def fetch(home: Path, progress: bool) -> Path:
 def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Returns (x uint8 (N, 1, 8, 8), y int64 (N,)) of each split; the data home is not used."""
     from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
 
     bundled = load_digits()
     x, y = bundled.images.astype(np.uint8)[:, None], bundled.target.astype(np.int64)
-    kept, test = train_test_split(np.arange(len(y)), test_size=INFO.test, stratify=y, random_state=_SEED)
-    train, validation = train_test_split(kept, test_size=INFO.validation, stratify=y[kept], random_state=_SEED)
+    kept, test = hold_out(np.arange(len(y)), y, INFO.test)
+    train, validation = hold_out(kept, y, INFO.validation)
     splits = {"train": train, "validation": validation, "test": test}
     return {name: (x[np.sort(rows)], y[np.sort(rows)]) for name, rows in splits.items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bdistil.data import dsa_19
+from bdistil.data.holding_out import hold_out
 
 INFO = replace(
     dsa_19.INFO,
@@ -23,16 +24,12 @@ INFO = replace(
     people=None,
 )
 is_here, fetch = dsa_19.is_here, dsa_19.fetch
-_SEED = 0
 
 
 def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Returns (x float32 (N, 90, 25), y int64 (N,), persons int64 (N,)) of each split. Raises as `dsa_19.read`."""
-    # Imported here because scikit-learn takes a second, and listing the data sets must not.
-    from sklearn.model_selection import train_test_split
-
     x, y, people = dsa_19.read_all(home)
-    kept, test = train_test_split(np.arange(len(y)), test_size=INFO.test, stratify=y, random_state=_SEED)
-    train, validation = train_test_split(kept, test_size=INFO.validation, stratify=y[kept], random_state=_SEED)
+    kept, test = hold_out(np.arange(len(y)), y, INFO.test)
+    train, validation = hold_out(kept, y, INFO.validation)
     rows = {"train": np.sort(train), "validation": np.sort(validation), "test": np.sort(test)}
     return {name: (x[chosen], y[chosen], people[chosen]) for name, chosen in rows.items()}

@@ -11,6 +11,7 @@ import numpy as np
 
 from bdistil.data.dataset import DatasetInfo
 from bdistil.data.download import download
+from bdistil.data.holding_out import hold_out
 from bdistil.data.idx import read_idx
 
 INFO = DatasetInfo(
@@ -28,7 +29,6 @@ INFO = DatasetInfo(
     download_bytes=30_878_645,
     preview=True,
 )
-_SEED = 0
 URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 
 
@@ -86,12 +86,9 @@ def fetch(home: Path, progress: bool) -> Path:
 
 def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Returns (x uint8 (N, 1, 28, 28), y int64 (N,)) of each split."""
-    # Imported here because scikit-learn takes a second, and listing the data sets must not.
-    from sklearn.model_selection import train_test_split
-
     folder = _folder(home)
     x, y = _TRAIN_IMAGES.read(folder)[:, None], _TRAIN_LABELS.read(folder).astype(np.int64)
-    train, validation = train_test_split(np.arange(len(y)), test_size=INFO.validation, stratify=y, random_state=_SEED)
+    train, validation = hold_out(np.arange(len(y)), y, INFO.validation)
     train, validation = np.sort(train), np.sort(validation)
     return {
         "train": (x[train], y[train]),

@@ -10,6 +10,7 @@ import numpy as np
 from bdistil.data import embedded
 from bdistil.data.dataset import DatasetInfo
 from bdistil.data.embedded import fetch, is_here
+from bdistil.data.holding_out import hold_out
 
 __all__ = ["INFO", "fetch", "is_here", "read"]
 
@@ -31,18 +32,14 @@ INFO = DatasetInfo(
     channels=tuple(f"LPC cepstrum {number}" for number in range(1, 13)),
 )
 _SHA256 = "f3d3e360ec80c7a2132b51e024a0d3821c1330f4f4258a3ce0c0996c8851bc66"
-_SEED = 0
 
 
 def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Returns (x float32 (N, 12, 29), y int64 (N,)) of each split; the data home is not used."""
-    # Imported here because scikit-learn takes a second, and listing the data sets must not.
-    from sklearn.model_selection import train_test_split
-
     arrays = embedded.read_arrays(INFO.name, _SHA256)
     x, y = _padded(arrays["values"], arrays["lengths"]), arrays["label"].astype(np.int64)
     official, test = (np.flatnonzero(arrays["split"] == name) for name in ("train", "test"))
-    train, validation = train_test_split(official, test_size=INFO.validation, stratify=y[official], random_state=_SEED)
+    train, validation = hold_out(official, y, INFO.validation)
     return {
         "train": (x[np.sort(train)], y[np.sort(train)]),
         "validation": (x[np.sort(validation)], y[np.sort(validation)]),
