@@ -24,7 +24,7 @@ from torch.nn import functional
 from bdistil.errors import UserError
 from bdistil.students.catalogue import check_composition, check_head
 from bdistil.students.cnn import HEAD_START
-from bdistil.students.student import Carry, Student
+from bdistil.students.student import Carry, Student, steps_of
 
 STATE, POOLED = "state", "pooled"
 KEEPING = 1.0  # initial bias of the update gate: a fresh state changes slowly, and gradients reach far back
@@ -53,13 +53,11 @@ class GRU(Student):
     ):
         super().__init__()
         channels, length = input_shape
-        first, end = steps or (0, length)
         if min(hidden, channels, length, classes) < 1:
             raise UserError("A student's state, input shape and class count must be whole numbers of at least 1.")
         if not 0 <= dropout < 1:
             raise UserError(f"A student can't drop {dropout} of what it reads: give a share of at least 0, below 1.")
-        if not 0 <= first < end <= length:
-            raise UserError(f"A student can't read steps {first} to {end} of a series of {length}: use fewer rounds.")
+        first, end = steps_of(steps, length)
         self.composition, self.gives_prefix = check_composition(composition, "gru"), check_head(head) == "prefix"
         self.input_shape, self.classes = (channels, length), classes
         self.first, self.end, self.dropout = first, end, dropout

@@ -5,15 +5,28 @@ and those that it reads from its predecessor (`reads`); nothing else in the engi
 Paper: function composition over intermediate activations (arXiv 2302.10093); our statement of it is in the README.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from bdistil.errors import UserError
+
 Carry: TypeAlias = dict[str, Tensor]
 Shapes: TypeAlias = dict[str, tuple[int, ...]]
+
+
+def steps_of(steps: Sequence[int] | None, length: int) -> tuple[int, int]:
+    """(first, end) of the steps that a student of series reads, of all `length` where None are given.
+
+    Raises UserError for steps outside the series.
+    """
+    first, end = steps or (0, length)
+    if not 0 <= first < end <= length:
+        raise UserError(f"A student can't read steps {first} to {end} of a series of {length}: use fewer rounds.")
+    return first, end
 
 
 class Student(nn.Module):

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from bdistil.errors import UserError
 from bdistil.students.catalogue import check_composition, check_head
 from bdistil.students.cnn import HEAD_START
-from bdistil.students.student import Carry, Student
+from bdistil.students.student import Carry, Student, steps_of
 
 LEVELS = ("level1", "level2", "level3")
 
@@ -46,11 +46,9 @@ class TCN(Student):
     ):
         super().__init__()
         inputs, length = input_shape
-        first, end = steps or (0, length)
         if min(channels, inputs, length, classes) < 1:
             raise UserError("A student's channels, input shape and class count must be whole numbers of at least 1.")
-        if not 0 <= first < end <= length:
-            raise UserError(f"A student can't read steps {first} to {end} of a series of {length}: use fewer rounds.")
+        first, end = steps_of(steps, length)
         self.composition, self.gives_prefix = check_composition(composition, "tcn"), check_head(head) == "prefix"
         self.input_shape, self.classes, self.first, self.end = (inputs, length), classes, first, end
         halved = -(-(end - first) // 2)
