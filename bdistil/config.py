@@ -4,6 +4,7 @@
 sentence for what cannot be. A stored configuration has no defaults left in it: it says all that was used.
 """
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -152,9 +153,7 @@ class DistilConfig(_Config):
                                  description="a whole number of at least 2, or nothing for all")  # fmt: skip
     student: str = Field(title="Student", description="a name")
     rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
-    method: Literal["b-distil", "b-distil+polish"] = Field(
-        title="Method", description="one of b-distil, b-distil+polish"
-    )
+    method: Literal[METHODS] = Field(title="Method", description=f"one of {', '.join(METHODS)}")
     composition: Literal[COMPOSITIONS] = Field(title="Composition", description=f"one of {', '.join(COMPOSITIONS)}")
     mode: Literal["full", "segments"] = Field(default="full", title="Mode", description="one of full, segments")
     head: Literal["student", "prefix"] = Field(title="Head", description="one of student, prefix")
@@ -226,6 +225,12 @@ class DistilConfig(_Config):
     def augmentation(self, known: DatasetInfo) -> AnyAugmentation:
         """How the views of the training inputs are made."""
         return Augmentation(self.shift, self.flip) if known.modality == "image" else series_augmentation(known)
+
+    @property
+    def known(self) -> DatasetInfo:
+        """What is known of the data that is trained on. Raises UserError as in any configuration."""
+        known = super().known
+        return replace(known, train=self.examples) if self.examples else known
 
     @property
     def polished(self) -> bool:

@@ -6,7 +6,6 @@
 import contextlib
 import os
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,8 +43,6 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     """
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
     known, card = config.known, card_of(config)
-    if config.examples:
-        known = replace(known, train=config.examples)
     ensemble = _prefix_of(config, known, config.rounds)
     cost, teacher_seconds = prefix_costs(ensemble)[-1], _teacher_seconds(card, known, config)
     epochs = _epoch_seconds(config, known, done)
