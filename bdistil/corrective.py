@@ -26,6 +26,7 @@ from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, 
 from bdistil.weak_learner import (
     BATCH,
     CLEAN_EPOCHS,
+    figures,
     is_dear,
     ladder,
     new_student,
@@ -249,9 +250,7 @@ def _outputs(ensemble: ProgressiveEnsemble, x: np.ndarray) -> np.ndarray:
 
 def _validation(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> dict[str, float]:
     """Accuracy and KL of the last prefix on the validation split."""
-    x, labels = task.data.split("validation")
+    x = task.data.x_validation
     with evaluating(ensemble):
         last = [list(_prefixes(ensemble, ensemble.normalise(x[i : i + BATCH])))[-1] for i in range(0, len(x), BATCH)]
-    prefix = torch.cat(last).cpu().numpy()
-    return {"accuracy": float((prefix.argmax(1) == labels).mean()),
-            "kl": task.divergence(prefix, "validation", config.temperature)}  # fmt: skip
+    return figures(config, task, torch.cat(last).cpu().numpy())

@@ -178,9 +178,18 @@ def objective_of(config: DistilConfig, task: Task) -> DistillationLoss:
 
 def validation(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, student: Student) -> dict[str, float]:
     """Accuracy and KL of the prefix that the student in training completes, on the validation split."""
-    labels, prefix = task.data.y_validation, _validation_prefix(task, ensemble, student)
-    return {"accuracy": float((prefix.argmax(1) == labels).mean()),
+    return figures(config, task, _validation_prefix(task, ensemble, student))
+
+
+def figures(config: DistilConfig, task: Task, prefix: np.ndarray) -> dict[str, float]:
+    """Accuracy and KL to the teacher of a prefix (N, L), normalised, on the validation split."""
+    return {"accuracy": float(_right(task, prefix).mean()),
             "kl": task.divergence(prefix, "validation", config.temperature)}  # fmt: skip
+
+
+def _right(task: Task, prefix: np.ndarray) -> np.ndarray:
+    """Which validation examples a prefix (N, L) answers right, (N,)."""
+    return prefix.argmax(1) == task.data.y_validation
 
 
 def _validation_prefix(task: Task, ensemble: ProgressiveEnsemble, student: Student) -> np.ndarray:
@@ -211,13 +220,13 @@ def correct(
             "accuracy_lost": 0.0, "correction_seconds": 0.0, "outcome": "kept"}  # fmt: skip
     if before["certified"] or not config.certified:
         return f, told
-    right = _validation_prefix(task, ensemble, student).argmax(1) == task.data.y_validation
+    right = _right(task, _validation_prefix(task, ensemble, student))
     weight, bias = student.head.weight.detach().clone(), student.head.bias.detach().clone()
     new_weight, new_bias, _ = correct_head(_problem(config, task, certificate, student, f, features))
     set_head(student, new_weight, new_bias)
     corrected = answers(ensemble, student, x)
     after, kl_after = certificate.candidate(corrected), _divergence(config, task, certificate, corrected)
-    still = _validation_prefix(task, ensemble, student).argmax(1) == task.data.y_validation
+    still = _right(task, _validation_prefix(task, ensemble, student))
     lost, dear = float(right.mean() - still.mean()), is_dear(config, (kl, kl_after), right, still)
     outcome = "edge" if not after["certified"] else "kl" if dear else "corrected"
     told |= {**after, "kl_after": kl_after, "outcome": outcome, "corrected": outcome == "corrected",
