@@ -49,3 +49,17 @@ def trained(trained_home, own_home, monkeypatch):
     """The trained home as BDISTIL_HOME. A test may add runs to it; those that are there are not to be changed."""
     monkeypatch.setenv("BDISTIL_HOME", str(trained_home))
     return trained_home
+
+
+@pytest.fixture
+def bdistil(monkeypatch, capsys):
+    """Calls the program in this process; returns exit status, standard output and standard error."""
+    from bdistil import cli
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["bdistil", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return (ended.value.code or 0, *capsys.readouterr())
+
+    return call

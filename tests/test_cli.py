@@ -20,19 +20,6 @@ from tests.workers import told, until
 
 
 @pytest.fixture
-def bdistil(monkeypatch, capsys):
-    """Calls the program in this process; returns exit status, standard output and standard error."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["bdistil", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return (ended.value.code or 0, *capsys.readouterr())
-
-    return call
-
-
-@pytest.fixture
 def refused(bdistil, own_home):
     """Calls the program with unusable input; returns the one line it says."""
 

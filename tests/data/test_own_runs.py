@@ -1,13 +1,11 @@
 """Own data end to end: a teacher is trained on a path, distilled, resumed, and the run keeps how the data is read."""
 
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from bdistil import cli
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import fetch, info, is_here, load_dataset
 from bdistil.data.own import OwnData
@@ -16,19 +14,6 @@ from bdistil.paths import home
 from bdistil.runs.launch import start_worker
 from bdistil.teachers import card_for
 from tests.workers import finished, started, told, until
-
-
-@pytest.fixture
-def bdistil(monkeypatch, capsys):
-    """Calls the program in this process; returns exit status, standard output and standard error."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["bdistil", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return (ended.value.code or 0, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture
