@@ -31,8 +31,8 @@ WATCH = """input => {
     window.delays = [];
     window.late = 0;
     input.addEventListener("input", event => {
-        const prefix = input.valueAsNumber;
         requestAnimationFrame(() => {
+            const prefix = input.valueAsNumber;  // where the thumb is by now: two keys may fall into one frame
             const shown = box.querySelector("h1").textContent;
             const named = prefix === 1 ? "One " : prefix === Number(box.dataset.rounds) ? "All " : `${prefix} of `;
             if (!shown.startsWith(named) || box.querySelectorAll(".bar .block:not([hidden])").length !== prefix) {
