@@ -6,7 +6,8 @@ head after the other (head_correction.py) makes each pay for that alone; togethe
 which KL hardly moves. Everything but the heads is fixed, so the problem is small and smooth: minimise the weighted sum
 of the prefixes' KL subject to edge_j(f_t) ≥ 0.02·Σ_i |(K⁺ − K⁻) d_t| for all classes and rounds t ≥ 2, with the weights
 K in closed form as functions of the heads as well; by the augmented Lagrangian method (Nocedal and Wright, *Numerical
-Optimization*, chapter 17), L-BFGS inside. Our own step of Algorithm 2 (Dennis et al., NeurIPS 2023).
+Optimization*, chapter 17), L-BFGS inside, stiffer wherever an update does not halve the largest violation. Our own step
+of Algorithm 2 (Dennis et al., NeurIPS 2023).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,8 +22,9 @@ from bdistil.head_correction import SHARE
 from bdistil.objective import kl
 from bdistil.weak_learner import BATCH
 
-OUTER, INNER = 12, 12  # updates of the multipliers, and L-BFGS steps before each
-STIFFNESS = 1000.0  # of the quadratic term; edges are of the order 0.01
+OUTER, INNER = 12, 40  # updates of the multipliers, and L-BFGS steps before each, at most
+STIFFNESS, STIFFER = 1000.0, 3.0  # of the quadratic term at first, edges being of the order 0.01; and its growth
+SETTLED = 1e-3  # share of KL: once an update gains less, and all conditions are met, the search ends
 ASKED = 1.3  # times the edge that is needed, so that rounding takes none below it
 
 
@@ -55,24 +57,36 @@ def correct_together(
         head.requires_grad_()
     count, best, least = len(weights), None, np.inf
     multipliers: Tensor | float = 0.0
+    stiffness, worst = STIFFNESS, np.inf
     for _ in range(OUTER):
         stop()
         optimizer = torch.optim.LBFGS(heads, max_iter=INNER, history_size=INNER, line_search_fn="strong_wolfe")
 
-        def lagrangian(optimizer: torch.optim.LBFGS = optimizer, multipliers: Tensor | float = multipliers) -> Tensor:
+        def lagrangian(
+            optimizer: torch.optim.LBFGS = optimizer,
+            multipliers: Tensor | float = multipliers,
+            stiffness: float = stiffness,
+        ) -> Tensor:
             optimizer.zero_grad()
             divergence, edges, needed = _state(problem, heads[:count], heads[count:])
-            gap = torch.relu(multipliers / STIFFNESS + ASKED * needed - edges)
-            value = divergence + STIFFNESS / 2 * (gap**2).sum()
+            gap = torch.relu(multipliers / stiffness + ASKED * needed - edges)
+            value = divergence + stiffness / 2 * (gap**2).sum()
             value.backward()
             return value
 
         optimizer.step(lagrangian)
         with torch.no_grad():
             divergence, edges, needed = _state(problem, heads[:count], heads[count:])
-            multipliers = torch.relu(multipliers + STIFFNESS * (ASKED * needed - edges))
+            missing = ASKED * needed - edges
+            multipliers = torch.relu(multipliers + stiffness * missing)
             if (edges >= needed / 2).all() and (edges > 0).all() and divergence < least:
+                settled = divergence > (1 - SETTLED) * least
                 least, best = float(divergence), [head.detach().clone() for head in heads]
+                if settled:
+                    break
+        violation = max(0.0, float(missing.max()))
+        stiffness *= STIFFER if violation > worst / 2 else 1.0
+        worst = violation
     return None if best is None else (best[:count], best[count:])
 
 
@@ -101,9 +115,7 @@ def head_inputs(ensemble: ProgressiveEnsemble, x: np.ndarray) -> list[Tensor]:
     return [whole[0][:, :size] for size in sizes] if len(whole) == 1 else whole
 
 
-def _state(
-    problem: JointProblem, weights: Sequence[Tensor], biases: Sequence[Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
+def _state(problem: JointProblem, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """The weighted KL of the prefixes, and the edges and what is asked of them, (T − 1, L) each, of rounds t ≥ 2."""
     g_hat, eta = problem.g_hat, problem.eta
     teacher = problem.c * g_hat
