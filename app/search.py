@@ -1,7 +1,7 @@
 """The search for each student, as it happens and as it was: edges by class, losses, attempts, corrected heads.
 
-A round trains a student, checks the weak learning condition, corrects the output layer where a class is unmet, and else
-tries again (FIND-WL; Algorithm 2). Each part draws one thing of a `Story`.
+A round trains a student, corrects its output layer so that it meets the weak learning condition, and else tries again
+(FIND-WL; Algorithm 2). Each part draws one thing of a `Story`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -90,6 +90,8 @@ def _attempts(now: Story) -> None:
         rows = [(row["round"], _rung(row), f"{row['barrier']:g}", _outcome(row, resting)) for row in now.attempts]
         ui.table(("Round", "Composition and student", "Barrier", "Outcome"), rows, numeric=(2,), label=label)
         return
+    if now.info["config"].get("certified"):
+        ui.muted("An output layer is corrected for its own round, and so that the next ones have something to correct.")
     head = ("Round", "Attempt", "Composition and student", "Seed", "Barrier", "Smallest edge", "Correction", "Outcome")
     rows = [
         (row["round"], row["attempt"], _rung(row), row.get("seed", "–"), f"{row['barrier']:g}", _smallest(row),

@@ -2,7 +2,7 @@
 
 Round t adds student t and trains students 1 … t together on the weighted sum of their prefixes' losses, on top of where
 round t − 1 left them. After the last round comes a long training of all, the polish, and then the heads are corrected,
-all together (joint_correction.py), on students that change no more. Our own preset: it gives the best frontier, where
+all together (head_correction.py), on students that change no more. Our own preset: it gives the best frontier, where
 the frozen rounds of Algorithm 1 (Dennis et al., NeurIPS 2023) can be extended.
 """
 
@@ -19,7 +19,7 @@ from bdistil.boosting import Certificate, Floats, theory_eta, weights
 from bdistil.config import DistilConfig
 from bdistil.data.dataset import SPLITS
 from bdistil.ensemble import ProgressiveEnsemble, bound, evaluating
-from bdistil.joint_correction import JointProblem, correct_together, head_inputs
+from bdistil.head_correction import HeadProblem, correct_heads
 from bdistil.objective import Barrier
 from bdistil.task import Batch, Task
 from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
@@ -120,12 +120,12 @@ def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, 
         return before
     started = time.monotonic()
     heads = [(s.head.weight.detach().clone(), s.head.bias.detach().clone()) for s in ensemble.students]
-    problem = JointProblem(
-        head_inputs(ensemble, task.data.x_train), [student.gives_prefix for student in ensemble.students],
-        torch.from_numpy(task.g_hat).float().to(ensemble.mean.device), prefix_weights(len(heads)), eta(config, task),
-        task.c, config.temperature,
+    g_hat = torch.from_numpy(task.g_hat).float().to(ensemble.mean.device)
+    problem = HeadProblem(
+        head_inputs(ensemble, task.data.x_train), [student.gives_prefix for student in ensemble.students], 1,
+        torch.zeros_like(g_hat), g_hat, prefix_weights(len(heads)), eta(config, task), task.c, config.temperature,
     )  # fmt: skip
-    found = correct_together(problem, *zip(*heads, strict=True), stop=watch.check)
+    found = correct_heads(problem, *zip(*heads, strict=True), stop=watch.check)
     del problem
     if found is None:
         return _untaken(before, "edge")
@@ -143,6 +143,31 @@ def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, 
         row.update(corrected=True, edges_before=old["edges"], kl_before=old["kl_after"], accuracy_lost=float(less),
                    correction_seconds=seconds, outcome="corrected")  # fmt: skip
     return after
+
+
+def head_inputs(ensemble: ProgressiveEnsemble, x: np.ndarray) -> list[Tensor]:
+    """What each student's head reads, float32 (N, D_t), for raw inputs (N, C, H, W).
+
+    Where each head reads what the one before it reads and more, all are views of one tensor.
+    """
+    seen: list[list[Tensor]] = []
+    hooks = [
+        student.head.register_forward_pre_hook(lambda _, inputs: seen[-1].append(inputs[0]))
+        for student in ensemble.students
+    ]
+    try:
+        for start in range(0, len(x), BATCH):
+            seen.append([])
+            for _ in ensemble.student_outputs(x[start : start + BATCH]):
+                pass
+            if all(torch.equal(a, b[:, : a.shape[1]]) for a, b in zip(seen[-1], seen[-1][1:], strict=False)):
+                seen[-1] = seen[-1][-1:]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    whole = [torch.cat(parts) for parts in zip(*seen, strict=True)]
+    sizes = [student.head.in_features for student in ensemble.students]
+    return [whole[0][:, :size] for size in sizes] if len(whole) == 1 else whole
 
 
 def _untaken(standing: Standing, outcome: str) -> Standing:

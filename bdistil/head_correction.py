@@ -1,148 +1,122 @@
-"""Head correction: the smallest change of a student's output layer with which it meets the weak learning condition.
+"""Heads corrected: the change of output layers, of least KL, with which students meet the weak learning condition.
 
-With everything but the head fixed, edge_j is nearly linear in the head's weights, so the change can be solved for:
-along the steepest ascent of edge_j in the Fisher metric (the most edge per unit of KL given up), as far as the edge
-needs.
-Our own step of FIND-WL (Algorithm 2 of Dennis et al., *Progressive Ensemble Distillation*, NeurIPS 2023, leaves open
-how a weak learner is found). numpy, float64, on the clean training inputs; it sees features and logits, never a model.
+Everything but the heads is fixed, so the problem is small and smooth: minimise the weighted sum of the prefixes' KL
+subject to edge_j(f_t) ≥ 0.02·Σ_i |(K⁺ − K⁻) d_t| for all classes and rounds t ≥ 2, with the weights K in closed form as
+functions of the heads as well; by the augmented Lagrangian method (Nocedal and Wright, *Numerical Optimization*,
+chapter 17), L-BFGS inside, stiffer wherever an update does not halve the largest violation. Our own step of FIND-WL
+(Algorithm 2 of Dennis et al., *Progressive Ensemble Distillation*, NeurIPS 2023, leaves open how one is found).
 
-Symbols: Φ (N, D + 1) the head's inputs with a 1, raw logits Φ·Wᵀ, u = centred(raw)/c, F = u·κ·tanh(m/κ)/m with
-m = max |u|, and f = F·gain − offset: gain 1 and offset 0 for a head that gives f_t, t and Σ_{r<t} f_r for one that
-gives F_t. k = K⁺ − K⁻ (N, L).
+A positive edge wants f_t to deviate from the teacher against the way that F_{t−1} does. What no student of the class
+can learn, all of them miss alike, so there must be something else to take back: heads that are corrected together learn
+to deviate first one way and then the other, in directions in which KL hardly moves. Students that are trained together
+(the preset `b-distil+polish`) have all their heads corrected at the end. A frozen round has one head only: it looks
+ahead, at successors that would read the same inputs, so that it leaves them something to correct.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from bdistil.boosting import BLOCK_ROWS, KAPPA, Floats
+from bdistil.ensemble import bound
+from bdistil.objective import kl
 
-SHARE = 0.02  # an unmet class is brought to this share of the largest edge that deviations of their size could have
-STEPS = 12  # Newton steps, at most
-RIDGE = 0.01  # of the metric's mean diagonal
-FLOOR = 0.001  # added to the metric's weights: where both are certain, a change is not free
+SHARE = 0.02  # of the largest edge that deviations of their size could have: what is asked of each class
+ASKED = 1.3  # times that, so that rounding takes none below it
+OUTER, INNER = 12, 40  # updates of the multipliers, and L-BFGS steps before each, at most
+STIFFNESS, STIFFER = 1000.0, 3.0  # of the quadratic term at first, edges being of the order 0.01; and its growth
+SETTLED = 1e-3  # share of KL: once an update gains less, and all conditions are met, the search ends
 
 
 @dataclass(frozen=True, eq=False)
 class HeadProblem:
-    """What a correction needs to know of a student and the round it is in.
+    """The heads' inputs on the clean training inputs, and what their answers are measured by.
 
-    features: Φ without its 1, float32 (N, D). weight, bias: of the head, (L, D) and (L,). c: the teacher's scale.
-    gain, offset: f = gain·F − offset, offset (N, L) or 0. g_hat, signed_weights: ĝ and K⁺ − K⁻, (N, L).
-    certainty: (N, L), max of p(1 − p) of the prefix and of the teacher at the loss's temperature.
+    inputs: float32 (N, D) for each head. gives_prefix: for each. round: of the first of them. summed: f_1 + … + f_r of
+    all students before, (N, L). g_hat: ĝ (N, L). shares: weights of the prefixes' KL. eta: the theory's η. c: the
+    teacher's scale.
     """
 
-    features: np.ndarray
-    weight: Floats
-    bias: Floats
+    inputs: Sequence[Tensor]
+    gives_prefix: Sequence[bool]
+    round: int
+    summed: Tensor
+    g_hat: Tensor
+    shares: Sequence[float]
+    eta: float
     c: float
-    gain: float
-    offset: Floats | float
-    g_hat: Floats
-    signed_weights: Floats
-    certainty: Floats
+    temperature: float
 
 
-def correct_head(problem: HeadProblem) -> tuple[Floats, Floats, int]:
-    """The corrected weight (L, D) and bias (L,), and the Newton steps taken.
+def correct_heads(
+    problem: HeadProblem, weights: Sequence[Tensor], biases: Sequence[Tensor], stop: Callable[[], None] = lambda: None
+) -> tuple[list[Tensor], list[Tensor]] | None:
+    """Corrected heads, weight (L, D) and bias (L,) each, or None if no change was found that meets every condition.
 
-    Classes with an edge of at most 0 are brought to `SHARE` of Σ_i |k·d|, the others kept above 0. The steps end early
-    when that is so; whether it is, is for the caller to check on the student itself.
+    Of all that meet them it is the one of least KL. `stop` is called before each update and may raise.
     """
-    raw = _raw(problem, problem.weight, problem.bias)
-    wanted = _edges(problem, raw)[0] <= 0
-    directions = np.zeros((len(problem.bias), problem.features.shape[1] + 1))
-    along = np.zeros_like(raw)  # Φ·direction_j for each class
-    amounts, steps = np.zeros(len(problem.bias)), 0
-    while steps < STEPS:
-        now = raw + along * amounts
-        edges, targets = _edges(problem, now)
-        wanted |= edges <= 0
-        if (edges >= np.where(wanted, targets, 0)).all():
-            break
-        for j in np.flatnonzero(wanted & ~directions.any(axis=1)):
-            directions[j] = _direction(problem, j)
-            along[:, j] = _blockwise(problem.features, directions[j])
-        jacobian = _jacobian(problem, now, along)
-        amounts = _newton(amounts, edges, targets, jacobian, wanted)
-        steps += 1
-    change = directions * amounts[:, None]
-    return problem.weight + change[:, :-1], problem.bias + change[:, -1], steps
+    heads = [head.detach().clone(memory_format=torch.contiguous_format) for head in (*weights, *biases)]
+    for head in heads:
+        head.requires_grad_()
+    count, best, least = len(weights), None, np.inf
+    multipliers: Tensor | float = 0.0
+    stiffness, worst = STIFFNESS, np.inf
+    for _ in range(OUTER):
+        stop()
+        _minimise(problem, heads, multipliers, stiffness)
+        with torch.no_grad():
+            divergence, edges, needed = _state(problem, heads[:count], heads[count:])
+        missing = ASKED * needed - edges
+        if (edges >= needed / 2).all() and (edges > 0).all() and divergence < least:
+            settled = divergence > (1 - SETTLED) * least
+            least, best = float(divergence), [head.detach().clone() for head in heads]
+            if settled:
+                break
+        multipliers = torch.relu(multipliers + stiffness * missing)
+        violation = max(0.0, float(missing.max()))
+        stiffness *= STIFFER if violation > worst / 2 else 1.0
+        worst = violation
+    return None if best is None else (best[:count], best[count:])
 
 
-def _newton(amounts: Floats, edges: Floats, targets: Floats, jacobian: Floats, wanted: np.ndarray) -> Floats:
-    """The next λ ≥ 0: edges of the wanted classes at a little over their targets, to first order."""
-    active = wanted.copy()
-    while active.any():
-        rows = np.flatnonzero(active)
-        gap = 1.02 * targets[rows] - edges[rows] + jacobian[np.ix_(rows, rows)] @ amounts[rows]
-        found = np.linalg.lstsq(jacobian[np.ix_(rows, rows)], gap, rcond=None)[0]
-        if (found >= 0).all():
-            return _placed(len(amounts), rows, found)
-        active[rows[found < 0]] = False  # these are met without a change of their own
-    return np.zeros_like(amounts)
+def _minimise(problem: HeadProblem, heads: list[Tensor], multipliers: Tensor | float, stiffness: float) -> None:
+    """Move the heads to where the augmented Lagrangian is least, as far as `INNER` steps go."""
+    count = len(heads) // 2
+    optimizer = torch.optim.LBFGS(heads, max_iter=INNER, history_size=INNER, line_search_fn="strong_wolfe")
+
+    def lagrangian() -> Tensor:
+        optimizer.zero_grad()
+        divergence, edges, needed = _state(problem, heads[:count], heads[count:])
+        gap = torch.relu(multipliers / stiffness + ASKED * needed - edges)
+        value = divergence + stiffness / 2 * (gap**2).sum()
+        value.backward()
+        return value
+
+    optimizer.step(lagrangian)
 
 
-def _placed(size: int, rows: np.ndarray, values: Floats) -> Floats:
-    whole = np.zeros(size)
-    whole[rows] = values
-    return whole
-
-
-def _raw(problem: HeadProblem, weight: Floats, bias: Floats) -> Floats:
-    return np.concatenate([
-        problem.features[rows].astype(np.float64) @ weight.T + bias for rows in _blocks(len(problem.features))
-    ])  # fmt: skip
-
-
-def _squash(problem: HeadProblem, raw: Floats) -> tuple[Floats, Floats, Floats]:
-    """u (N, L), the radial factor r with F = u·r, and dr/dm, both (N, 1)."""
-    u = (raw - raw.mean(axis=1, keepdims=True)) / problem.c
-    m = np.maximum(np.abs(u).max(axis=1, keepdims=True), 1e-4)
-    tanh = np.tanh(m / KAPPA)
-    r = KAPPA * tanh / m
-    return u, r, ((1 - tanh**2) - r) / m
-
-
-def _edges(problem: HeadProblem, raw: Floats) -> tuple[Floats, Floats]:
-    """Edges (L,) and the target of each, `SHARE` of Σ_i |k·d|."""
-    u, r, _ = _squash(problem, raw)
-    products = problem.signed_weights * (problem.gain * u * r - problem.offset - problem.g_hat)
-    return products.sum(axis=0), SHARE * np.abs(products).sum(axis=0)
-
-
-def _jacobian(problem: HeadProblem, raw: Floats, along: Floats) -> Floats:
-    """∂edge_j/∂λ_m (L, L), through squash and centring; `along` (N, L) is ∂raw_m/∂λ_m."""
-    u, r, slope = _squash(problem, raw)
-    k = problem.gain / problem.c * problem.signed_weights
-    largest = np.abs(u).argmax(axis=1)[:, None]
-    sign = np.sign(np.take_along_axis(u, largest, axis=1))
-    classes = raw.shape[1]
-    direct = (k * r).T @ along
-    radial = k * u * slope * sign
-    at_largest = np.zeros_like(along)
-    np.put_along_axis(at_largest, largest, np.take_along_axis(along, largest, axis=1), axis=1)
-    return np.diag(np.diag(direct)) - direct / classes + radial.T @ (at_largest - along / classes)
-
-
-def _direction(problem: HeadProblem, j: int) -> Floats:
-    """(Φᵀ diag(w) Φ + ridge)⁻¹ Φᵀ k_j (D + 1,): the steepest ascent of edge_j per unit of KL given up."""
-    size = problem.features.shape[1] + 1
-    metric, slope = np.zeros((size, size)), np.zeros(size)
-    root = np.sqrt(problem.certainty[:, j] + FLOOR)
-    for rows in _blocks(len(problem.features)):
-        phi = np.ones((len(problem.features[rows]), size))
-        phi[:, :-1] = problem.features[rows]
-        slope += problem.signed_weights[rows, j] @ phi
-        phi *= root[rows, None]
-        metric += phi.T @ phi
-    metric[np.diag_indices(size)] += RIDGE * metric.trace() / size
-    return np.linalg.solve(metric, slope)
-
-
-def _blockwise(features: np.ndarray, direction: Floats) -> Floats:
-    return np.concatenate([features[rows] @ direction[:-1] + direction[-1] for rows in _blocks(len(features))])
-
-
-def _blocks(rows: int) -> list[slice]:
-    return [slice(start, start + BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS)]
+def _state(problem: HeadProblem, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """The weighted KL of the prefixes, and the edges and what is asked of them, (rounds, L) each, of rounds t ≥ 2."""
+    g_hat, eta = problem.g_hat, problem.eta
+    teacher = problem.c * g_hat
+    divergence: Tensor | float = 0.0
+    edges, needed = [], []
+    summed = problem.summed
+    for t, inputs, gives_prefix, share, weight, bias in zip(
+        range(problem.round, problem.round + len(weights)), problem.inputs, problem.gives_prefix, problem.shares,
+        weights, biases, strict=True,
+    ):  # fmt: skip
+        answer = bound(inputs @ weight.T + bias, problem.c)
+        f = t * answer - summed if gives_prefix else answer
+        if t > 1:
+            s = eta * (summed - (t - 1) * g_hat)
+            # K⁺ − K⁻ = −sinh(ηs)/Σ_i cosh(ηs): ηs is of order 1 at the theory's η.
+            pull, total = -torch.sinh(s), torch.cosh(s).sum(dim=0)
+            products = pull * (f - g_hat)
+            edges.append(products.sum(dim=0) / total)
+            needed.append((SHARE * products.abs().sum(dim=0) / total).detach())
+        summed = summed + f
+        divergence = divergence + share * kl(problem.c * summed / t, teacher, problem.temperature)
+    return divergence, torch.stack(edges), torch.stack(needed)

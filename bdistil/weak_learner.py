@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bdistil.boosting import Certificate, Floats
+from bdistil.boosting import Certificate, Floats, theory_eta
 from bdistil.config import DistilConfig
 from bdistil.data.dataset import DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble, evaluating, step
-from bdistil.head_correction import HeadProblem, correct_head
+from bdistil.head_correction import HeadProblem, correct_heads
 from bdistil.objective import Barrier, DistillationLoss
 from bdistil.students.build import build_student
 from bdistil.students.catalogue import compositions, segment
@@ -29,6 +29,7 @@ from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, 
 
 CLEAN_EPOCHS = 2  # the last epochs of a round see the un-augmented inputs only
 BATCH = 500
+AHEAD = 2  # rounds that a frozen round's correction thinks of beyond its own
 HARDER = 3.0  # times the barrier at each retry
 MOST_KL = 1.02  # times the prefix's KL to the teacher: a head correction that costs more, and accuracy, is not taken
 WIDER = 1.5  # times the channels, on the ladder's last rung
@@ -203,38 +204,49 @@ def answers(ensemble: ProgressiveEnsemble, student: Student, x: np.ndarray) -> n
 
 
 def correct(
-    config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, certificate: Certificate, student: Student
+    config: DistilConfig,
+    task: Task,
+    ensemble: ProgressiveEnsemble,
+    certificate: Certificate,
+    student: Student,
+    watch: Watch | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Check the student of the next round, and correct its head where a class misses the weak learning condition.
+    """Check the student of the next round, and correct its head for the weak learning condition, now and later.
 
-    Returns f_t on the training inputs, float32 (N, L), and what is told of it. A correction that does not meet the
-    condition, or is dear, is taken back: outcome "edge" or "kl".
+    Returns f_t on the training inputs, float32 (N, L), and what is told of it. A correction that is not found, or is
+    dear, is not taken: outcome "edge" or "kl" where the condition is missed without it.
     """
-    started = time.monotonic()
-    x = task.data.x_train
+    started, watch = time.monotonic(), watch or Watch()
+    x, ahead = task.data.x_train, max(0, min(AHEAD, config.planned - certificate.round - 1))
     passes = [(f, features) for _, f, features in _passes(ensemble, student, x)]
-    f, features = (torch.cat(parts).cpu().numpy() for parts in zip(*passes, strict=True))
-    before = certificate.candidate(f)
-    kl = _divergence(config, task, certificate, f)
+    answer, features = (torch.cat(parts) for parts in zip(*passes, strict=True))
+    f = answer.cpu().numpy()
+    before, kl = certificate.candidate(f), _divergence(config, task, certificate, f)
     told = {**before, "edges_before": before["edges"], "corrected": False, "kl_before": kl, "kl_after": kl,
             "accuracy_lost": 0.0, "correction_seconds": 0.0, "outcome": "kept"}  # fmt: skip
-    if before["certified"] or not config.certified:
+    if not config.certified or (before["certified"] and not ahead):
         return f, told
     right = _right(task, _validation_prefix(task, ensemble, student))
     weight, bias = student.head.weight.detach().clone(), student.head.bias.detach().clone()
-    new_weight, new_bias, _ = correct_head(_problem(config, task, certificate, student, f, features))
-    set_head(student, new_weight, new_bias)
+    heads = 1 + ahead
+    problem = _problem(config, task, certificate, student, features, heads)
+    found = correct_heads(problem, [weight] * heads, [bias] * heads, stop=watch.check)
+    if found is None:
+        return f, {**told, "correction_seconds": time.monotonic() - started,
+                   "outcome": "kept" if before["certified"] else "edge"}  # fmt: skip
+    set_head(student, found[0][0], found[1][0])
     corrected = answers(ensemble, student, x)
     after, kl_after = certificate.candidate(corrected), _divergence(config, task, certificate, corrected)
     still = _right(task, _validation_prefix(task, ensemble, student))
-    lost, dear = float(right.mean() - still.mean()), is_dear(config, (kl, kl_after), right, still)
+    dear = is_dear(config, (kl, kl_after), right, still)
     outcome = "edge" if not after["certified"] else "kl" if dear else "corrected"
-    told |= {**after, "kl_after": kl_after, "outcome": outcome, "corrected": outcome == "corrected",
-             "accuracy_lost": lost, "correction_seconds": time.monotonic() - started}  # fmt: skip
+    seconds = time.monotonic() - started
+    tried = {**told, **after, "corrected": outcome == "corrected", "kl_after": kl_after, "outcome": outcome,
+             "accuracy_lost": float(right.mean() - still.mean()), "correction_seconds": seconds}  # fmt: skip
     if outcome == "corrected":
-        return corrected, told
+        return corrected, tried
     set_head(student, weight, bias)
-    return f, told
+    return f, {**told, "correction_seconds": seconds} if before["certified"] else tried
 
 
 def is_dear(config: DistilConfig, kl: tuple[float, float], before: np.ndarray, after: np.ndarray) -> bool:
@@ -269,15 +281,13 @@ def _attempt(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, ce
     student, trained = train_student(
         config, task, ensemble, certificate.signed_weights(), position, rung, gain, checkpoint, watch, device
     )
-    f, told = correct(config, task, ensemble, certificate, student)
+    f, told = correct(config, task, ensemble, certificate, student, watch)
     seconds = trained["total"] + told["correction_seconds"]
     return Attempt(student, {**told, **_place(config, position, rung, gain), "seed": position.seed(config.seed),
                              "loss": trained["loss"], "seconds": seconds}, f)  # fmt: skip
 
 
-def _passes(
-    ensemble: ProgressiveEnsemble, student: Student, x: np.ndarray
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def _passes(ensemble: ProgressiveEnsemble, student: Student, x: np.ndarray) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Batch by batch: f_1 + … + f_{t−1}, f_t and the inputs of its head, all of the student after `ensemble`."""
     seen: list[Tensor] = []
     hook = student.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -298,25 +308,14 @@ def _divergence(config: DistilConfig, task: Task, certificate: Certificate, f: n
     return task.divergence(prefix, "train", config.temperature)
 
 
-def _problem(config: DistilConfig, task: Task, certificate: Certificate, student: Student, f: np.ndarray,
-             features: np.ndarray) -> HeadProblem:  # fmt: skip
-    """What is to be corrected: features are the head's inputs, and f the student's answer, on the training split."""
-    round, summed = certificate.round + 1, certificate.summed()
-    certainty = np.maximum(*(
-        _uncertainty(task.c * answer / config.temperature) for answer in ((summed + f) / round, task.g_hat)
-    ))  # fmt: skip
-    gain, offset = (round, summed) if student.gives_prefix else (1, 0.0)
+def _problem(config: DistilConfig, task: Task, certificate: Certificate, student: Student, features: Tensor,
+             heads: int) -> HeadProblem:  # fmt: skip
+    """What is to be corrected: the student's head and those of successors that would read the same features (N, D)."""
+    g_hat, summed = (torch.from_numpy(a).float().to(features.device) for a in (task.g_hat, certificate.summed()))
     return HeadProblem(
-        features, student.head.weight.detach().double().cpu().numpy(),
-        student.head.bias.detach().double().cpu().numpy(), task.c, gain, offset, task.g_hat,
-        certificate.signed_weights(), certainty,
+        [features] * heads, [student.gives_prefix] * heads, certificate.round + 1, summed, g_hat, [1 / heads] * heads,
+        theory_eta(len(g_hat), config.planned), task.c, config.temperature,
     )  # fmt: skip
-
-
-def _uncertainty(logits: Floats) -> Floats:
-    """p(1 − p) of a softmax, (N, L)."""
-    p = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
-    return p * (1 - p)
 
 
 def set_head(student: Student, weight: Any, bias: Any) -> None:

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from bdistil import corrective, weak_learner
 from bdistil.boosting import Certificate
-from bdistil.corrective import POLISH, corrective_round, distil_together, polish, prefix_weights, stand
+from bdistil.corrective import POLISH, corrective_round, distil_together, head_inputs, polish, prefix_weights, stand
+from bdistil.ensemble import bound
 from bdistil.training import Checkpoint, Stopped, Watch
 from tests.tasks import digits_task, one_thread  # noqa: F401
 from tests.workers import polished_config
@@ -131,6 +133,39 @@ def test_no_epochs_of_polish_only_correct_heads(little):
     features = [part for part in ensemble.state_dict() if "head" not in part]
     assert features and not np.array_equal(final.outputs["test"][1], before.outputs["test"][1])
     assert final.records[1]["certified"] and final.records[1]["corrected"]
+
+
+@pytest.fixture(scope="module")
+def trained(little):
+    """Students after two corrective rounds, their task and their configuration."""
+    config = polished_config(rounds=2, epochs=2, polish_epochs=0)
+    return little, config, rounds(config, little)[0]
+
+
+def test_the_heads_inputs_are_views_of_the_last_ones_where_they_are_nested(trained):
+    task, _, ensemble = trained
+    first, second = head_inputs(ensemble, task.data.x_train)
+    assert first.shape[1] < second.shape[1] and first.data_ptr() == second.data_ptr()
+    with torch.no_grad():
+        raw = ensemble.students[1].head(second)
+        *_, last = ensemble.staged(task.data.x_train)
+        torch.testing.assert_close(ensemble.c * bound(raw, ensemble.c), last, atol=1e-4, rtol=1e-4)
+
+
+def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkeypatch):
+    task, config, ensemble = trained
+    before = {name: tensor.clone() for name, tensor in ensemble.state_dict().items()}
+    expected = stand(config, task, ensemble)
+    assert not expected.records[1]["certified"]
+    monkeypatch.setattr(weak_learner, "MOST_KL", 0.0)
+    dear = polish(config.model_copy(update={"most_lost": -1.0}), task, ensemble)
+    monkeypatch.setattr(corrective, "correct_heads", lambda *args, **options: None)
+    unfound = polish(config, task, ensemble)
+    for standing, outcome in ((dear, "kl"), (unfound, "edge")):
+        assert [record["outcome"] for record in standing.records] == ["kept", outcome]
+        assert not standing.records[1]["certified"] and not standing.records[1]["corrected"]
+        assert np.array_equal(standing.outputs["test"], expected.outputs["test"])
+    assert all(tensor.equal(before[name]) for name, tensor in ensemble.state_dict().items())
 
 
 def test_in_memory_it_is_the_same_training(little):

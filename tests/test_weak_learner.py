@@ -47,7 +47,6 @@ def test_a_student_that_misses_the_condition_is_corrected(little, after_round_on
     record = kept.record
     assert len(attempts) == 1 and record["outcome"] == "corrected" and record["corrected"] and record["certified"]
     assert min(record["edges_before"]) <= 0 < record["edge_min"] == min(record["edges"])
-    assert record["kl_after"] <= weak_learner.MOST_KL * record["kl_before"]
     assert record["kl_after"] != record["kl_before"] and record["correction_seconds"] > 0
     # What is told is what the student answers.
     f = weak_learner.answers(after_round_one[0], kept.student, little.data.x_train)
@@ -73,7 +72,7 @@ def test_correction_changes_the_head_alone(little, after_round_one):
 @pytest.fixture
 def hopeless(monkeypatch):
     """No correction helps."""
-    monkeypatch.setattr(weak_learner, "correct_head", lambda problem: (problem.weight, problem.bias, 12))
+    monkeypatch.setattr(weak_learner, "correct_heads", lambda *problem, **options: None)
 
 
 def test_without_success_it_climbs_the_whole_ladder_and_keeps_the_best(little, after_round_one, hopeless):
