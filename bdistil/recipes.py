@@ -32,7 +32,7 @@ DATA_SETS: dict[str, dict[str, Any]] = {
     "digits": dict(student="cnn-xs", rounds=5, batch_size=64, views=8),
     "fashion-mnist": dict(student="cnn-m"),
     "japanese-vowels": dict(student="gru-xs", batch_size=16, views=4),
-    "watch": dict(batch_size=64, weight_decay=0.02),
+    "watch": dict(student="tcn-m", mode="full", composition="add", batch_size=64, weight_decay=0.02),
 }
 TRAINING: dict[tuple[str, str], dict[str, Any]] = {
     ("digits", "b-distil"): dict(epochs=20),

@@ -14,7 +14,8 @@ ESTIMATE = {
     "students": [
         {"student": name, "macs": macs, "macs_ratio": macs / 2e6}
         for name, macs in (
-            ("cnn-xs", 60_000), ("cnn-s", 200_000), ("cnn-m", 500_000), ("gru-xs", 12_000), ("gru-m", 40_000)
+            ("cnn-xs", 60_000), ("cnn-s", 200_000), ("cnn-m", 500_000), ("gru-xs", 12_000), ("gru-m", 40_000),
+            ("tcn-s", 30_000), ("tcn-m", 90_000),
         )
     ],
 }  # fmt: skip
@@ -481,6 +482,7 @@ def test_series_have_students_compositions_and_modes_of_their_own(open_page, ask
     page = open_page("distil", dataset="watch")
     students = page.selectbox(key="student-watch").options
     assert {name.partition("-")[0] for name in students} == {"gru", "tcn"}
+    page.selectbox(key="student-watch").set_value("gru-m").run()
     assert page.selectbox(key=f"composition-watch-{POLISHED}").options == [
         "alone: reads the inputs only",
         "carry-state: goes on from the last state of the student before it",
@@ -493,19 +495,21 @@ def test_series_have_students_compositions_and_modes_of_their_own(open_page, ask
     page.selectbox(key=f"mode-watch-{POLISHED}-tcn").set_value("segments").run()
     assert "Convolutions read each other over the same steps: choose the mode full, or alone." in written(page)
     page.selectbox(key="student-watch").set_value("gru-xs").run()
-    assert asked.config.mode == "segments"
+    page.selectbox(key=f"mode-watch-{POLISHED}-gru").set_value("segments").run()
+    assert asked.config.mode == "segments" and "--mode segments" in copyable(page)
     assert page.selectbox(key=f"mode-watch-{POLISHED}-gru").options == [
         "segments: a quarter of the window", "full: the whole window",
     ]  # fmt: skip
     html = written(page)
     assert "student 1 reads the first of four equal parts" in html and "after 25\u00a0% of the window" in html
     page.selectbox(key=f"mode-watch-{POLISHED}-gru").set_value("full").run()
-    assert asked.config.mode == "full" and "--mode full" in copyable(page)
+    assert asked.config.mode == "full" and "--mode" not in copyable(page)  # the recipe's
     assert "Every prefix answers when the window has ended." in written(page)
 
 
 def test_the_mode_goes_along_with_the_rounds(open_page, asked, watch_teacher):
     page = open_page("distil", dataset="watch")
+    page.selectbox(key="student-watch").set_value("gru-m").run()
     page.selectbox(key=f"mode-watch-{POLISHED}-gru").set_value("full")
     page.slider(key="rounds-watch").set_value(2).run()
     assert (asked.config.mode, asked.config.rounds) == ("full", 2)
