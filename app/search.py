@@ -91,7 +91,7 @@ def _attempts(now: Story) -> None:
         ui.table(("Round", "Composition and student", "Barrier", "Outcome"), rows, numeric=(2,), label=label)
         return
     if now.info["config"].get("certified"):
-        ui.muted("An output layer is corrected for its own round, and so that the next ones have something to correct.")
+        ui.muted("An output layer is corrected for its own round, and so that the next one has something to correct.")
     head = ("Round", "Attempt", "Composition and student", "Seed", "Barrier", "Smallest edge", "Correction", "Outcome")
     rows = [
         (row["round"], row["attempt"], _rung(row), row.get("seed", "–"), f"{row['barrier']:g}", _smallest(row),

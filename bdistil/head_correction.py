@@ -10,7 +10,7 @@ A positive edge wants f_t to deviate from the teacher against the way that F_{tâ
 can learn, all of them miss alike, so there must be something else to take back: heads that are corrected together learn
 to deviate first one way and then the other, in directions in which KL hardly moves. Students that are trained together
 (the preset `b-distil+polish`) have all their heads corrected at the end. A frozen round has one head only: it looks
-ahead, at successors that would read the same inputs, so that it leaves them something to correct.
+ahead, at a successor that would read the same inputs, so that it leaves the next round something to correct.
 """
 
 from collections.abc import Callable, Sequence

@@ -29,7 +29,7 @@ from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, 
 
 CLEAN_EPOCHS = 2  # the last epochs of a round see the un-augmented inputs only
 BATCH = 500
-AHEAD = 2  # rounds that a frozen round's correction thinks of beyond its own
+AHEAD = 1  # rounds that a frozen round's correction thinks of beyond its own
 HARDER = 3.0  # times the barrier at each retry
 MOST_KL = 1.02  # times the prefix's KL to the teacher: a head correction that costs more, and accuracy, is not taken
 WIDER = 1.5  # times the channels, on the ladder's last rung
