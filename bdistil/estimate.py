@@ -17,19 +17,20 @@ from bdistil.corrective import corrective_round
 from bdistil.cost import prefix_costs
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble
+from bdistil.head_correction import HeadProblem, lagrangian
 from bdistil.students.catalogue import LADDERS, family, names
 from bdistil.task import Task
 from bdistil.teachers.cards import card_of
 from bdistil.teachers.onnx_teacher import OnnxTeacher
 from bdistil.teachers.weights import load_teacher
 from bdistil.training import Position, Stopped, Watch, batch_count
-from bdistil.weak_learner import Rung, build, ladder, train_student
+from bdistil.weak_learner import AHEAD, Rung, build, ladder, train_student
 from bdistil.wording import duration, quantity, share
 
 STEPS = 6  # timed steps a round, after two to warm up
 PROCESS_BYTES = 450e6  # what Python, torch and the worker take before there is any data
 TOLD = ("name", "kind", "signature", "macs", "macs_stated", "notices")  # of a black box
-CORRECTION_EPOCHS = 1.0  # checking and correcting a head takes a few passes over the training inputs
+CORRECTED, EVALUATIONS = 20_000, 300  # examples that a correction is timed on; what it evaluates, as a rule
 
 
 def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
@@ -47,13 +48,14 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     cost, teacher_seconds = prefix_costs(ensemble)[-1], _teacher_seconds(card, known, config)
     epochs = _epoch_seconds(config, known, done)
     features = ensemble.students[-1].head.in_features if config.certified else 0
+    corrections = _correction_seconds(config, known, features, done) if config.certified else 0.0
     outputs = (known.train + known.validation + known.test) * len(known.classes) * 4
     kept = (2, 3) if config.polished else (1, 2)  # copies of a prefix's outputs, and of all students
     return {
         "macs": cost["macs"], "parameters": cost["parameters"], "bytes": cost["bytes"],
         "macs_ratio": cost["macs"] / card["macs"] if card["macs"] else None,
         "teacher": {key: card.get(key) for key in TOLD} if "kind" in card else None,
-        "seconds": teacher_seconds + _training_seconds(config, epochs),
+        "seconds": teacher_seconds + _training_seconds(config, epochs) + corrections,
         "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
         "memory_bytes": int(PROCESS_BYTES + known.train * np.prod(known.input_shape) * (config.views + 2)
                             * (1 if known.modality == "image" else 4)
@@ -72,10 +74,22 @@ def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int) -> list[
 
 
 def _training_seconds(config: DistilConfig, epochs: list[float]) -> float:
-    """Of all rounds, of the polish, and of correcting heads. epochs: seconds of an epoch in each round."""
-    polish = config.polish_epochs * epochs[-1] if config.polished else 0.0
-    corrections = CORRECTION_EPOCHS * sum(epochs) if config.certified else 0.0
-    return config.epochs * sum(epochs) + polish + corrections
+    """Of all rounds and of the polish. epochs: seconds of an epoch in each round."""
+    return config.epochs * sum(epochs) + (config.polish_epochs * epochs[-1] if config.polished else 0.0)
+
+
+def _correction_seconds(config: DistilConfig, known: DatasetInfo, features: int, done: int) -> float:
+    """Correcting the heads of frozen rounds one by one, or all after the polish; features: inputs of a head."""
+    heads, times = (config.rounds, 1) if config.polished else (1 + AHEAD, config.rounds - done)
+    classes, examples = len(known.classes), min(known.train, CORRECTED)
+    x, answers = torch.randn(examples, features), torch.randn(examples, classes) / 10
+    problem = HeadProblem([x] * heads, [False] * heads, 2, answers, answers, [1.0] * heads, 1.0, 1.0, 2.0)
+    layers = [torch.zeros(classes, features)] * heads + [torch.zeros(classes)] * heads
+    layers = [layer.clone().requires_grad_() for layer in layers]
+    lagrangian(problem, layers).backward()
+    started = time.perf_counter()
+    lagrangian(problem, layers).backward()
+    return (time.perf_counter() - started) * EVALUATIONS * times * known.train / examples
 
 
 def describe(expected: dict[str, Any]) -> str:

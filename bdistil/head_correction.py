@@ -83,18 +83,25 @@ def correct_heads(
 
 def _minimise(problem: HeadProblem, heads: list[Tensor], multipliers: Tensor | float, stiffness: float) -> None:
     """Move the heads to where the augmented Lagrangian is least, as far as `INNER` steps go."""
-    count = len(heads) // 2
     optimizer = torch.optim.LBFGS(heads, max_iter=INNER, history_size=INNER, line_search_fn="strong_wolfe")
 
-    def lagrangian() -> Tensor:
+    def evaluate() -> Tensor:
         optimizer.zero_grad()
-        divergence, edges, needed = _state(problem, heads[:count], heads[count:])
-        gap = torch.relu(multipliers / stiffness + ASKED * needed - edges)
-        value = divergence + stiffness / 2 * (gap**2).sum()
+        value = lagrangian(problem, heads, multipliers, stiffness)
         value.backward()
         return value
 
-    optimizer.step(lagrangian)
+    optimizer.step(evaluate)
+
+
+def lagrangian(
+    problem: HeadProblem, heads: list[Tensor], multipliers: Tensor | float = 0.0, stiffness: float = STIFFNESS
+) -> Tensor:
+    """The augmented Lagrangian; heads: all weights, then all biases."""
+    count = len(heads) // 2
+    divergence, edges, needed = _state(problem, heads[:count], heads[count:])
+    gap = torch.relu(multipliers / stiffness + ASKED * needed - edges)
+    return divergence + stiffness / 2 * (gap**2).sum()
 
 
 def _state(problem: HeadProblem, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
