@@ -1,9 +1,10 @@
 """FIND-WL, Algorithm 2 of B-DISTIL: find the student of a round, one that corrects the ensemble on every class.
 
-Dennis et al., *Progressive Ensemble Distillation* (NeurIPS 2023). `find_weak_learner` trains, checks the weak learning
-condition on the training set, and where a class misses it corrects the head (head_correction.py); where that fails or
-costs too much it tries again with a stronger barrier and fresh weights, and then with the next rung of the ladder, a
-more expressive class of students. Every attempt is told. Nothing here reads or writes files; phases.py does.
+Dennis et al., *Progressive Ensemble Distillation* (NeurIPS 2023). `find_weak_learner` trains, and corrects the head so
+that the student meets the weak learning condition on the training set and the next one can (head_correction.py). Where
+that fails or costs too much it tries again with a stronger barrier and fresh weights, and then with the next rung of
+the ladder, a more expressive class of students. Every attempt is told. Nothing here reads or writes files; phases.py
+does.
 """
 
 import time
