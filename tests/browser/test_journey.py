@@ -100,7 +100,7 @@ def drag_to(page, prefix):
 def test_from_the_form_to_an_operating_point_and_back(context, serve):
     with serve() as server:
         page, other = context.new_page(), context.new_page()
-        start(page, server, rounds=3, epochs=8)  # rounds long enough to be seen on a fast machine
+        start(page, server, rounds=3, epochs=24)  # rounds long enough to be seen on a fast machine
         other.goto(page.url)  # a second tab on the same run
 
         for tab in (page, other):

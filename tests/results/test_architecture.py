@@ -62,11 +62,15 @@ def test_without_a_whole_description_there_is_nothing(tmp_path, damage):
 
 
 def test_the_samples_tell_their_networks_line_by_line():
-    run = open_run("digits-24")
-    told = lines(architecture(run.path, load(run).points))
-    assert told[0].startswith("       1: cnn, alone; level 1 8, level 2 16") and "<-" not in told[0]
-    assert told[1].startswith(" 2 to 14: cnn, add; level 1 8 <-") and told[1].endswith("42112 MACs, 6594 parameters")
-    assert "15: cnn, concat" in told[2] and "answer <-; 51968 MACs, 9856 of them for reading" in told[2]
+    def told(name):
+        run = open_run(name)
+        return lines(architecture(run.path, load(run).points))
+
+    first, others = told("digits-24")
+    assert first.startswith("       1: cnn, alone; level 1 8, level 2 16") and "<-" not in first
+    assert others.startswith(" 2 to 24: cnn, add; level 1 8 <-") and others.endswith("42112 MACs, 6594 parameters")
+    _, second, *_ = told("digits")
+    assert "2: triangular, concat-all" in second and "answer <-; 56576 MACs, 37504 of them for reading" in second
 
 
 def test_reading_it_imports_no_torch():
