@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bdistil.boosting import Certificate, Floats, theory_eta
+from bdistil.boosting import Certificate, Floats
 from bdistil.config import DistilConfig
 from bdistil.data.dataset import DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble, evaluating, step
@@ -315,7 +315,7 @@ def _problem(config: DistilConfig, task: Task, certificate: Certificate, student
     g_hat, summed = (torch.from_numpy(a).float().to(features.device) for a in (task.g_hat, certificate.summed()))
     return HeadProblem(
         [features] * heads, [student.gives_prefix] * heads, certificate.round + 1, summed, g_hat, [1 / heads] * heads,
-        theory_eta(len(g_hat), config.planned), task.c, config.temperature,
+        certificate.eta, task.c, config.temperature,
     )  # fmt: skip
 
 

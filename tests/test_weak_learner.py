@@ -47,6 +47,7 @@ def test_a_student_that_misses_the_condition_is_corrected(little, after_round_on
     record = kept.record
     assert len(attempts) == 1 and record["outcome"] == "corrected" and record["corrected"] and record["certified"]
     assert min(record["edges_before"]) <= 0 < record["edge_min"] == min(record["edges"])
+    assert record["kl_after"] <= weak_learner.MOST_KL * record["kl_before"]
     assert record["kl_after"] != record["kl_before"] and record["correction_seconds"] > 0
     # What is told is what the student answers.
     f = weak_learner.answers(after_round_one[0], kept.student, little.data.x_train)
