@@ -172,6 +172,7 @@ def run(
     learning_rate: Rate = None,
     weight_decay: Annotated[Text, typer.Option(help="Weight decay of matrices and kernels.")] = None,
     dropout: Annotated[Text, typer.Option(help="Share of a carried state that is dropped in training.")] = None,
+    cell: Annotated[Text, typer.Option(help="own, or shared: one for all recurrent students.")] = None,
     batch_size: Annotated[Text, typer.Option(help="Examples per batch.")] = None,
     views: Annotated[Text, typer.Option(help="Views of each training input, itself included.")] = None,
     threads: Threads = None,
@@ -193,7 +194,7 @@ def run(
         composition=composition, mode=mode, head=head, loss=loss, divergence=divergence, temperature=temperature,
         label_share=label_share, barrier=barrier, certified=certified, most_lost=most_lost, retries=retries,
         epochs=epochs, polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay,
-        dropout=dropout, batch_size=batch_size, views=views, threads=threads,
+        dropout=dropout, cell=cell, batch_size=batch_size, views=views, threads=threads,
     )  # fmt: skip
     parent = open_run(Path(extend)) if extend else None
     added = _added_rounds(parent, given, config) if parent else None

@@ -15,7 +15,7 @@ from bdistil.data.own import OwnData
 from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.errors import UserError, nearest
 from bdistil.recipes import METHOD, METHODS, of_run, of_teacher, series_augmentation
-from bdistil.students.catalogue import COMPOSITIONS, LADDERS, check_composition, compositions, family, names
+from bdistil.students.catalogue import CELLS, COMPOSITIONS, LADDERS, check_composition, compositions, family, names
 from bdistil.students.catalogue import check as check_student
 from bdistil.teachers.black_box import MOST_SHIFT, given_logits
 from bdistil.teachers.catalogue import TORCHVISION
@@ -181,6 +181,7 @@ class DistilConfig(_Config):
         default=None, gt=0, le=1000, title="Clip", description="a number above 0, at most 1000, or nothing"
     )
     dropout: float = Field(default=0.0, ge=0, lt=1, title="Dropout", description="at least 0, below 1")
+    cell: Literal[CELLS] = Field(default="own", title="Cell", description=f"one of {', '.join(CELLS)}")
     views: int = Field(ge=1, le=64, title="Views", description="a whole number from 1 to 64")
 
     @classmethod
@@ -191,7 +192,8 @@ class DistilConfig(_Config):
         student = given.get("student")
         if student in names() and recipe["composition"] not in LADDERS[family(student)]:
             # A student of another family: its first connection, which convolutions have over the same steps only.
-            recipe |= {"composition": LADDERS[family(student)][1], "mode": "full", "head": "student"}
+            recipe |= {"composition": LADDERS[family(student)][1], "mode": "full", "head": "student",
+                       "cell": "own"}
         return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
 
     def checked(self) -> Self:
@@ -201,6 +203,9 @@ class DistilConfig(_Config):
         if self.teacher_logits and self.views > 1 and self.shift > MOST_SHIFT:
             raise UserError(f"Answers instead of a teacher hold for pictures moved by {MOST_SHIFT} pixel at most: set "
                             f"the shift to {MOST_SHIFT}, or the views to 1.")  # fmt: skip
+        if self.cell == "shared" and not (self.polished and family(self.student) == "gru"):
+            raise UserError("One cell is shared by recurrent students that are trained together: choose a gru and the "
+                            "method b-distil+polish, or the cell own.")  # fmt: skip
         if self.polished and self.loss != "ensemble":
             raise UserError("Corrective rounds train prefixes: choose the loss ensemble, or the method b-distil.")
         return self

@@ -123,6 +123,8 @@ class ProgressiveEnsemble(nn.Module):
             raise UserError(
                 f"This student knows {student.classes} classes and the ensemble {len(self.classes)}: use one data set."
             )
+        if len(self):
+            student.follow(self.students[-1])
         self.students.append(student)
 
     def truncate(self, prefix: int) -> "ProgressiveEnsemble":

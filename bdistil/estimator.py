@@ -63,6 +63,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         warm_up: float | None = None,
         clip: float | None = None,
         dropout: float | None = None,
+        cell: str | None = None,
         batch_size: int = 128,
         random_state: int = 0,
     ):
@@ -86,6 +87,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         self.warm_up = warm_up
         self.clip = clip
         self.dropout = dropout
+        self.cell = cell
         self.batch_size = batch_size
         self.random_state = random_state
 

@@ -63,7 +63,9 @@ class Checkpoint:
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": t for name, t in state.items()}
         metadata = {"position": json.dumps(asdict(position)), "record": json.dumps(record)}
-        write_bytes(self.path, save({n: t.contiguous() for n, t in tensors.items()}, metadata))
+        # Copies: students may share weights, and the format wants memory of its own for each.
+        tensors = {name: t.clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
+        write_bytes(self.path, save(tensors, metadata))
 
     def load(self, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer,
              extra: dict[str, Tensor]) -> dict[str, Any] | None:  # fmt: skip

@@ -170,6 +170,7 @@ def build(config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsembl
         config.student, input_shape=known.input_shape, classes=len(known.classes), composition=rung.composition,
         previous=ensemble.students[-1] if len(ensemble) else None, head=config.head, wider=rung.wider,
         steps=segment(config.mode, len(ensemble) + 1, config.rounds, known.input_shape), dropout=config.dropout,
+        cell=config.cell,
     )  # fmt: skip
 
 

@@ -33,21 +33,23 @@ def build_student(
     wider: float = 1.0,
     steps: Sequence[int] | None = None,
     dropout: float = 0.0,
+    cell: str = "own",
 ) -> Student:
     """A fresh student of the catalogue, initialised from torch's generator.
 
     input_shape: of one input, (channels, height, width) or (channels, steps). classes: number of logits. composition:
     of the family's in LADDERS. previous: the student whose carry it will read; None in round 1. head: "student" or
     "prefix", what its head gives; one that gives F_t starts as its predecessor's. wider: times the catalogue's sizes.
-    steps: which of a series are read, see `gru` and `tcn`. dropout: of a recurrent student, see `gru`. A `concat-all`
-    student narrows as there is more to read: each one costs about the same. Raises UserError for a name, composition or
-    head that doesn't exist.
+    steps: which of a series are read, see `gru` and `tcn`. dropout, cell: of a recurrent student, see `gru`. A
+    `concat-all` student narrows as there is more to read: each one costs about the same. Raises UserError for a name,
+    composition or head that doesn't exist.
     """
     check_composition(composition, check(name))
     reads = previous.carry_shapes if previous is not None else {}
     widths = CATALOGUE[name]
     if family(name) == "gru":
-        student = GRU(math.ceil(wider * widths[0]), input_shape, classes, composition, steps, reads, head, dropout)
+        hidden = math.ceil(wider * widths[0])
+        student = GRU(hidden, input_shape, classes, composition, steps, reads, head, dropout, cell)
     elif family(name) == "tcn":
         return TCN(math.ceil(wider * widths[0]), input_shape, classes, composition, steps, reads, head)
     else:

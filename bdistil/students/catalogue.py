@@ -32,6 +32,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {"image": ("cnn",), "speech": ("gru", "tc
 
 COMPOSITIONS: tuple[str, ...] = tuple(dict.fromkeys(name for ladder in LADDERS.values() for name in ladder))
 HEADS: tuple[str, ...] = ("student", "prefix")
+CELLS: tuple[str, ...] = ("own", "shared")
 
 
 def names(modality: str | None = None) -> tuple[str, ...]:
@@ -81,6 +82,13 @@ def check_head(name: str) -> str:
     """`name` itself if a head may give that, else UserError."""
     if name not in HEADS:
         raise UserError(f"There is no head {name!r}: choose one of {_list(HEADS)}.{nearest(name, HEADS)}")
+    return name
+
+
+def check_cell(name: str) -> str:
+    """`name` itself if it says whose a recurrent student's cell may be, else UserError."""
+    if name not in CELLS:
+        raise UserError(f"There is no cell {name!r}: choose one of {_list(CELLS)}.{nearest(name, CELLS)}")
     return name
 
 

@@ -7,7 +7,9 @@ state]. What it takes from its predecessor:
     carry-state        h_0 = the predecessor's last state
     carry-state-pool   that, and the head also reads what the heads of all earlier students read
 
-With h_0 read and segments that follow one another, the students are one recurrence that changes its weights as it goes.
+With h_0 read and segments that follow one another, the students are one recurrence that changes its weights as it goes,
+or one that does not: they may share one cell (`cell="shared"`), each with a head of its own. Shared weights can only be
+trained together.
 `carry-state-pool` may follow `carry-state`, which leaves its state alone: its head then reads that state. States of
 another size pass a projection. In training a share of the state that is read may be dropped: on persons that a student
 has not met, that keeps it from copying what its predecessor has learnt by heart.
@@ -22,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bdistil.errors import UserError
-from bdistil.students.catalogue import check_composition, check_head
+from bdistil.students.catalogue import check_cell, check_composition, check_head
 from bdistil.students.cnn import HEAD_START
 from bdistil.students.student import Carry, Student, steps_of
 
@@ -36,7 +38,8 @@ class GRU(Student):
     hidden: size of the state. input_shape: (channels, steps) of the whole series. classes: number of logits.
     steps: (first, end) of the steps that it reads, None for all. reads: the predecessor's `carry_shapes`; {} in round
     1, and what the composition does not use is left out. head: "student", it gives f_t, or "prefix", it gives F_t.
-    dropout: share of the state read from the predecessor that is dropped in training.
+    dropout: share of the state read from the predecessor that is dropped in training. cell: "own", or "shared", the
+    predecessor's, which `follow` takes over.
     Raises UserError for a composition that doesn't exist, sizes that cannot be, or steps outside the series.
     """
 
@@ -50,6 +53,7 @@ class GRU(Student):
         reads: Mapping[str, Sequence[int]] | None = None,
         head: str = "student",
         dropout: float = 0.0,
+        cell: str = "own",
     ):
         super().__init__()
         channels, length = input_shape
@@ -60,7 +64,7 @@ class GRU(Student):
         first, end = steps_of(steps, length)
         self.composition, self.gives_prefix = check_composition(composition, "gru"), check_head(head) == "prefix"
         self.input_shape, self.classes = (channels, length), classes
-        self.first, self.end, self.dropout = first, end, dropout
+        self.first, self.end, self.dropout, self.shares = first, end, dropout, check_cell(cell) == "shared"
         self.pools = composition == "carry-state-pool"
         used = {"alone": (), "carry-state": (STATE,), "carry-state-pool": (STATE, POOLED)}[composition]
         self.reads = {name: tuple(shape) for name, shape in (reads or {}).items() if name in used}
@@ -83,6 +87,7 @@ class GRU(Student):
             "family": "gru", "hidden": hidden, "input_shape": list(self.input_shape), "classes": classes,
             "composition": composition, "steps": [first, end],
             "reads": {name: list(shape) for name, shape in self.reads.items()}, "head": head, "dropout": dropout,
+            "cell": cell,
         }  # fmt: skip
 
     def forward(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
@@ -96,6 +101,14 @@ class GRU(Student):
             features = torch.cat((carry[POOLED if POOLED in self.reads else STATE], features), dim=1)
         left = {STATE: last[0], POOLED: features}
         return self.head(features), {name: left[name] for name in self.carry_shapes}
+
+    def follow(self, previous: Student) -> None:
+        """Takes the predecessor's cell for its own, where one is shared. Raises UserError if it doesn't fit."""
+        if not self.shares:
+            return
+        if not isinstance(previous, GRU) or previous.cell.all_weights[0][0].shape != self.cell.all_weights[0][0].shape:
+            raise UserError("Students share a cell where all are recurrent and of one size: build them alike.")
+        self.cell = previous.cell
 
     def _start(self, carry: Carry) -> Tensor | None:
         """h_0 (1, batch, hidden), None for zeros."""

@@ -57,6 +57,9 @@ class Student(nn.Module):
         """
         raise NotImplementedError
 
+    def follow(self, previous: "Student") -> None:
+        """Called when the student comes after `previous`: it takes over what both share, nothing as a rule."""
+
     def inherit_head(self, previous: "Student") -> None:
         """Start the head as the predecessor's for what both read; new inputs keep their random start.
 
