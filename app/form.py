@@ -1,4 +1,4 @@
-"""The form of Distil: what to distil, with its price beside it, and the start; below it, a teacher of one's own.
+"""The form of Distil: what to distil, with its price beside it, and the start; below it, the training of a teacher.
 
 Every option is declared and validated in `bdistil.config`; here are only widgets, filled from the data set's recipe.
 """
@@ -7,6 +7,7 @@ import shlex
 from typing import Any
 
 import narration
+import own
 import streamlit as st
 import ui
 from copyable import copyable
@@ -15,6 +16,8 @@ from estimate import estimates, flags
 from bdistil import teachers, wording
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, info, is_here
+from bdistil.data.catalogue import located
+from bdistil.data.own import OwnData
 from bdistil.errors import UserError
 from bdistil.recipes import METHOD
 from bdistil.runs import create_run, list_runs
@@ -24,6 +27,7 @@ from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.catalogue import names as architectures
 
 MOST_ROUNDS = 12
+NONE = "none"  # in the list of teachers
 LOSSES = {"ensemble": "against the teacher, together", "student": "each on its own"}
 DIVERGENCES = {"kl": "Kullback-Leibler", "squared": "squared error"}
 HEADS = {"student": "each gives its own answer", "prefix": "each gives the answer of all so far"}
@@ -39,28 +43,38 @@ DOES = {
     "b-distil+polish": "students are trained on together; the best frontier",
     "b-distil": "finished students never change; can be extended",
 }
+FIRST = "First comes what to distil: the price follows."
 NO_TORCH = "Install it with the command below and reload; finished runs open without it."
 
 
 def form() -> None:
-    """Draws the form, its price, and the section for a teacher of one's own."""
+    """Draws the form, its price, and the section that trains a teacher."""
     st.title("Distil a teacher into students", anchor=False)
     _training()
     options, price = st.columns([3, 2], gap="large")
     with options:
-        given = _options()
+        data = _data()
+        given = _options(*data) if data else None
     with price:
-        try:
-            teachers.card_for(given["teacher"], given["dataset"])
-            config = DistilConfig.create(**given)
-        except UserError as error:
-            with ui.notice(str(error), key="config"):
-                pass
+        if given is None:
+            ui.muted(FIRST)
         else:
-            with st.container(border=True, key="price"):
-                _price(config)
+            _checked(given)
     with st.expander("Train a teacher of your own", key="teach"):
-        _teacher_form()
+        _teacher_form(data)
+
+
+def _checked(given: dict[str, Any]) -> None:
+    """The price and the start of a run that can be; else what is wrong with it."""
+    black_box = {name: given.get(name) for name in ("teacher_logits", "teacher_input", "teacher_macs")}
+    try:
+        card = teachers.card_for(given["teacher"], given["dataset"], given["data"], **black_box)
+        config = DistilConfig.create(**{**given, "teacher": card["name"], "teacher_logits": card.get("answers")})
+    except UserError as error:
+        with ui.notice(str(error), key="config"):
+            return
+    with st.container(border=True, key="price"):
+        _price(config)
 
 
 def _training() -> None:
@@ -98,33 +112,44 @@ def teacher_label(card: dict[str, Any]) -> str:
     return f"{card['name']}: {', '.join(known)}" if known else card["name"]
 
 
-def _options() -> dict[str, Any]:
-    """Draws the options and returns what was chosen. On arrival the address may name data set and teacher."""
+def _data() -> tuple[str, OwnData | None] | None:
+    """Draws the choice of data; returns a name or a path, and how to read it. On arrival the address may name it."""
     asked = ui.address()
     if "dataset" not in st.session_state and asked.dataset in CATALOGUE:
         ui.remember("dataset", asked.dataset)
     labels = dataset_labels()
-    dataset = ui.select("Dataset", labels, "dataset", next(iter(labels)))
-    cards = {card["name"]: card for card in teachers.cards(dataset)}
-    if cards:
-        if f"teacher-{dataset}" not in st.session_state and asked.teacher in cards:
-            st.session_state[f"teacher-{dataset}"] = asked.teacher
-        teacher = st.selectbox(
-            "Teacher", list(cards), format_func=lambda name: teacher_label(cards[name]), key=f"teacher-{dataset}"
-        )
-    else:
-        teacher = None
-        ui.muted(f"There is no teacher for {info(dataset).title} yet: train one below.")
+    dataset = ui.select("Dataset", labels | {own.OWN: "Your own, by its path"}, "dataset", next(iter(labels)))
+    return own.data() if dataset == own.OWN else (dataset, None)
+
+
+def _teacher(dataset: str) -> dict[str, Any] | None:
+    """Draws the choice of a teacher; its options, None until a black box's files are named."""
+    asked, cards = ui.address(), {card["name"]: card for card in teachers.cards(located(dataset))}
+    labels = {name: teacher_label(card) for name, card in cards.items()} or {NONE: "none yet: train one below"}
+    if f"teacher-{dataset}" not in st.session_state and asked.teacher in cards:
+        ui.remember(f"teacher-{dataset}", asked.teacher)
+    teacher = ui.select("Teacher", labels | own.BLACK_BOXES, f"teacher-{dataset}", next(iter(labels)))
+    if teacher in own.BLACK_BOXES:
+        return own.black_box(teacher)
+    return {"teacher": None if teacher == NONE else teacher}
+
+
+def _options(dataset: str, data: OwnData | None) -> dict[str, Any] | None:
+    """Draws the options and returns what was chosen, None until there is a teacher."""
+    teacher = _teacher(dataset)
+    if teacher is None:
+        return None
     method = ui.select("Method", {name: f"{name}: {DOES[name]}" for name in DOES}, "method", METHOD)
-    asked_for = {"dataset": dataset, "teacher": teacher or "none yet", "method": method}
+    given = {"dataset": dataset, "data": data, "method": method, **teacher}
+    asked_for = {**given, "teacher": given["teacher"] or "none yet"}
     recipe = DistilConfig.create(**asked_for)
-    student = ui.select("Student", _student_labels(dataset, teacher), f"student-{dataset}", recipe.student)
+    student = ui.select("Student", _student_labels(recipe), f"student-{dataset}", recipe.student)
     recipe = DistilConfig.create(**asked_for, student=student)
     rounds = st.slider(
         "Rounds", 1, MOST_ROUNDS, recipe.rounds, key=f"rounds-{dataset}", help="Each round adds one student."
     )
-    given = {"dataset": dataset, "teacher": teacher, "method": method, "student": student, "rounds": rounds}
-    if info(dataset).modality != "image":
+    given |= {"student": student, "rounds": rounds}
+    if recipe.known.modality != "image":
         given["mode"] = _mode(recipe, rounds)
     with st.expander("More: composition, objective, training, seed"):
         return given | _more(recipe)
@@ -139,11 +164,11 @@ def _mode(recipe: DistilConfig, rounds: int) -> str:
     return mode
 
 
-def _student_labels(dataset: str, teacher: str | None) -> dict[str, str]:
+def _student_labels(recipe: DistilConfig) -> dict[str, str]:
     """Students by name, with their prices once an estimate has told them: “cnn-xs: 60 k MACs, 3 % of the teacher”."""
-    labels = {name: name for name in names(info(dataset).modality)}
+    labels = {name: name for name in names(recipe.known.modality)}
     for name in labels:
-        price = _prices().get((dataset, teacher, name))
+        price = _prices().get((recipe.dataset, recipe.teacher, name))
         if price:
             ratio = price["macs_ratio"]
             share = f", {wording.share(ratio)} of the teacher" if ratio is not None else ""
@@ -308,15 +333,19 @@ def start(config: DistilConfig | TeachConfig) -> None:
     st.rerun()
 
 
-def _teacher_form() -> None:
-    """A teacher's training: data set, architecture, epochs, seed."""
+def _teacher_form(data: tuple[str, OwnData | None] | None) -> None:
+    """A teacher's training: data set (one's own as well, where it is chosen above), architecture, epochs, seed."""
     ui.muted(
         "A teacher’s training is a run as well: watched, stopped and resumed here. The teacher is then offered above."
     )
-    labels = dataset_labels()
-    dataset = ui.select("Dataset", labels, "teach-dataset", next(iter(labels)))
-    recipe = TeachConfig.create(dataset=dataset)
-    kinds = architectures(info(dataset).modality)
+    labels, key, options = dataset_labels(), "teach-dataset", None
+    if data and data[0] not in labels:
+        labels, key = {data[0]: f"{data[0]}, chosen above"} | labels, "teach-own"
+    dataset = ui.select("Dataset", labels, key, next(iter(labels)))
+    if data and dataset == data[0]:
+        options = data[1]
+    recipe = TeachConfig.create(dataset=dataset, data=options)
+    kinds = architectures(recipe.known.modality)
     architecture = st.selectbox(
         "Architecture", kinds, kinds.index(recipe.architecture), key=f"architecture-{dataset}",
         format_func=lambda name: f"{name}: {ARCHITECTURES[name]}",
@@ -325,7 +354,7 @@ def _teacher_form() -> None:
     epochs = left.number_input("Epochs", value=recipe.epochs, step=1, key=f"teach-epochs-{dataset}")
     seed = right.number_input("Seed", value=recipe.seed, step=1, key=f"teach-seed-{dataset}")
     try:
-        config = TeachConfig.create(dataset=dataset, architecture=architecture, epochs=epochs, seed=seed)
+        config = TeachConfig.create(dataset=dataset, data=options, architecture=architecture, epochs=epochs, seed=seed)
     except UserError as error:
         with ui.notice(str(error), key="teach-config"):
             return

@@ -114,6 +114,7 @@ def teach(
     epochs: Epochs = None,
     seed: Seed = None,
     learning_rate: Rate = None,
+    label_smoothing: Annotated[Text, typer.Option(help="Share of the labels that is spread over all classes.")] = None,
     threads: Threads = None,
     quiet: Quiet = False,
     *,
@@ -127,7 +128,7 @@ def teach(
         weights = str(Path(weights).expanduser().resolve())
     config = TeachConfig.create(
         dataset, data=own, architecture=teacher, weights=weights, epochs=epochs, seed=seed, learning_rate=learning_rate,
-        threads=threads,
+        label_smoothing=label_smoothing, threads=threads,
     )  # fmt: skip
     print(_follow(create_run(config), quiet)["teacher_name"])
 

@@ -42,10 +42,11 @@ def test_data_of_which_only_the_modality_is_known_have_a_recipe(monkeypatch, mod
 
 def test_a_configuration_of_the_first_version_means_what_it_did():
     stored = distil().model_dump()
-    for name in ("mode", "warm_up", "clip", "dropout"):
+    for name in ("mode", "warm_up", "clip", "dropout", "cell"):
         del stored[name]
     config = DistilConfig.build(**stored)
     assert (config.mode, config.warm_up, config.clip, config.dropout) == ("full", 0.2, None, 0.0)
+    assert config.cell == "own"
     stored = TeachConfig.create("digits").model_dump()
     del stored["optimizer"]
     assert TeachConfig.build(**stored).optimizer == "sgd"
@@ -62,6 +63,9 @@ def test_a_configuration_of_the_first_version_means_what_it_did():
         ({"dataset": "japanese-vowels", "mode": "parts"}, "Mode must be one of full, segments; “parts” is not."),
         ({"clip": 0}, "Clip must be a number above 0, at most 1000, or nothing; “0” is not."),
         ({"dropout": 1}, "Dropout must be at least 0, below 1; “1” is not."),
+        ({"cell": "shared"}, "One cell is shared by recurrent students that are trained together: choose a gru and"),
+        ({"dataset": "japanese-vowels", "cell": "shared", "method": "b-distil"}, "or the cell own."),
+        ({"dataset": "japanese-vowels", "cell": "shared", "student": "tcn-s"}, "or the cell own."),
     ],
 )
 def test_what_does_not_fit_together_is_a_sentence(given, sentence):

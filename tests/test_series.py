@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bdistil import BDistil, estimate
+from bdistil import BDistil, cost, estimate
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import load_dataset
 from bdistil.data.catalogue import info
@@ -32,9 +32,9 @@ def config(method, **given):
     return DistilConfig.create(NAME, teacher=card_for(None, NAME)["name"], method=method, **(short | given))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_run_of_either_preset_killed_in_its_second_round_comes_out_the_same(own_home, method):
-    whole, killed = finished(started(config(method))), started(config(method))
+@pytest.mark.parametrize(("method", "cell"), [*((method, "own") for method in METHODS), ("b-distil+polish", "shared")])
+def test_a_run_of_either_preset_killed_in_its_second_round_comes_out_the_same(own_home, method, cell):
+    whole, killed = finished(started(config(method, cell=cell))), started(config(method, cell=cell))
     until(lambda: told(killed, "epoch", round=2, epoch=1))
     send(killed, signal.SIGKILL)
     start_worker(killed)
@@ -56,6 +56,9 @@ def test_a_run_of_either_preset_killed_in_its_second_round_comes_out_the_same(ow
 
     ensemble, data = ProgressiveEnsemble.load(whole.path / "ensemble"), load_dataset(NAME)
     first, second = ensemble.students
+    assert (second.cell is first.cell) == (cell == "shared")
+    added = second.head.weight.numel() + second.head.bias.numel() if cell == "shared" else cost.parameters(second)
+    assert last["point"]["parameters"] == cost.parameters(first) + added
     assert (first.first, first.end, second.first, second.end) == (0, 14, 14, 29) and second.dropout == 0.3
     early = data.x_test.copy()
     early[:, :, 14:] = 0  # a first prefix is an answer before the second half has been heard

@@ -8,7 +8,6 @@ arrays                   NPZ with x and y (`arrays`)
 import hashlib
 import os
 import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
 from bdistil.data.found import TEST, Found
 from bdistil.errors import UserError
 
+_known: dict[str, DatasetInfo] = {}  # by what the data is known by until it changes
 _VERSION = 1  # raised whenever the same files would be read otherwise
 
 
@@ -70,11 +70,11 @@ class OwnData(BaseModel):
             raise UserError(f"Own data must be told as options by name; “{options}” is not.")
         return cls.create(**options)
 
-    def options(self) -> str:
-        """What is asked for as on the command line, with a space before it."""
+    def flags(self) -> list[str]:
+        """What is asked for, as on the command line."""
         asked = self.model_dump(exclude_none=True)
         told = {name: ",".join(value) if name == "channels" else str(value) for name, value in asked.items()}
-        return "".join(f" --{name.replace('_', '-')} {shlex.quote(value)}" for name, value in told.items())
+        return [part for name, value in told.items() for part in (f"--{name.replace('_', '-')}", value)]
 
 
 def is_path(name: str) -> bool:
@@ -96,7 +96,9 @@ def info(path: str, own: OwnData | None = None) -> DatasetInfo:
     """
     root, own = absolute(path), own or OwnData()
     key, find = _finder(root, own)
-    return _info(root, key, find())
+    if repr(key) not in _known:
+        _known[repr(key)] = _info(root, key, find())
+    return _known[repr(key)]
 
 
 def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:

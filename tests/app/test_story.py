@@ -19,6 +19,7 @@ if APP not in sys.path:
     sys.path.insert(0, APP)
 
 import cards  # noqa: E402
+import engine  # noqa: E402
 import estimate  # noqa: E402
 import narration  # noqa: E402
 from happened import happened  # noqa: E402
@@ -279,7 +280,7 @@ def test_the_command_names_what_differs_from_the_recipe_and_makes_the_same_run(m
     ]  # fmt: skip
 
 
-def test_only_the_newest_question_waits(monkeypatch):
+def test_only_the_newest_question_waits():
     begun, release, asked = threading.Event(), threading.Event(), []
 
     def slow(config):
@@ -288,8 +289,7 @@ def test_only_the_newest_question_waits(monkeypatch):
         release.wait(30)
         return {"rounds": config.rounds}
 
-    monkeypatch.setattr(estimate, "estimate", slow)
-    estimates = estimate.Estimates()
+    estimates = engine.Answers(slow)
     configs = [DistilConfig.create("digits", teacher="t", rounds=rounds) for rounds in (1, 2, 3)]
     assert estimates.ask(configs[0]) is None and begun.wait(30)
     assert [estimates.ask(config) for config in configs[1:]] == [None, None]
@@ -317,7 +317,7 @@ while os.getpriority(os.PRIO_PROCESS, 0) < 10:
 print('{{"seconds": 1}}')
 """)
     program.chmod(0o755)
-    monkeypatch.setattr(estimate.sys, "executable", str(program))
+    monkeypatch.setattr(engine.sys, "executable", str(program))
     assert estimate.estimate(DistilConfig.create("digits", teacher="t", rounds=1)) == {"seconds": 1}
 
 

@@ -202,9 +202,34 @@ def test_a_head_that_gives_the_prefix_starts_as_its_predecessors():
     assert fresh.gives_prefix and not fresh.inherits
 
 
+def test_students_of_one_cell_share_it_also_when_they_have_been_saved(tmp_path):
+    torch.manual_seed(0)
+    known = dict(c=1.0, classes=range(CLASSES), mean=[0.0] * CHANNELS, std=[1.0] * CHANNELS)
+    ensemble = ProgressiveEnsemble(chain(["carry-state"] * 3, rounds=3, cell="shared"), input_shape=(CHANNELS, STEPS),
+                                   **known)  # fmt: skip
+    first, *others = ensemble.students
+    assert all(student.cell is first.cell and student.head is not first.head for student in others)
+    heads = 3 * (2 * 8 * CLASSES + CLASSES)
+    assert cost.prefix_costs(ensemble)[-1]["parameters"] == heads + 3 * 8 * (CHANNELS + 8 + 2)
+    ensemble.save(tmp_path / "saved")
+    again = ProgressiveEnsemble.load(tmp_path / "saved")
+    assert again.students[2].cell is again.students[0].cell
+    x = torch.randn(4, CHANNELS, STEPS)
+    assert torch.equal(again(x), ensemble(x))
+
+
+def test_a_cell_is_shared_by_students_that_it_fits():
+    small, large = chain(["carry-state"] * 2, wider=[1.0, 1.5], cell="shared")
+    other = build_student("tcn-s", input_shape=(CHANNELS, STEPS), classes=CLASSES, composition="alone")
+    for previous in (small, other):
+        with pytest.raises(UserError, match="share a cell where all are recurrent and of one size: build them alike"):
+            large.follow(previous)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
+        ({"cell": "borrowed"}, "no cell 'borrowed': choose one of own, shared"),
         ({"hidden": 0}, "whole numbers of at least 1"),
         ({"classes": 0}, "whole numbers of at least 1"),
         ({"steps": [4, 4]}, "steps 4 to 4"),

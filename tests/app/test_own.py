@@ -1,0 +1,108 @@
+"""One's own data and black boxes on Distil's form: named by paths, read by a process of its own, told in sentences."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bdistil.runs import list_runs
+from tests.app.conftest import button, copyable, written
+from tests.app.test_distil import asked, started  # noqa: F401
+
+
+@pytest.fixture
+def own_page(open_page):
+    """Distil's form with one's own data chosen."""
+    page = open_page("distil")
+    return page.selectbox(key="dataset").set_value("own").run()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """60 pictures of 8 x 8 in three classes, twelve for validation and twelve for test, and answers for them."""
+    generator = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    x = generator.integers(0, 200, (60, 1, 8, 8)).astype(np.uint8)
+    split = np.repeat(["train", "validation", "test"], [36, 12, 12])
+    np.savez(tmp_path / "mine.npz", x=x, y=y, split=split)
+    for name, rows in (("train", split != "test"), ("test", split == "test")):
+        np.savez(tmp_path / f"{name}.npz", logits=4 * np.eye(3)[y[rows]])
+    return tmp_path
+
+
+def fill(page, **values):
+    for key, value in values.items():
+        page.text_input(key=key).set_value(str(value))
+    return page.run()
+
+
+def once_read(page):
+    """The page when its data has been read."""
+    deadline = time.monotonic() + 60
+    while "Reading …" in written(page):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        page.run()
+    assert not page.exception
+    return page
+
+
+def test_first_comes_what_to_distil(asked, own_page):  # noqa: F811
+    assert "A folder of class folders of pictures or recordings" in written(own_page)
+    assert "First comes what to distil" in written(own_page)
+    assert "Start distilling" not in [each.label for each in own_page.button]
+
+
+def test_own_pictures_and_answers_for_them_are_distilled(asked, started, own_page, pictures):  # noqa: F811
+    page = once_read(fill(own_page, **{"own-path": pictures / "mine.npz"}))
+    assert "mine: 36 train, 12 validation, 12 test examples of 3 classes." in written(page)
+    assert "There is no teacher for" in written(page)
+    teacher = f"teacher-{pictures / 'mine.npz'}"
+    assert page.selectbox(key=teacher).options[0] == "none yet: train one below"
+    page.selectbox(key=teacher).set_value("logits").run()
+    assert "First comes what to distil" in written(page)
+    page.number_input(key="black-box-macs").set_value(2.5)
+    fill(page, **{"logits-train": pictures / "train.npz", "logits-test": pictures / "test.npz"})
+    assert (asked.config.dataset, asked.config.teacher_macs) == (str(pictures / "mine.npz"), 2_500_000)
+    assert asked.config.shift == 1  # as far as answers hold
+    command = copyable(page)
+    assert f"--teacher-logits {pictures / 'train.npz'} {pictures / 'test.npz'}" in command
+    assert "--teacher " not in command and "--teacher-macs 2500000" in command
+    button(page, "Start distilling").click().run()
+    (summary,) = list_runs()
+    config = summary.info["config"]
+    assert started == [summary.id] and (config["teacher"], config["teacher_macs"]) == ("train.npz", 2_500_000)
+
+
+def test_a_teacher_for_own_data_is_trained_on_the_same_page(asked, started, own_page, pictures):  # noqa: F811
+    page = once_read(fill(own_page, **{"own-path": pictures / "mine.npz"}))
+    assert page.selectbox(key="teach-own").value == str(pictures / "mine.npz")
+    button(page, "Start training").click().run()
+    (summary,) = list_runs()
+    assert summary.info["kind"] == "teach" and summary.info["config"]["dataset"] == str(pictures / "mine.npz")
+
+
+def test_a_table_asks_for_its_columns_and_says_what_leaks(asked, own_page, tmp_path):  # noqa: F811
+    rows = [(f"s{n}", n % 2, n // 4, float(n * t % 7)) for n in range(24) for t in range(20)]
+    pd.DataFrame(rows, columns=["walk", "activity", "person", "ax"]).to_csv(tmp_path / "walks.csv", index=False)
+    page = fill(own_page, **{"own-path": tmp_path / "walks.csv"})
+    assert "Name the columns that tell series and labels" in written(page)
+    page.number_input(key="own-window").set_value(10)
+    page = once_read(fill(page, **{"own-series": "walk", "own-label": "activity", "own-subject": "person"}))
+    assert "examples of 2 classes" in written(page) and "Leak: " in written(page)
+    page.selectbox(key=f"teacher-{tmp_path / 'walks.csv'}").set_value("onnx")
+    page = fill(page.run(), **{"onnx-path": tmp_path / "teacher.onnx"})
+    assert "teacher.onnx cannot be read" in written(page)
+    assert "Each student reads" in [each.label for each in page.selectbox]
+    page.number_input(key="own-window").set_value(21).run()
+    page = once_read(page)
+    assert "has 20 steps" in written(page)
+
+
+@pytest.mark.parametrize(("name", "sentence"), [("nowhere", "There is no file or folder"), ("a.txt", "is no folder")])
+def test_what_cannot_be_used_is_a_sentence(asked, own_page, tmp_path, name, sentence):  # noqa: F811
+    (tmp_path / "a.txt").write_text("text")
+    page = once_read(fill(own_page, **{"own-path": tmp_path / name}))
+    assert sentence in written(page) and not page.exception
+    assert "Start distilling" not in [each.label for each in page.button]
