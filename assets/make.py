@@ -2,16 +2,16 @@
 examples of its test split into this folder.
 
 A sample is a run without what only training needs: no training logits, no checkpoint, no log, each student once.
-Logits are rounded, to fixed steps or half precision, where that changes no prefix's answer on any example, and what is
-told of rounds to six digits; pictures keep 16 grey values a channel and series 128 steps, since nothing is computed
-from them; of recordings sixty ship at most, those that Explore plays.
+Logits are rounded to few steps, but for examples on which that would change an answer of the teacher or a prefix, and
+what is told of rounds to six digits; pictures keep 16 grey values a channel and series 128 steps, since nothing is
+computed from them; of recordings sixty ship at most, those that Explore plays.
 """
 
 import json
 import shutil
 import sys
-from collections.abc import Callable
-from functools import partial
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,11 @@ from bdistil.results.frontier import prefix_logits
 from bdistil.runs import Run, open_run
 from bdistil.runs.files import new_folder
 
-STEPS = (2**10, 2**12, 2**14, 2**16)  # in a unit of the logits, tried in this order
+STEPS = 2**8  # in a unit of the logits
 GREYS, SERIES_STEPS = 16, 128
 DIGITS = 6
 RECORDINGS = 60
+SHIPPED = ("validation", "test")  # splits
 
 
 def make(run: Run, name: str) -> Path:
@@ -46,10 +47,13 @@ def make(run: Run, name: str) -> Path:
         lines = (run.path / "events.jsonl").read_text().splitlines()
         (folder / "events.jsonl").write_text("".join(f"{_shortened(line)}\n" for line in lines))
         shutil.copytree(run.path / "ensemble", folder / "ensemble")
-        for rounded in (*(partial(_fixed, steps=steps) for steps in STEPS), _half, np.asarray):
-            _write_logits(run, folder, rounded)
-            if _same_answers(run, Run(folder)):
-                break
+        nobody = {split: np.zeros(0, int) for split in SHIPPED}
+        _write_logits(run, folder, np.float16, nobody)
+        exact = {split: np.flatnonzero((_answers(run, split) != _answers(Run(folder), split)).any(axis=0))
+                 for split in SHIPPED}  # fmt: skip
+        _write_logits(run, folder, np.float16, exact)
+        if not all(np.array_equal(_answers(run, split), _answers(Run(folder), split)) for split in SHIPPED):
+            _write_logits(run, folder, np.float32, exact)  # half precision was not exact enough
     _copy_once(home() / "teachers" / stored["config"]["teacher"], ASSETS / "teachers" / stored["config"]["teacher"])
     if dataset_info(stored["config"]["dataset"]).preview:
         _ship_examples(run, f"{stored['dataset']['name']}.npz")
@@ -61,17 +65,9 @@ def _shortened(document: str) -> str:
     return json.dumps(json.loads(document, parse_float=lambda number: float(f"{float(number):.{DIGITS}g}")))
 
 
-def _half(logits: np.ndarray) -> np.ndarray:
-    return logits.astype(np.float16)
-
-
-def _fixed(logits: np.ndarray, steps: int) -> np.ndarray:
-    """Single precision in steps that compress well: finer than half precision where logits are large."""
-    return (np.round(logits * steps) / steps).astype(np.float32)
-
-
-def _write_logits(run: Run, folder: Path, rounded: Callable[[np.ndarray], np.ndarray]) -> None:
-    _write(run.path / "targets.npz", folder / "targets.npz", rounded, "train")
+def _write_logits(run: Run, folder: Path, precision: type, exact: Mapping[str, np.ndarray]) -> None:
+    """Labels and logits of the shipped splits; `exact`: the examples of each whose logits are not rounded."""
+    _write(run.path / "targets.npz", folder / "targets.npz", precision, exact)
     polished = run.path.glob("polish/[0-9][0-9]")
     for finished in sorted([*run.path.glob("rounds/[0-9][0-9]"), *polished]):
         kept = folder / finished.relative_to(run.path)
@@ -79,35 +75,47 @@ def _write_logits(run: Run, folder: Path, rounded: Callable[[np.ndarray], np.nda
         (kept / "round.json").write_text(_shortened((finished / "round.json").read_text()))
         if (finished / "heaviest.npz").exists():
             shutil.copy(finished / "heaviest.npz", kept)
-        for name, unused in (("logits.npz", "train"), ("prefix.npz", ("train", "validation"))):
-            if (finished / name).exists():
-                _write(finished / name, kept / name, rounded, unused)
+        if (finished / "logits.npz").exists():
+            _write(finished / "logits.npz", kept / "logits.npz", precision, exact)
+        if (finished / "prefix.npz").exists():  # nothing reads those of other splits
+            _write(finished / "prefix.npz", kept / "prefix.npz", precision, {"test": exact["test"]})
 
 
-def _write(
-    source: Path, target: Path, rounded: Callable[[np.ndarray], np.ndarray], unused: str | tuple[str, ...]
-) -> None:
-    """The arrays that are not of an unused split, logits rounded."""
-    with np.load(source, allow_pickle=False) as arrays:
-        kept = {key: arrays[key] for key in arrays.files if not key.endswith(unused)}
-    np.savez_compressed(target, **{key: rounded(a) if a.dtype == np.float32 else a for key, a in kept.items()})
+def _write(source: Path, target: Path, precision: type, exact: Mapping[str, np.ndarray]) -> None:
+    """The arrays of the splits in `exact`, logits rounded."""
+    arrays = _arrays(source)
+    kept = {name: array for name, array in arrays.items() if name.endswith(tuple(exact))}
+    for split, rows in exact.items():
+        for name in (split, f"teacher_{split}"):
+            if name in kept:
+                rounded = np.round(kept[name].astype(np.float32) * STEPS) / STEPS
+                rounded[rows] = kept[name][rows]
+                kept[name] = rounded.astype(precision)
+    _pack(target, kept)
 
 
-def _same_answers(one: Run, other: Run) -> bool:
-    """Whether the teacher and every prefix answer alike on every validation and test example."""
-    return all(np.array_equal(_answers(one, split), _answers(other, split)) for split in ("validation", "test"))
+def _pack(target: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """An NPZ file a sixth smaller than numpy's own: numpy reads all that a zip may hold, and writes deflate only."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_BZIP2) as archive:
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy")
+            member.compress_type = zipfile.ZIP_BZIP2
+            with archive.open(member, "w") as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+
+
+def _arrays(file: Path) -> dict[str, np.ndarray]:
+    with np.load(file, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def _answers(run: Run, split: str) -> np.ndarray:
-    """(1 + T, N): the classes that the teacher and each prefix answer."""
-
-    def array(file: Path, name: str) -> np.ndarray:
-        with np.load(file, allow_pickle=False) as arrays:
-            return arrays[name]
-
-    outputs = [array(folder / "logits.npz", split) for folder in run.round_folders()]
-    teacher = array(run.path / "targets.npz", f"teacher_{split}")
-    return np.vstack([teacher.argmax(1)[None], prefix_logits(outputs, run.stored()["scale"]["c"]).argmax(2)])
+    """(1 + T, N): the classes that the teacher and each prefix answer; on test also each as its round left it."""
+    outputs = [_arrays(folder / "logits.npz")[split] for folder in run.round_folders()]
+    teacher = _arrays(run.path / "targets.npz")[f"teacher_{split}"]
+    answers = [teacher.argmax(1)[None], prefix_logits(outputs, run.stored()["scale"]["c"]).argmax(2)]
+    left = [folder / "prefix.npz" for folder in run.unpolished_folders()] if split == "test" else []
+    return np.vstack([*answers, *(_arrays(file)[split].argmax(1)[None] for file in left if file.exists())])
 
 
 def _ship_examples(run: Run, name: str) -> None:
@@ -118,8 +126,7 @@ def _ship_examples(run: Run, name: str) -> None:
     if not source.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    with np.load(source, allow_pickle=False) as stored:
-        kept = dict(stored)
+    kept = _arrays(source)
     if "images" in kept:
         most = min(GREYS - 1, int(kept["max"]))
         kept["images"] = np.round(kept["images"] * (most / float(kept["max"]))).astype(np.uint8)
@@ -129,7 +136,7 @@ def _ship_examples(run: Run, name: str) -> None:
         if "audio" in kept:
             kept = _with_few_recordings(kept, _played(run, target))
     if not target.exists() or "audio" in kept:
-        np.savez_compressed(target, **kept)
+        _pack(target, kept)
 
 
 def _in_steps(series: np.ndarray) -> np.ndarray:

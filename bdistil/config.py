@@ -17,7 +17,7 @@ from bdistil.errors import UserError, nearest
 from bdistil.recipes import METHOD, METHODS, of_run, of_teacher, series_augmentation
 from bdistil.students.catalogue import CELLS, COMPOSITIONS, LADDERS, check_composition, compositions, family, names
 from bdistil.students.catalogue import check as check_student
-from bdistil.teachers.black_box import MOST_SHIFT, given_logits
+from bdistil.teachers.black_box import given_logits, most_shift
 from bdistil.teachers.catalogue import TORCHVISION
 from bdistil.teachers.catalogue import check as check_architecture
 
@@ -194,15 +194,12 @@ class DistilConfig(_Config):
             # A student of another family: its first connection, which convolutions have over the same steps only.
             recipe |= {"composition": LADDERS[family(student)][1], "mode": "full", "head": "student",
                        "cell": "own"}
-        return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
+        return given_logits(recipe, known) if given.get("teacher_logits") else recipe
 
     def checked(self) -> Self:
         check_composition(self.composition, check_student(self.student))
         if self.teacher_logits and self.examples:
             raise UserError("Answers instead of a teacher are for all training examples: leave --examples out.")
-        if self.teacher_logits and self.views > 1 and self.shift > MOST_SHIFT:
-            raise UserError(f"Answers instead of a teacher hold for pictures moved by {MOST_SHIFT} pixel at most: set "
-                            f"the shift to {MOST_SHIFT}, or the views to 1.")  # fmt: skip
         if self.cell == "shared" and not (self.polished and family(self.student) == "gru"):
             raise UserError("One cell is shared by recurrent students that are trained together: choose a gru and the "
                             "method b-distil+polish, or the cell own.")  # fmt: skip
@@ -217,6 +214,11 @@ class DistilConfig(_Config):
                             f"“{self.examples}” is not.")  # fmt: skip
         if self.teacher_logits and self.views > 1 and known.modality != "image":
             raise UserError("Answers instead of a teacher hold for series as they are: set the views to 1.")
+        if self.teacher_logits and self.views > 1 and self.shift > most_shift(known):
+            most = most_shift(known)
+            moved = "1 pixel" if most == 1 else f"{most} pixels"
+            raise UserError(f"Answers instead of a teacher hold for pictures moved by {moved} at most: set the shift "
+                            f"to {most}, or the views to 1.")  # fmt: skip
         if self.mode == "segments" and known.modality == "image":
             raise UserError("Pictures have no segments: choose the mode full.")
         if self.mode == "segments" and self.rounds > known.input_shape[-1]:

@@ -56,7 +56,7 @@ def test_a_configuration_of_the_first_version_means_what_it_did():
     ("given", "sentence"),
     [
         ({"student": "gru-s", "composition": "add"}, "The student gru-s has no composition add: choose one of alone"),
-        ({"student": "gru-s"}, "The student gru-s does not read image data: choose one of cnn-xs, cnn-s, cnn-m, cnn-l"),
+        ({"student": "gru-s"}, "The student gru-s does not read image data: choose one of cnn-xs, cnn-s, cnn-m"),
         ({"mode": "segments"}, "Pictures have no segments: choose the mode full."),
         ({"dataset": "japanese-vowels", "student": "cnn-s"}, "The student cnn-s does not read speech data"),
         ({"dataset": "japanese-vowels", "rounds": 30}, "A series of 29 steps has no 30 segments: choose fewer rounds."),

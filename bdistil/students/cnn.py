@@ -1,7 +1,9 @@
-"""Convolutional students for images: four levels of 3x3 convolution, batch norm and ReLU, and a small linear head.
+"""Convolutional students for images: levels of 3x3 convolution, batch norm and ReLU, and a small linear head.
 
-The last level is a residual step where widths allow it: a level at 4x4 was worth 1.15 points at equal MACs. The head
-reads the last level averaged to 2x2. Level by level, a student can read what its predecessor left ("level1" ...):
+Up to four levels each halve the resolution, all but the last: a level at 4x4 was worth 1.15 points at equal MACs on
+small grey pictures. Deeper ones have two levels at each resolution, which colour pictures ask for. A level that keeps
+resolution and channels is a residual step. The head reads the last level averaged to 2x2. Level by level, a student can
+read what its predecessor left ("level1" ...):
 
     alone    h_l = relu(block_l(h_{l-1})), and nothing is left behind
     add      h_l = relu(block_l(h_{l-1}) + P c_l)
@@ -64,7 +66,7 @@ class CNN(Student):
             for before, after, stride in zip(inputs, widths, strides, strict=False)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(out) for out in widths)
-        self.residual = len(widths) > 1 and widths[-2] == widths[-1] and strides[-1] == 1
+        self.residual = residual_levels(widths, strides)
         self.bridges = nn.ModuleDict()
         features = widths[-1]
         for name, (left, *size) in self.reads.items():
@@ -94,21 +96,20 @@ class CNN(Student):
         -> raw logits (batch, classes), carry {"level1": (batch, *carry_shapes["level1"]), ...} ({} for `alone`).
         """
         adds, concatenates = self.composition == "add", self.composition == "concat"
-        last = len(self.convolutions)
         h, left = x, {}
         for level, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True), start=1):
             if concatenates and f"level{level - 1}" in self.reads:
                 h = h + self._read(carry, f"level{level - 1}")
             activation = norm(convolution(h))
-            if level == last and self.residual:
+            if level in self.residual:
                 activation = activation + h
             if adds and f"level{level}" in self.reads:
                 activation = activation + self._read(carry, f"level{level}")
             h = activation.relu_()
             left[f"level{level}"] = h
         features = functional.adaptive_avg_pool2d(h, POOLED).flatten(1)
-        if concatenates and f"level{last}" in self.reads:
-            before = functional.adaptive_avg_pool2d(carry[f"level{last}"], POOLED).flatten(1)
+        if concatenates and f"level{level}" in self.reads:
+            before = functional.adaptive_avg_pool2d(carry[f"level{level}"], POOLED).flatten(1)
             features = torch.cat((features, before), dim=1)
         return self.head(features), left if self.carry_shapes else {}
 
@@ -128,9 +129,19 @@ def level_shapes(widths: Sequence[int], input_shape: Sequence[int]) -> dict[str,
 
 
 def level_strides(levels: int, side: int) -> tuple[int, ...]:
-    """Halve at each level but the last; inputs under 16 pixels are too small to be halved at once."""
+    """Halve at each level but the last, or, of more than four, at every other; inputs under 16 pixels not at once."""
     first = 2 if side >= 16 else 1
+    if levels > 4:
+        return (first, 1, *(2, 1) * levels)[:levels]
     return (first, *(2,) * (levels - 2), 1)[-levels:]
+
+
+def residual_levels(widths: Sequence[int], strides: Sequence[int]) -> frozenset[int]:
+    """The levels, counted from 1, that keep resolution and channels of the level before."""
+    return frozenset(
+        level for level in range(2, len(widths) + 1)
+        if widths[level - 2] == widths[level - 1] and strides[level - 1] == 1
+    )  # fmt: skip
 
 
 def readable(levels: dict[str, tuple[int, int, int]], left: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:

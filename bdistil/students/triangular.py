@@ -6,8 +6,8 @@ The first student is a `cnn`. At every level a later one adds channels that read
 
 with c the activations of all students before it. The head reads the last level, averaged to 2x2, of all of them: that
 average is all of the last level that is left behind. A level may have no channels of its own: the large activations of
-the first would cost more time to copy than their few MACs gain, and thin ones save MACs but no time. The last level is
-a residual step on the student's own channels. Paper: function composition (arXiv 2302.10093); this form of it is ours.
+the first would cost more time to copy than their few MACs gain, and thin ones save MACs but no time. Residual steps, as
+in cnn.py, are on the student's own channels. Paper: function composition (arXiv 2302.10093); this form of it is ours.
 """
 
 import math
@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from bdistil.errors import UserError
 from bdistil.students.catalogue import check_head
-from bdistil.students.cnn import HEAD_START, POOLED, level_shapes, level_strides, readable
+from bdistil.students.cnn import HEAD_START, POOLED, level_shapes, level_strides, readable, residual_levels
 from bdistil.students.student import Carry, Student
 
 FEATURES = "features"
@@ -64,7 +64,7 @@ class Triangular(Student):
             name: nn.Sequential(nn.Conv2d(before, after, 3, stride, padding=1, bias=False), nn.BatchNorm2d(after))
             for name, before, after, stride in zip([*levels, last], inputs, widths, strides, strict=True) if after
         })  # fmt: skip
-        self.residual = widths[-2] == widths[-1] and strides[-1] == 1
+        self.residual = residual_levels(widths, strides)
         self.head = nn.Linear(self.carry_shapes[FEATURES][0] * POOLED**2, classes)
         with torch.no_grad():
             self.head.weight.mul_(HEAD_START)
@@ -81,16 +81,13 @@ class Triangular(Student):
         -> raw logits (batch, classes), carry name -> (batch, *carry_shapes[name]).
         """
         h, joined, left = x, x, {}
-        for name in self.carry_shapes:
-            if name == FEATURES:
-                break
-            if name in self.blocks:
-                h = self.blocks[name](joined).relu_()
-                joined = left[name] = self._joined(h, carry, name)
-            else:
-                joined = left[name] = carry[name]
-        activation = self.blocks[f"level{len(self.carry_shapes)}"](joined)
-        h = (activation + h if self.residual else activation).relu_()
+        for level, name in enumerate(self.carry_shapes, start=1):
+            own = f"level{level}" in self.blocks
+            if own:
+                activation = self.blocks[f"level{level}"](joined)
+                h = (activation + h if level in self.residual else activation).relu_()
+            if name != FEATURES:
+                joined = left[name] = self._joined(h, carry, name) if own else carry[name]
         left[FEATURES] = self._joined(functional.adaptive_avg_pool2d(h, POOLED), carry, FEATURES)
         return self.head(left[FEATURES].flatten(1)), left
 

@@ -6,7 +6,7 @@ The rows of TRAIN.npz answer for the train and the validation split, which were 
 validation split, as `load_dataset` gives them.
 
 Answers know no pictures but the originals, so an augmented view gets its original's logits: an approximation, which the
-run's record calls one (`approximate_views`) and which goes no further than `MOST_SHIFT`. Imports no torch.
+run's record calls one (`approximate_views`) and which goes no further than `most_shift`. Imports no torch.
 """
 
 import hashlib
@@ -22,7 +22,6 @@ from bdistil.errors import UserError
 
 KIND = "logits"
 MOST_BYTES = 2e9  # of an array, unpacked
-MOST_SHIFT = 1  # pixels by which a picture may be moved and keep its logits
 LEAST_PROBABILITY = 1e-7
 ROUNDING = 0.01  # by which probabilities in half precision miss a sum of 1
 PROBABILITIES = "{} gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
@@ -50,11 +49,16 @@ def logits_card(paths: Sequence[str], known: Any, macs: int | None = None) -> di
     }
 
 
-def given_logits(recipe: dict[str, Any], modality: str) -> dict[str, Any]:
+def most_shift(known: Any) -> int:
+    """Pixels by which pictures (`DatasetInfo`) may be moved and keep their logits: an eighth of the shorter side."""
+    return max(1, min(known.input_shape[1:]) // 8)
+
+
+def given_logits(recipe: dict[str, Any], known: Any) -> dict[str, Any]:
     """A recipe's views as far as answers hold for them: pictures hardly moved, series not changed at all."""
-    if modality != "image":
+    if known.modality != "image":
         return recipe | {"views": 1}
-    return recipe | {"shift": min(recipe["shift"], MOST_SHIFT)}
+    return recipe | {"shift": min(recipe["shift"], most_shift(known))}
 
 
 def black_box_card(name: str, kind: str, known: Any, checksum: str, *, probabilities: bool,

@@ -27,7 +27,7 @@ def test_a_misspelt_name_gets_the_nearest_one():
 
 
 def test_known_names_pass_through():
-    assert catalogue.names("image") == ("cnn-xs", "cnn-s", "cnn-m", "cnn-l")
+    assert catalogue.names("image") == ("cnn-xs", "cnn-s", "cnn-m", "cnn-l", "cnn-xl")
     assert catalogue.names("speech") == catalogue.names("sensor") == ("gru-xs", "gru-s", "gru-m", "tcn-s", "tcn-m")
     assert set(catalogue.names()) == set(catalogue.CATALOGUE)
     assert [catalogue.check(name) for name in catalogue.names()] == list(catalogue.names())

@@ -12,7 +12,7 @@ from bdistil.students import Student, build_student, names, rebuild
 from bdistil.students.catalogue import LADDERS, family
 
 SHAPES = {"digits": (1, 8, 8), "fashion-mnist": (1, 28, 28), "colour": (3, 32, 32), "watch": (6, 20), "words": (4, 9)}
-OTHER_WIDTH = {"cnn-xs": "cnn-s", "cnn-s": "cnn-m", "cnn-m": "cnn-xs", "cnn-l": "cnn-s",
+OTHER_WIDTH = {"cnn-xs": "cnn-s", "cnn-s": "cnn-m", "cnn-m": "cnn-xs", "cnn-l": "cnn-s", "cnn-xl": "cnn-xl",
                "gru-xs": "gru-s", "gru-s": "gru-m", "gru-m": "gru-xs", "tcn-s": "tcn-m", "tcn-m": "tcn-s"}  # fmt: skip
 OF_FAMILY = {"cnn": ("digits", "fashion-mnist"), "gru": ("watch", "words"), "tcn": ("watch", "words")}
 CASES = [
