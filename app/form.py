@@ -115,10 +115,10 @@ def teacher_label(card: dict[str, Any]) -> str:
 def _data() -> tuple[str, OwnData | None] | None:
     """Draws the choice of data; returns a name or a path, and how to read it. On arrival the address may name it."""
     asked = ui.address()
-    if "dataset" not in st.session_state and asked.dataset in CATALOGUE:
+    labels = dataset_labels() | {own.OWN: "Your own, by its path"}
+    if "dataset" not in st.session_state and asked.dataset in labels:
         ui.remember("dataset", asked.dataset)
-    labels = dataset_labels()
-    dataset = ui.select("Dataset", labels | {own.OWN: "Your own, by its path"}, "dataset", next(iter(labels)))
+    dataset = ui.select("Dataset", labels, "dataset", next(iter(labels)))
     return own.data() if dataset == own.OWN else (dataset, None)
 
 

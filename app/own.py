@@ -84,26 +84,28 @@ def _options(path: str) -> dict[str, Any]:
         return _table_options()
     if not absolute(path).is_dir():
         return {}
-    left, right = st.columns(2)
+    person, side = st.columns(2)
     given = {
-        "subject_pattern": left.text_input("Person in a file’s name", key="own-pattern", placeholder="unknown",
-                                           help="A regular expression; its group 1 is the person."),  # fmt: skip
-        "side": right.number_input("Side of pictures, pixels", 4, value=None, key="own-side",
-                                   placeholder="as most have it"),  # fmt: skip
+        "subject_pattern": person.text_input("Person in a file’s name", key="own-pattern", placeholder="unknown",
+                                             help="A regular expression; its group 1 is the person."),  # fmt: skip
+        "side": side.number_input("Side of pictures, pixels", 4, value=None, key="own-side",
+                                  placeholder="as most have it"),  # fmt: skip
     }  # fmt: skip
     return {name: value for name, value in given.items() if value}
 
 
 def _table_options() -> dict[str, Any]:
-    left, right = st.columns(2)
+    series, label = st.columns(2)
+    subject, time = st.columns(2)
+    window, overlap = st.columns(2)
     given = {
-        "series": left.text_input("Column of series", key="own-series"),
-        "label": right.text_input("Column of labels", key="own-label"),
-        "subject": left.text_input("Column of persons", key="own-subject", placeholder="unknown"),
-        "time": right.text_input("Column of times", key="own-time", placeholder="none"),
-        "window": left.number_input("Steps of a window", 2, value=None, key="own-window"),
-        "overlap": right.number_input("Overlap of windows", 0.0, 0.99, value=None, step=0.1, key="own-overlap",
-                                      placeholder="0.5"),  # fmt: skip
+        "series": series.text_input("Column of series", key="own-series"),
+        "label": label.text_input("Column of labels", key="own-label"),
+        "subject": subject.text_input("Column of persons", key="own-subject", placeholder="unknown"),
+        "time": time.text_input("Column of times", key="own-time", placeholder="none"),
+        "window": window.number_input("Steps of a window", 2, value=None, key="own-window"),
+        "overlap": overlap.number_input("Overlap of windows", 0.0, 0.99, value=None, step=0.1, key="own-overlap",
+                                        placeholder="0.5"),  # fmt: skip
         "channels": st.text_input("Columns of values", key="own-channels", placeholder="all others"),
     }  # fmt: skip
     return {name: value for name, value in given.items() if value not in ("", None)}

@@ -100,8 +100,8 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
 
 def command(config: TeachConfig) -> str:
     """The command line that trains this teacher again."""
-    own = "".join(f" {shlex.quote(flag)}" for flag in config.data.flags()) if config.data else ""
-    what = f"bdistil teach --dataset {shlex.quote(config.dataset)}{own} --teacher {config.architecture}"
+    own = config.data.flags() if config.data else ()
+    what = f"{shlex.join(['bdistil', 'teach', '--dataset', config.dataset, *own])} --teacher {config.architecture}"
     how = f" --epochs {config.epochs} --seed {config.seed} --learning-rate {config.learning_rate:g}"
     if config.label_smoothing != TeachConfig.model_fields["label_smoothing"].default:
         how += f" --label-smoothing {config.label_smoothing:g}"

@@ -21,12 +21,11 @@ from typing import Any
 import numpy as np
 import torch
 from table import publish
-from work import DATASET, folder, kept, small_task
+from work import DATASET, folder, kept, measured, small_task
 
 from bdistil.config import DistilConfig
 from bdistil.corrective import distil_together
 from bdistil.cost import macs, prefix_costs
-from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.students.catalogue import CATALOGUE
 from bdistil.students.cnn import CNN
 from bdistil.task import Task
@@ -38,7 +37,6 @@ EXAMPLES, SEEDS, T = 15_000, (0, 1, 2), 4
 WIDTHS = (12, 18, 24, 24)  # of the ensemble's first student: three eighths of cnn-m's, small enough for many seeds
 ROUND_EPOCHS, RIVAL_EPOCHS = 2, 12  # to the polish a round is about what it is in the recipe, one epoch to twelve
 SAME_MACS = 0.03  # what "the same MACs" may differ by
-BATCH = 500
 HEAD = (
     "prefix", "M MACs, prefix / single model", "what", "b-distil+polish", "one model for each budget", "difference",
 )  # fmt: skip
@@ -119,19 +117,6 @@ def train_single(task: Task, config: DistilConfig, widths: Sequence[int]) -> dic
     ensemble = task.ensemble()
     ensemble.append(student)
     return {"seconds": seconds, "prefixes": measured(task, config, ensemble)}
-
-
-def measured(task: Task, config: DistilConfig, ensemble: ProgressiveEnsemble) -> list[dict[str, float]]:
-    """The `FIGURES` of each prefix."""
-    found: list[dict[str, float]] = [{} for _ in ensemble.students]
-    for split in JUDGED:
-        x, labels = task.data.split(split)
-        logits = torch.cat([ensemble(x[i : i + BATCH]) for i in range(0, len(x), BATCH)], dim=1).numpy()
-        for figures, prefix in zip(found, logits, strict=True):
-            figures[split] = 100 * float((prefix.argmax(1) == labels).mean())
-            if split == "validation":
-                figures["kl"] = task.divergence(prefix / task.c, split, config.temperature)
-    return found
 
 
 def ensemble_macs(task: Task) -> list[int]:

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from bdistil.config import DistilConfig
+from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.phases import make_task
 from bdistil.runs.files import write_json
 from bdistil.task import Task
 from bdistil.teachers.cards import card_for
 
 DATASET = "fashion-mnist"
+BATCH = 500
 
 
 def folder(description: str) -> Path:
@@ -40,3 +44,16 @@ def small_task(examples: int) -> Task:
     """Fashion-MNIST with the shipped teacher, the recipe's views of seed 0, and some of the training inputs only."""
     card = card_for(None, DATASET)
     return make_task(DistilConfig.create(DATASET, teacher=card["name"], examples=examples), card)
+
+
+def measured(task: Task, config: DistilConfig, ensemble: ProgressiveEnsemble) -> list[dict[str, float]]:
+    """Of each prefix: `validation` and `test`, accuracies in percent, and `kl`, that to the teacher on validation."""
+    found: list[dict[str, float]] = [{} for _ in ensemble.students]
+    for split in ("validation", "test"):
+        x, labels = task.data.split(split)
+        logits = torch.cat([ensemble(x[i : i + BATCH]) for i in range(0, len(x), BATCH)], dim=1).numpy()
+        for figures, prefix in zip(found, logits, strict=True):
+            figures[split] = 100 * float((prefix.argmax(1) == labels).mean())
+            if split == "validation":
+                figures["kl"] = task.divergence(prefix / task.c, split, config.temperature)
+    return found

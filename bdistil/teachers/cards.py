@@ -6,6 +6,7 @@ Black boxes, answers or an ONNX file instead of a saved teacher, get a card of t
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,8 @@ def card_for(name: str | None, dataset: str, data: "OwnData | None" = None, *,
     if name is None:
         fitting = cards(dataset)
         if not fitting:
-            raise UserError(f"There is no teacher for {dataset} yet. Train one: bdistil teach --dataset {dataset}.")
+            how = shlex.join(["bdistil", "teach", "--dataset", dataset, *(data.flags() if data else ())])
+            raise UserError(f"There is no teacher for {dataset} yet. Train one: {how}.")
         return fitting[0]
     chosen = card(name)
     if len(chosen["classes"]) != len(known.classes):

@@ -57,7 +57,7 @@ def test_first_comes_what_to_distil(asked, own_page):  # noqa: F811
 def test_own_pictures_and_answers_for_them_are_distilled(asked, started, own_page, pictures):  # noqa: F811
     page = once_read(fill(own_page, **{"own-path": pictures / "mine.npz"}))
     assert "mine: 36 train, 12 validation, 12 test examples of 3 classes." in written(page)
-    assert "There is no teacher for" in written(page)
+    assert f"Train one: bdistil teach --dataset {pictures}" in written(page)
     teacher = f"teacher-{pictures / 'mine.npz'}"
     assert page.selectbox(key=teacher).options[0] == "none yet: train one below"
     page.selectbox(key=teacher).set_value("logits").run()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.chromium import PATIENCE, settle
@@ -23,12 +24,15 @@ POLISHED = "b-distil+polish"
 
 @dataclass(frozen=True)
 class State:
-    """A page in one state. heading: its h1, or how it begins. opens: expanders to open once it is there."""
+    """A page in one state. heading: its h1, or how it begins. writes: what is then written into fields, by label, a
+    field after the other. opens: expanders to open once it is there.
+    """
 
     name: str
     address: str
     heading: str
     opens: tuple[str, ...] = ()
+    writes: tuple[tuple[str, str], ...] = ()
 
 
 STATES = (
@@ -60,6 +64,16 @@ STATES = (
     State(
         "distil-details", "distil", "Distil a teacher into students",
         ("More: composition, objective, training, seed", "Train a teacher of your own"),
+    ),
+    State("distil-own", "distil?dataset=own", "Distil a teacher into students"),
+    State(
+        "distil-own-table", "distil?dataset=own", "Distil a teacher into students", (),
+        (("Path of your data", "walks.csv"), ("Column of series", "walk"), ("Column of labels", "activity"),
+         ("Column of persons", "person"), ("Steps of a window", "10")),
+    ),
+    State(
+        "distil-own-missing", "distil?dataset=own", "Distil a teacher into students", (),
+        (("Path of your data", "nowhere/recordings"),),
     ),
     State("distil-queued", "distil?run=queued", "Waiting for its turn"),
     State("distil-first-round", "distil?run=first-round", "Round 1 of 6 is training"),
@@ -116,6 +130,8 @@ def furnish(home: Path) -> Iterator[None]:
     build_run(runs / "speech", dataset="free-spoken-digits", rounds=4, mode="segments", method=POLISHED)
     build_run(runs / "sensors", dataset="watch", rounds=4, mode="segments")
     build_run(runs / "many-channels", dataset="dsa-19", rounds=2)
+    rows = [(f"walk {n}", ("walks", "runs")[n % 2], n // 3, n * t % 7) for n in range(40) for t in range(20)]
+    pd.DataFrame(rows, columns=["walk", "activity", "person", "ax"]).to_csv(home / "walks.csv", index=False)
     build_previews(home, "fashion-mnist", examples=2000)
     build_previews(home, "free-spoken-digits", recorded=400)
     build_previews(home, "watch")
@@ -145,6 +161,13 @@ def visit(context: BrowserContext, server: str, state: State) -> Page:
     expect(heading).to_be_visible(timeout=PATIENCE)
     expect(heading).to_contain_text(state.heading, timeout=PATIENCE)
     settle(page)
+    for label, text in state.writes:
+        field = page.get_by_label(label, exact=True)
+        expect(field).to_be_visible(timeout=PATIENCE)
+        field.fill(text)
+        field.press("Enter")
+        settle(page)
+    expect(page.get_by_text("Reading …")).to_have_count(0, timeout=PATIENCE)
     for name in state.opens:
         page.locator("summary", has_text=name).click(timeout=PATIENCE)
     settle(page)

@@ -1,0 +1,88 @@
+"""Composition against none: the recipe of the default method, and the same of students that read nobody.
+
+Same teacher, students, views, losses and epochs; the MACs of prefixes differ by what widths in whole steps allow. On
+Fashion-MNIST 15,000 of the training images; on free-spoken-digits, the official split, the teacher of `series.py`, all
+recordings. A seed is one of the students' training. Heads are corrected on both sides. `alone` students have heads of
+their own, since there is nothing else to read. Finished parts are kept in FOLDER.
+Ends in the aim: ahead at every t ≥ 3 on the test split by more than the seeds' spread, the larger of both standard
+deviations.
+
+    python benchmarks/composition.py --work FOLDER      about half an hour on one thread
+"""
+
+import statistics
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import series
+import torch
+from table import publish
+from work import DATASET, folder, kept, measured, small_task
+
+from bdistil.config import DistilConfig
+from bdistil.corrective import distil_together
+from bdistil.cost import prefix_costs
+from bdistil.task import Task
+
+SPEECH, SEEDS, EXAMPLES, FROM = "free-spoken-digits-official", (0, 1, 2), 15_000, 3
+ALONE = {"composition": "alone", "head": "student"}
+FIGURES = {"test": "test accuracy (%)", "kl": "validation KL to the teacher"}
+HEAD = ("data set", "prefix", "MACs, composed / alone", "what", "composed", "alone", "difference")
+Part = dict[str, Any]
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    work, table, behind = folder(__doc__.partition("\n")[0]), [], []
+    for dataset, task_of in {DATASET: partial(small_task, EXAMPLES), SPEECH: partial(speech, work)}.items():
+        once = cache(task_of)  # and not at all where every part is finished
+        sides = [parts(work, dataset, once, changed) for changed in ({}, ALONE)]
+        rows, missed = comparison(dataset, *sides)
+        table, behind = table + rows, behind + missed
+        publish("composition", HEAD, table, ("torch",))  # what is finished so far
+    assert not behind, "\n".join(behind)
+
+
+def speech(work: Path) -> Task:
+    """The recordings, with the answers of a teacher that is trained, or found, in `work`."""
+    data, teacher = series.teacher(work / f"{SPEECH}.safetensors", SPEECH, None)
+    return series.task_of(DistilConfig.create(SPEECH, teacher="its own"), data, teacher)
+
+
+def parts(work: Path, dataset: str, task_of: Callable[[], Task], changed: dict[str, str]) -> list[Part]:
+    """The result of every seed, from its file or trained now."""
+    found = []
+    for seed in SEEDS:
+        config = DistilConfig.create(dataset, teacher="its own", seed=seed, **changed)
+        file = work / f"{dataset}-{config.composition}-{seed}.json"
+        settings = {"config": config.model_dump(), "examples": EXAMPLES}
+        found.append(kept(file, settings, lambda config=config: train(config, task_of())))
+    return found
+
+
+def train(config: DistilConfig, task: Task) -> Part:
+    """Rounds, polish and head correction; what each prefix reaches and costs in the end."""
+    ensemble = task.ensemble()
+    distil_together(config, task, ensemble)
+    return {"prefixes": measured(task, config, ensemble), "macs": [cost["macs"] for cost in prefix_costs(ensemble)]}
+
+
+def comparison(dataset: str, composed: list[Part], alone: list[Part]) -> tuple[list[tuple], list[str]]:
+    """The rows of a data set, mean ± standard deviation over seeds; and the prefixes that miss the aim."""
+    table, behind = [], []
+    for t, macs in enumerate(zip(composed[0]["macs"], alone[0]["macs"], strict=True), start=1):
+        place = (dataset, t, " / ".join(f"{each / 1e6:.3f} M" for each in macs))
+        for figure, what in FIGURES.items():
+            ours, theirs = ([part["prefixes"][t - 1][figure] for part in side] for side in (composed, alone))
+            gained, spread = statistics.mean(ours) - statistics.mean(theirs), max(map(statistics.stdev, (ours, theirs)))
+            told = [f"{statistics.mean(side):.4g} ± {statistics.stdev(side):.2g}" for side in (ours, theirs)]
+            table.append((*place, what, *told, f"{gained:+.2g}"))
+            if figure == "test" and t >= FROM and gained <= spread:
+                behind.append(f"{dataset}, prefix {t}: {gained:+.2f} points, the seeds' spread is {spread:.2f}")
+    return table, behind
+
+
+if __name__ == "__main__":
+    main()
