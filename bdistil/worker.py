@@ -28,6 +28,7 @@ from bdistil.runs.store import Run
 
 TICK = 0.4  # seconds between heartbeats: the dashboard looks once a second
 NICENESS = 10
+PLACE = ("phase", "round", "attempt", "epoch")
 
 
 @dataclass
@@ -42,9 +43,10 @@ class Pulse:
     _start_fraction: float | None = None
 
     def beat(self, **fields: Any) -> None:
-        """Tell where training is; written at most every TICK."""
+        """Tell where training is; written at most every TICK, and when another epoch or phase begins."""
+        begins = any(fields.get(name) != self.fields.get(name) for name in PLACE)
         self.fields = fields
-        if time.monotonic() - self._last >= TICK:
+        if begins or time.monotonic() - self._last >= TICK:
             self._last = time.monotonic()
             document = {"host": socket.gethostname(), "pid": os.getpid(), "time": events.now(), **fields}
             write_json(self.run.path / "heartbeat.json", document, durable=False)
