@@ -1,5 +1,5 @@
-"""Makes what ships out of one's own: `python assets/make.py RUN NAME` puts a finished run, its teacher and the
-examples of its test split into this folder.
+"""Makes what ships out of one's own: `python assets/make.py RUN NAME` puts a finished run, its teacher (but for
+`--no-teacher`: what a command trains in minutes need not ship) and the examples of its test split into this folder.
 
 A sample is a run without what only training needs: no training logits, no checkpoint, no log, each student once.
 Logits are rounded to few steps, but for examples on which that would change an answer of the teacher or a prefix, and
@@ -7,9 +7,9 @@ what is told of rounds to six digits; pictures keep 16 grey values a channel and
 computed from them; of recordings sixty ship at most, those that Explore plays.
 """
 
+import argparse
 import json
 import shutil
-import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +33,7 @@ RECORDINGS = 60
 SHIPPED = ("validation", "test")  # splits
 
 
-def make(run: Run, name: str) -> Path:
+def make(run: Run, name: str, with_teacher: bool = True) -> Path:
     """Write assets/runs/NAME (and its teacher and previews, where they are not there yet); returns its folder.
 
     Raises SystemExit unless the run has finished.
@@ -54,7 +54,9 @@ def make(run: Run, name: str) -> Path:
         _write_logits(run, folder, np.float16, exact)
         if not all(np.array_equal(_answers(run, split), _answers(Run(folder), split)) for split in SHIPPED):
             _write_logits(run, folder, np.float32, exact)  # half precision was not exact enough
-    _copy_once(home() / "teachers" / stored["config"]["teacher"], ASSETS / "teachers" / stored["config"]["teacher"])
+    teacher = stored["config"]["teacher"]
+    if with_teacher:
+        _copy_once(home() / "teachers" / teacher, ASSETS / "teachers" / teacher)
     if dataset_info(stored["config"]["dataset"]).preview:
         _ship_examples(run, f"{stored['dataset']['name']}.npz")
     return target
@@ -170,4 +172,9 @@ def _copy_once(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(make(open_run(sys.argv[1]), sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--no-teacher", action="store_true")
+    asked = parser.parse_args()
+    print(make(open_run(asked.run), asked.name, with_teacher=not asked.no_teacher))
