@@ -39,6 +39,7 @@ COMPOSES = {
     "carry-state": "goes on from the last state of the student before it",
     "carry-state-pool": "goes on from that state, and answers from what all so far have read",
 }
+CELLS = {"own": "each student has its own", "shared": "all students share one"}
 DOES = {
     "b-distil+polish": "students are trained on together; the best frontier",
     "b-distil": "finished students never change; can be extended",
@@ -186,6 +187,8 @@ def _more(recipe: DistilConfig) -> dict[str, Any]:
             "Correct students that miss the weak learning condition", recipe.certified, key=_key(recipe, "certified")
         ),
     }
+    if recipe.polished and family(recipe.student) == "gru":
+        given["cell"] = _choice(recipe, "cell", "Recurrent cell", CELLS)
     left, right = st.columns(2)
     with left:
         given |= _objective(recipe)

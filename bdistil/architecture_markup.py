@@ -25,6 +25,7 @@ def caption(parts: Sequence[Part]) -> str:
     """What numbers and arrows mean in this network."""
     used = [name for name in ARROWS if any(part.composition == name for part in parts)]
     sizes = "units of the state" if "state" in columns(parts) else "channels of each level"
+    sizes += "; all students share one cell" if any(part.shares for part in parts) else ""
     if not used:
         return f"Numbers: {sizes}. Every student stands alone: it reads the inputs only."
     arrows = "; ".join(ARROWS[name] if len(used) == 1 else f"{name}: {ARROWS[name]}" for name in used)

@@ -34,5 +34,6 @@ def test_the_caption_says_what_the_arrows_of_this_network_mean():
     assert markup.caption([part(1, 1, "alone", False)]).endswith("it reads the inputs only.")
     alone = markup.caption([part(2, 2)])
     assert alone.endswith("Arrows: the activations of the student above are added at that level.")
+    assert "each level; all students share one cell. " in markup.caption([part(1, 1, shares=True)])
     both = markup.caption([part(2, 2), part(3, 3, "concat")])
     assert "add: the activations" in both and "concat: the activations" in both

@@ -35,6 +35,7 @@ class Part:
     window: from where to where the student reads, shares of a series; None for pictures. blocks: by name, in the order
     of the computation. macs, parameters: of one student alone; reading_macs: the part of its MACs that is spent on
     earlier students. carry_bytes: what it leaves for the next. Costs are None where the run does not tell them.
+    shares: whether its recurrent cell is the first student's.
     """
 
     first: int
@@ -47,6 +48,7 @@ class Part:
     reading_macs: float | None
     parameters: float | None
     carry_bytes: float | None
+    shares: bool = False
 
     @property
     def number(self) -> str:
@@ -84,7 +86,8 @@ def lines(parts: Sequence[Part]) -> list[str]:
         costs = [f"{part.macs:.0f} MACs"] if part.macs is not None else []
         costs += [f"{part.reading_macs:.0f} of them for reading"] if part.reading_macs else []
         costs += [f"{part.parameters:.0f} parameters"] if part.parameters is not None else []
-        told.append(f"{part.number:>8}: {part.family}, {part.composition}; {window}{blocks}; {', '.join(costs)}")
+        kind = f"{part.family}, {part.composition}{', one cell for all' if part.shares else ''}"
+        told.append(f"{part.number:>8}: {kind}; {window}{blocks}; {', '.join(costs)}")
     return told
 
 
@@ -105,6 +108,7 @@ def _part(number: int, spec: Mapping[str, Any], cost: Mapping[str, float | None]
     return Part(
         number, number, spec["family"], composition if spec["reads"] else "alone", _window(spec),
         _blocks(spec, composition), cost["macs"], cost["overhead_macs"], cost["parameters"], cost["carry_bytes"],
+        spec.get("cell") == "shared",
     )  # fmt: skip
 
 

@@ -511,6 +511,17 @@ def test_series_have_students_compositions_and_modes_of_their_own(open_page, ask
     assert "Every prefix answers when the window has ended." in written(page)
 
 
+def test_recurrent_students_that_are_trained_together_may_share_a_cell(open_page, asked, watch_teacher):
+    page = open_page("distil", dataset="watch")
+    key = f"cell-watch-{POLISHED}"
+    assert key not in [each.key for each in page.selectbox]  # convolutions have none
+    page.selectbox(key="student-watch").set_value("gru-m").run()
+    page.selectbox(key=key).set_value("shared").run()
+    assert asked.config.cell == "shared" and "--cell shared" in copyable(page)
+    page.selectbox(key="method").set_value("b-distil").run()
+    assert asked.config.cell == "own" and "Recurrent cell" not in [each.label for each in page.selectbox]
+
+
 def test_the_mode_goes_along_with_the_rounds(open_page, asked, watch_teacher):
     page = open_page("distil", dataset="watch")
     page.selectbox(key="student-watch").set_value("gru-m").run()

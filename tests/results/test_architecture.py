@@ -41,6 +41,17 @@ def test_segments_follow_one_another_and_carry_the_state(tmp_path, method, poole
     assert [part.blocks["answer"].reads for part in parts] == [False, pooled, pooled, pooled]
 
 
+def test_one_cell_for_all_is_told(tmp_path):
+    path = build_run(tmp_path / "r", dataset="watch", rounds=4, mode="segments")
+    assert not any(part.shares for part in parts_of(path)) and "one cell" not in lines(parts_of(path))[1]
+    file = path / "ensemble" / "ensemble.json"
+    document = json.loads(file.read_text())
+    for student in document["students"]:
+        student["spec"]["cell"] = "shared"
+    file.write_text(json.dumps(document))
+    assert all("one cell for all; reads" in line for line in lines(parts_of(path)))
+
+
 def test_a_head_that_reads_the_last_level_is_where_concat_arrives(tmp_path):
     path = build_run(tmp_path / "r", rounds=2)
     file = path / "ensemble" / "ensemble.json"
