@@ -1,39 +1,53 @@
 """The engine's commands, each in a process of its own: they take torch, or long, and pages do neither.
 
-`Answers` keeps what was asked for all sessions of a server: one command at a time, and only the newest question waits.
-Commands run at a lower priority: what is on the screen comes first.
+`Answers` keeps what was asked for all sessions of a server: one command at a time, only the newest question waits, and
+a command whose answer nobody looks out for any more gives way to it. Commands run at a lower priority: what is on the
+screen comes first.
 """
 
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from threading import Lock
 from typing import Generic, TypeVar
 
 from bdistil.errors import UserError
 
 NICENESS = 10  # as a worker's
+LOOK = 0.2  # seconds between looks at a command
+FORGOTTEN = 3.0  # seconds since anybody asked for an answer; pages ask twice a second
 
 Question, Answer = TypeVar("Question"), TypeVar("Answer")
 
 
-def output(*arguments: str, seconds: float, slow: str, failed: str) -> str:
+class Unwanted(Exception):
+    """The command was ended: another question waits and nobody asks for this one."""
+
+
+def output(*arguments: str, wanted: Callable[[], bool], seconds: float, slow: str, failed: str) -> str:
     """What `bdistil …` prints to standard output.
 
-    Raises UserError with the command's own sentence where it refuses, `slow` after so many seconds, else `failed`.
+    Raises UserError with the command's own sentence where it refuses, `slow` after so many seconds, else `failed`; and
+    Unwanted once it is not wanted.
     """
-    command = [sys.executable, "-m", "bdistil", *arguments]
+    command, ends = [sys.executable, "-m", "bdistil", *arguments], time.monotonic() + seconds
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         with suppress(ProcessLookupError):  # it has ended already
             lowest = max(NICENESS, os.getpriority(os.PRIO_PROCESS, process.pid))  # only root may raise a priority
             os.setpriority(os.PRIO_PROCESS, process.pid, lowest)
-        try:
-            out, err = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise UserError(slow) from None
+        while True:
+            try:
+                out, err = process.communicate(timeout=LOOK)
+                break
+            except subprocess.TimeoutExpired:
+                late = time.monotonic() > ends
+                if late or not wanted():
+                    process.kill()
+                    raise (UserError(slow) if late else Unwanted) from None
     if process.returncode == 2:
         raise UserError(err.strip().splitlines()[-1])
     if process.returncode:
@@ -42,21 +56,37 @@ def output(*arguments: str, seconds: float, slow: str, failed: str) -> str:
 
 
 class Answers(Generic[Question, Answer]):
-    """Answers of `work` by question, which is told by its `repr`."""
+    """Answers of `work(question, wanted)` by question, which is told by its `repr`; `wanted` as in `output`."""
 
-    def __init__(self, work: Callable[[Question], Answer]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[Question, Callable[[], bool]], Answer]) -> None:
+        self._work, self._lock = work, Lock()
         self._pool = ThreadPoolExecutor(max_workers=1)
-        self._asked: dict[str, Future[Answer]] = {}
+        self._found: dict[str, Future[Answer]] = {}
+        self._asked: dict[str, float] = {}
 
     def ask(self, question: Question) -> Answer | None:
         """The answer, or None while it is being found. Raises UserError as `work` does."""
-        future = self._asked.get(repr(question))
-        if future is None or future.cancelled():
-            for other in self._asked.values():
-                other.cancel()
-            future = self._asked[repr(question)] = self._pool.submit(self._work, question)
-        return future.result() if future.done() else None
+        name = repr(question)
+        with self._lock:
+            self._asked[name] = time.monotonic()
+            found = self._found.get(name)
+            if found is None or found.cancelled():
+                for other in self._found.values():
+                    other.cancel()
+                found = self._found[name] = self._pool.submit(self._work, question, lambda: self._wanted(name))
+        if not found.done():
+            return None
+        try:
+            return found.result()
+        except Unwanted:
+            with self._lock:
+                self._found.pop(name, None)
+            return None
+
+    def _wanted(self, name: str) -> bool:
+        with self._lock:
+            waits = any(not (found.done() or found.running()) for found in self._found.values())
+            return not waits or time.monotonic() - self._asked[name] < FORGOTTEN
 
     def close(self) -> None:
         """Gives up what waits."""

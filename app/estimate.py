@@ -1,6 +1,7 @@
 """The price of a run before anything is trained, from `bdistil run --dry-run --json`."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import engine
@@ -17,7 +18,7 @@ def flags(config: DistilConfig) -> list[str]:
     """The command line's flags for what differs from the recipe of data set and method: `--dataset digits ...`."""
     given = config.model_dump()
     recipe = DistilConfig.create(config.dataset, data=config.data, teacher=config.teacher, method=config.method,
-                                 teacher_logits=config.teacher_logits).model_dump()  # fmt: skip
+                                 student=config.student, teacher_logits=config.teacher_logits).model_dump()  # fmt: skip
     always = ("dataset", "data", "teacher_logits", "teacher", "student", "rounds", "seed", "method")
     names = [*always, *(name for name in given if name not in always and given[name] != recipe.get(name))]
     if config.teacher_logits:  # they are the teacher
@@ -34,13 +35,14 @@ def _flag(config: DistilConfig, name: str) -> list[str]:
     return [option, *map(str, value if isinstance(value, tuple) else (value,))]
 
 
-def estimate(config: DistilConfig) -> dict[str, Any]:
-    """Returns what a run would cost: macs, parameters, bytes, seconds, first_model_seconds, memory_bytes, disk_bytes.
+def estimate(config: DistilConfig, wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
+    """Returns what a run would cost: macs, parameters, bytes, seconds, first_model_seconds, memory_bytes, disk_bytes;
+    and under `teacher` what is known of a black box.
 
     Raises UserError with the command's own sentence where it refuses.
     """
     arguments = ["run", "--dry-run", "--json", *flags(config)]
-    return json.loads(engine.output(*arguments, seconds=SECONDS, slow=SLOW, failed=FAILED))
+    return json.loads(engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED))
 
 
 @st.cache_resource

@@ -4,6 +4,8 @@ Every option is declared and validated in `bdistil.config`; here are only widget
 """
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import narration
@@ -17,7 +19,7 @@ from bdistil import teachers, wording
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, info, is_here
 from bdistil.data.catalogue import located
-from bdistil.data.own import OwnData
+from bdistil.data.own import OwnData, unchanged
 from bdistil.errors import UserError
 from bdistil.recipes import METHOD
 from bdistil.runs import create_run, list_runs
@@ -53,29 +55,41 @@ def form() -> None:
     st.title("Distil a teacher into students", anchor=False)
     _training()
     options, price = st.columns([3, 2], gap="large")
-    with options:
-        data = _data()
-        given = _options(*data) if data else None
-    with price:
-        if given is None:
-            ui.muted(FIRST)
-        else:
-            _checked(given)
-    with st.expander("Train a teacher of your own", key="teach"):
-        _teacher_form(data)
+    with unchanged():
+        data, given = None, None
+        with options, refused("own"):
+            data = _data()
+            given = _options(*data) if data else None
+        with price:
+            if given is None:
+                ui.muted(FIRST)
+            else:
+                _checked(given)
+        with st.expander("Train a teacher of your own", key="teach"), refused("teach-config"):
+            _teacher_form(data)
+
+
+@contextmanager
+def refused(key: str) -> Iterator[None]:
+    """A notice with what cannot be of what is drawn inside."""
+    try:
+        yield
+    except UserError as error:
+        with ui.notice(str(error), key=key):
+            pass
 
 
 def _checked(given: dict[str, Any]) -> None:
-    """The price and the start of a run that can be; else what is wrong with it."""
-    black_box = {name: given.get(name) for name in ("teacher_logits", "teacher_input", "teacher_macs")}
-    try:
-        card = teachers.card_for(given["teacher"], given["dataset"], given["data"], **black_box)
-        config = DistilConfig.create(**{**given, "teacher": card["name"], "teacher_logits": card.get("answers")})
-    except UserError as error:
-        with ui.notice(str(error), key="config"):
-            return
-    with st.container(border=True, key="price"):
-        _price(config)
+    """The price and the start of a run that can be; else what is wrong with it.
+
+    A black box is not opened here: the estimate's process looks into it.
+    """
+    with refused("config"):
+        if "teacher_macs" not in given:
+            given = {**given, "teacher": teachers.card_for(given["teacher"], given["dataset"], given["data"])["name"]}
+        config = DistilConfig.create(**given)
+        with st.container(border=True, key="price"):
+            _price(config)
 
 
 def _training() -> None:
@@ -123,8 +137,8 @@ def _data() -> tuple[str, OwnData | None] | None:
     return own.data() if dataset == own.OWN else (dataset, None)
 
 
-def _teacher(dataset: str) -> dict[str, Any] | None:
-    """Draws the choice of a teacher; its options, None until a black box's files are named."""
+def _teacher(dataset: str) -> dict[str, Any]:
+    """Draws the choice of a teacher; its options, `teacher` None while there is none, of a black box `teacher_macs`."""
     asked, cards = ui.address(), {card["name"]: card for card in teachers.cards(located(dataset))}
     labels = {name: teacher_label(card) for name, card in cards.items()} or {NONE: "none yet: train one below"}
     if f"teacher-{dataset}" not in st.session_state and asked.teacher in cards:
@@ -136,10 +150,8 @@ def _teacher(dataset: str) -> dict[str, Any] | None:
 
 
 def _options(dataset: str, data: OwnData | None) -> dict[str, Any] | None:
-    """Draws the options and returns what was chosen, None until there is a teacher."""
+    """Draws the options and returns what was chosen, None until a black box's files are named."""
     teacher = _teacher(dataset)
-    if teacher is None:
-        return None
     method = ui.select("Method", {name: f"{name}: {DOES[name]}" for name in DOES}, "method", METHOD)
     given = {"dataset": dataset, "data": data, "method": method, **teacher}
     asked_for = {**given, "teacher": given["teacher"] or "none yet"}
@@ -153,14 +165,14 @@ def _options(dataset: str, data: OwnData | None) -> dict[str, Any] | None:
     if recipe.known.modality != "image":
         given["mode"] = _mode(recipe, rounds)
     with st.expander("More: composition, objective, training, seed"):
-        return given | _more(recipe)
+        given |= _more(recipe)
+    return given if given["teacher"] or "teacher_macs" not in given else None
 
 
 def _mode(recipe: DistilConfig, rounds: int) -> str:
     """What part of a series each student reads, and what that means for the prefixes."""
     labels = narration.modes(rounds)
-    key = f"{_key(recipe, 'mode')}-{family(recipe.student)}"  # each family starts from its own recipe
-    mode = ui.select("Each student reads", labels, key, recipe.mode)
+    mode = ui.select("Each student reads", labels, _key(recipe, "mode"), recipe.mode)
     ui.muted(narration.mode(mode, rounds))
     return mode
 
@@ -169,7 +181,7 @@ def _student_labels(recipe: DistilConfig) -> dict[str, str]:
     """Students by name, with their prices once an estimate has told them: “cnn-xs: 60 k MACs, 3 % of the teacher”."""
     labels = {name: name for name in names(recipe.known.modality)}
     for name in labels:
-        price = _prices().get((recipe.dataset, recipe.teacher, name))
+        price = _prices().get(_priced(recipe, name))
         if price:
             ratio = price["macs_ratio"]
             share = f", {wording.share(ratio)} of the teacher" if ratio is not None else ""
@@ -219,8 +231,8 @@ def _choice(recipe: DistilConfig, name: str, label: str, choices: dict[str, str]
 
 
 def _key(recipe: DistilConfig, name: str) -> str:
-    """An option of each data set and method is a widget of its own, so that it starts from its own recipe."""
-    return f"{name}-{recipe.dataset}-{recipe.method}"
+    """An option of each recipe is a widget of its own, so that it starts from it."""
+    return f"{name}-{recipe.dataset}-{recipe.method}-{family(recipe.student)}"
 
 
 def _objective(recipe: DistilConfig) -> dict[str, Any]:
@@ -287,15 +299,20 @@ def _ask(config: DistilConfig) -> tuple[dict[str, Any] | None, str | None]:
 
 
 @st.cache_resource
-def _prices() -> dict[tuple[str, str, str], dict[str, Any]]:
-    """What students cost by data set, teacher and name, as the server's estimates have told so far."""
+def _prices() -> dict[str, dict[str, Any]]:
+    """What students cost, as the server's estimates have told so far."""
     return {}
+
+
+def _priced(config: DistilConfig, student: str) -> str:
+    """What a student's price depends on: data, teacher, and its name."""
+    return repr((config.dataset, config.data, config.teacher, config.teacher_logits, config.teacher_macs, student))
 
 
 def _learn(config: DistilConfig, found: dict[str, Any]) -> bool:
     """Keeps what each student costs beside this teacher; says whether that is news."""
     prices = _prices()
-    told = {(config.dataset, config.teacher, row["student"]): row for row in found["students"]}
+    told = {_priced(config, row["student"]): row for row in found["students"]}
     news = any(prices.get(key) != row for key, row in told.items())
     prices.update(told)
     return news
@@ -311,6 +328,8 @@ def _rows(config: DistilConfig, found: dict[str, Any]) -> None:
         whole = f"{wording.macs(found['macs'])} MACs" if ratio is None else f"{wording.share(ratio)} of the teacher"
         sentence = f"{students} of {wording.macs(each)} MACs: the last ensemble costs about {whole}."
     ui.muted(sentence)
+    if found.get("teacher"):  # a black box
+        ui.muted(" ".join(filter(None, (found["teacher"]["signature"], *found["teacher"]["notices"]))))
 
     def told(name: str, words: Any) -> str:
         return words(found[name]) if found else "…"
@@ -356,10 +375,6 @@ def _teacher_form(data: tuple[str, OwnData | None] | None) -> None:
     left, right = st.columns(2)
     epochs = left.number_input("Epochs", value=recipe.epochs, step=1, key=f"teach-epochs-{dataset}")
     seed = right.number_input("Seed", value=recipe.seed, step=1, key=f"teach-seed-{dataset}")
-    try:
-        config = TeachConfig.create(dataset=dataset, data=options, architecture=architecture, epochs=epochs, seed=seed)
-    except UserError as error:
-        with ui.notice(str(error), key="teach-config"):
-            return
+    config = TeachConfig.create(dataset=dataset, data=options, architecture=architecture, epochs=epochs, seed=seed)
     if ui.has_torch() and st.button("Start training"):
         start(config)

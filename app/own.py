@@ -1,5 +1,10 @@
-"""Data and teachers of one's own on Distil's form, named by their paths on the machine that the dashboard runs on."""
+"""Data and teachers of one's own on Distil's form, named by their paths on the machine that the dashboard runs on.
 
+A process of its own reads them first (engine.py); what it finds is told, and refused, in the engine's sentences.
+"""
+
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +12,18 @@ import engine
 import streamlit as st
 import ui
 
-from bdistil.data.own import OwnData, absolute
+from bdistil.data.own import OwnData
 from bdistil.data.tables import SUFFIXES
 from bdistil.errors import UserError
+from bdistil.paths import absolute
 
 OWN = "own"  # in the list of data sets
 BLACK_BOXES = {"onnx": "an ONNX file", "logits": "answers: two NPZ files of logits"}
-READS = {"normalised": "normalised: (x − mean) / std by channel", "raw": "raw: inputs as they are"}
+READS = {
+    "normalised": "normalised: (x − mean) / std by channel",
+    "raw": "raw: inputs as they are",
+    "uint8": "whole numbers: inputs as they are",
+}
 KINDS = (
     "A folder of class folders of pictures or recordings, a .csv or .parquet table with a row per time step, or an "
     ".npz file with x and y; on the machine that this dashboard runs on."
@@ -22,74 +32,89 @@ SECONDS = 3600  # thousands of recordings take minutes
 SLOW = "Reading this took over an hour and was given up: try it with the command bdistil data."
 FAILED = "Reading this failed: the command bdistil data tells more."
 SHOWN = 5  # sentences on files that can't be read
+MOST_MACS = 1e12  # in millions, as `DistilConfig` has it
+
+Asked = tuple[str, OwnData, list[int | None]]
 
 
 def data() -> tuple[str, OwnData | None] | None:
     """Draws the fields and says what was found; path and options of data that can be used, None until there are some.
 
-    It is read by a process of its own first, and then once more from the disk's cache, which is quick.
+    Raises UserError for what cannot be used.
     """
-    path = st.text_input("Path of your data", key="own-path").strip()
+    path = _field(st.text_input, "Path of your data", "own-path").strip()
     if not path:
         ui.muted(KINDS)
         return None
-    try:
-        options = OwnData.create(**_options(path))
-        if Path(path).suffix.lower() in SUFFIXES and not (options.series and options.label and options.window):
-            ui.muted("Name the columns that tell series and labels, and how many steps a window has.")
-            return None
-        asked = (str(absolute(path)), options)
-        found = checks().ask(asked)
-    except UserError as error:
-        with ui.notice(str(error), key="own"):
-            return None
+    root, options = absolute(path), OwnData.create(**_options(path))
+    if root.suffix.lower() in SUFFIXES and not (options.series and options.label and options.window):
+        ui.muted("Name the columns that tell series and labels, and how many steps a window has.")
+        return None
+    asked = (str(root), options, _stamp(root))
+    found = checks().ask(asked)
     if found is None:
         _wait(asked)
         return None
     _tell(found)
-    return asked if options.model_fields_set else (asked[0], None)
+    return str(root), options if options.model_fields_set else None
 
 
-def check(asked: tuple[str, OwnData]) -> list[str]:
+def check(asked: Asked, wanted: Callable[[], bool] = lambda: True) -> list[str]:
     """What `bdistil data PATH` says of the data, sentence by sentence. Raises UserError where it refuses."""
-    path, options = asked
+    path, options, _ = asked
     arguments = ["data", path, *options.flags()]
-    return engine.output(*arguments, seconds=SECONDS, slow=SLOW, failed=FAILED).splitlines()[:-1]
+    return engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED).splitlines()[:-1]
 
 
 @st.cache_resource
-def checks() -> engine.Answers[tuple[str, OwnData], list[str]]:
+def checks() -> engine.Answers[Asked, list[str]]:
     """What the server has read."""
     return engine.Answers(check)
 
 
-def black_box(kind: str) -> dict[str, Any] | None:
-    """Draws the fields of a teacher of which only answers are known; its options, None until its files are named."""
+def black_box(kind: str) -> dict[str, Any]:
+    """Draws the fields of a teacher of which only answers are known; its options, `teacher` None until files are named.
+
+    Raises UserError for what cannot be a path of one.
+    """
+    given: dict[str, Any]
     if kind == "onnx":
-        path = st.text_input("Path of the ONNX file", key="onnx-path").strip()
+        path = _field(st.text_input, "Path of the ONNX file", "onnx-path").strip()
         reads = ui.select("It reads", READS, "onnx-reads", "normalised")
-        given = {"teacher": path, "teacher_input": reads}
+        if path and not path.lower().endswith(".onnx"):
+            raise UserError(f"{path} does not end in .onnx: give the path of an ONNX file.")
+        given = {"teacher": str(absolute(path)) if path else None, "teacher_input": reads if reads != "uint8" else None}
     else:
-        train = st.text_input("Path of the answers for train and validation", key="logits-train").strip()
-        test = st.text_input("Path of the answers for test", key="logits-test").strip()
-        given = {"teacher": train and test and Path(train).name, "teacher_logits": (train, test)}
-    macs = st.number_input("Its MACs for one example, in millions", 0.0, value=None, key="black-box-macs",
-                           placeholder="unknown: costs are then told without a share")  # fmt: skip
-    return {**given, "teacher_macs": round(1e6 * macs) if macs else None} if given["teacher"] else None
+        train = _field(st.text_input, "Path of the answers for train and validation", "logits-train").strip()
+        test = _field(st.text_input, "Path of the answers for test", "logits-test").strip()
+        files = (str(absolute(train)), str(absolute(test))) if train and test else None
+        given = {"teacher": Path(files[0]).name if files else None, "teacher_logits": files}
+    macs = _field(st.number_input, "Its MACs for one example, in millions", "black-box-macs", min_value=0.0,
+                  max_value=MOST_MACS, value=None, placeholder="unknown: costs are told without a share")  # fmt: skip
+    return {**given, "teacher_macs": max(1, round(1e6 * macs)) if macs else None}
+
+
+def _field(draw: Callable[..., Any], label: str, key: str, **options: Any) -> Any:
+    """A field that keeps what was written in it while it is not drawn. Its default is nothing."""
+    kept = f"kept-{key}"
+    if key not in st.session_state and kept in st.session_state:
+        st.session_state[key] = st.session_state[kept]
+    st.session_state[kept] = draw(label, key=key, **options)
+    return st.session_state[kept]
 
 
 def _options(path: str) -> dict[str, Any]:
     """Draws what can be said of data of this kind; names of `OwnData`, without what is left empty."""
     if Path(path).suffix.lower() in SUFFIXES:
         return _table_options()
-    if not absolute(path).is_dir():
+    if not os.path.isdir(absolute(path)):
         return {}
     person, side = st.columns(2)
     given = {
-        "subject_pattern": person.text_input("Person in a file’s name", key="own-pattern", placeholder="unknown",
-                                             help="A regular expression; its group 1 is the person."),  # fmt: skip
-        "side": side.number_input("Side of pictures, pixels", 4, value=None, key="own-side",
-                                  placeholder="as most have it"),  # fmt: skip
+        "subject_pattern": _field(person.text_input, "Person in a file’s name", "own-pattern", placeholder="unknown",
+                                  help="A regular expression; its group 1 is the person."),
+        "side": _field(side.number_input, "Side of pictures, pixels", "own-side", min_value=4, value=None,
+                       placeholder="as most have it"),
     }  # fmt: skip
     return {name: value for name, value in given.items() if value}
 
@@ -99,19 +124,28 @@ def _table_options() -> dict[str, Any]:
     subject, time = st.columns(2)
     window, overlap = st.columns(2)
     given = {
-        "series": series.text_input("Column of series", key="own-series"),
-        "label": label.text_input("Column of labels", key="own-label"),
-        "subject": subject.text_input("Column of persons", key="own-subject", placeholder="unknown"),
-        "time": time.text_input("Column of times", key="own-time", placeholder="none"),
-        "window": window.number_input("Steps of a window", 2, value=None, key="own-window"),
-        "overlap": overlap.number_input("Overlap of windows", 0.0, 0.99, value=None, step=0.1, key="own-overlap",
-                                        placeholder="0.5"),  # fmt: skip
-        "channels": st.text_input("Columns of values", key="own-channels", placeholder="all others"),
+        "series": _field(series.text_input, "Column of series", "own-series"),
+        "label": _field(label.text_input, "Column of labels", "own-label"),
+        "subject": _field(subject.text_input, "Column of persons", "own-subject", placeholder="unknown"),
+        "time": _field(time.text_input, "Column of times", "own-time", placeholder="none"),
+        "window": _field(window.number_input, "Steps of a window", "own-window", min_value=2, value=None),
+        "overlap": _field(overlap.number_input, "Overlap of windows", "own-overlap", min_value=0.0, max_value=0.99,
+                          value=None, step=0.1, placeholder="0.5"),
+        "channels": _field(st.text_input, "Columns of values", "own-channels", placeholder="all others"),
     }  # fmt: skip
     return {name: value for name, value in given.items() if value not in ("", None)}
 
 
-def _wait(asked: tuple[str, OwnData]) -> None:
+def _stamp(root: Path) -> list[int | None]:
+    """When the path and what lies in it were last changed: another question, once they are."""
+    try:
+        folders = [entry for entry in os.scandir(root) if entry.is_dir()] if os.path.isdir(root) else []
+        return [root.stat().st_mtime_ns, *sorted(entry.stat().st_mtime_ns for entry in folders)]
+    except OSError:
+        return [None]
+
+
+def _wait(asked: Asked) -> None:
     """Says that the data is being read, and looks twice a second whether it has been."""
 
     @st.fragment(run_every=0.5)

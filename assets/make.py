@@ -47,13 +47,11 @@ def make(run: Run, name: str, with_teacher: bool = True) -> Path:
         lines = (run.path / "events.jsonl").read_text().splitlines()
         (folder / "events.jsonl").write_text("".join(f"{_shortened(line)}\n" for line in lines))
         shutil.copytree(run.path / "ensemble", folder / "ensemble")
-        nobody = {split: np.zeros(0, int) for split in SHIPPED}
-        _write_logits(run, folder, np.float16, nobody)
-        exact = {split: np.flatnonzero((_answers(run, split) != _answers(Run(folder), split)).any(axis=0))
-                 for split in SHIPPED}  # fmt: skip
-        _write_logits(run, folder, np.float16, exact)
-        if not all(np.array_equal(_answers(run, split), _answers(Run(folder), split)) for split in SHIPPED):
-            _write_logits(run, folder, np.float32, exact)  # half precision was not exact enough
+        for precision in (np.float16, np.float32):
+            _write_logits(run, folder, precision, {split: np.zeros(0, int) for split in SHIPPED})
+            _write_logits(run, folder, precision, _changed(run, Run(folder)))
+            if not any(rows.size for rows in _changed(run, Run(folder)).values()):
+                break
     teacher = stored["config"]["teacher"]
     if with_teacher:
         _copy_once(home() / "teachers" / teacher, ASSETS / "teachers" / teacher)
@@ -68,7 +66,7 @@ def _shortened(document: str) -> str:
 
 
 def _write_logits(run: Run, folder: Path, precision: type, exact: Mapping[str, np.ndarray]) -> None:
-    """Labels and logits of the shipped splits; `exact`: the examples of each whose logits are not rounded."""
+    """Labels and logits of the shipped splits; `exact`: the examples of each whose logits keep all of the precision."""
     _write(run.path / "targets.npz", folder / "targets.npz", precision, exact)
     polished = run.path.glob("polish/[0-9][0-9]")
     for finished in sorted([*run.path.glob("rounds/[0-9][0-9]"), *polished]):
@@ -109,6 +107,11 @@ def _pack(target: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def _arrays(file: Path) -> dict[str, np.ndarray]:
     with np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
+
+
+def _changed(run: Run, sample: Run) -> dict[str, np.ndarray]:
+    """By split, the examples on which an answer of the teacher or a prefix is not the run's."""
+    return {split: np.flatnonzero((_answers(run, split) != _answers(sample, split)).any(axis=0)) for split in SHIPPED}
 
 
 def _answers(run: Run, split: str) -> np.ndarray:

@@ -194,7 +194,9 @@ class DistilConfig(_Config):
             # A student of another family: its first connection, which convolutions have over the same steps only.
             recipe |= {"composition": LADDERS[family(student)][1], "mode": "full", "head": "student",
                        "cell": "own"}
-        return given_logits(recipe, known) if given.get("teacher_logits") else recipe
+        if known.modality != "image":  # of a short series no part is empty
+            recipe |= {"rounds": min(recipe["rounds"], known.input_shape[-1])}
+        return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
 
     def checked(self) -> Self:
         check_composition(self.composition, check_student(self.student))
@@ -203,6 +205,9 @@ class DistilConfig(_Config):
         if self.cell == "shared" and not (self.polished and family(self.student) == "gru"):
             raise UserError("One cell is shared by recurrent students that are trained together: choose a gru and the "
                             "method b-distil+polish, or the cell own.")  # fmt: skip
+        if self.cell == "shared" and self.composition == "alone" and self.mode == "full":
+            raise UserError("Students of one cell that all read the same are alike: choose another composition, or the "
+                            "mode segments.")  # fmt: skip
         if self.polished and self.loss != "ensemble":
             raise UserError("Corrective rounds train prefixes: choose the loss ensemble, or the method b-distil.")
         return self

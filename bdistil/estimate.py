@@ -14,7 +14,7 @@ import torch
 from bdistil.boosting import Certificate
 from bdistil.config import DistilConfig
 from bdistil.corrective import corrective_round
-from bdistil.cost import prefix_costs
+from bdistil.cost import prefix_costs, weight_bytes
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.head_correction import HeadProblem, lagrangian
@@ -50,6 +50,7 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     features = ensemble.students[-1].head.in_features if config.certified else 0
     corrections = _correction_seconds(config, known, features, done) if config.certified else 0.0
     outputs = (known.train + known.validation + known.test) * len(known.classes) * 4
+    files = sum(map(weight_bytes, ensemble.students))  # one each, also of weights that are shared
     kept = (2, 3) if config.polished else (1, 2)  # copies of a prefix's outputs, and of all students
     return {
         "macs": cost["macs"], "parameters": cost["parameters"], "bytes": cost["bytes"],
@@ -60,7 +61,7 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
         "memory_bytes": int(PROCESS_BYTES + known.train * np.prod(known.input_shape) * (config.views + 2)
                             * (1 if known.modality == "image" else 4)
                             + 3 * config.views * outputs + known.train * (30 * len(known.classes) * 8 + features * 4)),
-        "disk_bytes": kept[0] * config.rounds * outputs + kept[1] * cost["bytes"] + outputs,
+        "disk_bytes": kept[0] * config.rounds * outputs + kept[1] * files + outputs,
         "students": [_student_cost(name, config, known, card) for name in names(known.modality)
                      if config.composition in LADDERS[family(name)]],
     }  # fmt: skip

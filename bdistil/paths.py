@@ -5,9 +5,19 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from bdistil.errors import UserError
+
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 
 
 def home() -> Path:
     """The folder of runs, teachers and caches: BDISTIL_HOME, else the platform's folder for user data."""
     return Path(os.environ.get("BDISTIL_HOME") or user_data_path("bdistil", appauthor=False)).expanduser()
+
+
+def absolute(path: str | Path) -> Path:
+    """The path from the root of the disk, without `..`; ~ is one's home. Raises UserError where it names nobody's."""
+    try:
+        return Path(os.path.abspath(Path(path).expanduser()))
+    except (RuntimeError, ValueError):
+        raise UserError(f"{path} names no place on this machine: check the path.") from None

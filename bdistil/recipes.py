@@ -23,7 +23,9 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     ("image", "b-distil"): dict(composition="add", head="student", epochs=8),
     ("image", "b-distil+polish"): dict(composition="concat-all", head="prefix", epochs=2, polish_epochs=12),
     ("speech", "b-distil"): dict(composition="carry-state-pool", head="student", epochs=30),
-    ("speech", "b-distil+polish"): dict(composition="carry-state-pool", head="prefix", epochs=8, polish_epochs=40),
+    ("speech", "b-distil+polish"): dict(
+        composition="carry-state-pool", head="prefix", cell="shared", views=16, epochs=8, polish_epochs=40
+    ),
     ("sensor", "b-distil"): dict(composition="carry-state", head="student", epochs=12),
     ("sensor", "b-distil+polish"): dict(composition="carry-state", head="student", epochs=12, polish_epochs=6),
 }
@@ -31,7 +33,7 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
 DATA_SETS: dict[str, dict[str, Any]] = {
     "digits": dict(student="cnn-xs", rounds=5, batch_size=64, views=8),
     "fashion-mnist": dict(student="cnn-m"),
-    "japanese-vowels": dict(student="gru-xs", batch_size=16, views=4),
+    "japanese-vowels": dict(student="gru-xs", cell="own", batch_size=16, views=4),
     "watch": dict(student="tcn-m", mode="full", composition="add", batch_size=64, weight_decay=0.02),
 }
 TRAINING: dict[tuple[str, str], dict[str, Any]] = {

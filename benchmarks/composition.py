@@ -2,8 +2,8 @@
 
 Same teacher, students, views, losses and epochs; the MACs of prefixes differ by what widths in whole steps allow. On
 Fashion-MNIST 15,000 of the training images; on free-spoken-digits, the official split, the teacher of `series.py`, all
-recordings. A seed is one of the students' training. Heads are corrected on both sides. `alone` students have heads of
-their own, since there is nothing else to read. Finished parts are kept in FOLDER.
+recordings. A seed is one of the students' training. Heads are corrected on both sides. `alone` students have heads, and
+cells, of their own. Finished parts are kept in FOLDER.
 Ends in the aim: ahead at every t ≥ 3 on the test split by more than the seeds' spread, the larger of both standard
 deviations.
 
@@ -27,7 +27,7 @@ from bdistil.cost import prefix_costs
 from bdistil.task import Task
 
 SPEECH, SEEDS, EXAMPLES, FROM = "free-spoken-digits-official", (0, 1, 2), 15_000, 3
-ALONE = {"composition": "alone", "head": "student"}
+ALONE = {"composition": "alone", "head": "student", "cell": "own"}
 FIGURES = {"test": "test accuracy (%)", "kl": "validation KL to the teacher"}
 HEAD = ("data set", "prefix", "MACs, composed / alone", "what", "composed", "alone", "difference")
 Part = dict[str, Any]

@@ -95,7 +95,7 @@ def teacher_config(name: str) -> TeachConfig:
 
 def students_config(name: str, seed: int, composed: bool) -> DistilConfig:
     """The recipe of the default method, or the same of students that read nobody."""
-    changed = {} if composed else {"composition": "alone", "head": "student"}
+    changed = {} if composed else {"composition": "alone", "head": "student", "cell": "own"}
     return DistilConfig.create(name, teacher="its own", seed=seed, **changed)
 
 

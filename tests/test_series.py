@@ -101,7 +101,8 @@ def arrays():
 @pytest.mark.parametrize("method", METHODS)
 def test_arrays_of_series_are_distilled_as_people_have_them(own_home, method):
     data, x, logits = arrays()
-    model = BDistil(student="gru-xs", rounds=2, epochs=8, polish_epochs=8, batch_size=16, method=method)
+    cell = "shared" if method == "b-distil+polish" else None
+    model = BDistil(student="gru-xs", rounds=2, epochs=8, polish_epochs=8, batch_size=16, method=method, cell=cell)
     model.fit(x, data.y_train, teacher_logits=logits)
     test = data.x_test.transpose(0, 2, 1)
     staged = list(model.staged_decision_function(test))
@@ -109,7 +110,8 @@ def test_arrays_of_series_are_distilled_as_people_have_them(own_home, method):
     assert (model.predict(test) == data.y_test).mean() > 0.6
     assert model.records_[1]["certified"] and (model.edges_[1] > 0).all()
     assert torch.equal(model.ensemble_(data.x_test)[1], torch.from_numpy(staged[1]))  # itself it takes time last
-    assert model.ensemble_.students[1].first == 14
+    first, second = model.ensemble_.students
+    assert second.first == 14 and (second.cell is first.cell) == (cell == "shared")
     whole = BDistil(student="gru-xs", rounds=1, epochs=1, polish_epochs=0, mode="full").fit(x, teacher_logits=logits)
     assert whole.ensemble_.students[0].end == 29
 

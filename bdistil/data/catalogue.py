@@ -29,6 +29,7 @@ from bdistil.data import (
 )
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.errors import UserError, nearest
+from bdistil.paths import absolute
 
 if TYPE_CHECKING:
     from bdistil.data.own import OwnData
@@ -67,9 +68,7 @@ def info(name: str, options: "OwnData | None" = None) -> DatasetInfo:
 def located(name: str) -> str:
     """The name as a run keeps it: a path from the root of the disk. Raises UserError if there is no such data set."""
     if _is_own(name):
-        from bdistil.data import own
-
-        return str(own.absolute(name))
+        return str(absolute(name))
     return name
 
 

@@ -8,7 +8,9 @@ arrays                   NPZ with x and y (`arrays`)
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,10 @@ from bdistil.data.cache import cached, identity
 from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
 from bdistil.data.found import TEST, Found
 from bdistil.errors import UserError
+from bdistil.paths import absolute
 
-_known: dict[str, DatasetInfo] = {}  # by what the data is known by until it changes
+_known: dict[str, DatasetInfo] = {}  # by the digest of what the data is known by until it changes
+_drawing: ContextVar[dict[Any, DatasetInfo] | None] = ContextVar("drawing", default=None)
 _VERSION = 1  # raised whenever the same files would be read otherwise
 
 
@@ -80,12 +84,7 @@ class OwnData(BaseModel):
 def is_path(name: str) -> bool:
     """Whether a data set is named by a path: by one that exists, or by one with a folder or a file's ending in it."""
     ending = Path(name).suffix.lower()
-    return bool(name) and ("/" in name or ending in {*tables.SUFFIXES, ".npz"} or Path(name).expanduser().exists())
-
-
-def absolute(path: str) -> Path:
-    """The path from the root of the disk, without `..`; ~ is one's home."""
-    return Path(os.path.abspath(Path(path).expanduser()))
+    return bool(name) and ("/" in name or ending in {*tables.SUFFIXES, ".npz"} or os.path.exists(absolute(name)))
 
 
 def info(path: str, own: OwnData | None = None) -> DatasetInfo:
@@ -95,10 +94,26 @@ def info(path: str, own: OwnData | None = None) -> DatasetInfo:
     one sentence that names file and row, if it cannot be used.
     """
     root, own = absolute(path), own or OwnData()
+    seen = _drawing.get()
+    if seen is not None and (root, own) in seen:
+        return seen[root, own]
     key, find = _finder(root, own)
-    if repr(key) not in _known:
-        _known[repr(key)] = _info(root, key, find())
-    return _known[repr(key)]
+    digest = _digest(key)
+    if digest not in _known:
+        _known[digest] = _info(root, digest, find())
+    if seen is not None:
+        seen[root, own] = _known[digest]
+    return _known[digest]
+
+
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """Inside, `info` looks at each path once: for who asks often while a page is drawn, as folders may be large."""
+    token = _drawing.set({})
+    try:
+        yield
+    finally:
+        _drawing.reset(token)
 
 
 def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:
@@ -125,19 +140,19 @@ def load(path: str, own: OwnData | None = None) -> Dataset:
 
     splits = {name: (found.x[mine], found.y[mine]) for name, mine in rows.items()}
     people, files = by_split(found.people), by_split(found.files)
-    return Dataset.of(_info(root, key, found), splits, people, files)
+    return Dataset.of(_info(root, _digest(key), found), splits, people, files)
 
 
 def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
     """What the data is known by until it changes, and a function that reads it, from the disk if it was read before."""
-    if root.is_dir():
+    if os.path.isdir(root):
         _only(own, "side", "subject_pattern")
         try:
             files = folders.scan(root, own.subject_pattern)
         except OSError as error:
             raise UserError(f"{error.filename} can't be read ({error.strerror}): make it readable.") from None
         paths, find = [f"{root}/{file.name}" for file in files], lambda: folders.read_folder(root, files, own.side)
-    elif not root.is_file():
+    elif not os.path.isfile(root):
         raise UserError(f"There is no file or folder {root}: check the path.")
     elif root.suffix.lower() in tables.SUFFIXES:
         _only(own, "series", "label", "subject", "time", "channels", "window", "overlap")
@@ -159,12 +174,16 @@ def _only(own: OwnData, *fitting: str) -> None:
             raise UserError(f"The option --{option} does not go with this kind of data: leave it out.")
 
 
-def _info(root: Path, key: list[Any], found: Found) -> DatasetInfo:
+def _digest(key: list[Any]) -> str:
+    return hashlib.sha256(repr(key).encode()).hexdigest()[:8]
+
+
+def _info(root: Path, digest: str, found: Found) -> DatasetInfo:
     stem = re.sub(r"[^a-z0-9]+", "-", root.stem.lower()).strip("-")[:40] or "own"
     train, validation, test = (int((found.split == number).sum()) for number in range(len(SPLITS)))
     skipped = f" {_files(len(found.unreadable))} skipped." if found.unreadable else ""
     return DatasetInfo(
-        name=f"{stem}-{hashlib.sha256(repr(key).encode()).hexdigest()[:8]}", title=root.stem, modality=found.modality,
+        name=f"{stem}-{digest}", title=root.stem, modality=found.modality,
         classes=found.classes, input_shape=found.x.shape[1:], train=train, validation=validation, test=test,
         split=found.how + skipped, licence="your own", source=str(root), download_bytes=0, preview=True,
         channels=found.channels, rate_hz=found.rate_hz, sampling_hz=found.sampling_hz, front_end=found.front_end,

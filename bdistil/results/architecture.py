@@ -33,7 +33,7 @@ class Part:
     """Students `first` to `last`, in a row and all alike.
 
     window: from where to where the student reads, shares of a series; None for pictures. blocks: by name, in the order
-    of the computation. macs, parameters: of one student alone; reading_macs: the part of its MACs that is spent on
+    of the computation. macs, parameters: what one student adds; reading_macs: the part of its MACs that is spent on
     earlier students. carry_bytes: what it leaves for the next. Costs are None where the run does not tell them.
     shares: whether its recurrent cell is the first student's.
     """

@@ -2,7 +2,7 @@
 
     run.json         config and summary, rewritten atomically: listing runs reads this one file each
     events.jsonl     what happened, append-only (events.py)
-    heartbeat.json   where training is now, rewritten about twice a second
+    heartbeat.json   where training is now, rewritten twice a second and at each epoch's start
     targets.npz      labels and teacher logits of the splits
     rounds/NN/       a finished round: student, logits, record; it exists whole or not at all
     polish/NN/       the same of a polished run's final students; rounds/ then holds the prefixes as rounds ended

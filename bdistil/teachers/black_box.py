@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bdistil.errors import UserError
+from bdistil.paths import absolute
 
 KIND = "logits"
 MOST_BYTES = 2e9  # of an array, unpacked
@@ -33,7 +34,7 @@ def logits_card(paths: Sequence[str], known: Any, macs: int | None = None) -> di
     Its accuracy is known once the data set has been read. macs: per example, as stated by whoever gives the answers.
     Raises UserError, one sentence, if a file is not as the module says; rows are matched by `GivenLogits`.
     """
-    files = [str(Path(path).expanduser().resolve()) for path in paths]
+    files = [str(absolute(path)) for path in paths]
     answers = [read_answers(path, len(known.classes)) for path in files]
     counts = ({"train": known.train, "validation": known.validation}, {"test": known.test})
     for path, (logits, names), count in zip(files, answers, counts, strict=True):
@@ -54,11 +55,9 @@ def most_shift(known: Any) -> int:
     return max(1, min(known.input_shape[1:]) // 8)
 
 
-def given_logits(recipe: dict[str, Any], known: Any) -> dict[str, Any]:
-    """A recipe's views as far as answers hold for them: pictures hardly moved, series not changed at all."""
-    if known.modality != "image":
-        return recipe | {"views": 1}
-    return recipe | {"shift": min(recipe["shift"], most_shift(known))}
+def given_logits(recipe: dict[str, Any], modality: str) -> dict[str, Any]:
+    """A recipe's views as far as answers hold for them: recipes hardly move pictures, series are not changed at all."""
+    return recipe if modality == "image" else recipe | {"views": 1}
 
 
 def black_box_card(name: str, kind: str, known: Any, checksum: str, *, probabilities: bool,

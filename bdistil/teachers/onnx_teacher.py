@@ -9,12 +9,12 @@ normalised.
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bdistil.errors import UserError
+from bdistil.paths import absolute
 from bdistil.teachers.black_box import are_probabilities, as_logits, black_box_card, check_finite
 from bdistil.teachers.kept import kept
 
@@ -43,7 +43,7 @@ def onnx_card(path: str, known: Any, reads: str | None, macs: int | None = None)
                         "(x − mean) / std by channel.")  # fmt: skip
     answers = _try(path, session, known)
     checksum = hashlib.sha256(content).hexdigest()
-    card = black_box_card(str(Path(path).expanduser().resolve()), KIND, known, checksum,
+    card = black_box_card(str(absolute(path)), KIND, known, checksum,
                           probabilities=are_probabilities(answers), macs=macs)  # fmt: skip
     return card | {"reads": reads, "signature": f"{_told(source)} {reads} → {_told(sink)}"}
 
@@ -87,7 +87,7 @@ class OnnxTeacher:
 
 def _content(path: str, checksum: str | None = None) -> bytes:
     """The bytes of the file. Raises UserError if there is none, it is too large, or no longer what the card says."""
-    file = Path(path).expanduser()
+    file = absolute(path)
     try:
         size = file.stat().st_size
         if size > MOST_BYTES:

@@ -93,8 +93,8 @@ def test_form_names_the_price_of_everything(open_page, asked, teacher):
 def test_every_change_updates_estimate_and_command(open_page, asked, teacher):
     page = open_page("distil")
     page.slider(key="rounds-digits").set_value(3)
-    page.number_input(key="barrier-digits-b-distil+polish").set_value(0.9)
-    page.selectbox(key="composition-digits-b-distil+polish").set_value("concat").run()
+    page.number_input(key="barrier-digits-b-distil+polish-cnn").set_value(0.9)
+    page.selectbox(key="composition-digits-b-distil+polish-cnn").set_value("concat").run()
     assert (asked.config.rounds, asked.config.barrier, asked.config.composition) == (3, 0.9, "concat")
     assert "--rounds 3 --seed 0 --method b-distil+polish --composition concat --barrier 0.9" in copyable(page)
 
@@ -106,11 +106,11 @@ def test_the_method_brings_its_recipe_and_the_polished_one_is_the_default(open_p
         "b-distil: finished students never change; can be extended",
     ]
     assert (asked.config.method, asked.config.composition, asked.config.head) == (POLISHED, "concat-all", "prefix")
-    page.number_input(key=f"polish_epochs-digits-{POLISHED}").set_value(7).run()
+    page.number_input(key=f"polish_epochs-digits-{POLISHED}-cnn").set_value(7).run()
     assert asked.config.polish_epochs == 7 and "--polish-epochs 7" in copyable(page)
     page.selectbox(key="method").set_value("b-distil").run()
     assert (asked.config.method, asked.config.composition, asked.config.head) == ("b-distil", "add", "student")
-    assert page.number_input(key="epochs-digits-b-distil").value == 20 and asked.config.polish_epochs == 0
+    assert page.number_input(key="epochs-digits-b-distil-cnn").value == 20 and asked.config.polish_epochs == 0
     assert "--method b-distil" in copyable(page) and "--polish" not in copyable(page)
     assert not [each for each in page.number_input if each.label == "Epochs of the polish"]
 
@@ -118,8 +118,8 @@ def test_the_method_brings_its_recipe_and_the_polished_one_is_the_default(open_p
 def test_correcting_students_can_be_left_out(open_page, asked, teacher):
     page = open_page("distil")
     page.selectbox(key="method").set_value("b-distil").run()
-    assert asked.config.certified and page.number_input(key="retries-digits-b-distil").value == 3
-    page.toggle(key="certified-digits-b-distil").set_value(False).run()
+    assert asked.config.certified and page.number_input(key="retries-digits-b-distil-cnn").value == 3
+    page.toggle(key="certified-digits-b-distil-cnn").set_value(False).run()
     assert not asked.config.certified and "--no-certified" in copyable(page)
     assert "Retries before the next rung" not in [each.label for each in page.number_input]
 
@@ -146,10 +146,10 @@ def test_address_names_data_set_and_teacher(open_page, asked, teacher):
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("temperature-digits-b-distil+polish", 0.0, "Temperature must be a number above 0"),
-        ("learning_rate-digits-b-distil+polish", -1.0, "Learning rate must be a number above 0"),
-        ("label_share-digits-b-distil+polish", 1.5, "Label share must be a number from 0 to 1"),
-        ("epochs-digits-b-distil+polish", 0, "Epochs must be a whole number from 1 to 1000"),
+        ("temperature-digits-b-distil+polish-cnn", 0.0, "Temperature must be a number above 0"),
+        ("learning_rate-digits-b-distil+polish-cnn", -1.0, "Learning rate must be a number above 0"),
+        ("label_share-digits-b-distil+polish-cnn", 1.5, "Label share must be a number from 0 to 1"),
+        ("epochs-digits-b-distil+polish-cnn", 0, "Epochs must be a whole number from 1 to 1000"),
     ],
 )
 def test_bad_value_is_a_notice_and_nothing_can_start(open_page, asked, teacher, key, value, sentence):
@@ -487,13 +487,13 @@ def test_series_have_students_compositions_and_modes_of_their_own(open_page, ask
     students = page.selectbox(key="student-watch").options
     assert {name.partition("-")[0] for name in students} == {"gru", "tcn"}
     page.selectbox(key="student-watch").set_value("gru-m").run()
-    assert page.selectbox(key=f"composition-watch-{POLISHED}").options == [
+    assert page.selectbox(key=f"composition-watch-{POLISHED}-gru").options == [
         "alone: reads the inputs only",
         "carry-state: goes on from the last state of the student before it",
         "carry-state-pool: goes on from that state, and answers from what all so far have read",
     ]
     page.selectbox(key="student-watch").set_value("tcn-s").run()
-    offered = page.selectbox(key=f"composition-watch-{POLISHED}").options
+    offered = page.selectbox(key=f"composition-watch-{POLISHED}-tcn").options
     assert [label.partition(":")[0] for label in offered] == ["alone", "add", "concat"]
     assert (asked.config.composition, asked.config.mode) == ("add", "full")
     page.selectbox(key=f"mode-watch-{POLISHED}-tcn").set_value("segments").run()
@@ -513,7 +513,7 @@ def test_series_have_students_compositions_and_modes_of_their_own(open_page, ask
 
 def test_recurrent_students_that_are_trained_together_may_share_a_cell(open_page, asked, watch_teacher):
     page = open_page("distil", dataset="watch")
-    key = f"cell-watch-{POLISHED}"
+    key = f"cell-watch-{POLISHED}-gru"
     assert key not in [each.key for each in page.selectbox]  # convolutions have none
     page.selectbox(key="student-watch").set_value("gru-m").run()
     page.selectbox(key=key).set_value("shared").run()

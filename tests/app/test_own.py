@@ -65,7 +65,6 @@ def test_own_pictures_and_answers_for_them_are_distilled(asked, started, own_pag
     page.number_input(key="black-box-macs").set_value(2.5)
     fill(page, **{"logits-train": pictures / "train.npz", "logits-test": pictures / "test.npz"})
     assert (asked.config.dataset, asked.config.teacher_macs) == (str(pictures / "mine.npz"), 2_500_000)
-    assert asked.config.shift == 1  # as far as answers hold
     command = copyable(page)
     assert f"--teacher-logits {pictures / 'train.npz'} {pictures / 'test.npz'}" in command
     assert "--teacher " not in command and "--teacher-macs 2500000" in command
@@ -93,10 +92,11 @@ def test_a_table_asks_for_its_columns_and_says_what_leaks(asked, own_page, tmp_p
     assert "examples of 2 classes" in written(page) and "Leak: " in written(page)
     page.selectbox(key=f"teacher-{tmp_path / 'walks.csv'}").set_value("onnx")
     page = fill(page.run(), **{"onnx-path": tmp_path / "teacher.onnx"})
-    assert "teacher.onnx cannot be read" in written(page)
+    assert (asked.config.teacher, asked.config.teacher_input) == (str(tmp_path / "teacher.onnx"), "normalised")
     assert "Each student reads" in [each.label for each in page.selectbox]
     page.number_input(key="own-window").set_value(21).run()
     page = once_read(page)
+    assert page.text_input(key="own-series").value == "walk"
     assert "has 20 steps" in written(page)
 
 
@@ -106,3 +106,34 @@ def test_what_cannot_be_used_is_a_sentence(asked, own_page, tmp_path, name, sent
     page = once_read(fill(own_page, **{"own-path": tmp_path / name}))
     assert sentence in written(page) and not page.exception
     assert "Start distilling" not in [each.label for each in page.button]
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/x", "x" * 300])
+def test_a_path_that_cannot_be_is_a_sentence(asked, own_page, path):  # noqa: F811
+    page = once_read(fill(own_page, **{"own-path": path}))
+    assert not page.exception and ("names no place on" in written(page) or "There is no file or" in written(page))
+
+
+def test_data_that_was_mended_is_read_again_and_what_was_written_is_kept(asked, own_page, pictures):  # noqa: F811
+    path = pictures / "later.npz"
+    page = once_read(fill(own_page, **{"own-path": path}))
+    assert "There is no file or folder" in written(page)
+    path.write_bytes((pictures / "mine.npz").read_bytes())
+    page = once_read(page.run())
+    assert "later: 36 train" in written(page)
+    page.selectbox(key=f"teacher-{path}").set_value("onnx").run()
+    fill(page, **{"onnx-path": pictures / "teacher.onnx"})
+    assert asked.config.teacher == str(pictures / "teacher.onnx")
+    path.unlink()
+    assert "There is no file or folder" in written(once_read(page.run()))
+    path.write_bytes((pictures / "mine.npz").read_bytes())
+    page = once_read(page.run())
+    assert page.text_input(key="onnx-path").value == str(pictures / "teacher.onnx")
+    fill(page, **{"onnx-path": pictures / "teacher.pt"})
+    assert "does not end in .onnx" in written(page) and not page.exception
+
+
+def test_a_short_series_has_no_more_rounds_than_steps(asked, own_page, tmp_path):  # noqa: F811
+    np.savez(tmp_path / "short.npz", x=np.random.default_rng(0).normal(size=(60, 3, 2)), y=np.arange(60) % 3)
+    page = once_read(fill(own_page, **{"own-path": tmp_path / "short.npz"}))
+    assert not page.exception and page.slider(key=f"rounds-{tmp_path / 'short.npz'}").value == 3

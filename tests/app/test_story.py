@@ -6,12 +6,18 @@ import time
 from datetime import UTC
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from bdistil import cli
 from bdistil.config import DistilConfig
+from bdistil.data import info
+from bdistil.data.own import OwnData
 from bdistil.errors import UserError
 from bdistil.palette import THEMES
 from bdistil.runs import Run
+from bdistil.teachers import card_for
 from tests.builders import build_run
 
 APP = str(Path(__file__).parents[2] / "app")
@@ -268,6 +274,7 @@ def test_a_card_s_sparkline_shows_each_prefix_under_the_teacher(run):
         ({"barrier": 0.9}, ["--barrier", "0.9"]),
         ({"certified": False, "retries": 1}, ["--no-certified", "--retries", "1"]),
         ({"composition": "concat"}, ["--composition", "concat"]),
+        ({"student": "cnn-m"}, []),
         ({"polish_epochs": 7}, ["--polish-epochs", "7"]),
     ],
 )
@@ -280,10 +287,66 @@ def test_the_command_names_what_differs_from_the_recipe_and_makes_the_same_run(m
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"student": "tcn-s"}, {"student": "tcn-s", "head": "prefix", "mode": "segments", "composition": "alone"},
+        {"student": "gru-s", "cell": "shared"}, {"method": "b-distil", "certified": False},
+    ],
+)  # fmt: skip
+def test_the_command_makes_the_run_that_the_form_would(given):
+    config = DistilConfig.create("japanese-vowels", teacher=card_for(None, "japanese-vowels")["name"], **given)
+    assert asked_again(config) == config
+
+
+def test_the_command_names_own_data_and_answers_for_them(tmp_path, own_home):
+    rows = [(f"s{n}", n % 2, n // 4, float(n * t % 7)) for n in range(24) for t in range(20)]
+    pd.DataFrame(rows, columns=["walk", "activity", "person", "ax"]).to_csv(tmp_path / "walks 1.csv", index=False)
+    data = OwnData.create(series="walk", label="activity", subject="person", window=10)
+    known = info(str(tmp_path / "walks 1.csv"), data)
+    answers = [str(tmp_path / f"{name}.npz") for name in ("train", "test")]
+    for path, count in zip(answers, (known.train + known.validation, known.test), strict=True):
+        np.savez(path, logits=np.random.default_rng(0).normal(size=(count, 2)))
+    config = DistilConfig.create(
+        tmp_path / "walks 1.csv", data=data, teacher="train.npz", teacher_logits=answers, teacher_macs=9
+    )
+    assert asked_again(config) == config and config.views == 1
+
+
+def asked_again(config):
+    """The configuration that `bdistil run` makes of the flags."""
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bdistil.runs.create_run", found.append)
+        patch.setattr("bdistil.cli._follow", lambda run, quiet: {"run": "r"})
+        cli.app(["run", *estimate.flags(config)], standalone_mode=False)
+    return found[0]
+
+
+def test_a_command_that_nobody_waits_for_gives_way(monkeypatch, tmp_path):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(engine, "FORGOTTEN", 0.1)
+    monkeypatch.setattr(engine.sys, "executable", str(program))
+
+    def work(question, wanted):
+        return question if question == "short" else engine.output(wanted=wanted, seconds=60, slow="", failed="")
+
+    answers = engine.Answers(work)
+    started = time.monotonic()
+    assert answers.ask("long") is None
+    while answers.ask("short") is None:
+        assert time.monotonic() < started + 20
+        time.sleep(0.05)
+    assert answers.ask("short") == "short"
+    answers.close()
+
+
 def test_only_the_newest_question_waits():
     begun, release, asked = threading.Event(), threading.Event(), []
 
-    def slow(config):
+    def slow(config, wanted):
         asked.append(config.rounds)
         begun.set()
         release.wait(30)

@@ -10,9 +10,10 @@ from bdistil import cost
 from bdistil.errors import UserError
 from bdistil.students import Student, build_student, names, rebuild
 from bdistil.students.catalogue import LADDERS, family
+from bdistil.students.cnn import level_strides, residual_levels
 
 SHAPES = {"digits": (1, 8, 8), "fashion-mnist": (1, 28, 28), "colour": (3, 32, 32), "watch": (6, 20), "words": (4, 9)}
-OTHER_WIDTH = {"cnn-xs": "cnn-s", "cnn-s": "cnn-m", "cnn-m": "cnn-xs", "cnn-l": "cnn-s", "cnn-xl": "cnn-xl",
+OTHER_WIDTH = {"cnn-xs": "cnn-s", "cnn-s": "cnn-m", "cnn-m": "cnn-xs", "cnn-l": "cnn-s",
                "gru-xs": "gru-s", "gru-s": "gru-m", "gru-m": "gru-xs", "tcn-s": "tcn-m", "tcn-m": "tcn-s"}  # fmt: skip
 OF_FAMILY = {"cnn": ("digits", "fashion-mnist"), "gru": ("watch", "words"), "tcn": ("watch", "words")}
 CASES = [
@@ -21,6 +22,7 @@ CASES = [
     for composition, shape, previous in itertools.product(
         LADDERS[family(name)], OF_FAMILY[family(name)], ("first", "same", "other")
     )
+    if previous != "other" or name in OTHER_WIDTH
 ] + [
     pytest.param("cnn-s", composition, SHAPES["colour"], "same", id=f"{composition}-colour")
     for composition in LADDERS["cnn"]
@@ -155,6 +157,24 @@ def test_describing_and_rebuilding_draw_no_random_numbers():
     before = torch.get_rng_state()
     rebuild(student.spec, student.weights())
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_deep_students_have_two_levels_at_each_resolution_and_a_residual_step_where_nothing_changes():
+    assert level_strides(4, 28) == (2, 2, 2, 1) and level_strides(4, 8) == (1, 2, 2, 1)
+    assert level_strides(6, 32) == (2, 1, 2, 1, 2, 1) and level_strides(6, 8) == (1, 1, 2, 1, 2, 1)
+    assert residual_levels((16, 32, 48, 48), level_strides(4, 28)) == {4}
+    assert residual_levels((16, 16, 16, 16), level_strides(4, 28)) == {4}  # the others halve
+    first, second = (
+        build_student("cnn-xl", input_shape=(3, 32, 32), classes=5, composition=name) for name in ("add", "concat-all")
+    )
+    assert first.residual == second.residual == {2, 4, 6}
+    assert first.carry_shapes["level2"] == (48, 16, 16) and first.carry_shapes["level6"] == (128, 4, 4)
+    for student in (first.eval(), second.eval()):
+        normal = [part for part in student.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+        with torch.no_grad():
+            normal[1].weight.zero_()  # without its convolution the level passes on what comes
+        _, left = student(torch.randn(2, 3, 32, 32), {})
+        assert torch.equal(left["level1"], left["level2"]) and left["level3"].std() > 0
 
 
 def test_later_students_of_one_network_cost_about_the_first_and_share_its_first_level():
