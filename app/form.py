@@ -199,6 +199,7 @@ def _more(recipe: DistilConfig) -> dict[str, Any]:
             "Correct students that miss the weak learning condition", recipe.certified, key=_key(recipe, "certified")
         ),
     }
+    given["growth"] = _number(recipe, "growth", "Growth from round to round", 0.1, "Times the channels")
     if recipe.polished and family(recipe.student) == "gru":
         given["cell"] = _choice(recipe, "cell", "Recurrent cell", CELLS)
     left, right = st.columns(2)

@@ -173,6 +173,7 @@ def run(
     learning_rate: Rate = None,
     weight_decay: Annotated[Text, typer.Option(help="Weight decay of matrices and kernels.")] = None,
     dropout: Annotated[Text, typer.Option(help="Share of a carried state that is dropped in training.")] = None,
+    growth: Annotated[Text, typer.Option(help="Times the channels from round to round, 1 by default.")] = None,
     cell: Annotated[Text, typer.Option(help="own, or shared: one for all recurrent students.")] = None,
     batch_size: Annotated[Text, typer.Option(help="Examples per batch.")] = None,
     views: Annotated[Text, typer.Option(help="Views of each training input, itself included.")] = None,
@@ -195,7 +196,7 @@ def run(
         composition=composition, mode=mode, head=head, loss=loss, divergence=divergence, temperature=temperature,
         label_share=label_share, barrier=barrier, certified=certified, most_lost=most_lost, retries=retries,
         epochs=epochs, polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay,
-        dropout=dropout, cell=cell, batch_size=batch_size, views=views, threads=threads,
+        dropout=dropout, growth=growth, cell=cell, batch_size=batch_size, views=views, threads=threads,
     )  # fmt: skip
     parent = open_run(Path(extend)) if extend else None
     added = _added_rounds(parent, given, config) if parent else None

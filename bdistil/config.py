@@ -4,6 +4,7 @@
 sentence for what cannot be. A stored configuration has no defaults left in it: it says all that was used.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
@@ -22,6 +23,7 @@ from bdistil.teachers.catalogue import TORCHVISION
 from bdistil.teachers.catalogue import check as check_architecture
 
 _RATE = dict(gt=0, le=10, title="Learning rate", description="a number above 0, at most 10")
+MOST_GROWN = 64
 _DECAY = dict(ge=0, le=1, title="Weight decay", description="a number from 0 to 1")
 
 
@@ -182,6 +184,10 @@ class DistilConfig(_Config):
     )
     dropout: float = Field(default=0.0, ge=0, lt=1, title="Dropout", description="at least 0, below 1")
     cell: Literal[CELLS] = Field(default="own", title="Cell", description=f"one of {', '.join(CELLS)}")
+    growth: float = Field(default=1.0, ge=1, le=4, title="Growth", description="a number from 1 to 4")
+    # From Python alone: it is no part of what is stored.
+    factory: Callable[..., Any] | None = Field(default=None, exclude=True, title="Student",
+                                               description="a name, or a function that makes one")  # fmt: skip
     views: int = Field(ge=1, le=64, title="Views", description="a whole number from 1 to 64")
 
     @classmethod
@@ -199,7 +205,13 @@ class DistilConfig(_Config):
         return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
 
     def checked(self) -> Self:
-        check_composition(self.composition, check_student(self.student))
+        check_composition(self.composition, self.student if self.factory else check_student(self.student))
+        if self.growth ** (self.rounds - 1) > MOST_GROWN:
+            raise UserError(f"The last student may have {MOST_GROWN} times the first one's channels at most: choose a "
+                            "smaller growth, or fewer rounds.")  # fmt: skip
+        if self.growth > 1 and (self.cell == "shared" or self.factory):
+            raise UserError("Students that share a cell, or are of your own making, do not grow: choose the cell own, or "
+                            "set the growth to 1.")  # fmt: skip
         if self.teacher_logits and self.examples:
             raise UserError("Answers instead of a teacher are for all training examples: leave --examples out.")
         if self.cell == "shared" and not (self.polished and family(self.student) == "gru"):
@@ -213,7 +225,8 @@ class DistilConfig(_Config):
         return self
 
     def fitting(self, known: DatasetInfo) -> Self:
-        check_student(self.student, known.modality)
+        if not self.factory:
+            check_student(self.student, known.modality)
         if self.examples and self.examples > known.train:
             raise UserError(f"Training examples must be at most the {known.train} that there are; "
                             f"“{self.examples}” is not.")  # fmt: skip

@@ -32,6 +32,7 @@ from bdistil.weak_learner import (
     new_student,
     objective_of,
     set_head,
+    student_name,
 )
 
 ROUNDS_END = 0.5  # share of the peak learning rate at which a corrective round ends; the polish ends at 0
@@ -196,8 +197,8 @@ def stand(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> St
         record = certificate.update(f)
         kl = task.divergence(certificate.prefix(), "train", config.temperature)
         records.append({**record, "composition": [composition(config, t)], "attempts": 1, "rung": 0,
-                        "student": config.student, "corrected": False, "barrier": config.barrier, "kl_before": kl,
-                        "kl_after": kl, "accuracy_lost": 0.0, "edges_before": record["edges"],
+                        "student": student_name(config, t), "corrected": False, "barrier": config.barrier,
+                        "kl_before": kl, "kl_after": kl, "accuracy_lost": 0.0, "edges_before": record["edges"],
                         "correction_seconds": 0.0, "outcome": "kept"})  # fmt: skip
     return Standing(outputs, records, heaviest)
 

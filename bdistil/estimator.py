@@ -20,6 +20,7 @@ from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
 from bdistil.recipes import METHOD, PRESETS, RECIPES
 from bdistil.students.catalogue import FAMILIES, family
+from bdistil.students.own import Factory
 from bdistil.task import Task
 from bdistil.weak_learner import BATCH
 
@@ -27,7 +28,8 @@ from bdistil.weak_learner import BATCH
 class BDistil(ClassifierMixin, BaseEstimator):
     """A progressive ensemble of small students, distilled from a teacher's logits.
 
-    student: a name of `students.catalogue`; it says what X is: pictures for `cnn`, series for the others. rounds: T,
+    student: a name of `students.catalogue`; it says what X is: pictures for `cnn`, series for the others. Or a function
+    that makes students of your own (`students.own`): X of four axes are pictures then, others series. rounds: T,
     1 … 64. random_state: seed of weights, order and views. The other parameters are those of `config.DistilConfig`;
     where they are None, they are the method's own for pictures or for series. Augmented views need the teacher's
     logits on them, which `fit` is not given, so it trains on the inputs as they are.
@@ -42,7 +44,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        student: str = "cnn-s",
+        student: str | Factory = "cnn-s",
         rounds: int = 6,
         *,
         method: str = METHOD,
@@ -64,6 +66,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         clip: float | None = None,
         dropout: float | None = None,
         cell: str | None = None,
+        growth: float = 1.0,
         batch_size: int = 128,
         random_state: int = 0,
     ):
@@ -88,6 +91,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         self.clip = clip
         self.dropout = dropout
         self.cell = cell
+        self.growth = growth
         self.batch_size = batch_size
         self.random_state = random_state
 
@@ -98,6 +102,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         y: labels (N,), needed only for a label share; else the teacher's answers stand in. teacher_logits: (N, L).
         validation_data: (X, teacher_logits) to report on after each epoch. Raises UserError for what does not fit.
         """
+        self._pictures = family(self.student) in FAMILIES["image"] if isinstance(self.student, str) else np.ndim(X) == 4
         config = self._config()
         X, g = self._inputs(X), _logits(teacher_logits, len(X))
         self.classes_ = np.unique(y) if y is not None else np.arange(g.shape[1])
@@ -158,11 +163,13 @@ class BDistil(ClassifierMixin, BaseEstimator):
         for source in (RECIPES[modality], PRESETS.get((modality, self.method), {})):
             recipe |= {name: value for name, value in source.items() if name in self.get_params()}
         fixed = dict(dataset="arrays", teacher="arrays", seed=self.random_state, views=1, shift=0, flip=False)
+        if callable(self.student):
+            fixed |= dict(student="own", factory=self.student, composition="own", head="student", mode="full")
         return DistilConfig.build(**recipe | given | fixed)
 
     def _modality(self) -> str:
         """Series of which no more is known are taken for a sensor's."""
-        return "image" if family(self.student) in FAMILIES["image"] else "sensor"
+        return "image" if self._pictures else "sensor"
 
     def _inputs(self, X: Any) -> np.ndarray:
         return _images(X) if self._modality() == "image" else _series(X)

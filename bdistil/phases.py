@@ -34,7 +34,7 @@ from bdistil.teachers.black_box import below_chance, measured
 from bdistil.teachers.cards import card_of
 from bdistil.teachers.logits import asked
 from bdistil.training import Checkpoint, Position, Stopped, Watch
-from bdistil.weak_learner import Attempt, SearchWatch
+from bdistil.weak_learner import Attempt, SearchWatch, student_name
 from bdistil.worker import Pulse, versions
 
 # What is told of a check and a head correction, in events.
@@ -110,7 +110,7 @@ def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs:
         ensemble.to(device)
         for t in range(len(ensemble) + 1, config.rounds + 1):
             run.record("round_started", round=t, attempt=1, composition=composition(config, t), rung=0,
-                       student=config.student, barrier=config.barrier, epochs=config.epochs)  # fmt: skip
+                       student=student_name(config, t), barrier=config.barrier, epochs=config.epochs)  # fmt: skip
             standing = corrective_round(config, task, ensemble, previous, **training(t - 1), device=device)
             previous = keep_corrective_round(run, task, ensemble, standing, teacher_macs)
             _tell_untold_rounds(run)

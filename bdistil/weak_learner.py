@@ -24,6 +24,7 @@ from bdistil.head_correction import HeadProblem, correct_heads
 from bdistil.objective import Barrier, DistillationLoss
 from bdistil.students.build import build_student
 from bdistil.students.catalogue import compositions, segment
+from bdistil.students.own import own_student
 from bdistil.students.student import Student
 from bdistil.task import Batch, Task
 from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
@@ -73,7 +74,7 @@ class SearchWatch:
 
 def ladder(config: DistilConfig, round: int) -> list[Rung]:
     """The rungs of a round, from the configured composition up. The first student has no one to read."""
-    if round == 1:
+    if round == 1 or config.factory:
         return [Rung(0, config.composition)]
     whole = compositions(config.student, config.mode)
     steps = whole[whole.index(config.composition) :]
@@ -166,12 +167,26 @@ def new_student(
 
 def build(config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, rung: Rung) -> Student:
     """A fresh student that comes after those of `ensemble`, its weights drawn from torch's generator."""
+    previous = ensemble.students[-1] if len(ensemble) else None
+    if config.factory:
+        return own_student(config.factory, known.input_shape, len(known.classes), previous)
     return build_student(
         config.student, input_shape=known.input_shape, classes=len(known.classes), composition=rung.composition,
-        previous=ensemble.students[-1] if len(ensemble) else None, head=config.head, wider=rung.wider,
+        previous=previous, head=config.head, wider=wider(config, len(ensemble) + 1, rung),
         steps=segment(config.mode, len(ensemble) + 1, config.rounds, known.input_shape), dropout=config.dropout,
         cell=config.cell,
     )  # fmt: skip
+
+
+def wider(config: DistilConfig, round: int, rung: Rung) -> float:
+    """How many times the catalogue's sizes a student of the round has on a rung."""
+    return rung.wider * config.growth ** (round - 1)
+
+
+def student_name(config: DistilConfig, round: int, rung: Rung | None = None) -> str:
+    """The catalogue's name, and how many times its sizes the student has on a rung, or the first: `cnn-xs × 1.5`."""
+    times = wider(config, round, rung or ladder(config, round)[0])
+    return config.student if times == 1 else f"{config.student} × {times:.3g}"
 
 
 def objective_of(config: DistilConfig, task: Task) -> DistillationLoss:
@@ -272,9 +287,8 @@ def _plan(config: DistilConfig, round: int) -> list[tuple[Rung, float]]:
 
 def _place(config: DistilConfig, position: Position, rung: Rung, gain: float) -> dict[str, Any]:
     composition = rung.composition if position.round > 1 else "alone"  # the first has no one to read
-    student = config.student if rung.wider == 1 else f"{config.student} × {rung.wider:g}"
     return {"round": position.round, "attempt": position.attempt, "composition": composition, "rung": rung.number,
-            "student": student, "barrier": gain}  # fmt: skip
+            "student": student_name(config, position.round, rung), "barrier": gain}  # fmt: skip
 
 
 def _attempt(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, certificate: Certificate,

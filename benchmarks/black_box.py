@@ -25,7 +25,7 @@ from bdistil.runs.launch import start_worker
 from bdistil.watching import watch
 
 MACS = 125_500_000
-RECIPE = dict(student="cnn-xl", rounds=2, epochs=2, polish_epochs=40, weight_decay=0.05, views=12, shift=4, flip=True,
+RECIPE = dict(student="cnn-xl", rounds=2, epochs=2, polish_epochs=40, weight_decay=0.05, views=32, shift=4, flip=True,
               threads=1)  # fmt: skip
 MOST_LOST, MOST_SHARE = 3.0, 0.30  # points, and share of the black box's MACs
 HEAD = (

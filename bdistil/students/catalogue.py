@@ -27,6 +27,7 @@ LADDERS: dict[str, tuple[str, ...]] = {
     "cnn": ("alone", "add", "concat", "concat-all"),
     "gru": ("alone", "carry-state", "carry-state-pool"),
     "tcn": ("alone", "add", "concat"),
+    "own": ("own",),  # a module of somebody's own making (own.py): it reads what it likes
 }
 # Families by the modality that they read.
 FAMILIES: dict[str, tuple[str, ...]] = {"image": ("cnn",), "speech": ("gru", "tcn"), "sensor": ("gru", "tcn")}
