@@ -16,7 +16,7 @@ from bdistil.data.own import OwnData
 from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.errors import UserError, nearest
 from bdistil.recipes import METHOD, METHODS, of_run, of_teacher, series_augmentation
-from bdistil.students.catalogue import CELLS, COMPOSITIONS, LADDERS, check_composition, compositions, family, names
+from bdistil.students.catalogue import CELLS, COMPOSITIONS, LADDERS, OWN, check_composition, compositions, family, names
 from bdistil.students.catalogue import check as check_student
 from bdistil.teachers.black_box import given_logits, most_shift
 from bdistil.teachers.catalogue import TORCHVISION
@@ -156,7 +156,7 @@ class DistilConfig(_Config):
     student: str = Field(title="Student", description="a name")
     rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
     method: Literal[METHODS] = Field(title="Method", description=f"one of {', '.join(METHODS)}")
-    composition: Literal[COMPOSITIONS] = Field(title="Composition", description=f"one of {', '.join(COMPOSITIONS)}")
+    composition: Literal[(*COMPOSITIONS, OWN)] = Field(title="Composition", description=f"one of {', '.join(COMPOSITIONS)}")
     mode: Literal["full", "segments"] = Field(default="full", title="Mode", description="one of full, segments")
     head: Literal["student", "prefix"] = Field(title="Head", description="one of student, prefix")
     loss: Literal["student", "ensemble"] = Field(
@@ -205,13 +205,14 @@ class DistilConfig(_Config):
         return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
 
     def checked(self) -> Self:
-        check_composition(self.composition, self.student if self.factory else check_student(self.student))
+        if not self.factory:
+            check_composition(self.composition, check_student(self.student))
         if self.growth ** (self.rounds - 1) > MOST_GROWN:
             raise UserError(f"The last student may have {MOST_GROWN} times the first one's channels at most: choose a "
                             "smaller growth, or fewer rounds.")  # fmt: skip
         if self.growth > 1 and (self.cell == "shared" or self.factory):
-            raise UserError("Students that share a cell, or are of your own making, do not grow: choose the cell own, or "
-                            "set the growth to 1.")  # fmt: skip
+            raise UserError("Students that share a cell, or are of your own making, do not grow: choose the cell own, "
+                            "or set the growth to 1.")  # fmt: skip
         if self.teacher_logits and self.examples:
             raise UserError("Answers instead of a teacher are for all training examples: leave --examples out.")
         if self.cell == "shared" and not (self.polished and family(self.student) == "gru"):
@@ -243,7 +244,7 @@ class DistilConfig(_Config):
             raise UserError(
                 f"A series of {known.input_shape[-1]} steps has no {self.rounds} segments: choose fewer rounds."
             )
-        if self.composition not in compositions(self.student, self.mode):
+        if not self.factory and self.composition not in compositions(self.student, self.mode):
             raise UserError("Convolutions read each other over the same steps: choose the mode full, or alone.")
         return self
 

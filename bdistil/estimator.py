@@ -19,7 +19,7 @@ from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
 from bdistil.recipes import METHOD, PRESETS, RECIPES
-from bdistil.students.catalogue import FAMILIES, family
+from bdistil.students.catalogue import FAMILIES, OWN, family
 from bdistil.students.own import Factory
 from bdistil.task import Task
 from bdistil.weak_learner import BATCH
@@ -164,7 +164,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
             recipe |= {name: value for name, value in source.items() if name in self.get_params()}
         fixed = dict(dataset="arrays", teacher="arrays", seed=self.random_state, views=1, shift=0, flip=False)
         if callable(self.student):
-            fixed |= dict(student="own", factory=self.student, composition="own", head="student", mode="full")
+            fixed |= dict(student=OWN, factory=self.student, composition=OWN, head="student", mode="full")
         return DistilConfig.build(**recipe | given | fixed)
 
     def _modality(self) -> str:

@@ -27,12 +27,12 @@ LADDERS: dict[str, tuple[str, ...]] = {
     "cnn": ("alone", "add", "concat", "concat-all"),
     "gru": ("alone", "carry-state", "carry-state-pool"),
     "tcn": ("alone", "add", "concat"),
-    "own": ("own",),  # a module of somebody's own making (own.py): it reads what it likes
 }
 # Families by the modality that they read.
 FAMILIES: dict[str, tuple[str, ...]] = {"image": ("cnn",), "speech": ("gru", "tcn"), "sensor": ("gru", "tcn")}
 
 COMPOSITIONS: tuple[str, ...] = tuple(dict.fromkeys(name for ladder in LADDERS.values() for name in ladder))
+OWN = "own"  # student and composition of modules of somebody's own making (own.py), which read what they like
 HEADS: tuple[str, ...] = ("student", "prefix")
 CELLS: tuple[str, ...] = ("own", "shared")
 

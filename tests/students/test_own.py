@@ -127,7 +127,7 @@ def test_students_grow_from_round_to_round(composition):
     [
         ({"growth": 0.5}, "Growth must be a number from 1 to 4; “0.5” is not."),
         ({"growth": 2, "rounds": 8}, "The last student may have 64 times the first one's channels at most"),
-        ({"growth": 1.5, "dataset": "japanese-vowels", "cell": "shared"}, "Students that share a cell, or are .*, do not grow"),
+        ({"growth": 1.5, "dataset": "japanese-vowels", "cell": "shared"}, "Students that share a cell, or .* do not"),
         ({"factory": "Dense"}, "Student must be a name, or a function that makes one"),
     ],
 )
