@@ -156,7 +156,8 @@ class DistilConfig(_Config):
     student: str = Field(title="Student", description="a name")
     rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
     method: Literal[METHODS] = Field(title="Method", description=f"one of {', '.join(METHODS)}")
-    composition: Literal[(*COMPOSITIONS, OWN)] = Field(title="Composition", description=f"one of {', '.join(COMPOSITIONS)}")
+    composition: Literal[(*COMPOSITIONS, OWN)] = Field(title="Composition",
+                                                       description=f"one of {', '.join(COMPOSITIONS)}")  # fmt: skip
     mode: Literal["full", "segments"] = Field(default="full", title="Mode", description="one of full, segments")
     head: Literal["student", "prefix"] = Field(title="Head", description="one of student, prefix")
     loss: Literal["student", "ensemble"] = Field(
