@@ -19,7 +19,7 @@ from bdistil import chart, palette, wording
 from bdistil.palette import Theme, ThemeName
 from bdistil.results.costs import AXES
 
-MOST_WHISKERS = 12
+MOST_WHISKERS, MOST_NUMBERS = 12, 8  # prefixes with a whisker, and with a number, each
 POLISH = math.inf  # after all rounds
 
 
@@ -130,7 +130,7 @@ def frontier(
 
 def _numbers(counted: Sequence[int]) -> list[str]:
     """Labels of prefixes or rounds; of many only the first, every fifth and the last, so that they do not touch."""
-    few = len(counted) <= MOST_WHISKERS
+    few = len(counted) <= MOST_NUMBERS
     return [str(n) if few or n in (counted[0], counted[-1]) or n % 5 == 0 else "" for n in counted]
 
 

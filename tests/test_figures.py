@@ -62,7 +62,8 @@ def test_few_prefixes_have_whiskers_and_many_a_band(make, rounds):
     assert ours.error_y.visible == (rounds <= 12)
     assert any(trace.name == "95 % interval" for trace in figure.data) == (rounds > 12)
     assert list(ours.customdata) == list(range(1, rounds + 1))
-    assert ours.text[0] == "1" and ours.text[-1] == str(rounds)
+    numbers = {1: ["1"], 12: ["1", "5", "10", "12"], 13: ["1", "5", "10", "13"]}  # as many as do not touch
+    assert [text for text in ours.text if text] == numbers[rounds]
 
 
 def test_the_teacher_is_a_dashed_line_and_a_hollow_diamond(six):
