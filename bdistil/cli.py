@@ -177,6 +177,7 @@ def run(
     cell: Annotated[Text, typer.Option(help="own, or shared: one for all recurrent students.")] = None,
     batch_size: Annotated[Text, typer.Option(help="Examples per batch.")] = None,
     views: Annotated[Text, typer.Option(help="Views of each training input, itself included.")] = None,
+    clean_epochs: Annotated[Text, typer.Option(help="Last epochs, which see inputs as they are; 2 by default.")] = None,
     threads: Threads = None,
     extend: Annotated[Text, typer.Option(help="A finished b-distil run; --rounds more students are added.")] = None,
     config: Annotated[Path | None, typer.Option(help="A JSON file: the `config` of `show RUN --json`.")] = None,
@@ -196,7 +197,8 @@ def run(
         composition=composition, mode=mode, head=head, loss=loss, divergence=divergence, temperature=temperature,
         label_share=label_share, barrier=barrier, certified=certified, most_lost=most_lost, retries=retries,
         epochs=epochs, polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay,
-        dropout=dropout, growth=growth, cell=cell, batch_size=batch_size, views=views, threads=threads,
+        dropout=dropout, growth=growth, cell=cell, batch_size=batch_size, views=views, clean_epochs=clean_epochs,
+        threads=threads,
     )  # fmt: skip
     parent = open_run(Path(extend)) if extend else None
     added = _added_rounds(parent, given, config) if parent else None

@@ -189,6 +189,9 @@ class DistilConfig(_Config):
     # From Python alone: it is no part of what is stored.
     factory: Callable[..., Any] | None = Field(default=None, exclude=True, title="Student",
                                                description="a name, or a function that makes one")  # fmt: skip
+    # The last epochs see the inputs as they are: right for small changes, wrong where views differ much from them.
+    clean_epochs: int = Field(default=2, ge=0, le=1000, title="Clean epochs",
+                              description="a whole number from 0 to 1000")  # fmt: skip
     views: int = Field(ge=1, le=64, title="Views", description="a whole number from 1 to 64")
 
     @classmethod

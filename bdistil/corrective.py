@@ -25,7 +25,6 @@ from bdistil.task import Batch, Task
 from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
 from bdistil.weak_learner import (
     BATCH,
-    CLEAN_EPOCHS,
     figures,
     is_dear,
     ladder,
@@ -233,7 +232,7 @@ def _train_together(config: DistilConfig, task: Task, ensemble: ProgressiveEnsem
     objective, shares = objective_of(config, task), prefix_weights(len(ensemble))
 
     def batches(epoch: int) -> Iterator[Batch]:
-        clean = position == POLISH and epoch >= epochs - CLEAN_EPOCHS
+        clean = position == POLISH and epoch >= epochs - config.clean_epochs
         views = 1 if clean else len(task.views)
         return task.batches(position.generator(config.seed, epoch), config.batch_size, views, ensemble)
 

@@ -29,7 +29,6 @@ from bdistil.students.student import Student
 from bdistil.task import Batch, Task
 from bdistil.training import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
 
-CLEAN_EPOCHS = 2  # the last epochs of a round see the un-augmented inputs only
 BATCH = 500
 AHEAD = 1  # rounds that a frozen round's correction thinks of beyond its own
 HARDER = 3.0  # times the barrier at each retry
@@ -135,7 +134,7 @@ def train_student(
     objective = objective_of(config, task)
 
     def batches(epoch: int) -> Iterator[Batch]:
-        views = len(task.views) if epoch < config.epochs - CLEAN_EPOCHS else 1
+        views = len(task.views) if epoch < config.epochs - config.clean_epochs else 1
         return task.batches(position.generator(config.seed, epoch), config.batch_size, views, ensemble)
 
     def loss(batch: Batch) -> Tensor:

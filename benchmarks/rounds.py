@@ -48,7 +48,7 @@ from bdistil.runs import Run, create_run
 from bdistil.task import Task
 from bdistil.teachers.cards import card_for
 from bdistil.training import Checkpoint, Position, Watch
-from bdistil.weak_learner import CLEAN_EPOCHS, SearchWatch, ladder, new_student
+from bdistil.weak_learner import SearchWatch, ladder, new_student
 from bdistil.worker import Pulse, work
 
 HEAD = (
@@ -220,7 +220,7 @@ class Bare:
         labels = torch.from_numpy(self.task.data.y_validation)
         for epoch in range(self.config.epochs):
             self.trained.train()
-            clean_only = not self.config.polished and epoch >= self.config.epochs - CLEAN_EPOCHS
+            clean_only = not self.config.polished and epoch >= self.config.epochs - self.config.clean_epochs
             for chosen in torch.randperm(self.views.shape[1]).split(self.config.batch_size):
                 view = torch.randint(0, 1 if clean_only else len(self.views), (len(chosen),))
                 loss = self.loss(view, chosen)

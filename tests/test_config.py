@@ -42,11 +42,11 @@ def test_data_of_which_only_the_modality_is_known_have_a_recipe(monkeypatch, mod
 
 def test_a_configuration_of_the_first_version_means_what_it_did():
     stored = distil().model_dump()
-    for name in ("mode", "warm_up", "clip", "dropout", "cell"):
+    for name in ("mode", "warm_up", "clip", "dropout", "cell", "growth", "clean_epochs"):
         del stored[name]
     config = DistilConfig.build(**stored)
     assert (config.mode, config.warm_up, config.clip, config.dropout) == ("full", 0.2, None, 0.0)
-    assert config.cell == "own"
+    assert (config.cell, config.growth, config.clean_epochs) == ("own", 1.0, 2)
     stored = TeachConfig.create("digits").model_dump()
     del stored["optimizer"]
     assert TeachConfig.build(**stored).optimizer == "sgd"

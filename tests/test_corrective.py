@@ -7,7 +7,9 @@ import torch
 from bdistil import corrective, weak_learner
 from bdistil.boosting import Certificate
 from bdistil.corrective import POLISH, corrective_round, distil_together, head_inputs, polish, prefix_weights, stand
+from bdistil.distil import distil
 from bdistil.ensemble import bound
+from bdistil.task import Task
 from bdistil.training import Checkpoint, Stopped, Watch
 from tests.tasks import digits_task, one_thread  # noqa: F401
 from tests.workers import polished_config
@@ -55,6 +57,22 @@ def test_prefixes_come_closer_and_the_polish_makes_every_one_better(task):
         assert record["corrected"] and min(record["edges_before"]) <= 0 and record["outcome"] == "corrected"
     for record in final.records:
         assert all(m <= b for m, b in zip(record["measured_by_class"], record["bound_by_class"], strict=True))
+
+
+@pytest.mark.parametrize(("method", "clean"), [("b-distil", 0), ("b-distil", 2), ("b-distil+polish", 1)])
+def test_the_last_epochs_see_the_inputs_as_they_are(little, monkeypatch, method, clean):
+    seen, batches = [], Task.batches
+    monkeypatch.setattr(Task, "batches", lambda self, generator, size, views, ensemble: (
+        seen.append(views), batches(self, generator, size, views, ensemble))[1])  # fmt: skip
+    config = polished_config(rounds=1, epochs=3, polish_epochs=3, clean_epochs=clean, method=method)
+    ensemble, whole = little.ensemble(), len(little.views)
+    if config.polished:
+        corrective_round(config, little, ensemble, None)
+        polish(config, little, ensemble)
+    else:
+        list(distil(config, little, ensemble))
+    assert whole > 1 and seen == [whole] * (len(seen) - clean) + [1] * clean
+    assert len(seen) == (6 if config.polished else 3)
 
 
 def test_all_students_of_a_round_are_trained(little):
