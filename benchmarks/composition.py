@@ -77,8 +77,9 @@ def comparison(dataset: str, composed: list[Part], alone: list[Part]) -> tuple[l
         for figure, what in FIGURES.items():
             ours, theirs = ([part["prefixes"][t - 1][figure] for part in side] for side in (composed, alone))
             gained, spread = statistics.mean(ours) - statistics.mean(theirs), max(map(statistics.stdev, (ours, theirs)))
-            told = [f"{statistics.mean(side):.4g} ± {statistics.stdev(side):.2g}" for side in (ours, theirs)]
-            table.append((*place, what, *told, f"{gained:+.2g}"))
+            n = 4 if figure == "kl" else 2
+            told = [f"{statistics.mean(side):.{n}f} ± {statistics.stdev(side):.{n}f}" for side in (ours, theirs)]
+            table.append((*place, what, *told, f"{gained:+.{n}f}"))
             if figure == "test" and t >= FROM and gained <= spread:
                 behind.append(f"{dataset}, prefix {t}: {gained:+.2f} points, the seeds' spread is {spread:.2f}")
     return table, behind
