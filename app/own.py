@@ -59,7 +59,7 @@ def data() -> tuple[str, OwnData | None] | None:
     return str(root), options if options.model_fields_set else None
 
 
-def check(asked: Asked, wanted: Callable[[], bool] = lambda: True) -> list[str]:
+def check(asked: Asked, wanted: Callable[[], bool]) -> list[str]:
     """What `bdistil data PATH` says of the data, sentence by sentence. Raises UserError where it refuses."""
     path, options, _ = asked
     arguments = ["data", path, *options.flags()]

@@ -23,8 +23,8 @@ from bdistil.teachers.catalogue import TORCHVISION
 from bdistil.teachers.catalogue import check as check_architecture
 
 _RATE = dict(gt=0, le=10, title="Learning rate", description="a number above 0, at most 10")
-MOST_GROWN = 64
 _DECAY = dict(ge=0, le=1, title="Weight decay", description="a number from 0 to 1")
+MOST_GROWN = 64  # times the first student's channels
 
 
 class _Config(BaseModel):

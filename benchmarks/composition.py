@@ -27,7 +27,6 @@ from bdistil.cost import prefix_costs
 from bdistil.task import Task
 
 SPEECH, SEEDS, EXAMPLES, FROM = "free-spoken-digits-official", (0, 1, 2), 15_000, 3
-ALONE = {"composition": "alone", "head": "student", "cell": "own"}
 FIGURES = {"test": "test accuracy (%)", "kl": "validation KL to the teacher"}
 HEAD = ("data set", "prefix", "MACs, composed / alone", "what", "composed", "alone", "difference")
 Part = dict[str, Any]
@@ -38,7 +37,7 @@ def main() -> None:
     work, table, behind = folder(__doc__.partition("\n")[0]), [], []
     for dataset, task_of in {DATASET: partial(small_task, EXAMPLES), SPEECH: partial(speech, work)}.items():
         once = cache(task_of)  # and not at all where every part is finished
-        sides = [parts(work, dataset, once, changed) for changed in ({}, ALONE)]
+        sides = [parts(work, dataset, once, composed) for composed in (True, False)]
         rows, missed = comparison(dataset, *sides)
         table, behind = table + rows, behind + missed
         publish("composition", HEAD, table, ("torch",))  # what is finished so far
@@ -48,14 +47,14 @@ def main() -> None:
 def speech(work: Path) -> Task:
     """The recordings, with the answers of a teacher that is trained, or found, in `work`."""
     data, teacher = series.teacher(work / f"{SPEECH}.safetensors", SPEECH, None)
-    return series.task_of(DistilConfig.create(SPEECH, teacher="its own"), data, teacher)
+    return series.task_of(series.students_config(SPEECH, 0, composed=True), data, teacher)
 
 
-def parts(work: Path, dataset: str, task_of: Callable[[], Task], changed: dict[str, str]) -> list[Part]:
+def parts(work: Path, dataset: str, task_of: Callable[[], Task], composed: bool) -> list[Part]:
     """The result of every seed, from its file or trained now."""
     found = []
     for seed in SEEDS:
-        config = DistilConfig.create(dataset, teacher="its own", seed=seed, **changed)
+        config = series.students_config(dataset, seed, composed)
         file = work / f"{dataset}-{config.composition}-{seed}.json"
         settings = {"config": config.model_dump(), "examples": EXAMPLES}
         found.append(kept(file, settings, lambda config=config: train(config, task_of())))

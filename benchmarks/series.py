@@ -47,6 +47,7 @@ MOST_LOST = {"free-spoken-digits-official": 1.0, "free-spoken-digits": 2.0, "dsa
 LEAST_TEACHER, MOST_SHARE, LEAST_MET, MOST_GIVEN_UP = {"free-spoken-digits": 0.78}, 0.25, 0.95, 0.5
 PUBLISHED = {"dsa-19": "published, persons held out: LSTM 85.2, MI-RNN 89.6"}
 DRAWS, BATCH = 10_000, 500
+ALONE = {"composition": "alone", "head": "student", "cell": "own"}  # what students that read nobody have instead
 HEAD = (
     "split", "students", "teacher (%)", "t = 1 … T (%)", "points below the teacher, t = T", "95 % interval",
     "MACs (%)", "rounds t ≥ 2 that meet the condition", "points given up for it, t = 1 … T",
@@ -95,8 +96,7 @@ def teacher_config(name: str) -> TeachConfig:
 
 def students_config(name: str, seed: int, composed: bool) -> DistilConfig:
     """The recipe of the default method, or the same of students that read nobody."""
-    changed = {} if composed else {"composition": "alone", "head": "student", "cell": "own"}
-    return DistilConfig.create(name, teacher="its own", seed=seed, **changed)
+    return DistilConfig.create(name, teacher="its own", seed=seed, **({} if composed else ALONE))
 
 
 def teacher(checkpoint: Path, name: str, rotation: int | None) -> tuple[Dataset, torch.nn.Module]:

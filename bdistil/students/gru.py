@@ -9,10 +9,9 @@ state]. What it takes from its predecessor:
 
 With h_0 read and segments that follow one another, the students are one recurrence that changes its weights as it goes,
 or one that does not: they may share one cell (`cell="shared"`), each with a head of its own. Shared weights can only be
-trained together.
-`carry-state-pool` may follow `carry-state`, which leaves its state alone: its head then reads that state. States of
-another size pass a projection. In training a share of the state that is read may be dropped: on persons that a student
-has not met, that keeps it from copying what its predecessor has learnt by heart.
+trained together. `carry-state-pool` may follow `carry-state`, which leaves its state alone: its head then reads that
+state. States of another size pass a projection. In training a share of the state that is read may be dropped: on
+persons that a student has not met, that keeps it from copying what its predecessor has learnt by heart.
 Source of the unit: Cho et al., *Learning Phrase Representations using RNN Encoder-Decoder* (EMNLP 2014). Paper:
 function composition (arXiv 2302.10093); these forms of it are ours.
 """
