@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from bdistil.errors import UserError
+from bdistil.paths import absolute
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False,
                   help="Progressive ensembles of small students, distilled from one large teacher.")  # fmt: skip
@@ -125,7 +126,7 @@ def teach(
     from bdistil.runs import create_run
 
     if weights not in (None, "DEFAULT"):
-        weights = str(Path(weights).expanduser().resolve())
+        weights = str(absolute(weights))
     config = TeachConfig.create(
         dataset, data=own, architecture=teacher, weights=weights, epochs=epochs, seed=seed, learning_rate=learning_rate,
         label_smoothing=label_smoothing, threads=threads,

@@ -32,6 +32,7 @@ from bdistil.weak_learner import (
     objective_of,
     set_head,
     student_name,
+    turned_down,
 )
 
 ROUNDS_END = 0.5  # share of the peak learning rate at which a corrective round ends; the polish ends at 0
@@ -101,7 +102,7 @@ def polish(
     record = {"loss": None, "total": 0.0}
     if config.polish_epochs:
         record = _train_together(config, task, ensemble, POLISH, config.polish_epochs, 0.0, None, checkpoint, watch)
-    standing = _corrected(config, task, ensemble, watch or Watch())
+    standing = _corrected(config, task, ensemble, checkpoint, watch)
     for row in standing.records:
         row.update(loss=record["loss"], seconds=record["total"] + row["correction_seconds"])
         if row["round"] > 1:
@@ -109,11 +110,12 @@ def polish(
     return standing
 
 
-def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, watch: Watch) -> Standing:
+def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, checkpoint: Checkpoint | None,
+               watch: Watch | None) -> Standing:  # fmt: skip
     """Correct the heads where a round misses the weak learning condition; where they stand then.
 
     A correction that is not found, or is dear (see `weak_learner.correct`) for any prefix, is not taken: outcome "edge"
-    or "kl" of the rounds that miss the condition.
+    or "kl" of the rounds that miss the condition, and `turned_down` of all tells of it.
     """
     before = stand(config, task, ensemble)
     if not config.certified or all(record["certified"] for record in before.records):
@@ -125,24 +127,31 @@ def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, 
         head_inputs(ensemble, task.data.x_train), [student.gives_prefix for student in ensemble.students], 1,
         torch.zeros_like(g_hat), g_hat, prefix_weights(len(heads)), eta(config, task), task.c, config.temperature,
     )  # fmt: skip
-    found = correct_heads(problem, *zip(*heads, strict=True), stop=watch.check)
+    found = correct_heads(problem, *zip(*heads, strict=True), position=POLISH,
+                          checkpoint=checkpoint and checkpoint.heads, watch=watch)  # fmt: skip
     del problem
-    if found is None:
-        return _untaken(before, "edge")
-    _set_heads(ensemble, zip(*found, strict=True))
-    after = stand(config, task, ensemble)
-    right, still = _right(task, before), _right(task, after)
-    lost = right.mean(axis=1) - still.mean(axis=1)
-    kls = [(old["kl_after"], row["kl_after"]) for row, old in zip(after.records, before.records, strict=True)]
-    dear = any(is_dear(config, *each) for each in zip(kls, right, still, strict=True))
-    if dear or not all(record["certified"] for record in after.records):
-        _set_heads(ensemble, heads)
-        return _untaken(before, "kl" if dear else "edge")
+    after, outcome = before, "edge"
+    if found is not None:
+        _set_heads(ensemble, zip(*found, strict=True))
+        after = stand(config, task, ensemble)
+        right, still = _right(task, before), _right(task, after)
+        kls = [(old["kl_after"], row["kl_after"]) for row, old in zip(after.records, before.records, strict=True)]
+        dear = any(is_dear(config, *each) for each in zip(kls, right, still, strict=True))
+        met = all(record["certified"] for record in after.records)
+        outcome = "kl" if dear else "corrected" if met else "edge"
+        for row, old, less in zip(after.records, before.records, right.mean(1) - still.mean(1), strict=True):
+            row.update(corrected=True, edges_before=old["edges"], kl_before=old["kl_after"], accuracy_lost=float(less),
+                       outcome=outcome)  # fmt: skip
+        if outcome != "corrected":
+            _set_heads(ensemble, heads)
     seconds = (time.monotonic() - started) / len(heads)  # shared out: the heads are corrected together
-    for row, old, less in zip(after.records, before.records, lost, strict=True):
-        row.update(corrected=True, edges_before=old["edges"], kl_before=old["kl_after"], accuracy_lost=float(less),
-                   correction_seconds=seconds, outcome="corrected")  # fmt: skip
-    return after
+    for row, tried in zip(before.records, after.records, strict=True):
+        row.update(outcome="kept" if row["certified"] else outcome,
+                   turned_down=turned_down(tried if found is not None else None))  # fmt: skip
+    standing = after if outcome == "corrected" else before
+    for row in standing.records:
+        row["correction_seconds"] = seconds
+    return standing
 
 
 def head_inputs(ensemble: ProgressiveEnsemble, x: np.ndarray) -> list[Tensor]:
@@ -170,12 +179,6 @@ def head_inputs(ensemble: ProgressiveEnsemble, x: np.ndarray) -> list[Tensor]:
     return [whole[0][:, :size] for size in sizes] if len(whole) == 1 else whole
 
 
-def _untaken(standing: Standing, outcome: str) -> Standing:
-    for record in standing.records:
-        record["outcome"] = "kept" if record["certified"] else outcome
-    return standing
-
-
 def _set_heads(ensemble: ProgressiveEnsemble, heads: Iterable[tuple[Tensor, Tensor]]) -> None:
     for student, (weight, bias) in zip(ensemble.students, heads, strict=True):
         set_head(student, weight, bias)
@@ -198,7 +201,7 @@ def stand(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> St
         records.append({**record, "composition": [composition(config, t)], "attempts": 1, "rung": 0,
                         "student": student_name(config, t), "corrected": False, "barrier": config.barrier,
                         "kl_before": kl, "kl_after": kl, "accuracy_lost": 0.0, "edges_before": record["edges"],
-                        "correction_seconds": 0.0, "outcome": "kept"})  # fmt: skip
+                        "correction_seconds": 0.0, "outcome": "kept", "turned_down": None})  # fmt: skip
     return Standing(outputs, records, heaviest)
 
 

@@ -13,15 +13,16 @@ to deviate first one way and then the other, in directions in which KL hardly mo
 ahead, at a successor that would read the same inputs, so that it leaves the next round something to correct.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from bdistil.ensemble import bound
 from bdistil.objective import kl
+from bdistil.training import Checkpoint, Position, Watch
 
 SHARE = 0.02  # of the largest edge that deviations of their size could have: what is asked of each class
 ASKED = 1.3  # times that, so that rounding takes none below it
@@ -51,41 +52,69 @@ class HeadProblem:
 
 
 def correct_heads(
-    problem: HeadProblem, weights: Sequence[Tensor], biases: Sequence[Tensor], stop: Callable[[], None] = lambda: None
+    problem: HeadProblem,
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    *,
+    position: Position,
+    checkpoint: Checkpoint | None = None,
+    watch: Watch | None = None,
 ) -> tuple[list[Tensor], list[Tensor]] | None:
     """Corrected heads, weight (L, D) and bias (L,) each, or None if no change was found that meets every condition.
 
-    Of all that meet them it is the one of least KL. `stop` is called before each update and may raise.
+    Of all that meet them it is the one of least KL. It goes on from the checkpoint of this position, written after each
+    update of the multipliers. Raises Stopped soon after the watch says so.
     """
+    watch = watch or Watch()
     heads = [head.detach().clone(memory_format=torch.contiguous_format) for head in (*weights, *biases)]
+    count, best, multipliers = len(weights), [], torch.zeros((), device=heads[0].device)
+    record = {"update": 0, "stiffness": STIFFNESS, "violation": math.inf, "least": math.inf}
+    kept = checkpoint.read(position) if checkpoint else None
+    if kept is not None:
+        record, tensors = kept
+        tensors = {name: tensor.to(heads[0].device) for name, tensor in tensors.items()}
+        heads, best, (multipliers,) = (_numbered(tensors, name) for name in ("head", "best", "multipliers"))
     for head in heads:
         head.requires_grad_()
-    count, best, least = len(weights), None, np.inf
-    multipliers: Tensor | float = 0.0
-    stiffness, worst = STIFFNESS, np.inf
-    for _ in range(OUTER):
-        stop()
-        _minimise(problem, heads, multipliers, stiffness)
+    for update in range(record["update"] + 1, OUTER + 1):
+        _minimise(problem, heads, multipliers, record["stiffness"],
+                  lambda update=update: _look(watch, position, update))  # fmt: skip
         with torch.no_grad():
             divergence, edges, needed = _state(problem, heads[:count], heads[count:])
         missing = ASKED * needed - edges
+        least, violation = record["least"], max(0.0, float(missing.max()))
         if (edges >= needed / 2).all() and (edges > 0).all() and divergence < least:
             settled = divergence > (1 - SETTLED) * least
             least, best = float(divergence), [head.detach().clone() for head in heads]
             if settled:
                 break
-        multipliers = torch.relu(multipliers + stiffness * missing)
-        violation = max(0.0, float(missing.max()))
-        stiffness *= STIFFER if violation > worst / 2 else 1.0
-        worst = violation
-    return None if best is None else (best[:count], best[count:])
+        multipliers = torch.relu(multipliers + record["stiffness"] * missing)
+        stiffer = STIFFER if violation > record["violation"] / 2 else 1.0
+        record = {"update": update, "stiffness": record["stiffness"] * stiffer, "violation": violation, "least": least}
+        if checkpoint:
+            tensors = {"head": heads, "best": best, "multipliers": [multipliers]}
+            checkpoint.write(position, record, {f"{name}.{n:03d}": tensor.detach() for name, some in tensors.items()
+                                                for n, tensor in enumerate(some)})  # fmt: skip
+    return (best[:count], best[count:]) if best else None
 
 
-def _minimise(problem: HeadProblem, heads: list[Tensor], multipliers: Tensor | float, stiffness: float) -> None:
-    """Move the heads to where the augmented Lagrangian is least, as far as `INNER` steps go."""
+def _numbered(tensors: dict[str, Tensor], name: str) -> list[Tensor]:
+    """Those that were written under a name, in order."""
+    return [tensors[key] for key in sorted(tensors) if key.startswith(f"{name}.")]
+
+
+def _look(watch: Watch, position: Position, update: int) -> None:
+    watch.check()
+    watch.correction(position, update, OUTER)
+
+
+def _minimise(problem: HeadProblem, heads: list[Tensor], multipliers: Tensor, stiffness: float,
+              look: Callable[[], None]) -> None:  # fmt: skip
+    """Move the heads to where the augmented Lagrangian is least, as far as `INNER` steps go; `look` may raise."""
     optimizer = torch.optim.LBFGS(heads, max_iter=INNER, history_size=INNER, line_search_fn="strong_wolfe")
 
     def evaluate() -> Tensor:
+        look()
         optimizer.zero_grad()
         value = lagrangian(problem, heads, multipliers, stiffness)
         value.backward()

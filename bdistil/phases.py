@@ -39,7 +39,7 @@ from bdistil.worker import Pulse, versions
 
 # What is told of a check and a head correction, in events.
 CORRECTION = ("certified", "edge_min", "edges", "relative_edges", "edges_before", "corrected", "kl_before", "kl_after",
-              "accuracy_lost", "correction_seconds")  # fmt: skip
+              "accuracy_lost", "correction_seconds", "turned_down")  # fmt: skip
 
 
 def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
@@ -49,7 +49,7 @@ def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     run.update(dataset=describe(data))
     _enter(run, "teacher")
     device = best_device()
-    model, validation = teach(config, data, checkpoint=_checkpoint(run), watch=_watch(run, pulse, seconds, 1),
+    model, validation = teach(config, data, checkpoint=checkpoint_of(run), watch=_watch(run, pulse, seconds, 1),
                               device=device)  # fmt: skip
     _enter(run, "report")
     card = finish_teacher(config, data, model, validation, versions(), seconds(), device, run=run.id)
@@ -86,7 +86,7 @@ def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: flo
     )
     tried = restore_attempts(run, len(finished) + 1)
     _tell_untold_attempts(run, tried)
-    rounds = distil(config, task, ensemble, finished, tried, checkpoint=_checkpoint(run), watch=watch, device=device)
+    rounds = distil(config, task, ensemble, finished, tried, checkpoint=checkpoint_of(run), watch=watch, device=device)
     for done in rounds:
         if config.certified and not done.record["certified"]:
             run.record("round_uncertified", round=len(ensemble), attempt=done.record["attempt"])
@@ -103,7 +103,7 @@ def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs:
 
     def training(part: int) -> dict[str, Any]:
         watch = _watch(run, pulse, seconds, sum(work), sum(work[:part]), work[part])
-        return {"checkpoint": _checkpoint(run), "watch": watch}
+        return {"checkpoint": checkpoint_of(run), "watch": watch}
 
     if not run.is_polished():
         ensemble, previous = restore_standing(run, task)
@@ -235,7 +235,7 @@ def _tell_untold_attempts(run: Run, tried: list[Attempt]) -> None:
 
 def _record_attempt(run: Run, attempt: Attempt) -> None:
     told = ("round", "attempt", "composition", "rung", "student", "seed", "barrier", *CORRECTION, "outcome")
-    run.record("attempt_finished", **{key: attempt.record[key] for key in told}, seconds=attempt.record["seconds"])
+    run.record("attempt_finished", **{key: attempt.record.get(key) for key in told}, seconds=attempt.record["seconds"])
 
 
 def _tell_correction(run: Run, pulse: Pulse, round: int, told: dict[str, Any]) -> None:
@@ -260,7 +260,8 @@ def _summary(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: entry["point"][key] for key in ("prefix", "accuracy", "macs", "macs_ratio")} for entry in rounds]
 
 
-def _checkpoint(run: Run) -> Checkpoint:
+def checkpoint_of(run: Run) -> Checkpoint:
+    """Where a run's training in progress is kept."""
     return Checkpoint(run.path / "checkpoint.safetensors")
 
 
@@ -281,11 +282,15 @@ def _watch(run: Run, pulse: Pulse, seconds: Callable[[], float], whole: float, b
             seconds_left=pulse.seconds_left((done + part * fraction) / whole),
         )  # fmt: skip
 
+    def correction(position: Position, update: int, updates: int) -> None:
+        pulse.beat(phase=position.phase, round=position.round, attempt=position.attempt, update=update,
+                   updates=updates, fraction=1.0)  # fmt: skip
+
     def finished(position: Position, record: dict[str, Any]) -> None:
         run.record("epoch", phase=position.phase, round=position.round, attempt=position.attempt, **record)
         run.update(seconds=seconds())
 
-    return Watch(batch, finished, pulse.stop)
+    return Watch(batch, finished, pulse.stop, correction)
 
 
 PHASES = {"teach": teach_phases, "distil": distil_phases}

@@ -55,6 +55,11 @@ class Checkpoint:
 
     path: Path
 
+    @property
+    def heads(self) -> "Checkpoint":
+        """The file beside it for a head correction: the training that came before is in this one."""
+        return Checkpoint(self.path.with_name("heads.safetensors"))
+
     def save(self, position: Position, record: dict[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer,
              extra: dict[str, Tensor]) -> None:  # fmt: skip
         """Write weights, buffers, the optimiser's state, `extra` and the finished epoch's record, atomically."""
@@ -62,10 +67,7 @@ class Checkpoint:
         tensors |= {f"extra.{name}": t for name, t in extra.items()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": t for name, t in state.items()}
-        metadata = {"position": json.dumps(asdict(position)), "record": json.dumps(record)}
-        # Copies: students may share weights, and the format wants memory of its own for each.
-        tensors = {name: t.clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
-        write_bytes(self.path, save(tensors, metadata))
+        self.write(position, record, tensors)
 
     def load(self, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer,
              extra: dict[str, Tensor]) -> dict[str, Any] | None:  # fmt: skip
@@ -73,6 +75,29 @@ class Checkpoint:
 
         Raises UserError if the file is damaged.
         """
+        kept = self.read(position)
+        if kept is None:
+            return None
+        record, tensors = kept
+        try:
+            model.load_state_dict(_under("model.", tensors))
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_state(tensors)})
+            _lay_out(optimizer)
+            for name, tensor in _under("extra.", tensors).items():
+                extra[name].copy_(tensor)
+        except (KeyError, RuntimeError, TypeError, ValueError):
+            raise self._damaged() from None
+        return record
+
+    def write(self, position: Position, record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Write named tensors and what there is to say of them, atomically."""
+        metadata = {"position": json.dumps(asdict(position)), "record": json.dumps(record)}
+        # Copies: students may share weights, and the format wants memory of its own for each.
+        tensors = {name: t.clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
+        write_bytes(self.path, save(tensors, metadata))
+
+    def read(self, position: Position) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+        """What `write` wrote, None where there is nothing of this position. Raises UserError if it is damaged."""
         if not self.path.exists():
             return None
         try:
@@ -81,15 +106,17 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if json.loads(metadata["position"]) != asdict(position):
                 return None
-            record = json.loads(metadata["record"])
-            model.load_state_dict(_under("model.", tensors))
-            optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_state(tensors)})
-            _lay_out(optimizer)
-            for name, tensor in _under("extra.", tensors).items():
-                extra[name].copy_(tensor)
+            return json.loads(metadata["record"]), tensors
         except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError):
-            raise UserError(f"{self.path} is damaged. Delete it and resume: the round starts again.") from None
-        return record
+            raise self._damaged() from None
+
+    def remove(self) -> None:
+        """Remove the file, and the one beside it."""
+        self.path.unlink(missing_ok=True)
+        self.heads.path.unlink(missing_ok=True)
+
+    def _damaged(self) -> UserError:
+        return UserError(f"{self.path} is damaged. Delete it and resume: what it was kept for starts again.")
 
 
 @dataclass(frozen=True)
@@ -99,6 +126,7 @@ class Watch:
     batch: Callable[[Position, int, int, int, int], None] = lambda position, epoch, epochs, batch, batches: None
     epoch: Callable[[Position, dict[str, Any]], None] = lambda position, record: None
     stop: Callable[[], bool] = lambda: False
+    correction: Callable[[Position, int, int], None] = lambda position, update, updates: None
 
     def check(self) -> None:
         """Raises Stopped if training is asked to stop."""

@@ -8,7 +8,7 @@ does.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -225,30 +225,34 @@ def correct(
     ensemble: ProgressiveEnsemble,
     certificate: Certificate,
     student: Student,
+    position: Position,
+    checkpoint: Checkpoint | None = None,
     watch: Watch | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Check the student of the next round, and correct its head for the weak learning condition, now and later.
 
     Returns f_t on the training inputs, float32 (N, L), and what is told of it. A correction that is not found, or is
-    dear, is not taken: outcome "edge" or "kl" where the condition is missed without it.
+    dear, is not taken: outcome "edge" or "kl" where the condition is missed without it. Where a student meets it all
+    the same, `turned_down` tells of the correction (see `turned_down`).
     """
-    started, watch = time.monotonic(), watch or Watch()
+    started = time.monotonic()
     x, ahead = task.data.x_train, max(0, min(AHEAD, config.planned - certificate.round - 1))
     passes = [(f, features) for _, f, features in _passes(ensemble, student, x)]
     answer, features = (torch.cat(parts) for parts in zip(*passes, strict=True))
     f = answer.cpu().numpy()
     before, kl = certificate.candidate(f), _divergence(config, task, certificate, f)
     told = {**before, "edges_before": before["edges"], "corrected": False, "kl_before": kl, "kl_after": kl,
-            "accuracy_lost": 0.0, "correction_seconds": 0.0, "outcome": "kept"}  # fmt: skip
+            "accuracy_lost": 0.0, "correction_seconds": 0.0, "outcome": "kept", "turned_down": None}  # fmt: skip
     if not config.certified or (before["certified"] and not ahead):
         return f, told
     right = _right(task, _validation_prefix(task, ensemble, student))
     weight, bias = student.head.weight.detach().clone(), student.head.bias.detach().clone()
     heads = 1 + ahead
     problem = _problem(config, task, certificate, student, features, heads)
-    found = correct_heads(problem, [weight] * heads, [bias] * heads, stop=watch.check)
+    found = correct_heads(problem, [weight] * heads, [bias] * heads, position=position,
+                          checkpoint=checkpoint and checkpoint.heads, watch=watch)  # fmt: skip
     if found is None:
-        return f, {**told, "correction_seconds": time.monotonic() - started,
+        return f, {**told, "correction_seconds": time.monotonic() - started, "turned_down": turned_down(None),
                    "outcome": "kept" if before["certified"] else "edge"}  # fmt: skip
     set_head(student, found[0][0], found[1][0])
     corrected = answers(ensemble, student, x)
@@ -262,7 +266,19 @@ def correct(
     if outcome == "corrected":
         return corrected, tried
     set_head(student, weight, bias)
-    return f, {**told, "correction_seconds": seconds} if before["certified"] else tried
+    if before["certified"]:
+        return f, {**told, "correction_seconds": seconds, "turned_down": turned_down(tried)}
+    return f, tried
+
+
+def turned_down(tried: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What is told of a correction that was not taken: `tried` is the record it would have had, None: none was found.
+
+    `why`: "kl", "edge" or "none found"; else `edge_min`, `kl_after` and `accuracy_lost` as they would have been.
+    """
+    if tried is None:
+        return {"why": "none found"}
+    return {"why": tried["outcome"], **{key: tried[key] for key in ("edge_min", "kl_after", "accuracy_lost")}}
 
 
 def is_dear(config: DistilConfig, kl: tuple[float, float], before: np.ndarray, after: np.ndarray) -> bool:
@@ -296,7 +312,7 @@ def _attempt(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, ce
     student, trained = train_student(
         config, task, ensemble, certificate.signed_weights(), position, rung, gain, checkpoint, watch, device
     )
-    f, told = correct(config, task, ensemble, certificate, student, watch)
+    f, told = correct(config, task, ensemble, certificate, student, position, checkpoint, watch)
     seconds = trained["total"] + told["correction_seconds"]
     return Attempt(student, {**told, **_place(config, position, rung, gain), "seed": position.seed(config.seed),
                              "loss": trained["loss"], "seconds": seconds}, f)  # fmt: skip

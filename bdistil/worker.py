@@ -28,7 +28,7 @@ from bdistil.runs.store import Run
 
 TICK = 0.4  # seconds between heartbeats: the dashboard looks once a second
 NICENESS = 10
-PLACE = ("phase", "round", "attempt", "epoch")
+PLACE = ("phase", "round", "attempt", "epoch", "update")
 
 
 @dataclass
@@ -126,7 +126,7 @@ def _train(run: Run, pulse: Pulse) -> None:
     import torch
 
     from bdistil.keeping import tidy
-    from bdistil.phases import PHASES
+    from bdistil.phases import PHASES, checkpoint_of
     from bdistil.training import Stopped
 
     info = run.stored()
@@ -148,12 +148,12 @@ def _train(run: Run, pulse: Pulse) -> None:
         PHASES[info["kind"]](run, pulse, seconds)
     except Stopped:
         run.update(seconds=seconds())
-        place = {key: pulse.fields.get(key) for key in ("phase", "round", "epoch")}
+        place = {key: pulse.fields.get(key) for key in ("phase", "round", "epoch", "update")}
         _end(run, "stopped", **place)
         return
     run.update(seconds=seconds())
     _end(run, "finished", seconds=seconds())
-    (run.path / "checkpoint.safetensors").unlink(missing_ok=True)  # last: a kill before it costs nothing
+    checkpoint_of(run).remove()  # last: a kill before it costs nothing
 
 
 def versions() -> dict[str, str]:

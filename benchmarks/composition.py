@@ -1,13 +1,14 @@
-"""Composition against none: the recipe of the default method, and the same of students that read nobody.
+"""Composition against none: the recipes of both methods, and the same of students that read nobody.
 
 Same teacher, students, views, losses and epochs; the MACs of prefixes differ by what widths in whole steps allow. On
 Fashion-MNIST 15,000 of the training images; on free-spoken-digits, the official split, the teacher of `series.py`, all
-recordings. A seed is one of the students' training. Heads are corrected on both sides. `alone` students have heads, and
-cells, of their own. Finished parts are kept in FOLDER.
+recordings. A seed is one of the students' training. Polished students' heads are corrected on both sides; frozen ones
+are trained once, without the search, which might train either side again. `alone` students have heads, and cells, of
+their own. Finished parts are kept in FOLDER.
 Ends in the aim: ahead at every t ≥ 3 on the test split by more than the seeds' spread, the larger of both standard
 deviations.
 
-    python benchmarks/composition.py --work FOLDER      about half an hour on one thread
+    python benchmarks/composition.py --work FOLDER      about an hour on one thread
 """
 
 import statistics
@@ -24,55 +25,74 @@ from work import DATASET, folder, kept, measured, small_task
 from bdistil.config import DistilConfig
 from bdistil.corrective import distil_together
 from bdistil.cost import prefix_costs
+from bdistil.distil import distil
+from bdistil.recipes import METHODS
 from bdistil.task import Task
 
 SPEECH, SEEDS, EXAMPLES, FROM = "free-spoken-digits-official", (0, 1, 2), 15_000, 3
 FIGURES = {"test": "test accuracy (%)", "kl": "validation KL to the teacher"}
-HEAD = ("data set", "prefix", "MACs, composed / alone", "what", "composed", "alone", "difference")
+HEAD = ("data set", "method", "prefix", "MACs, composed / alone", "what", "composed", "alone", "difference")
 Part = dict[str, Any]
 
 
 def main() -> None:
     torch.set_num_threads(1)
     work, table, behind = folder(__doc__.partition("\n")[0]), [], []
-    for dataset, task_of in {DATASET: partial(small_task, EXAMPLES), SPEECH: partial(speech, work)}.items():
-        once = cache(task_of)  # and not at all where every part is finished
-        sides = [parts(work, dataset, once, composed) for composed in (True, False)]
-        rows, missed = comparison(dataset, *sides)
-        table, behind = table + rows, behind + missed
-        publish("composition", HEAD, table, ("torch",))  # what is finished so far
+    for dataset, task_of in {DATASET: pictures, SPEECH: partial(speech, work)}.items():
+        for method in METHODS:
+            once = cache(partial(task_of, method))  # and not at all where every part is finished
+            sides = [parts(work, dataset, method, once, composed) for composed in (True, False)]
+            rows, missed = comparison(dataset, method, *sides)
+            table, behind = table + rows, behind + missed
+            publish("composition", HEAD, table, ("torch",))  # what is finished so far
     assert not behind, "\n".join(behind)
 
 
-def speech(work: Path) -> Task:
+def pictures(method: str) -> Task:
+    """Some of the training images; their views are the same for both methods."""
+    return small_task(EXAMPLES)
+
+
+def speech(work: Path, method: str) -> Task:
     """The recordings, with the answers of a teacher that is trained, or found, in `work`."""
     data, teacher = series.teacher(work / f"{SPEECH}.safetensors", SPEECH, None)
-    return series.task_of(series.students_config(SPEECH, 0, composed=True), data, teacher)
+    return series.task_of(config_of(SPEECH, 0, method, composed=True), data, teacher)
 
 
-def parts(work: Path, dataset: str, task_of: Callable[[], Task], composed: bool) -> list[Part]:
+def config_of(dataset: str, seed: int, method: str, composed: bool) -> DistilConfig:
+    """One side of the comparison."""
+    config = series.students_config(dataset, seed, composed, method=method)
+    return config.model_copy(update={"certified": config.polished})
+
+
+def parts(work: Path, dataset: str, method: str, task_of: Callable[[], Task], composed: bool) -> list[Part]:
     """The result of every seed, from its file or trained now."""
     found = []
     for seed in SEEDS:
-        config = series.students_config(dataset, seed, composed)
-        file = work / f"{dataset}-{config.composition}-{seed}.json"
+        config = config_of(dataset, seed, method, composed)
+        file = work / f"{dataset}-{method}-{config.composition}-{seed}.json"
         settings = {"config": config.model_dump(), "examples": EXAMPLES}
         found.append(kept(file, settings, lambda config=config: train(config, task_of())))
     return found
 
 
 def train(config: DistilConfig, task: Task) -> Part:
-    """Rounds, polish and head correction; what each prefix reaches and costs in the end."""
+    """The method's rounds, to its end; what each prefix reaches and costs then."""
     ensemble = task.ensemble()
-    distil_together(config, task, ensemble)
+    if config.polished:
+        distil_together(config, task, ensemble)
+    else:
+        list(distil(config, task, ensemble))
     return {"prefixes": measured(task, config, ensemble), "macs": [cost["macs"] for cost in prefix_costs(ensemble)]}
 
 
-def comparison(dataset: str, composed: list[Part], alone: list[Part]) -> tuple[list[tuple], list[str]]:
-    """The rows of a data set, mean ± standard deviation over seeds; and the prefixes that miss the aim."""
+def comparison(
+    dataset: str, method: str, composed: list[Part], alone: list[Part]
+) -> tuple[list[tuple], list[str]]:
+    """The rows of both sides, mean ± standard deviation over seeds; and the prefixes that miss the aim."""
     table, behind = [], []
     for t, macs in enumerate(zip(composed[0]["macs"], alone[0]["macs"], strict=True), start=1):
-        place = (dataset, t, " / ".join(f"{each / 1e6:.3f} M" for each in macs))
+        place = (dataset, method, t, " / ".join(f"{each / 1e6:.3f} M" for each in macs))
         for figure, what in FIGURES.items():
             ours, theirs = ([part["prefixes"][t - 1][figure] for part in side] for side in (composed, alone))
             gained, spread = statistics.mean(ours) - statistics.mean(theirs), max(map(statistics.stdev, (ours, theirs)))
@@ -80,7 +100,8 @@ def comparison(dataset: str, composed: list[Part], alone: list[Part]) -> tuple[l
             told = [f"{statistics.mean(side):.{n}f} ± {statistics.stdev(side):.{n}f}" for side in (ours, theirs)]
             table.append((*place, what, *told, f"{gained:+.{n}f}"))
             if figure == "test" and t >= FROM and gained <= spread:
-                behind.append(f"{dataset}, prefix {t}: {gained:+.2f} points, the seeds' spread is {spread:.2f}")
+                name = f"{dataset}, {method}, prefix {t}"
+                behind.append(f"{name}: {gained:+.2f} points, the seeds' spread is {spread:.2f}")
     return table, behind
 
 

@@ -94,9 +94,9 @@ def teacher_config(name: str) -> TeachConfig:
     return TeachConfig.create(name)
 
 
-def students_config(name: str, seed: int, composed: bool) -> DistilConfig:
-    """The recipe of the default method, or the same of students that read nobody."""
-    return DistilConfig.create(name, teacher="its own", seed=seed, **({} if composed else ALONE))
+def students_config(name: str, seed: int, composed: bool, **options: Any) -> DistilConfig:
+    """The recipe of the default method, or of another in `options`; or the same of students that read nobody."""
+    return DistilConfig.create(name, teacher="its own", seed=seed, **options, **({} if composed else ALONE))
 
 
 def teacher(checkpoint: Path, name: str, rotation: int | None) -> tuple[Dataset, torch.nn.Module]:

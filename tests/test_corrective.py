@@ -170,6 +170,30 @@ def test_the_heads_inputs_are_views_of_the_last_ones_where_they_are_nested(train
         torch.testing.assert_close(ensemble.c * bound(raw, ensemble.c), last, atol=1e-4, rtol=1e-4)
 
 
+def test_interrupted_in_the_correction_it_gives_the_same_and_trains_nothing_again(trained, tmp_path):
+    task, config, ensemble = trained
+    config = config.model_copy(update={"polish_epochs": 1})
+    before = {name: tensor.clone() for name, tensor in ensemble.state_dict().items()}
+    expected = polish(config, task, ensemble)
+    whole = weights(ensemble)
+    assert expected.records[1]["corrected"]
+
+    beats, updates = [], []
+    told = dict(batch=lambda position, *_: beats.append(position),
+                correction=lambda position, update, of: updates.append(update))  # fmt: skip
+    checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors")
+    ensemble.load_state_dict(before)
+    with pytest.raises(Stopped):
+        polish(config, task, ensemble, checkpoint=checkpoint, watch=Watch(**told, stop=lambda: 2 in updates))
+    first, reached = len(beats), len(updates)
+    ensemble.load_state_dict(before)
+    final = polish(config, task, ensemble, checkpoint=checkpoint, watch=Watch(**told))
+    assert weights(ensemble) == whole and len(beats) == first > 0 and updates[reached] == 2
+    for split in final.outputs:
+        assert np.array_equal(final.outputs[split], expected.outputs[split])
+    ensemble.load_state_dict(before)
+
+
 def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkeypatch):
     task, config, ensemble = trained
     before = {name: tensor.clone() for name, tensor in ensemble.state_dict().items()}
@@ -181,8 +205,13 @@ def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkey
     unfound = polish(config, task, ensemble)
     for standing, outcome in ((dear, "kl"), (unfound, "edge")):
         assert [record["outcome"] for record in standing.records] == ["kept", outcome]
-        assert not standing.records[1]["certified"] and not standing.records[1]["corrected"]
+        record = standing.records[1]
+        assert not record["certified"] and not record["corrected"] and record["correction_seconds"] > 0
+        assert record["edges"] == record["edges_before"] and record["kl_after"] == record["kl_before"]
         assert np.array_equal(standing.outputs["test"], expected.outputs["test"])
+    tried, none = dear.records[1]["turned_down"], unfound.records[1]["turned_down"]
+    assert tried["why"] == "kl" and tried["edge_min"] > 0 and tried["kl_after"] != dear.records[1]["kl_before"]
+    assert none == {"why": "none found"}
     assert all(tensor.equal(before[name]) for name, tensor in ensemble.state_dict().items())
 
 

@@ -1,6 +1,7 @@
 """Heads that are corrected meet the weak learning condition, at little KL, and leave the next ones something to do."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 from bdistil import head_correction
 from bdistil.boosting import Certificate, normalised, scale, theory_eta
 from bdistil.ensemble import bound
-from bdistil.head_correction import HeadProblem, correct_heads
+from bdistil.head_correction import HeadProblem
 from bdistil.objective import kl
-from bdistil.training import Stopped
+from bdistil.training import Checkpoint, Position, Stopped, Watch
 from tests.tasks import one_thread  # noqa: F401
 
 Heads = tuple[list[torch.Tensor], list[torch.Tensor]]
+correct_heads = partial(head_correction.correct_heads, position=Position("polish"))
 
 
 def together(seed: int, prefix: bool, examples: int = 300, classes: int = 4) -> tuple[HeadProblem, Heads]:
@@ -164,10 +166,35 @@ def test_features_that_say_nothing_cannot_be_corrected():
     assert correct_heads(problem, *heads) is None  # where nothing is missing, there is no weight and no edge
 
 
-def test_it_can_be_stopped():
-    def stop():
-        raise Stopped
-
+def test_it_can_be_stopped_at_any_moment_and_goes_on_to_the_same_heads(tmp_path):
+    """Stopped ever later, and once more where it was stopped before: nothing of a finished update is done again."""
     problem, heads = together(0, True)
-    with pytest.raises(Stopped):
-        correct_heads(problem, *heads, stop=stop)
+    reached: list[int] = []
+    watch = Watch(correction=lambda position, update, updates: reached.append(update))
+    whole = correct_heads(problem, *heads, watch=watch)
+    assert reached[0] == 1 and len(set(reached)) > 2
+    checkpoint = Checkpoint(tmp_path / "heads.safetensors")
+    looks: list[int] = []
+    for most in (len(reached) // 4, len(reached) // 2):
+        left = iter([False] * most)
+        watch = Watch(correction=lambda position, update, updates: looks.append(update),
+                      stop=lambda left=left: next(left, True))  # fmt: skip
+        with pytest.raises(Stopped):
+            correct_heads(problem, *heads, checkpoint=checkpoint, watch=watch)
+    again = correct_heads(problem, *heads, checkpoint=checkpoint,
+                          watch=Watch(correction=lambda position, update, updates: looks.append(update)))  # fmt: skip
+    assert all(a.equal(b) for ours, theirs in zip(again, whole, strict=True) for a, b in zip(ours, theirs, strict=True))
+    longest = max(map(reached.count, set(reached)))
+    assert len(looks) <= len(reached) + 2 * longest
+
+
+def test_what_was_kept_of_another_round_is_not_gone_on_from(tmp_path):
+    problem, heads = together(0, True)
+    checkpoint = Checkpoint(tmp_path / "heads.safetensors")
+    correct_heads(problem, *heads, checkpoint=checkpoint)
+    assert checkpoint.read(Position("polish")) and checkpoint.read(Position("rounds", 2, 1)) is None
+    other, theirs = together(1, True)
+    position = Position("rounds", 2, 1)
+    fresh = correct_heads(other, *theirs, position=position)
+    beside = correct_heads(other, *theirs, position=position, checkpoint=checkpoint)
+    assert all(a.equal(b) for ours, same in zip(beside, fresh, strict=True) for a, b in zip(ours, same, strict=True))

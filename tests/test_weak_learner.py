@@ -9,6 +9,7 @@ from bdistil.config import DistilConfig
 from bdistil.distil import distil
 from bdistil.errors import UserError
 from bdistil.students import build_student
+from bdistil.training import Position
 from bdistil.weak_learner import SearchWatch, correct, find_weak_learner, ladder
 from tests.tasks import digits_task, one_thread  # noqa: F401
 from tests.workers import distil_config
@@ -119,7 +120,7 @@ def test_a_correction_that_costs_too_much_is_taken_back(little, after_round_one,
     head = trained.student.head.weight.clone()
     monkeypatch.setattr(weak_learner, "MOST_KL", 0.0)
     strict = config.model_copy(update={"most_lost": -1.0})
-    f, told = correct(strict, little, ensemble, certificate, trained.student)
+    f, told = correct(strict, little, ensemble, certificate, trained.student, Position("rounds", 2, 1))
     assert told["outcome"] == "kl" and not told["corrected"] and told["certified"]
     assert trained.student.head.weight.equal(head)
     assert np.array_equal(f, weak_learner.answers(ensemble, trained.student, little.data.x_train))

@@ -6,7 +6,7 @@
     targets.npz      labels and teacher logits of the splits
     rounds/NN/       a finished round: student, logits, record; it exists whole or not at all
     polish/NN/       the same of a polished run's final students; rounds/ then holds the prefixes as rounds ended
-    lock, stop, checkpoint.safetensors, attempts/, worker.log   the worker's business
+    lock, stop, checkpoint.safetensors, heads.safetensors, attempts/, worker.log   the worker's business
 
 Runs of one's own lie in `home()/runs`; finished samples ship in `assets/runs` and are never written.
 Whether a run is training is not what its file says but whether a worker holds its lock, which the kernel drops with
