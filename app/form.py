@@ -28,7 +28,7 @@ from bdistil.students.catalogue import LADDERS, family, names
 from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.catalogue import names as architectures
 
-MOST_ROUNDS = 12
+MOST_ROUNDS = 24
 NONE = "none"  # in the list of teachers
 LOSSES = {"ensemble": "against the teacher, together", "student": "each on its own"}
 DIVERGENCES = {"kl": "Kullback-Leibler", "squared": "squared error"}

@@ -87,7 +87,7 @@ def weights(run: Run, results: Results, prefix: int) -> None:
     ui.muted(guarantee_words.heaviest(prefix))
     if kept:
         pairs, examples = kept
-        st.html(markup.heavy_gallery(pairs[:MOST_EXAMPLES], examples, theme.name()))
+        st.html(markup.heavy_gallery(pairs, examples, theme.name(), MOST_EXAMPLES))
 
 
 @st.fragment
@@ -97,6 +97,8 @@ def section(run: Run, results: Results) -> None:
     shown = _certified(str(run.path), info["created"], info["state"], len(results.points), run, results)
     st.header(guarantee_words.finding(shown.found), anchor=False)
     ui.muted(guarantee_words.meaning(shown.examples, shown.polished))
+    if len(shown.records) > 1:
+        ui.muted(guarantee_words.condition(shown.records))
     advice = guarantee_words.tighter(shown.found)
     if advice:
         ui.muted(advice)
@@ -190,7 +192,7 @@ def _tables(shown: _Certified, place: int, relative: bool) -> None:
     ui.table(("Round", *head), rows, numeric=range(1, 8), label=f"The guarantee of {name} by round")
     ui.muted(f"{EDGES[relative]}, by round and class:")
     column = "relative_edges" if relative else "edges"
-    rows = [(record["round"], *(wording.signed(edge, 4) for edge in record[column])) for record in shown.records]
+    rows = [(record["round"], *(wording.edge(edge) for edge in record[column])) for record in shown.records]
     numeric = range(1, 1 + len(shown.classes))
     ui.table(("Round", *shown.classes), rows, numeric=numeric, label=f"{EDGES[relative]} by round and class")
 
@@ -200,5 +202,5 @@ def _figures(row: dict[str, Any]) -> list[str]:
     return [
         *(wording.decimal(row[column], 3) for column in ("measured", "bound", "trivial")),
         "–" if wording.missing(row["multiple"]) else guarantee_figures.multiple(row["multiple"]),
-        *(wording.signed(row[column], 4) for column in ("edge", "relative_edge")),
+        *(wording.edge(row[column]) for column in ("edge", "relative_edge")),
     ]

@@ -55,9 +55,7 @@ def _sentence(event: Event, classes: Sequence[str]) -> str | None:
     if kind == "started":
         return "Training goes on where it stopped." if event["resumed"] else "Training starts."
     if kind == "stopped":
-        place = "the polish, " if event.get("phase") == "polish" else ""
-        place = f"round {event['round']}, " if event.get("round") else place
-        return f"Stopped in {place}epoch {event['epoch']}." if event.get("epoch") else "Stopped."
+        return _stopped(event)
     if kind == "failed":
         return f"Failed: {event['error']}"
     if kind == "finished":
@@ -67,6 +65,14 @@ def _sentence(event: Event, classes: Sequence[str]) -> str | None:
     if kind == "notice":
         return event["text"]
     return WAITING if kind == "queued" else None
+
+
+def _stopped(event: Event) -> str:
+    place = "the polish" if event.get("phase") == "polish" else ""
+    place = f"round {event['round']}" if event.get("round") else place
+    step = f"epoch {event['epoch']}" if event.get("epoch") else ""
+    step = f"step {event['update']} of the head correction" if event.get("update") else step
+    return f"Stopped in {', '.join(filter(None, (place, step)))}." if step else "Stopped."
 
 
 def _created(event: Event) -> str:
@@ -104,9 +110,13 @@ def _attempt_finished(event: Event, classes: Sequence[str]) -> str | None:
     if number == 1 or not edges:
         return None
     if outcome == "kept":
-        return _corrects(number, edges, classes)
+        return f"{_corrects(number, edges, classes)}{_turned_down(event)}"
     missed = sum(edge <= 0 for edge in event["edges_before"])
     who = f"Student {number}, attempt {event['attempt']},"
+    if outcome == "corrected" and not missed:
+        took, cost = seconds(event["correction_seconds"]), kl_change(event["kl_before"], event["kl_after"])
+        prepared = f"its output layer was prepared in {took} for what student {number + 1} needs; KL {cost}"
+        return f"{_corrects(number, edges, classes)[:-1]}; {prepared}."
     if outcome == "corrected":
         return f"{who} missed {missed} of {len(edges)} classes; {_met_by_its_head(event)}."
     if outcome == "kl":
@@ -118,6 +128,19 @@ def _attempt_finished(event: Event, classes: Sequence[str]) -> str | None:
 def _met_by_its_head(event: Event) -> str:
     took, cost = seconds(event["correction_seconds"]), kl_change(event["kl_before"], event["kl_after"])
     return f"its output layer was corrected in {took} and now meets all; KL {cost}"
+
+
+def _turned_down(event: Event) -> str:
+    """What is said of a correction that was tried and not taken; nothing where none was."""
+    tried = event.get("turned_down")
+    if not tried:
+        return ""
+    if tried["why"] == "none found":
+        return " No correction of output layers was found that would do more."
+    if tried["why"] == "edge":
+        return " A correction of output layers still missed a class, and was taken back."
+    change = kl_change(event["kl_before"], tried["kl_after"])
+    return f" A correction of output layers would move KL by {change}, too much, and was taken back."
 
 
 def _corrects(number: int, edges: Sequence[float], classes: Sequence[str]) -> str:
@@ -135,7 +158,7 @@ def _corrects(number: int, edges: Sequence[float], classes: Sequence[str]) -> st
 
 def _head_corrected(event: Event, classes: Sequence[str]) -> str:
     if not event["corrected"]:
-        return f"After the polish: {_corrects(event['round'], event['edges'], classes)}"
+        return f"After the polish: {_corrects(event['round'], event['edges'], classes)}{_turned_down(event)}"
     missed = sum(edge <= 0 for edge in event["edges_before"])
     met = _met_by_its_head(event)
     return f"After the polish: student {event['round']} missed {missed} of {len(event['edges'])} classes; {met}."

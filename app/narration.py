@@ -46,12 +46,21 @@ def card(info: Info) -> str:
     if state == "finished":
         return _finished_card(info)
     if state == "stopped":
-        return f"Stopped after {number_word(done)} of {count_students(info['config']['rounds'])}."
+        return _stopped_card(info)
     if not info["points"]:
         return f"{capital(FIRST_MODEL)}."
     if polishing(info):
         return f"{capital(count_students(done))}, polished together now: {reached(info['points'][-1])} so far."
     return f"{capital(count_students(done))} so far: {reached(info['points'][-1])}."
+
+
+def _stopped_card(info: Info) -> str:
+    done, total = info["rounds_done"], info["config"]["rounds"]
+    if not done:
+        return "Stopped before the first student was ready."
+    if polishing(info):
+        return f"Stopped in the polish of its {count_students(done)}: {reached(info['points'][-1])} so far."
+    return f"Stopped after {number_word(done)} of {count_students(total)}: {reached(info['points'][-1])}."
 
 
 def polishing(info: Info) -> bool:
@@ -75,6 +84,17 @@ def _finished_card(info: Info) -> str:
         return f"From {reached(first)} to {reached(last)}{teacher}"
     start = f"From {percent(first['accuracy'])} at {share(first['macs_ratio'])} of the cost"
     return f"{start} to {percent(last['accuracy'])} at {share(last['macs_ratio'])}{teacher}"
+
+
+def recipe(info: Info) -> str:
+    """What a run is made of: `b-distil: cnn-xs, composition add; teacher digits-resnet-s.`"""
+    config = info["config"]
+    if info["kind"] == "teach":
+        return f"{config['architecture']}, {config['epochs']} epochs."
+    parts = [f"{config['student']}, composition {config['composition']}"]
+    parts += [f"mode {config['mode']}"] if config.get("mode", "full") != "full" else []
+    parts += ["one cell for all"] if config.get("cell") == "shared" else []
+    return f"{info['method']}: {', '.join(parts)}; teacher {config['teacher']}."
 
 
 def explore_note(info: Info, current: int | None = None) -> str | None:
@@ -161,6 +181,9 @@ def progress(info: Info, beat: Info | None) -> str:
     usable = f"{done} {'model' if done == 1 else 'models'} can be used already" if done else FIRST_MODEL
     if not teach and polishing(info):
         usable += ", as the rounds left them"
+    if beat and beat.get("update"):
+        step = f"step {beat['update']} of at most {beat['updates']}"
+        return f"Output layers are corrected for the weak learning condition, {step}. {capital(usable)}."
     if not beat or not beat.get("epoch"):
         return "The data are being read." if teach else f"{usable}." if done else STARTING
     where, left = f"Epoch {beat['epoch']} of {beat['epochs']}", beat.get("seconds_left")
@@ -176,8 +199,8 @@ def progress(info: Info, beat: Info | None) -> str:
     return f"{where}, {try_}, composition {composition}. {capital('; '.join(ends))}."
 
 
-def stopped_notice(info: Info, beat: Info | None) -> tuple[str, str]:
-    """(what is, what to do) for a run that was stopped, or whose worker is gone."""
+def stopped_notice(info: Info, beat: Info | None, last_word: str | None = None) -> tuple[str, str]:
+    """(what is, what to do) for a run that was stopped, or whose worker is gone, with its last word if it had one."""
     done, beat = info["rounds_done"], beat or {}
     if info["kind"] == "teach":
         safe = "The epochs so far are kept."
@@ -191,11 +214,16 @@ def stopped_notice(info: Info, beat: Info | None) -> tuple[str, str]:
     if info["kind"] == "distil" and polishing(info):
         place = " of the polish"
     epoch = f"repeats epoch {beat['epoch']}{place} from its start" if beat.get("epoch") else "goes on where it stopped"
+    if beat.get("update"):
+        epoch = f"repeats step {beat['update']} of the head correction{place} from its start"
     if complete(info):
         epoch = "works out the last figures"
     product = "teacher" if info["kind"] == "teach" else "ensemble"
     resuming = f"Resuming {epoch}, and gives the same {product} as an uninterrupted run."
-    return ("The worker ended without a word.", f"{safe} {resuming}") if info.get("worker_gone") else (safe, resuming)
+    if not info.get("worker_gone"):
+        return safe, resuming
+    what, dot, advice = (last_word or "The worker ended without a word.").partition(". ")
+    return what + dot.strip(), " ".join(filter(None, (advice, safe, resuming)))
 
 
 def failed_notice(info: Info) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from story import Story
 from bdistil import figures, wording
 
 LIVE = ("queued", "running")
-OUTCOMES = {"corrected": "✓ corrected", "edge": "✕ edge", "kl": "✕ KL", "trained": "trained"}
+OUTCOMES = {"edge": "✕ edge", "kl": "✕ KL", "trained": "trained"}
 HOW = "Above zero, the student corrects the ensemble on that class; crosses lie below."
 HOLLOW = " Hollow: before its output layer was corrected."
 
@@ -65,7 +65,7 @@ def _missed(now: Story) -> list[Row]:
 
 
 def _signed(edges: Sequence[float]) -> list[str]:
-    return [wording.signed(edge, 4) for edge in edges]
+    return [wording.edge(edge) for edge in edges]
 
 
 def _losses(now: Story) -> None:
@@ -103,9 +103,17 @@ def _attempts(now: Story) -> None:
 
 def _heads(now: Story) -> None:
     st.header("Output layers after the polish", anchor=False)
-    ui.muted("The polish has moved all students: they are checked again and, where one misses, corrected together.")
+    told = "The polish has moved all students: they are checked again and, where one misses, corrected together"
+    whole = now.heads[0]["correction_seconds"] * len(now.records)  # each is told its share
+    if whole:
+        told += f", in {wording.seconds(whole)}. Student 1 has nothing to meet; its output layer moved with theirs"
+    ui.muted(f"{told}.")
     head = ("Student", "Smallest edge", "Correction", "Outcome")
-    rows = [(row["round"], _smallest(row), _correction(row), _head_outcome(row)) for row in now.heads]
+    heads = [{"outcome": "corrected" if row["corrected"] else "kept", **row} for row in now.heads]
+    rows = [
+        (row["round"], _smallest(row), _correction({**row, "correction_seconds": None}), _head_outcome(row))
+        for row in heads
+    ]
     ui.table(head, rows, numeric=(1,), label=f"Output layers after the polish of {now.info['method']}")
 
 
@@ -118,29 +126,45 @@ def _smallest(row: Row) -> str:
     """The smallest edge, before and after a correction: `−0.0120 → +0.0030`."""
     if not row.get("edges"):
         return "–"
-    after = wording.signed(min(row["edges"]), 4)
+    after = wording.edge(min(row["edges"]))
     if not figures.was_corrected(row):
         return after
     arrow = f"{wording.NO_BREAK}→{wording.NO_BREAK}"
-    return f"{wording.signed(min(row['edges_before']), 4)}{arrow}{after}"
+    return f"{wording.edge(min(row['edges_before']))}{arrow}{after}"
 
 
 def _correction(row: Row) -> str:
-    """What correcting the output layer cost, whether kept or taken back: `KL +0.4 %, 1.4 s`; a dash where none was."""
-    if not row.get("correction_seconds"):
+    """What correcting the output layer changed: `KL +0.4 %, accuracy −0.02, 1.4 s`; a dash where none was tried."""
+    if not row.get("edges"):
         return "–"
-    return f"KL {wording.kl_change(row['kl_before'], row['kl_after'])}, {wording.seconds(row['correction_seconds'])}"
+    tried, what = row.get("turned_down") or (row if row["outcome"] != "kept" else None), []
+    if tried and "kl_after" in tried:
+        what.append(f"KL {wording.kl_change(row['kl_before'], tried['kl_after'])}")
+        if "accuracy_lost" in tried:
+            what.append(f"accuracy {wording.signed(-100 * tried['accuracy_lost'], 2)}")
+    elif tried or row["correction_seconds"]:
+        what.append("none found" if tried else "not taken")
+    if row["correction_seconds"]:
+        what.append(wording.seconds(row["correction_seconds"]))
+    return ", ".join(what) or "–"
 
 
 def _outcome(row: Row, resting: bool) -> str:
-    if row["outcome"] == "training":
+    outcome = row["outcome"]
+    if outcome == "training":
         return "interrupted" if resting else "training"
-    if row["outcome"] == "kept":
+    if outcome == "kept":
         return "✓ kept" if row.get("certified", True) else "kept, a class is missed"
-    return OUTCOMES[row["outcome"]] + (", yet the best" if row.get("taken") else "")
+    if outcome == "corrected":
+        return "✓ corrected" if _missed_before(row) else "✓ met, and prepared for the next"
+    return OUTCOMES[outcome] + (", yet the best" if row.get("taken") else "")
+
+
+def _missed_before(row: Row) -> bool:
+    """Whether a class was missed before the correction; round 1 has none to miss."""
+    return row["round"] > 1 and min(row["edges_before"]) <= 0
 
 
 def _head_outcome(row: Row) -> str:
-    if not row["certified"]:
-        return OUTCOMES[row.get("outcome", "edge")]
-    return "✓ corrected" if row["corrected"] else "✓ kept"
+    """Of a head after the polish: all are corrected together, those that miss no class as well."""
+    return "✓ corrected" if row["corrected"] else _outcome(row, resting=True)

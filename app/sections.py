@@ -61,7 +61,7 @@ def frontier(results: Results, axis: CostAxis) -> None:
     caption = f"{wording.intervals(results.people_counted)} Click a point to move the slider there."
     if results.unpolished is not None:
         caption += " Small and hollow: each prefix as its round ended, before the polish."
-    ui.muted(" ".join([caption, *wording.black_box(results.run["teacher"])]))
+    ui.muted(" ".join([caption, *wording.black_box(results.run["teacher"]), narration.recipe(results.run)]))
     key = f"frontier-{results.run['run']}-{axis.key}"
     run = results.run
     figure = _figure(run["run"], run["created"], len(results.points), run["state"], axis.key, theme.name(), results)
@@ -101,6 +101,8 @@ def _table(points: DataFrame, label: str) -> None:
         "Broken": ("broken", whole),
         "MACs": ("macs", wording.quantity),
         "Share": ("macs_ratio", wording.share),
+        "For reading": ("overhead_macs", wording.quantity),
+        "Carried": ("carry_bytes", wording.size),
         "Parameters": ("parameters", wording.quantity),
         "Weights": ("bytes", wording.size),
     }

@@ -12,7 +12,8 @@ from typing import Any
 
 Event = Mapping[str, Any]
 ATTEMPT = ("round", "attempt", "composition", "rung", "student", "seed", "barrier", "edge_min", "edges", "edges_before",
-           "certified", "kl_before", "kl_after", "correction_seconds", "seconds", "outcome")  # fmt: skip
+           "certified", "kl_before", "kl_after", "accuracy_lost", "correction_seconds", "turned_down", "seconds",
+           "outcome")  # fmt: skip
 
 
 @dataclass

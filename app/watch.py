@@ -75,6 +75,7 @@ def _head(run: Run, now: Story, replay: Replay | None) -> None:
     title, button = st.columns([4, 1], vertical_alignment="bottom")
     with title:
         st.title(narration.title(now.info, now.beat), anchor=False)
+        ui.muted(narration.recipe(now.info))
         if state in LIVE:
             ui.muted(_line(run, now))
     if state in LIVE:
@@ -145,7 +146,8 @@ def _more_rounds(run: Run, info: dict[str, Any]) -> None:
 def _interrupted(run: Run, now: Story) -> None:
     """Stopped, worker gone, or failed: what is, what is safe, what resuming does, and the button."""
     info, failed = now.info, now.info["state"] == "failed"
-    what, advice = narration.failed_notice(info) if failed else narration.stopped_notice(info, now.beat)
+    stopped = narration.stopped_notice(info, now.beat, run.last_word() if info.get("worker_gone") else None)
+    what, advice = narration.failed_notice(info) if failed else stopped
     if not ui.has_torch():
         advice = f"{advice} Resuming needs PyTorch, which is not installed here."
     with ui.notice(what, advice, key="interrupted", bad=failed):

@@ -372,7 +372,8 @@ def _follow(run: Any, quiet: bool) -> dict[str, Any]:
         print(info["error"], file=sys.stderr)
         sys.exit(info["exit_status"])
     if info["worker_gone"]:
-        print(f"The worker ended without a word; go on with: bdistil resume {run.id}", file=sys.stderr)
+        what = (run.last_word() or "The worker ended without a word").rstrip(".")
+        print(f"{what}; go on with: bdistil resume {run.id}", file=sys.stderr)
         sys.exit(1)
     if info["state"] != "finished":
         print(f"Stopped; go on with: bdistil resume {run.id}", file=sys.stderr)

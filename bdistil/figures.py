@@ -232,7 +232,7 @@ def _edge_marks(
     for index, edge in enumerate(edges):
         offset = 0.5 * (index / (len(edges) - 1) - 0.5) if len(edges) > 1 else 0.0
         name = classes[index] if index < len(classes) else f"class {index + 1}"
-        lines = [name, f"round {record['round']}", f"{quantity} {wording.signed(edge, 4)}"]
+        lines = [name, f"round {record['round']}", f"{quantity} {wording.edge(edge)}"]
         marks.append((record["round"] + offset, edge, chart.hover(lines)))
     return marks
 
@@ -299,13 +299,15 @@ def _corrections(before: EdgeMarks, after: Sequence[float], look: Theme) -> list
 
 @dataclass(frozen=True)
 class LossLine:
-    """One round's loss by epoch (round None: the polish); `label_at` is where its label stands, moved up from its end
-    where they crowd.
+    """One round's loss by epoch (round None: the polish); of many rounds some have no `label`.
+
+    label_at: where the label stands, moved up from the line's end where they crowd.
     """
 
     round: int | None
     epochs: tuple[int, ...]
     losses: tuple[float, ...]
+    label: str
     label_at: float
 
     @property
@@ -327,11 +329,14 @@ def losses_record(events: Iterable[Mapping[str, Any]]) -> list[LossLine]:
         rounds[place] = attempt, line
     ends = {number: line[max(line)] for number, (_, line) in rounds.items()}
     gap = 0.05 * max((loss for _, line in rounds.values() for loss in line.values()), default=0.0)
-    places = ends | chart.spread({place: end for place, end in ends.items() if place != POLISH}, gap)
+    numbered = sorted(int(place) for place in ends if place != POLISH)
+    labels = dict(zip(numbered, _numbers(numbered), strict=True)) if numbered else {}
+    places = ends | chart.spread({place: ends[place] for place, label in labels.items() if label}, gap)
     return [
-        LossLine(None if place == POLISH else int(place), *zip(*sorted(line.items()), strict=True), places[place])
+        LossLine(None if place == POLISH else int(place), *zip(*sorted(line.items()), strict=True),
+                 labels.get(place, "polish"), places[place])
         for place, (_, line) in sorted(rounds.items())
-    ]
+    ]  # fmt: skip
 
 
 def losses(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, rounds: int | None = None) -> go.Figure:
@@ -343,9 +348,7 @@ def losses(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, rounds: int
     if not lines:
         return chart.empty("The first loss appears when an epoch ends.", look)
     figure = go.Figure()
-    numbered = [line.round for line in lines if line.round]
-    colours = palette.students(max(rounds or 0, *numbered, 1), theme)
-    labels = dict(zip(numbered, _numbers(numbered), strict=True)) if numbered else {}
+    colours = palette.students(max(rounds or 0, *(line.round or 0 for line in lines), 1), theme)
     for line in lines:
         colour = colours[line.round - 1] if line.round else look.accent
         name = f"round {line.round}" if line.round else "polish"
@@ -362,7 +365,7 @@ def losses(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, rounds: int
         )  # fmt: skip
         beside = {"xanchor": "left", "xshift": 6} if line.round else {"xanchor": "right", "yanchor": "bottom"}
         figure.add_annotation(
-            x=line.epochs[-1], y=line.label_at, text=labels.get(line.round, name), showarrow=False,
+            x=line.epochs[-1], y=line.label_at, text=line.label, showarrow=False,
             font_color=look.text, **beside,
         )  # fmt: skip
     chart.axes(figure, look, "Epoch", "Loss, mean over the training split")

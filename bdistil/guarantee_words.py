@@ -7,9 +7,11 @@ with the numbers.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bdistil.results.guarantee import Guarantee, Heavy
-from bdistil.wording import count, decimal, number_word
+from bdistil.wording import count, decimal, listing, number_word
 
 
 def finding(found: Guarantee) -> str:
@@ -81,6 +83,23 @@ def _further(found: Guarantee) -> str:
     )
 
 
+def condition(records: Sequence[Mapping[str, Any]]) -> str:
+    """Whether students correct those before them on every class, of the records of two rounds or more."""
+    later = records[1:]
+    missed = [record for record in later if not record["certified"]]
+    if not missed:
+        return "The weak learning condition is met: each student corrects those before it on every class."
+    short = [f"student {record['round']} on {_unmet(record)}" for record in missed]
+    return (
+        f"The weak learning condition is met in {len(later) - len(missed)} of {len(later)} rounds from the second on; "
+        f"missed by {listing(short)}."
+    )
+
+
+def _unmet(record: Mapping[str, Any]) -> str:
+    return f"{sum(edge <= 0 for edge in record['edges'])} of {len(record['edges'])} classes"
+
+
 def meaning(examples: int, polished: bool) -> str:
     """What is drawn, in words; examples: N of the training split."""
     whose = " All are of the polished students." if polished else ""
@@ -146,6 +165,7 @@ def heaviest(number: int) -> str:
     if number == 1:
         return "Round 1 begins with equal weights: no answer counts more, student 1 learns from the teacher alone."
     return (
-        f"The answers on the training split that counted most for student {number}: those on which the students before "
-        "it were furthest below or above the teacher. An equal share is what every answer weighs in round 1."
+        f"The training examples whose answers counted most for student {number}, each with the class for which it did: "
+        "on those the students before it were furthest below or above the teacher. An equal share is what every answer "
+        "weighs in round 1."
     )

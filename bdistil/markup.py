@@ -182,9 +182,13 @@ def _probability(name: str, probability: float, right: bool) -> str:
     return f"{escape(name)}{'' if right else ' ✕'}, {wording.percent(probability, 0)}"
 
 
-def heavy_gallery(pairs: Sequence[Heavy], examples: Examples, theme: ThemeName) -> str:
-    """The pairs of an example and a class that weigh most, in the dress of `gallery`; examples: in the pairs' order."""
-    cards = "".join(_heavy_card(pair, examples, place, theme) for place, pair in enumerate(pairs))
+def heavy_gallery(pairs: Sequence[Heavy], examples: Examples, theme: ThemeName, most: int) -> str:
+    """The examples that weigh most, at most so many, each with its heaviest class, in the dress of `gallery`.
+
+    pairs: of an example and a class, heaviest first. examples: in the pairs' order.
+    """
+    first = {pair.index: (place, pair) for place, pair in reversed(list(enumerate(pairs)))}
+    cards = "".join(_heavy_card(pair, examples, place, theme) for place, pair in sorted(first.values())[:most])
     return f'<ul class="{_gallery(examples)}">{cards}</ul>'
 
 

@@ -29,6 +29,8 @@ def watch(run: Run, quiet: bool, poll: float = 0.3) -> dict[str, Any]:
 
 
 def _describe(name: str, beat: dict[str, Any]) -> str:
+    if beat.get("update"):
+        return f"{name}: correcting output layers, step {beat['update']} of at most {beat['updates']}"
     if not beat.get("epochs"):
         return name
     place = f"round {beat['round']}, " if beat.get("round") else ""

@@ -31,6 +31,12 @@ def signed(value: float, decimals: int = 1) -> str:
     return text if text.startswith(MINUS) or float(text) == 0 else f"+{text}"
 
 
+def edge(value: float) -> str:
+    """`+0.0120`; two figures of what four decimals would make nothing of, `+0.000031`: above zero is what counts."""
+    tiny = 0 < abs(value) < 5e-5
+    return signed(value, min(9, 1 - math.floor(math.log10(abs(value)))) if tiny else 4)
+
+
 def percent(share: float, decimals: int = 1) -> str:
     """`93.3 %` of a share in [0, 1]."""
     return f"{decimal(100 * share, decimals)}{NO_BREAK}%"

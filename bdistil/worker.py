@@ -24,7 +24,7 @@ from bdistil.errors import UserError
 from bdistil.paths import home
 from bdistil.runs import events
 from bdistil.runs.files import write_json
-from bdistil.runs.store import Run
+from bdistil.runs.store import LAST_WORD, Run
 
 TICK = 0.4  # seconds between heartbeats: the dashboard looks once a second
 NICENESS = 10
@@ -178,7 +178,7 @@ def _fail(run: Run, sentence: str, status: int) -> int:
             run.record("failed", error=sentence)
             return status
     with contextlib.suppress(OSError):
-        print(sentence, file=sys.stderr)  # worker.log is open even where nothing can be written any more
+        print(LAST_WORD + sentence, file=sys.stderr)  # worker.log is open even where nothing can be written any more
     return status
 
 

@@ -248,7 +248,10 @@ def test_a_directory_that_may_no_longer_be_written_is_told_in_the_workers_last_l
     assert info["state"] == "stopped" and info["worker_gone"] and len(run.rounds()) == 1
     assert narration.title(info, run.heartbeat()) == "Stopped in round 2 of 3"
     advice = "Give yourself the right to, then resume; finished rounds are safe."
-    assert run.log_tail() == [f"{run.path} cannot be written. {advice}"]
+    assert run.last_word() == f"{run.path} cannot be written. {advice}"
+    what, then = narration.stopped_notice(info, run.heartbeat(), run.last_word())
+    assert what == f"{run.path} cannot be written."
+    assert then.startswith(f"{advice} One student is finished and usable. Resuming ")
     nursery.start(run)
     finished(run)
     assert everything(run) == everything(whole["polished"])

@@ -132,6 +132,14 @@ def test_losses_are_one_line_a_round_of_its_last_attempt():
     assert texts(figure) == ["1", "2"] and [trace.name for trace in figure.data] == ["round 1", "round 2"]
 
 
+def test_of_many_rounds_losses_only_numbered_labels_are_moved_apart():
+    """So that those that are drawn stay at their lines' ends."""
+    events = [{"kind": "epoch", "round": n, "attempt": 1, "epoch": 1, "loss": 1 + n / 1000} for n in range(1, 25)]
+    lines = figures.losses_record(events)
+    assert [line.label for line in lines if line.label] == ["1", "5", "10", "15", "20", "24"]
+    assert max(line.label_at for line in lines) < 1.001 + 6 * 0.05 * 1.03
+
+
 def test_learning_curve_of_a_teacher(tmp_path):
     path = build_run(tmp_path / "t", kind="teach", state="running", epoch=4)
     figure = figures.learning(events_of(path), theme="light", epochs=20)

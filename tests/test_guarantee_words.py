@@ -78,5 +78,19 @@ def test_the_words_of_a_pair():
     assert "equal weights" in words.heaviest(1) and "student 4" in words.heaviest(4)
 
 
+def test_which_students_miss_the_condition_is_said():
+    first, met = ({"round": n, "certified": True, "edges": [float(n > 1)] * 4} for n in (1, 2))
+    assert words.condition([first, met]) == (
+        "The weak learning condition is met: each student corrects those before it on every class."
+    )
+    missed = [{"round": n, "certified": False, "edges": [-0.1, 0.1, 0.0, 0.1][: 10 - 2 * n]} for n in (3, 4)]
+    assert words.condition([first, met, missed[0]]) == (
+        "The weak learning condition is met in 1 of 2 rounds from the second on; missed by student 3 on 2 of 4 classes."
+    )
+    assert words.condition([first, met, *missed]).endswith(
+        "missed by student 3 on 2 of 4 classes and student 4 on 1 of 2 classes."
+    )
+
+
 def test_polished_students_are_named():
     assert "polished students" in words.meaning(600, True) and "polished" not in words.meaning(600, False)

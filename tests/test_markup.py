@@ -92,7 +92,8 @@ def test_grey_pictures_are_ink_on_paper_and_colours_stay():
 
 def test_heavy_pairs_say_how_the_ensemble_erred_and_what_it_weighs():
     pairs = [Heavy(7, "<i>", "Coat", "<i>", True, 3.24), Heavy(8, "Coat", "Coat", "Coat", False, 2.0)]
-    html = markup.heavy_gallery(pairs, Pictures(np.zeros((2, 4, 4), np.uint8), 255), "light")
+    pairs = [pairs[0], Heavy(7, "Bag", "Coat", "<i>", False, 3.0), pairs[1], Heavy(9, "Bag", "Bag", "Bag", True, 1.0)]
+    html = markup.heavy_gallery(pairs, Pictures(np.zeros((4, 4, 4), np.uint8), 255), "light", most=2)
     assert html.count("<img") == 2 and 'alt="Training example 7, Coat"' in html
     assert "too low" in html and "too high" in html and "3.2 equal shares" in html
     assert '<dd class="wrong">&lt;i&gt; ✕</dd>' in html and "<i>" not in html

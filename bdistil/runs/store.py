@@ -37,6 +37,7 @@ from bdistil.teachers.catalogue import short
 
 SCHEMA = 1
 STATES = ("queued", "running", "stopped", "failed", "finished")
+LAST_WORD = "Failed: "  # before what a worker could tell to its log alone
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,11 @@ class Run:
             return (self.path / "worker.log").read_text(errors="replace").splitlines()[-lines:]
         except OSError:
             return []
+
+    def last_word(self) -> str | None:
+        """Why the worker ended, where it could tell it to its log alone; None where it told the run, or nothing."""
+        last = "".join(self.log_tail(1))
+        return last.removeprefix(LAST_WORD) if last.startswith(LAST_WORD) else None
 
     def delete(self) -> None:
         """Remove the run for good. Raises UserError for a sample, or while it is training."""

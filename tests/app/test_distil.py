@@ -273,6 +273,25 @@ def test_a_search_is_seen_as_it_happens(open_page, runs):
     assert names == ["correction", "before", "corrects", "does not correct"]
 
 
+def test_students_that_miss_a_class_for_good_are_shown_as_such(open_page, runs):
+    """As where certification is switched off, or the correction after the polish was turned down."""
+    path = build_run(runs / "run", rounds=3, method=POLISHED)
+    lines = (path / "events.jsonl").read_text().splitlines()
+    told = [json.loads(line) for line in lines]
+    for event in told:
+        if event["kind"] == "head_corrected":
+            event |= {"corrected": False, "certified": False, "outcome": "kept", "kl_after": event["kl_before"],
+                      "edges": [-0.00003, *event["edges"][1:]], "accuracy_lost": 0.0, "turned_down": None}  # fmt: skip
+            if event["round"] == 3:
+                event["outcome"] = "kl"
+                event["turned_down"] = {"why": "kl", "edge_min": 0.001, "kl_after": 1.5 * event["kl_before"],
+                                        "accuracy_lost": 0.0123}  # fmt: skip
+    (path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in told))
+    html = written(open_page("distil", run="run"))
+    assert "kept, a class is missed" in html and "✕ KL" in html
+    assert "KL +50.0\u00a0%, accuracy \u22121.23" in html and "\u22120.000030" in html
+
+
 def test_a_round_that_no_attempt_could_certify_names_the_best(open_page, runs):
     build_run(runs / "run", rounds=3, search={2: ["edge", "edge"]})
     html = written(open_page("distil", run="run"))

@@ -225,6 +225,43 @@ def test_which_classes_a_student_corrects(edges, sentence):
     assert happened([event], ("Shirt", "Coat", "Boot", "Bag"))[0][1] == sentence
 
 
+CORRECTION = {"kind": "attempt_finished", "time": "2026-01-05T14:06:00+00:00", "round": 2, "attempt": 1,
+              "edges": [0.001, 0.002], "edges_before": [0.003, 0.004], "kl_before": 0.1, "kl_after": 0.1,
+              "correction_seconds": 1.6}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"outcome": "corrected", "kl_after": 0.11}, "Student 2 corrects the ones before it on every class; its output "
+         "layer was prepared in 1.6\u00a0s for what student 3 needs; KL +10.0\u00a0%."),
+        ({"outcome": "kept", "turned_down": {"why": "none found"}}, "Student 2 corrects the ones before it on every "
+         "class. No correction of output layers was found that would do more."),
+        ({"outcome": "kept", "turned_down": {"why": "kl", "kl_after": 0.2}}, "Student 2 corrects the ones before it on "
+         "every class. A correction of output layers would move KL by +100.0\u00a0%, too much, and was taken back."),
+        ({"kind": "head_corrected", "corrected": False, "edges": [-0.1, 0.1], "turned_down": {"why": "edge"}},
+         "After the polish: Student 2 corrects the ones before it on 1 of 2 classes. A correction of output layers "
+         "still missed a class, and was taken back."),
+        ({"kind": "stopped", "phase": "polish", "round": None, "update": 3}, "Stopped in the polish, step 3 of the "
+         "head correction."),
+        ({"kind": "stopped", "phase": "rounds", "epoch": 4}, "Stopped in round 2, epoch 4."),
+        ({"kind": "stopped", "phase": None, "round": None}, "Stopped."),
+    ],
+)  # fmt: skip
+def test_what_became_of_a_correction_is_told(fields, sentence):
+    assert happened([CORRECTION | fields])[0][1] == sentence
+
+
+def test_a_correction_in_progress_is_told_and_what_resuming_it_repeats(tmp_path):
+    info = Run(build_run(tmp_path / "run", rounds=3, done=3, method="b-distil+polish", state="stopped")).info()
+    beat = {"phase": "polish", "round": None, "update": 3, "updates": 12, "fraction": 1.0}
+    assert narration.progress(info, beat).startswith(
+        "Output layers are corrected for the weak learning condition, step 3 of at most 12. 3 models can be used"
+    )
+    _, advice = narration.stopped_notice(info, beat)
+    assert advice.startswith("Resuming repeats step 3 of the head correction of the polish from its start, and gives ")
+
+
 def test_accuracy_that_does_not_change_is_not_called_more():
     point = {"prefix": 2, "accuracy": 0.9, "macs": 2e6, "macs_ratio": 0.08}
     stories = [
