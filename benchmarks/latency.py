@@ -39,8 +39,8 @@ from bdistil.teachers.cards import card
 from bdistil.teachers.weights import load_teacher
 
 HEAD = (
-    "run", "batch", "prefix", "M MACs", "share of the teacher's MACs (%)", "one graph (ms)", "student by student (ms)",
-    "one model of these MACs (ms)", "one graph / one model", "student by student / one model",
+    "run", "method", "batch", "prefix", "M MACs", "share of the teacher's MACs (%)", "one graph (ms)",
+    "student by student (ms)", "one model of these MACs (ms)", "one graph / one model", "student by student / one model",
     "share of the teacher's time / of its MACs",
 )  # fmt: skip
 ROUNDS = {1: 200, 32: 60}  # by batch size
@@ -246,7 +246,7 @@ def ratio(above: np.ndarray, below: np.ndarray) -> float:
 def rows(run: Run, batch: int, missed: list[str]) -> list[tuple]:
     """The table's rows of a run, a prefix each and then the teacher; aims that are missed are added to `missed`."""
     ensemble = ProgressiveEnsemble.load(run.path / "ensemble")
-    teacher = run.info()["teacher"]
+    teacher, name = run.info()["teacher"], (run.info()["title"], run.info()["method"])
     with tempfile.TemporaryDirectory() as folder:
         found = models(ensemble, load_teacher(card(teacher["name"])), batch, Path(folder))
     times = measure(found, ROUNDS[batch], CALLS[batch])
@@ -258,7 +258,7 @@ def rows(run: Run, batch: int, missed: list[str]) -> list[tuple]:
         paid = ratio(times["whole"][index], times["teacher"][0]) / share
         table.append(
             (
-                run.info()["title"], batch, index + 1, f"{cost['macs'] / 1e6:.2f}", f"{100 * share:.1f}",
+                *name, batch, index + 1, f"{cost['macs'] / 1e6:.2f}", f"{100 * share:.1f}",
                 *(f"{middle[kind][index]:.3f}" for kind in ("whole", "chain", "single")),
                 f"{whole:.2f}", f"{chain:.2f}", f"{paid:.2f}",
             )
@@ -270,7 +270,7 @@ def rows(run: Run, batch: int, missed: list[str]) -> list[tuple]:
             if value > most:
                 missed.append(f"{run.id}, batch {batch}, prefix {index + 1}: {what} is {value:.2f}, above {most}")
     total = f"{middle['teacher'][0]:.3f}"
-    return [*table, (run.info()["title"], batch, "teacher", f"{teacher['macs'] / 1e6:.2f}", 100, total, *[""] * 5)]
+    return [*table, (*name, batch, "teacher", f"{teacher['macs'] / 1e6:.2f}", 100, total, *[""] * 5)]
 
 
 def main() -> None:

@@ -49,8 +49,8 @@ PUBLISHED = {"dsa-19": "published, persons held out: LSTM 85.2, MI-RNN 89.6"}
 DRAWS, BATCH = 10_000, 500
 ALONE = {"composition": "alone", "head": "student", "cell": "own"}  # what students that read nobody have instead
 HEAD = (
-    "split", "students", "teacher (%)", "t = 1 … T (%)", "points below the teacher, t = T", "95 % interval",
-    "MACs (%)", "rounds t ≥ 2 that meet the condition", "points given up for it, t = 1 … T",
+    "split", "students (b-distil+polish)", "teacher (%)", "t = 1 … T (%)", "points below the teacher, t = T",
+    "95 % interval", "MACs (%)", "rounds t ≥ 2 that meet the condition", "points given up for it, t = 1 … T",
 )  # fmt: skip
 Part = dict[str, Any]
 
