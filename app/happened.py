@@ -118,16 +118,17 @@ def _attempt_finished(event: Event, classes: Sequence[str]) -> str | None:
         prepared = f"its output layer was prepared in {took} for what student {number + 1} needs; KL {cost}"
         return f"{_corrects(number, edges, classes)[:-1]}; {prepared}."
     if outcome == "corrected":
-        return f"{who} missed {missed} of {len(edges)} classes; {_met_by_its_head(event)}."
+        return f"{who} missed {missed} of {len(edges)} classes; {_met(event, seconds(event['correction_seconds']))}."
     if outcome == "kl":
         cost = kl_change(event["kl_before"], event["kl_after"])
         return f"{who} missed {missed} of {len(edges)} classes; mending that would cost {cost} of KL, too much."
     return f"{who} misses {missed} of {len(edges)} classes, and correcting its output layer could not mend that."
 
 
-def _met_by_its_head(event: Event) -> str:
-    took, cost = seconds(event["correction_seconds"]), kl_change(event["kl_before"], event["kl_after"])
-    return f"its output layer was corrected in {took} and now meets all; KL {cost}"
+def _met(event: Event, took: str = "") -> str:
+    """What a correction of its output layer did for a student; took: how long it was, where it was this one's alone."""
+    cost = kl_change(event["kl_before"], event["kl_after"])
+    return f"its output layer was corrected{took and f' in {took}'} and now meets all; KL {cost}"
 
 
 def _turned_down(event: Event) -> str:
@@ -160,8 +161,8 @@ def _head_corrected(event: Event, classes: Sequence[str]) -> str:
     if not event["corrected"]:
         return f"After the polish: {_corrects(event['round'], event['edges'], classes)}{_turned_down(event)}"
     missed = sum(edge <= 0 for edge in event["edges_before"])
-    met = _met_by_its_head(event)
-    return f"After the polish: student {event['round']} missed {missed} of {len(event['edges'])} classes; {met}."
+    missed = f"missed {missed} of {len(event['edges'])} classes"
+    return f"After the polish: student {event['round']} {missed}; {_met(event)}."
 
 
 def _round_finished(point: Event, before: float | None) -> str:

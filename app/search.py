@@ -92,13 +92,13 @@ def _attempts(now: Story) -> None:
         return
     if now.info["config"].get("certified"):
         ui.muted("An output layer is corrected for its own round, and so that the next one has something to correct.")
-    head = ("Round", "Attempt", "Composition and student", "Seed", "Barrier", "Smallest edge", "Correction", "Outcome")
+    head = ("Round", "Attempt", "Outcome", "Smallest edge", "Correction", "Composition and student", "Barrier", "Seed")
     rows = [
-        (row["round"], row["attempt"], _rung(row), row.get("seed", "–"), f"{row['barrier']:g}", _smallest(row),
-         _correction(row), _outcome(row, resting))
+        (row["round"], row["attempt"], _outcome(row, resting), _smallest(row), _correction(row), _rung(row),
+         f"{row['barrier']:g}", row.get("seed", "–"))
         for row in now.attempts
     ]  # fmt: skip
-    ui.table(head, rows, numeric=(3, 4, 5), label=label)
+    ui.table(head, rows, numeric=(3, 6, 7), label=label)
 
 
 def _heads(now: Story) -> None:

@@ -40,8 +40,8 @@ from bdistil.teachers.weights import load_teacher
 
 HEAD = (
     "run", "method", "batch", "prefix", "M MACs", "share of the teacher's MACs (%)", "one graph (ms)",
-    "student by student (ms)", "one model of these MACs (ms)", "one graph / one model", "student by student / one model",
-    "share of the teacher's time / of its MACs",
+    "student by student (ms)", "one model of these MACs (ms)", "one graph / one model",
+    "student by student / one model", "share of the teacher's time / of its MACs",
 )  # fmt: skip
 ROUNDS = {1: 200, 32: 60}  # by batch size
 CALLS = {1: 10, 32: 3}  # of each model in a round, after one that warms caches up
