@@ -3,6 +3,7 @@
 Reads assets/runs; trains nothing and needs no torch. A round meets the condition if its student has a positive edge on
 every class. The certificate is the bound on the largest deviation from the teacher over the training split, on the
 normalised scale, with the trivial bound beside it; given for the class of the largest bound after the last round.
+Seconds are those that the runs' workers took, on one of two busy cores: epochs, and head corrections beside them.
 
     python benchmarks/certificate.py
 
@@ -17,7 +18,8 @@ from bdistil.runs import Run, list_runs
 
 HEAD = (
     "run", "method", "rounds", "rounds t ≥ 2 that meet the condition", "rounds corrected", "attempts",
-    "largest deviation", "its bound", "trivial bound", "classes below the trivial bound",
+    "largest deviation", "its bound", "trivial bound", "classes below the trivial bound", "seconds of epochs",
+    "seconds of corrections",
 )  # fmt: skip
 MANY = 12  # rounds, from which on the bound is to say something
 
@@ -32,6 +34,8 @@ def row(run: Run) -> tuple:
         sum(record["corrected"] for record in records), sum(record["attempts"] for record in records),
         f"{measured[place]:.2f}", f"{bound[place]:.2f}", f"{trivial[place]:.2f}",
         f"{(bound < trivial).sum()} of {len(bound)}",
+        round(sum(event["seconds"] for event in run.events()[0] if event["kind"] == "epoch")),
+        round(sum(record["correction_seconds"] for record in records)),
     )  # fmt: skip
 
 
