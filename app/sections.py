@@ -143,6 +143,7 @@ def disagreements(results: Results, prefix: int) -> None:
     st.header(f"Where {wording.students(prefix)} and the teacher disagree", anchor=False)
     count, found = disagreements_of(results, prefix)
     told = wording.disagreement(prefix, count, len(results.labels))
+    read = float(results.points["window_share"].iloc[prefix - 1])
     if not found:
         ui.muted(told)
         return
@@ -155,10 +156,10 @@ def disagreements(results: Results, prefix: int) -> None:
         st.html(markup.probability_table(found, prefix))
         return
     if isinstance(shown, Series):
-        told += f" {series_markup.caption(shown)}"
+        told += f" {series_markup.caption(shown, read)}"
         told += f" Recordings: {known.title}, {known.licence}." if known and shown.recordings else ""
     ui.muted(told)
-    st.html(markup.gallery(found, shown, prefix, theme.name()))
+    st.html(markup.gallery(found, shown, prefix, theme.name(), read))
 
 
 def _previews(dataset: str) -> Examples | None:

@@ -122,12 +122,14 @@ def early_table(points: pd.DataFrame, teacher: float, seconds: float | None) -> 
     )
 
 
-def gallery(disagreements: Sequence[Disagreement], examples: Examples, prefix: int, theme: ThemeName) -> str:
+def gallery(
+    disagreements: Sequence[Disagreement], examples: Examples, prefix: int, theme: ThemeName, read: float = 1.0
+) -> str:
     """The examples as pictures or series, with label, answers and prefix strip.
 
-    examples: the whole test split, in its order.
+    examples: the whole test split, in its order. read: how much of a series the prefix has read, in (0, 1].
     """
-    cards = "".join(_card(each, examples, prefix, theme) for each in disagreements)
+    cards = "".join(_card(each, examples, prefix, theme, read) for each in disagreements)
     return f'<ul class="{_gallery(examples)}">{cards}</ul>'
 
 
@@ -135,7 +137,7 @@ def _gallery(examples: Examples) -> str:
     return "gallery" if isinstance(examples, Pictures) else "gallery of-series"
 
 
-def _card(example: Disagreement, examples: Examples, prefix: int, theme: ThemeName) -> str:
+def _card(example: Disagreement, examples: Examples, prefix: int, theme: ThemeName, read: float) -> str:
     answers = (
         _answer("label", example.label, True),
         _answer("teacher", example.teacher, example.teacher_right),
@@ -143,16 +145,16 @@ def _card(example: Disagreement, examples: Examples, prefix: int, theme: ThemeNa
     )
     name = f"Test example {example.index}, {example.label}"
     return (
-        f'<li>{_drawn(examples, example.index, name, theme)}<dl>{"".join(answers)}</dl>'
+        f'<li>{_drawn(examples, example.index, name, theme, read)}<dl>{"".join(answers)}</dl>'
         f"{prefix_strip(example.strip, prefix)}</li>"
     )
 
 
-def _drawn(examples: Examples, place: int, name: str, theme: ThemeName) -> str:
+def _drawn(examples: Examples, place: int, name: str, theme: ThemeName, read: float = 1.0) -> str:
     """One example as its modality is drawn; name: what it is, for those who do not see it."""
     if isinstance(examples, Pictures):
         return f'<img alt="{escape(name)}" src="{picture_address(examples.images[place], examples.white)}">'
-    return series_markup.drawing(examples, place, name, theme)
+    return series_markup.drawing(examples, place, name, theme, read)
 
 
 def _answer(who: str, name: str, right: bool) -> str:

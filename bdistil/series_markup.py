@@ -26,18 +26,21 @@ COLUMNS = 240  # of a waveform
 AXES = "xyz"
 
 
-def drawing(series: Series, place: int, name: str, theme: ThemeName) -> str:
+def drawing(series: Series, place: int, name: str, theme: ThemeName, read: float = 1.0) -> str:
     """One example: of sensors lines, a row a channel; of speech the waveform and its sound, where there is a recording,
-    and the spectrogram. name: what it is, for those who do not see it.
+    and the spectrogram. name: what it is, for those who do not see it. read: how much of it has been read, in (0, 1].
     """
     look = palette.THEMES[theme]
-    if series.modality == "sensor":
-        return f'<div class="series">{_lines(series, place, name, look)}</div>'
-    return f'<div class="series">{_speech(series, place, name, look)}</div>'
+    draw = _lines if series.modality == "sensor" else _speech
+    return f'<div class="series">{draw(series, place, name, look, read)}</div>'
 
 
-def caption(series: Series) -> str:
-    """How the drawings are read."""
+def caption(series: Series, read: float = 1.0) -> str:
+    """How the drawings are read; read: as in `drawing`."""
+    return _caption(series) + (" The line below ends where the students have stopped reading." if read < 1 else "")
+
+
+def _caption(series: Series) -> str:
     if series.modality == "sensor":
         return "Channels under one name share a scale."
     usual = "the more ink, the more of it against what is usual"
@@ -84,11 +87,11 @@ def moving(series: Series, place: int, most: int = MOST_GROUPS) -> tuple[list[tu
     return [every[number] for number in sorted(ranked[:most])], len(every)
 
 
-def _lines(series: Series, place: int, name: str, look: Theme) -> str:
+def _lines(series: Series, place: int, name: str, look: Theme, read: float) -> str:
     chosen, total = moving(series, place)
     drawn = "".join(_group(series, place, group, name, look) for group in chosen)
     left_out = f"{len(chosen)} of {total} groups of channels, those that move most" if len(chosen) < total else ""
-    return drawn + _axis(series) + (f'<p class="note">{left_out}</p>' if left_out else "")
+    return drawn + _axis(series, read) + (f'<p class="note">{left_out}</p>' if left_out else "")
 
 
 def _group(series: Series, place: int, group: Sequence[int], name: str, look: Theme) -> str:
@@ -124,7 +127,7 @@ def _number(value: float) -> str:
     return wording.decimal(value, 1 if abs(value) >= 10 else 2)
 
 
-def _speech(series: Series, place: int, name: str, look: Theme) -> str:
+def _speech(series: Series, place: int, name: str, look: Theme, read: float) -> str:
     samples = series.recordings.get(place)
     outline = "" if samples is None else _waveform(series, samples, name, look)
     sound = "" if samples is None else _player(series, samples, name)
@@ -135,7 +138,7 @@ def _speech(series: Series, place: int, name: str, look: Theme) -> str:
         what = f"spectrogram of {bands} bands over {steps} steps, low bands at the bottom"
     alt = escape(f"{name}: {what}")
     bands = f'<img class="bands" alt="{alt}" src="{_spectrogram(series, place, look)}">'
-    return f"{outline}{bands}{_axis(series)}{sound}"
+    return f"{outline}{bands}{_axis(series, read)}{sound}"
 
 
 def _spectrogram(series: Series, place: int, look: Theme) -> str:
@@ -184,11 +187,12 @@ def _player(series: Series, samples: np.ndarray, name: str) -> str:
     return f'<audio controls aria-label="{label}" src="{source}"></audio>'
 
 
-def _axis(series: Series) -> str:
-    """Where the drawings begin and end, in seconds or, without a rate, in steps."""
+def _axis(series: Series, read: float) -> str:
+    """Where the drawings begin and end, in seconds or, without a rate, in steps; and how far they have been read."""
     steps = series.values.shape[2]
     end = f"{steps} steps" if series.seconds is None else f"{wording.decimal(series.seconds)}{wording.NO_BREAK}s"
-    return f'<p class="axis"><span>0</span><span>{end}</span></p>'
+    mark = f'<i style="width:{100 * read:.1f}%"></i>' if read < 1 else ""
+    return f'<p class="axis">{mark}<span>0</span><span>{end}</span></p>'
 
 
 def _svg(shapes: str, width: int, height: int) -> str:

@@ -107,3 +107,12 @@ def test_silence_is_paper_and_nothing_at_all_is_too():
         html = series_markup.drawing(padded, place, "x", "light")
         pixels = np.asarray(Image.open(io.BytesIO(content(html, "image/png")[0])).convert("RGB"))
         assert all(bytes(pixel) == surface for pixel in pixels[:, columns].reshape(-1, 3))
+
+
+@pytest.mark.parametrize("series", [sensors(np.zeros((1, 3, 8))), speech({1: np.zeros(80, np.int16)})])
+def test_how_far_a_prefix_has_read_is_marked(series):
+    place = len(series) - 1
+    assert 'class="axis"><span>' in series_markup.drawing(series, place, "x", "light")
+    assert '<i style="width:25.0%"></i>' in series_markup.drawing(series, place, "x", "light", 0.25)
+    sentence = "The line below ends where the students have stopped reading."
+    assert sentence in series_markup.caption(series, 0.25) and sentence not in series_markup.caption(series)
