@@ -4,7 +4,7 @@ student reads those above it, and what each costs. Dressed by the page's style s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bdistil import wording
 from bdistil.results.architecture import ANSWER, Block, Part, columns
@@ -50,9 +50,10 @@ def _row(part: Part, names: Sequence[str], windows: bool, most: float) -> str:
     window = f"<td>{_window(part)}</td>" if windows else ""
     blocks = "".join(_cell(name, part.blocks.get(name)) for name in names)
     bar = f'<i class="cost" style="width:{100 * (part.macs or 0) / (most or 1):.0f}%"></i>'
+    each = "" if part.first == part.last else " each"
     costs = (
-        _known(part.macs, wording.macs) + bar, _known(part.reading_macs, wording.macs),
-        _known(part.parameters, wording.quantity), _known(part.carry_bytes, wording.size),
+        _known(part.macs, wording.macs, each) + bar, _known(part.reading_macs, wording.macs, each),
+        _known(part.parameters, wording.quantity, each), _known(part.carry_bytes, wording.size, each),
     )  # fmt: skip
     numbers = "".join(f'<td class="number">{cost}</td>' for cost in costs)
     name = f"{part.number} <span>{part.composition}</span>"
@@ -76,5 +77,5 @@ def _window(part: Part) -> str:
     return f"{first} to {end}{wording.NO_BREAK}%"
 
 
-def _known(value: float | None, words) -> str:
-    return "–" if value is None else words(value)
+def _known(value: float | None, words: Callable[[float], str], each: str) -> str:
+    return "–" if value is None else words(value) + (each if value else "")

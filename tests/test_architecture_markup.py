@@ -17,7 +17,7 @@ def test_an_arrow_is_told_in_words():
     assert '<th scope="row">2 to 24 <span>add</span></th>' in html
     assert html.count('class="block reads"') == html.count(", reads the students before it") == 1
     assert re.findall(r"<th scope=\"col\"[^>]*>([^<]*)", html) == ["Student", "Level 1", "Answer", *markup.COSTS]
-    assert "42\u00a0k" in html and "3.6\u00a0kB" in html
+    assert "42\u00a0k<" in html and "42\u00a0k each<" in html and "3.6\u00a0kB each<" in html
 
 
 def test_a_level_that_adds_nothing_passes_on_and_unknown_costs_are_dashes():
