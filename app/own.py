@@ -20,7 +20,7 @@ from bdistil.paths import absolute
 OWN = "own"  # in the list of data sets
 BLACK_BOXES = {"onnx": "an ONNX file", "logits": "answers: two NPZ files of logits"}
 READS = {
-    "normalised": "normalised: (x − mean) / std by channel",
+    "normalised": "normalised: (x − mean) / std by channel, then the dataset’s front end if it has one",
     "raw": "raw: inputs as they are",
     "uint8": "whole numbers: inputs as they are",
 }

@@ -143,7 +143,9 @@ def run(
     teacher_logits: Annotated[
         tuple[str, str] | None, typer.Option(metavar="TRAIN.npz TEST.npz", help="Answers instead of a teacher.")
     ] = None,
-    teacher_input: Annotated[Text, typer.Option(help="raw or normalised: what an ONNX file reads.")] = None,
+    teacher_input: Annotated[
+        Text, typer.Option(help="What an ONNX file reads: raw, or normalised, (x − mean) / std and the front end.")
+    ] = None,
     teacher_macs: Annotated[Text, typer.Option(help="MACs of one example, stated for an ONNX file or logits.")] = None,
     examples: Annotated[Text, typer.Option(help="How many of the training examples; all by default.")] = None,
     student: Annotated[Text, typer.Option(help="A student's name.")] = None,
