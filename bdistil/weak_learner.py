@@ -166,9 +166,9 @@ def new_student(
 
 def build(config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, rung: Rung) -> Student:
     """A fresh student that comes after those of `ensemble`, its weights drawn from torch's generator."""
-    previous = ensemble.students[-1] if len(ensemble) else None
     if config.factory:
-        return own_student(config.factory, known.input_shape, len(known.classes), previous)
+        return own_student(config.factory, known.input_shape, len(known.classes), ensemble.students)
+    previous = ensemble.students[-1] if len(ensemble) else None
     return build_student(
         config.student, input_shape=known.input_shape, classes=len(known.classes), composition=rung.composition,
         previous=previous, head=config.head, wider=wider(config, len(ensemble) + 1, rung),
