@@ -1,6 +1,7 @@
 """The price of a run before anything is trained, from `bdistil run --dry-run --json`."""
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -39,13 +40,22 @@ def estimate(config: DistilConfig, wanted: Callable[[], bool] = lambda: True) ->
     """Returns what a run would cost: macs, parameters, bytes, seconds, first_model_seconds, memory_bytes, disk_bytes;
     and under `teacher` what is known of a black box.
 
-    Raises UserError with the command's own sentence where it refuses.
+    Raises `engine.Refused` with the command's own sentence, UserError where there is none for another reason.
     """
     arguments = ["run", "--dry-run", "--json", *flags(config)]
     return json.loads(engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED))
 
 
+Question = tuple[DistilConfig, list[int | None]]
+
+
+def question(config: DistilConfig) -> Question:
+    """What is asked of `estimates`: a run, and when the files of its black box were changed, as that may mend them."""
+    files = config.teacher_logits or (config.teacher,)
+    return config, [os.stat(file).st_mtime_ns if os.path.isfile(file) else None for file in files]
+
+
 @st.cache_resource
-def estimates() -> engine.Answers[DistilConfig, dict[str, Any]]:
+def estimates() -> engine.Answers[Question, dict[str, Any]]:
     """The server's estimates."""
-    return engine.Answers(estimate)
+    return engine.Answers(lambda asked, wanted: estimate(asked[0], wanted))

@@ -13,7 +13,8 @@ import own
 import streamlit as st
 import ui
 from copyable import copyable
-from estimate import estimates, flags
+from engine import Refused
+from estimate import estimates, flags, question
 
 from bdistil import teachers, wording
 from bdistil.config import DistilConfig, TeachConfig
@@ -260,20 +261,20 @@ def _price(config: DistilConfig | None) -> None:
     """What to expect, the start, and the command that does the same."""
     st.header("What to expect", anchor=False)
     if ui.has_torch():
-        _expected(config)
+        refused = _expected(config)
     else:
         with ui.notice("Training needs PyTorch, which is not installed here.", NO_TORCH, key="torch"):
             pass
         copyable("pip install -r requirements.txt", key="install")
         return
-    if st.button("Start distilling", type="primary", width="stretch"):
+    if st.button("Start distilling", type="primary", width="stretch", disabled=refused):
         start(config)
     ui.muted("Training goes on if you close this page.")
     copyable(shlex.join(["bdistil", "run", *flags(config)]), key="command")
 
 
-def _expected(config: DistilConfig) -> None:
-    """The estimate's rows: a fragment that looks twice a second until they are there."""
+def _expected(config: DistilConfig) -> bool:
+    """The estimate's rows: a fragment that looks twice a second until they are there; whether it refuses the run."""
     found, error = _ask(config)
     if found and _learn(config, found):
         st.rerun()  # the list of students names their prices from now on
@@ -283,20 +284,21 @@ def _expected(config: DistilConfig) -> None:
         if found is None and error is None and _ask(config) != (None, None):
             st.rerun()  # nothing is left to wait for
         if error:
-            with ui.notice(error, key="estimate"):
+            with ui.notice(str(error), key="estimate"):
                 pass
         else:
             _rows(config, found or {})
 
     expected()
+    return isinstance(error, Refused)
 
 
-def _ask(config: DistilConfig) -> tuple[dict[str, Any] | None, str | None]:
+def _ask(config: DistilConfig) -> tuple[dict[str, Any] | None, UserError | None]:
     """The estimate or why there is none; both None while it is being made."""
     try:
-        return estimates().ask(config), None
+        return estimates().ask(question(config)), None
     except UserError as error:
-        return None, str(error)
+        return None, error
 
 
 @st.cache_resource

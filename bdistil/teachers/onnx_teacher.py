@@ -95,7 +95,7 @@ def _content(path: str, checksum: str | None = None) -> bytes:
         size = file.stat().st_size
         if size > MOST_BYTES:
             raise UserError(f"{path} takes {size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB: give the "
-                            "teacher’s answers instead, with --teacher-logits.")  # fmt: skip
+                            "teacher’s answers instead, as two NPZ files.")  # fmt: skip
         content = file.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): give the path of an ONNX file.") from None

@@ -26,8 +26,8 @@ class Asked:
 
     answer = ESTIMATE
 
-    def ask(self, config):
-        self.config = config
+    def ask(self, question):
+        self.config, _ = question
         if isinstance(self.answer, UserError):
             raise self.answer
         return self.answer
@@ -181,10 +181,37 @@ def test_refused_start_is_a_notice(open_page, asked, teacher, monkeypatch):
     assert "The folder for runs cannot be written." in written(page) and not page.query_params
 
 
-def test_refused_estimate_is_a_notice_and_the_run_can_start(open_page, asked, teacher):
+def test_an_estimate_that_fails_is_a_notice_and_the_run_can_start(open_page, asked, teacher):
     asked.answer = UserError("The estimate failed; the run can be started all the same.")
     page = open_page("distil")
-    assert "The estimate failed" in written(page) and button(page, "Start distilling")
+    assert "The estimate failed" in written(page) and not button(page, "Start distilling").disabled
+
+
+def test_what_the_estimate_refuses_cannot_start(open_page, asked, teacher):
+    import engine
+
+    asked.answer = engine.Refused("teacher.onnx reads float32: choose the teacher input raw, or normalised.")
+    page = open_page("distil")
+    assert "teacher.onnx reads float32" in written(page) and button(page, "Start distilling").disabled
+    asked.answer = ESTIMATE
+    page.slider(key="rounds-digits").set_value(3).run()
+    assert not button(page, "Start distilling").disabled
+
+
+def test_a_refusal_is_the_commands_own_and_a_mended_file_is_another_question(own_home, tmp_path):
+    import estimate
+    from engine import Refused
+
+    from bdistil.config import DistilConfig
+
+    file = tmp_path / "teacher.onnx"
+    file.write_text("no graph")
+    config = DistilConfig.create("digits", teacher=str(file), teacher_input="raw")
+    before = estimate.question(config)
+    with pytest.raises(Refused, match="teacher.onnx is no ONNX file: export the model with torch.onnx.export"):
+        estimate.estimate(config)
+    file.write_text("another")
+    assert estimate.question(config) != before and before[0] == config
 
 
 def test_without_a_teacher_the_page_says_how_to_get_one(open_page, asked):
