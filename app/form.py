@@ -14,7 +14,7 @@ import streamlit as st
 import ui
 from copyable import copyable
 from engine import Refused
-from estimate import estimates, flags, question
+from estimate import changed, estimates, flags, question, teachings
 
 from bdistil import teachers, wording
 from bdistil.config import DistilConfig, TeachConfig
@@ -26,7 +26,7 @@ from bdistil.recipes import METHOD
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
 from bdistil.students.catalogue import LADDERS, family, names
-from bdistil.teachers.catalogue import ARCHITECTURES
+from bdistil.teachers.catalogue import ARCHITECTURES, TORCHVISION
 from bdistil.teachers.catalogue import names as architectures
 
 MOST_ROUNDS = 12
@@ -370,14 +370,47 @@ def _teacher_form(data: tuple[str, OwnData | None] | None) -> None:
     if data and dataset == data[0]:
         options = data[1]
     recipe = TeachConfig.create(dataset=dataset, data=options)
-    kinds = architectures(recipe.known.modality)
+    kinds = {name: f"{name}: {ARCHITECTURES[name]}" for name in architectures(recipe.known.modality)}
+    if recipe.known.modality == "image":
+        kinds[TORCHVISION] = "torchvision: any of its classification models, by its name"
     architecture = st.selectbox(
-        "Architecture", kinds, kinds.index(recipe.architecture), key=f"architecture-{dataset}",
-        format_func=lambda name: f"{name}: {ARCHITECTURES[name]}",
+        "Architecture", list(kinds), list(kinds).index(recipe.architecture), key=f"architecture-{dataset}",
+        format_func=kinds.get,
     )  # fmt: skip
+    given = own.torchvision() if architecture == TORCHVISION else {"architecture": architecture, "weights": None}
     left, right = st.columns(2)
     epochs = left.number_input("Epochs", value=recipe.epochs, step=1, key=f"teach-epochs-{dataset}")
     seed = right.number_input("Seed", value=recipe.seed, step=1, key=f"teach-seed-{dataset}")
-    config = TeachConfig.create(dataset=dataset, data=options, architecture=architecture, epochs=epochs, seed=seed)
-    if ui.has_torch() and st.button("Start training"):
+    if given is None:
+        return
+    asked = {**given, "epochs": epochs, "seed": seed}
+    told = ["--dataset", located(dataset), *(options.flags() if options else ()), *_teach_flags(asked)]
+    if architecture == TORCHVISION:
+        config = _checked_teaching(told, given["weights"]) if ui.has_torch() else None
+    else:
+        config = TeachConfig.create(dataset=dataset, data=options, **asked)
+    if config and ui.has_torch() and st.button("Start training"):
         start(config)
+    if config:
+        copyable(shlex.join(["bdistil", "teach", *told]), key="teach-command")
+
+
+def _teach_flags(given: dict[str, Any]) -> list[str]:
+    """Options of `TeachConfig` as the command line's flags."""
+    names = {"architecture": "teacher"}
+    named = {names.get(name, name): value for name, value in given.items() if value is not None}
+    return [part for name, value in named.items() for part in (f"--{name}", str(value))]
+
+
+def _checked_teaching(told: list[str], weights: str | None) -> TeachConfig | None:
+    """The training that these flags ask for, checked by a process of its own, as that takes torch; None until it is.
+
+    Raises UserError where it is refused.
+    """
+    asked = (tuple(told), changed(weights or ""))
+    found = teachings().ask(asked)
+    if found is None:
+        own.wait(lambda: teachings().ask(asked), "Checking …")
+        return None
+    ui.muted(f"Its answers cost {wording.macs(found['macs'])} MACs each.")
+    return TeachConfig(**found["config"])

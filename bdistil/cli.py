@@ -116,6 +116,8 @@ def teach(
     learning_rate: Rate = None,
     label_smoothing: Annotated[Text, typer.Option(help="Share of the labels that is spread over all classes.")] = None,
     threads: Threads = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what its answers would cost.")] = False,
+    as_json: Json = False,
     quiet: Quiet = False,
     *,
     own: Any,
@@ -130,6 +132,9 @@ def teach(
         dataset, data=own, architecture=teacher, weights=weights, epochs=epochs, seed=seed, learning_rate=learning_rate,
         label_smoothing=label_smoothing, threads=threads,
     )  # fmt: skip
+    if dry_run:
+        _print_cost(config, as_json)
+        return
     print(_follow(create_run(config), quiet)["teacher_name"])
 
 
@@ -299,6 +304,18 @@ def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the d
             raise UserError(f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}.")
     main_file = Path(__file__).parents[1] / "app" / "main.py"
     sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), "--server.port", str(port)]))
+
+
+def _print_cost(config: Any, as_json: bool) -> None:
+    from bdistil.cost import model_cost
+    from bdistil.teachers.zoo import build_teacher
+    from bdistil.wording import quantity
+
+    known = config.known
+    cost = model_cost(build_teacher(config.architecture, input_shape=known.input_shape, classes=len(known.classes)),
+                      known.input_shape)  # fmt: skip
+    told = f"{quantity(cost['macs'])} MACs, {quantity(cost['parameters'])} parameters"
+    print(json.dumps({**cost, "config": config.model_dump()}) if as_json else told)
 
 
 def _print_price(config: Any, done: int, as_json: bool) -> None:

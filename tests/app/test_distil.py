@@ -1,5 +1,7 @@
 import json
+import shlex
 import shutil
+import time
 
 import pytest
 
@@ -226,6 +228,45 @@ def test_training_a_teacher_of_ones_own(open_page, asked, started):
     button(page, "Start training").click().run()
     (summary,) = list_runs()
     assert summary.info["kind"] == "teach" and summary.info["config"]["epochs"] == 7 and started == [summary.id]
+
+
+def once_checked(page):
+    """The page when a teacher of torchvision's has been looked at."""
+    deadline = time.monotonic() + 120
+    while "Checking …" in written(page):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+        page.run()
+    assert not page.exception
+    return page
+
+
+def test_torchvisions_models_are_trained_as_the_command_trains_them(open_page, asked, started, bdistil, tmp_path):
+    page = open_page("distil")
+    page.selectbox(key="architecture-digits").set_value("torchvision:").run()
+    assert "Start training" not in [each.label for each in page.button]
+    page.text_input(key="torchvision-name").set_value("resnet81").run()
+    assert "no classification model called resnet81" in written(once_checked(page))
+    page.text_input(key="torchvision-name").set_value("squeezenet1_1")
+    page.number_input(key="torchvision-side").set_value(32)
+    page.text_input(key="torchvision-weights").set_value(str(tmp_path / "mine.pth")).run()
+    assert f"There is no file {tmp_path / 'mine.pth'}: give a safetensors file" in written(once_checked(page))
+    page.text_input(key="torchvision-weights").set_value("DEFAULT")
+    page.number_input(key="teach-epochs-digits").set_value(3).run()
+    assert "MACs each" in written(once_checked(page))
+    told = shlex.split(copyable(page, "bdistil teach"))
+    button(page, "Start training").click().run()
+    (summary,) = list_runs()
+    config = summary.info["config"]
+    assert (config["architecture"], config["weights"]) == ("torchvision:squeezenet1_1@32", "DEFAULT")
+    assert (config["epochs"], config["learning_rate"]) == (3, 0.01) and started == [summary.id]
+    assert json.loads(bdistil(*told[1:], "--dry-run", "--json")[1])["config"] == config
+
+
+def test_series_have_no_teachers_of_torchvisions(open_page, asked, teacher):
+    page = open_page("distil")
+    page.selectbox(key="teach-dataset").set_value("japanese-vowels").run()
+    assert "torchvision" not in " ".join(page.selectbox(key="architecture-japanese-vowels").options)
 
 
 def test_without_torch_nothing_starts_and_finished_runs_open(open_page, asked, teacher, runs, monkeypatch):
