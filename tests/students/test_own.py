@@ -9,11 +9,14 @@ from bdistil import BDistil
 from bdistil.config import DistilConfig
 from bdistil.data import load_dataset
 from bdistil.errors import UserError
+from bdistil.estimate import _prefix_of
 from bdistil.recipes import METHODS
 from bdistil.students.build import build_student
+from bdistil.students.catalogue import names
 from bdistil.students.own import own_student
 from bdistil.teachers.cards import card_for
 from bdistil.teachers.logits import TeacherLogits
+from bdistil.weak_learner import WIDER
 from tests.tasks import one_thread  # noqa: F401
 
 SHAPE, CLASSES = (1, 8, 8), 10
@@ -161,6 +164,29 @@ def test_students_grow_from_round_to_round(composition):
     assert [record["student"] for record in model.records_] == ["cnn-xs", "cnn-xs × 1.5", "cnn-xs × 2.25"]
     last = [student.spec["widths"][-1] for student in model.ensemble_.students]
     assert last == sorted(last) and last[-1] > last[0] == 16
+
+
+def widths(growth):
+    """Of four students that grow and read nobody."""
+    config = DistilConfig.create("digits", teacher="t", student="cnn-xs", rounds=4, growth=growth, composition="alone")
+    return [student.spec["widths"] for student in _prefix_of(config, config.known, 4).students]
+
+
+def test_growth_is_no_jump():
+    """In steps of four channels, never below the round before."""
+    assert widths(1.01) == [[8, 16, 16, 16]] * 4
+    assert widths(1.2) == [[8, 16, 16, 16], [8, 20, 20, 20], [12, 24, 24, 24], [12, 28, 28, 28]]
+    each = widths(1.07)
+    assert all(a <= b for one, other in zip(each, each[1:], strict=False) for a, b in zip(one, other, strict=True))
+
+
+def test_the_ladders_last_rung_is_as_wide_as_ever():
+    sizes = {name: build_student(name, input_shape=(1, 28, 28), classes=2, composition="alone", wider=WIDER).spec
+             for name in names("image")}  # fmt: skip
+    assert {name: tuple(spec["widths"]) for name, spec in sizes.items()} == {
+        "cnn-xs": (16, 24, 24, 24), "cnn-s": (32, 48, 80, 80), "cnn-m": (48, 80, 96, 96),
+        "cnn-l": (128, 192, 320, 320), "cnn-xl": (80, 80, 144, 144, 192, 192),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
