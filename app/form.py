@@ -326,10 +326,11 @@ def _rows(config: DistilConfig, found: dict[str, Any]) -> None:
     students = narration.capital(wording.count_students(config.rounds))
     sentence = f"{students}, one a round{', then a polish of all' if config.polished else ''}."
     if found:
-        each = next(row["macs"] for row in found["students"] if row["student"] == config.student)
+        each = f"{wording.macs_between(min(found['macs_of']), max(found['macs_of']))} MACs"
+        each += " each" if config.rounds > 1 else ""
         ratio = found["macs_ratio"]
         whole = f"{wording.macs(found['macs'])} MACs" if ratio is None else f"{wording.share(ratio)} of the teacher"
-        sentence = f"{students} of {wording.macs(each)} MACs: the last ensemble costs about {whole}."
+        sentence = f"{students} of {each}: the last ensemble costs about {whole}."
     ui.muted(sentence)
     if found.get("teacher"):  # a black box
         ui.muted(" ".join(filter(None, (found["teacher"]["signature"], *found["teacher"]["notices"]))))

@@ -12,7 +12,7 @@ from tests.builders import add_round, build_run, fail_attempt, hold
 
 ESTIMATE = {
     "macs": 300_000, "macs_ratio": 0.16, "parameters": 30_000, "bytes": 120_000, "seconds": 50.0,
-    "first_model_seconds": 10.0, "memory_bytes": 6e8, "disk_bytes": 2e6,
+    "first_model_seconds": 10.0, "memory_bytes": 6e8, "disk_bytes": 2e6, "macs_of": [42_000, 57_000, 22_000, 25_000],
     "students": [
         {"student": name, "macs": macs, "macs_ratio": macs / 2e6}
         for name, macs in (
@@ -86,7 +86,7 @@ def test_form_names_the_price_of_everything(open_page, asked, teacher):
         "about 50\u00a0s",
         "600\u00a0MB",
         "2.0\u00a0MB",
-        "Five students of 60\u00a0k MACs: the last ensemble costs about 16\u00a0% of the teacher.",
+        "Five students of 22 to 57\u00a0k MACs each: the last ensemble costs about 16\u00a0% of the teacher.",
     ):
         assert words in html
     assert "--rounds 5 --seed 0" in copyable(page)
