@@ -28,6 +28,7 @@ from bdistil.runs.launch import start_worker
 from bdistil.students.catalogue import LADDERS, family, names
 from bdistil.teachers.catalogue import ARCHITECTURES, TORCHVISION
 from bdistil.teachers.catalogue import names as architectures
+from bdistil.teachers.snippet import snippet
 
 MOST_ROUNDS = 12
 NONE = "none"  # in the list of teachers
@@ -138,7 +139,7 @@ def _data() -> tuple[str, OwnData | None] | None:
     return own.data() if dataset == own.OWN else (dataset, None)
 
 
-def _teacher(dataset: str) -> dict[str, Any]:
+def _teacher(dataset: str, data: OwnData | None) -> dict[str, Any]:
     """Draws the choice of a teacher; its options, `teacher` None while there is none, of a black box `teacher_macs`."""
     asked, cards = ui.address(), {card["name"]: card for card in teachers.cards(located(dataset))}
     labels = {name: teacher_label(card) for name, card in cards.items()} or {NONE: "none yet: train one below"}
@@ -146,13 +147,17 @@ def _teacher(dataset: str) -> dict[str, Any]:
         ui.remember(f"teacher-{dataset}", asked.teacher)
     teacher = ui.select("Teacher", labels | own.BLACK_BOXES, f"teacher-{dataset}", next(iter(labels)))
     if teacher in own.BLACK_BOXES:
-        return own.black_box(teacher)
+        given = own.black_box(teacher)
+        with st.expander("Write it from a PyTorch model", key="snippet"):
+            ui.muted("This writes answers, train.npz and test.npz, and teacher.onnx, which reads normalised inputs.")
+            copyable(snippet(dataset, data), key="program")
+        return given
     return {"teacher": None if teacher == NONE else teacher}
 
 
 def _options(dataset: str, data: OwnData | None) -> dict[str, Any] | None:
     """Draws the options and returns what was chosen, None until a black box's files are named."""
-    teacher = _teacher(dataset)
+    teacher = _teacher(dataset, data)
     method = ui.select("Method", {name: f"{name}: {DOES[name]}" for name in DOES}, "method", METHOD)
     given = {"dataset": dataset, "data": data, "method": method, **teacher}
     asked_for = {**given, "teacher": given["teacher"] or "none yet"}
