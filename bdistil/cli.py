@@ -259,38 +259,18 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def show(run: str, as_json: Json = False) -> None:
-    """One run: what it is; per prefix, what it reaches and costs; per student, what it reads."""
-    import pandas as pd
-
-    from bdistil.results.architecture import architecture, lines
+    """One run: what it is; per prefix, what it reaches and costs; how its rounds went; per student, what it reads."""
     from bdistil.runs import open_run
-    from bdistil.runs.report import report
 
     chosen = open_run(Path(run))
-    document = report(chosen)
     if as_json:
-        print(json.dumps(document))
+        from bdistil.runs.report import report
+
+        print(json.dumps(report(chosen)))
         return
-    print(f"{document['run']}: {document['state']}{': ' + document['error'] if document['error'] else ''}")
-    if document["method"]:
-        print(f"method {document['method']}, {_certified(document['rounds'])}")
-    if document["teacher_name"]:
-        print(f"teacher {document['teacher_name']}")
-    stated = ", as stated" if (document["teacher"] or {}).get("macs_stated") else ""
-    for row in document["frontier"]:
-        share = f"{100 * row['macs_ratio']:.1f} % of the teacher{stated}" if row["macs_ratio"] is not None else ""
-        print(f"{row['prefix']:3} {100 * row['accuracy']:6.2f} %  {row['macs'] / 1e6:8.3f} M MACs  {share}")
-    composed = architecture(Path(chosen.path), pd.DataFrame(document["frontier"]))
-    if composed:
-        print("students", *lines(composed), sep="\n")
+    from bdistil.results.shown import shown
 
-
-def _certified(rounds: list[dict[str, Any]]) -> str:
-    """How many rounds meet the weak learning condition: `all 6 rounds certified`."""
-    met = sum(record["certified"] for record in rounds)
-    if not rounds:
-        return "no round has ended yet"
-    return f"all {met} rounds certified" if met == len(rounds) > 1 else f"{met} of {len(rounds)} rounds certified"
+    print(*shown(chosen), sep="\n")
 
 
 @app.command("app")
