@@ -24,6 +24,10 @@ FORGOTTEN = 3.0  # seconds since anybody asked for an answer; pages ask twice a 
 Question, Answer = TypeVar("Question"), TypeVar("Answer")
 
 
+class Refused(UserError):
+    """The command's own sentence on what it was asked for: asked for again it would refuse again."""
+
+
 class Unwanted(Exception):
     """The command was ended: another question waits and nobody asks for this one."""
 
@@ -31,7 +35,7 @@ class Unwanted(Exception):
 def output(*arguments: str, wanted: Callable[[], bool], seconds: float, slow: str, failed: str) -> str:
     """What `bdistil …` prints to standard output.
 
-    Raises UserError with the command's own sentence where it refuses, `slow` after so many seconds, else `failed`; and
+    Raises Refused with the command's own sentence, UserError with `slow` after so many seconds, else with `failed`; and
     Unwanted once it is not wanted.
     """
     command, ends = [sys.executable, "-m", "bdistil", *arguments], time.monotonic() + seconds
@@ -49,7 +53,7 @@ def output(*arguments: str, wanted: Callable[[], bool], seconds: float, slow: st
                     process.kill()
                     raise (UserError(slow) if late else Unwanted) from None
     if process.returncode == 2:
-        raise UserError(err.strip().splitlines()[-1])
+        raise Refused(err.strip().splitlines()[-1])
     if process.returncode:
         raise UserError(failed)
     return out

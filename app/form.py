@@ -13,7 +13,8 @@ import own
 import streamlit as st
 import ui
 from copyable import copyable
-from estimate import estimates, flags
+from engine import Refused
+from estimate import changed, estimates, flags, question, teachings
 
 from bdistil import teachers, wording
 from bdistil.config import DistilConfig, TeachConfig
@@ -25,8 +26,9 @@ from bdistil.recipes import METHOD
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
 from bdistil.students.catalogue import LADDERS, family, names
-from bdistil.teachers.catalogue import ARCHITECTURES
+from bdistil.teachers.catalogue import ARCHITECTURES, TORCHVISION
 from bdistil.teachers.catalogue import names as architectures
+from bdistil.teachers.snippet import snippet
 
 MOST_ROUNDS = 24
 NONE = "none"  # in the list of teachers
@@ -137,7 +139,7 @@ def _data() -> tuple[str, OwnData | None] | None:
     return own.data() if dataset == own.OWN else (dataset, None)
 
 
-def _teacher(dataset: str) -> dict[str, Any]:
+def _teacher(dataset: str, data: OwnData | None) -> dict[str, Any]:
     """Draws the choice of a teacher; its options, `teacher` None while there is none, of a black box `teacher_macs`."""
     asked, cards = ui.address(), {card["name"]: card for card in teachers.cards(located(dataset))}
     labels = {name: teacher_label(card) for name, card in cards.items()} or {NONE: "none yet: train one below"}
@@ -145,13 +147,17 @@ def _teacher(dataset: str) -> dict[str, Any]:
         ui.remember(f"teacher-{dataset}", asked.teacher)
     teacher = ui.select("Teacher", labels | own.BLACK_BOXES, f"teacher-{dataset}", next(iter(labels)))
     if teacher in own.BLACK_BOXES:
-        return own.black_box(teacher)
+        given = own.black_box(teacher)
+        with st.expander("Write it from a PyTorch model", key="snippet"):
+            ui.muted("This writes answers, train.npz and test.npz, and teacher.onnx, which reads normalised inputs.")
+            copyable(snippet(dataset, data), key="program")
+        return given
     return {"teacher": None if teacher == NONE else teacher}
 
 
 def _options(dataset: str, data: OwnData | None) -> dict[str, Any] | None:
     """Draws the options and returns what was chosen, None until a black box's files are named."""
-    teacher = _teacher(dataset)
+    teacher = _teacher(dataset, data)
     method = ui.select("Method", {name: f"{name}: {DOES[name]}" for name in DOES}, "method", METHOD)
     given = {"dataset": dataset, "data": data, "method": method, **teacher}
     asked_for = {**given, "teacher": given["teacher"] or "none yet"}
@@ -260,20 +266,20 @@ def _price(config: DistilConfig | None) -> None:
     """What to expect, the start, and the command that does the same."""
     st.header("What to expect", anchor=False)
     if ui.has_torch():
-        _expected(config)
+        refused = _expected(config)
     else:
         with ui.notice("Training needs PyTorch, which is not installed here.", NO_TORCH, key="torch"):
             pass
         copyable("pip install -r requirements.txt", key="install")
         return
-    if st.button("Start distilling", type="primary", width="stretch"):
+    if st.button("Start distilling", type="primary", width="stretch", disabled=refused):
         start(config)
     ui.muted("Training goes on if you close this page.")
     copyable(shlex.join(["bdistil", "run", *flags(config)]), key="command")
 
 
-def _expected(config: DistilConfig) -> None:
-    """The estimate's rows: a fragment that looks twice a second until they are there."""
+def _expected(config: DistilConfig) -> bool:
+    """The estimate's rows: a fragment that looks twice a second until they are there; whether it refuses the run."""
     found, error = _ask(config)
     if found and _learn(config, found):
         st.rerun()  # the list of students names their prices from now on
@@ -283,20 +289,21 @@ def _expected(config: DistilConfig) -> None:
         if found is None and error is None and _ask(config) != (None, None):
             st.rerun()  # nothing is left to wait for
         if error:
-            with ui.notice(error, key="estimate"):
+            with ui.notice(str(error), key="estimate"):
                 pass
         else:
             _rows(config, found or {})
 
     expected()
+    return isinstance(error, Refused)
 
 
-def _ask(config: DistilConfig) -> tuple[dict[str, Any] | None, str | None]:
+def _ask(config: DistilConfig) -> tuple[dict[str, Any] | None, UserError | None]:
     """The estimate or why there is none; both None while it is being made."""
     try:
-        return estimates().ask(config), None
+        return estimates().ask(question(config)), None
     except UserError as error:
-        return None, str(error)
+        return None, error
 
 
 @st.cache_resource
@@ -324,10 +331,11 @@ def _rows(config: DistilConfig, found: dict[str, Any]) -> None:
     students = narration.capital(wording.count_students(config.rounds))
     sentence = f"{students}, one a round{', then a polish of all' if config.polished else ''}."
     if found:
-        each = next(row["macs"] for row in found["students"] if row["student"] == config.student)
+        each = f"{wording.macs_between(min(found['macs_of']), max(found['macs_of']))} MACs"
+        each += " each" if config.rounds > 1 else ""
         ratio = found["macs_ratio"]
         whole = f"{wording.macs(found['macs'])} MACs" if ratio is None else f"{wording.share(ratio)} of the teacher"
-        sentence = f"{students} of {wording.macs(each)} MACs: the last ensemble costs about {whole}."
+        sentence = f"{students} of {each}: the last ensemble costs about {whole}."
     ui.muted(sentence)
     if found.get("teacher"):  # a black box
         ui.muted(" ".join(filter(None, (found["teacher"]["signature"], *found["teacher"]["notices"]))))
@@ -368,14 +376,47 @@ def _teacher_form(data: tuple[str, OwnData | None] | None) -> None:
     if data and dataset == data[0]:
         options = data[1]
     recipe = TeachConfig.create(dataset=dataset, data=options)
-    kinds = architectures(recipe.known.modality)
+    kinds = {name: f"{name}: {ARCHITECTURES[name]}" for name in architectures(recipe.known.modality)}
+    if recipe.known.modality == "image":
+        kinds[TORCHVISION] = "torchvision: any of its classification models, by its name"
     architecture = st.selectbox(
-        "Architecture", kinds, kinds.index(recipe.architecture), key=f"architecture-{dataset}",
-        format_func=lambda name: f"{name}: {ARCHITECTURES[name]}",
+        "Architecture", list(kinds), list(kinds).index(recipe.architecture), key=f"architecture-{dataset}",
+        format_func=kinds.get,
     )  # fmt: skip
+    given = own.torchvision() if architecture == TORCHVISION else {"architecture": architecture, "weights": None}
     left, right = st.columns(2)
     epochs = left.number_input("Epochs", value=recipe.epochs, step=1, key=f"teach-epochs-{dataset}")
     seed = right.number_input("Seed", value=recipe.seed, step=1, key=f"teach-seed-{dataset}")
-    config = TeachConfig.create(dataset=dataset, data=options, architecture=architecture, epochs=epochs, seed=seed)
-    if ui.has_torch() and st.button("Start training"):
+    if given is None:
+        return
+    asked = {**given, "epochs": epochs, "seed": seed}
+    told = ["--dataset", located(dataset), *(options.flags() if options else ()), *_teach_flags(asked)]
+    if architecture == TORCHVISION:
+        config = _checked_teaching(told, given["weights"]) if ui.has_torch() else None
+    else:
+        config = TeachConfig.create(dataset=dataset, data=options, **asked)
+    if config and ui.has_torch() and st.button("Start training"):
         start(config)
+    if config:
+        copyable(shlex.join(["bdistil", "teach", *told]), key="teach-command")
+
+
+def _teach_flags(given: dict[str, Any]) -> list[str]:
+    """Options of `TeachConfig` as the command line's flags."""
+    names = {"architecture": "teacher"}
+    named = {names.get(name, name): value for name, value in given.items() if value is not None}
+    return [part for name, value in named.items() for part in (f"--{name}", str(value))]
+
+
+def _checked_teaching(told: list[str], weights: str | None) -> TeachConfig | None:
+    """The training that these flags ask for, checked by a process of its own, as that takes torch; None until it is.
+
+    Raises UserError where it is refused.
+    """
+    asked = (tuple(told), changed(weights or ""))
+    found = teachings().ask(asked)
+    if found is None:
+        own.wait(lambda: teachings().ask(asked), "Checking …")
+        return None
+    ui.muted(f"Its answers cost {wording.macs(found['macs'])} MACs each.")
+    return TeachConfig(**found["config"])

@@ -16,11 +16,12 @@ from bdistil.data.own import OwnData
 from bdistil.data.tables import SUFFIXES
 from bdistil.errors import UserError
 from bdistil.paths import absolute
+from bdistil.teachers.catalogue import TORCHVISION
 
 OWN = "own"  # in the list of data sets
 BLACK_BOXES = {"onnx": "an ONNX file", "logits": "answers: two NPZ files of logits"}
 READS = {
-    "normalised": "normalised: (x − mean) / std by channel",
+    "normalised": "normalised: (x − mean) / std by channel, then the dataset’s front end if it has one",
     "raw": "raw: inputs as they are",
     "uint8": "whole numbers: inputs as they are",
 }
@@ -53,7 +54,7 @@ def data() -> tuple[str, OwnData | None] | None:
     asked = (str(root), options, _stamp(root))
     found = checks().ask(asked)
     if found is None:
-        _wait(asked)
+        wait(lambda: checks().ask(asked), "Reading …")
         return None
     _tell(found)
     return str(root), options if options.model_fields_set else None
@@ -92,6 +93,21 @@ def black_box(kind: str) -> dict[str, Any]:
     macs = _field(st.number_input, "Its MACs for one example, in millions", "black-box-macs", min_value=0.0,
                   max_value=MOST_MACS, value=None, placeholder="unknown: costs are told without a share")  # fmt: skip
     return {**given, "teacher_macs": max(1, round(1e6 * macs)) if macs else None}
+
+
+def torchvision() -> dict[str, Any] | None:
+    """Draws the fields of one of torchvision's models; options of `TeachConfig`, None until it is named."""
+    left, right = st.columns(2)
+    name = _field(left.text_input, "Model", "torchvision-name", placeholder="resnet18").strip()
+    side = _field(right.number_input, "Side of its pictures, pixels", "torchvision-side", min_value=1, max_value=1024,
+                  value=None, step=1, placeholder="224")  # fmt: skip
+    weights = _field(st.text_input, "Path of its weights", "torchvision-weights",
+                     placeholder="a safetensors file, or DEFAULT; none: from scratch").strip()  # fmt: skip
+    if not name:
+        return None
+    architecture = f"{TORCHVISION}{name.removeprefix(TORCHVISION)}" + (f"@{side}" if side else "")
+    given = None if not weights else weights if weights == "DEFAULT" else str(absolute(weights))
+    return {"architecture": architecture, "weights": given}
 
 
 def _field(draw: Callable[..., Any], label: str, key: str, **options: Any) -> Any:
@@ -145,18 +161,18 @@ def _stamp(root: Path) -> list[int | None]:
         return [None]
 
 
-def _wait(asked: Asked) -> None:
-    """Says that the data is being read, and looks twice a second whether it has been."""
+def wait(ask: Callable[[], Any], words: str) -> None:
+    """Says in words what is being done, and looks twice a second whether it has been: whether `ask` has an answer."""
 
     @st.fragment(run_every=0.5)
     def waiting() -> None:
         try:
-            done = checks().ask(asked) is not None
+            done = ask() is not None
         except UserError:
             done = True
         if done:
             st.rerun()
-        ui.muted("Reading …")
+        ui.muted(words)
 
     waiting()
 

@@ -117,6 +117,8 @@ def teach(
     learning_rate: Rate = None,
     label_smoothing: Annotated[Text, typer.Option(help="Share of the labels that is spread over all classes.")] = None,
     threads: Threads = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what its answers would cost.")] = False,
+    as_json: Json = False,
     quiet: Quiet = False,
     *,
     own: Any,
@@ -131,6 +133,9 @@ def teach(
         dataset, data=own, architecture=teacher, weights=weights, epochs=epochs, seed=seed, learning_rate=learning_rate,
         label_smoothing=label_smoothing, threads=threads,
     )  # fmt: skip
+    if dry_run:
+        _print_cost(config, as_json)
+        return
     print(_follow(create_run(config), quiet)["teacher_name"])
 
 
@@ -144,7 +149,9 @@ def run(
     teacher_logits: Annotated[
         tuple[str, str] | None, typer.Option(metavar="TRAIN.npz TEST.npz", help="Answers instead of a teacher.")
     ] = None,
-    teacher_input: Annotated[Text, typer.Option(help="raw or normalised: what an ONNX file reads.")] = None,
+    teacher_input: Annotated[
+        Text, typer.Option(help="What an ONNX file reads: raw, or normalised, (x − mean) / std and the front end.")
+    ] = None,
     teacher_macs: Annotated[Text, typer.Option(help="MACs of one example, stated for an ONNX file or logits.")] = None,
     examples: Annotated[Text, typer.Option(help="How many of the training examples; all by default.")] = None,
     student: Annotated[Text, typer.Option(help="A student's name.")] = None,
@@ -253,38 +260,18 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def show(run: str, as_json: Json = False) -> None:
-    """One run: what it is; per prefix, what it reaches and costs; per student, what it reads."""
-    import pandas as pd
-
-    from bdistil.results.architecture import architecture, lines
+    """One run: what it is; per prefix, what it reaches and costs; how its rounds went; per student, what it reads."""
     from bdistil.runs import open_run
-    from bdistil.runs.report import report
 
     chosen = open_run(Path(run))
-    document = report(chosen)
     if as_json:
-        print(json.dumps(document))
+        from bdistil.runs.report import report
+
+        print(json.dumps(report(chosen)))
         return
-    print(f"{document['run']}: {document['state']}{': ' + document['error'] if document['error'] else ''}")
-    if document["method"]:
-        print(f"method {document['method']}, {_certified(document['rounds'])}")
-    if document["teacher_name"]:
-        print(f"teacher {document['teacher_name']}")
-    stated = ", as stated" if (document["teacher"] or {}).get("macs_stated") else ""
-    for row in document["frontier"]:
-        share = f"{100 * row['macs_ratio']:.1f} % of the teacher{stated}" if row["macs_ratio"] is not None else ""
-        print(f"{row['prefix']:3} {100 * row['accuracy']:6.2f} %  {row['macs'] / 1e6:8.3f} M MACs  {share}")
-    composed = architecture(Path(chosen.path), pd.DataFrame(document["frontier"]))
-    if composed:
-        print("students", *lines(composed), sep="\n")
+    from bdistil.results.shown import shown
 
-
-def _certified(rounds: list[dict[str, Any]]) -> str:
-    """How many rounds meet the weak learning condition: `all 6 rounds certified`."""
-    met = sum(record["certified"] for record in rounds)
-    if not rounds:
-        return "no round has ended yet"
-    return f"all {met} rounds certified" if met == len(rounds) > 1 else f"{met} of {len(rounds)} rounds certified"
+    print(*shown(chosen), sep="\n")
 
 
 @app.command("app")
@@ -298,6 +285,18 @@ def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the d
             raise UserError(f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}.")
     main_file = Path(__file__).parents[1] / "app" / "main.py"
     sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), "--server.port", str(port)]))
+
+
+def _print_cost(config: Any, as_json: bool) -> None:
+    from bdistil.cost import model_cost
+    from bdistil.teachers.zoo import build_teacher
+    from bdistil.wording import quantity
+
+    known = config.known
+    cost = model_cost(build_teacher(config.architecture, input_shape=known.input_shape, classes=len(known.classes)),
+                      known.input_shape)  # fmt: skip
+    told = f"{quantity(cost['macs'])} MACs, {quantity(cost['parameters'])} parameters"
+    print(json.dumps({**cost, "config": config.model_dump()}) if as_json else told)
 
 
 def _print_price(config: Any, done: int, as_json: bool) -> None:

@@ -125,6 +125,10 @@ class TeachConfig(_Config):
 
     def fitting(self, known: DatasetInfo) -> Self:
         check_architecture(self.architecture, known.modality)
+        if self.weights:
+            from bdistil.teachers.torchvision_models import check_weights  # takes torch
+
+            check_weights(self.architecture, self.weights, len(known.classes), as_is=not self.epochs)
         return self
 
     def augmentation(self, known: DatasetInfo, crop: bool = True) -> AnyAugmentation:

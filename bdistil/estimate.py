@@ -39,13 +39,14 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     macs, parameters, bytes: of all students, per example. seconds: of the whole run, one attempt a round;
     first_model_seconds: until its first round ends. memory_bytes: of the worker. disk_bytes: of the finished run.
     macs_ratio: of the teacher's. teacher: what is known of a black box, None else. students: what one student of each
-    name would cost in this composition, {"student", "macs", "macs_ratio"}. done: rounds that an extended run begins
-    with.
+    name would cost in this composition, {"student", "macs", "macs_ratio"}; macs_of: what each of the run's adds. sizes:
+    of students that grow, each one's channels or state; None else. done: rounds that an extended run begins with.
     """
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
     known, card = config.known, card_of(config)
     ensemble = _prefix_of(config, known, config.rounds)
-    cost, teacher_seconds = prefix_costs(ensemble)[-1], _teacher_seconds(card, known, config)
+    costs, teacher_seconds = prefix_costs(ensemble), _teacher_seconds(card, known, config)
+    cost = costs[-1]
     epochs = _epoch_seconds(config, known, done)
     features = ensemble.students[-1].head.in_features if config.certified else 0
     corrections = _correction_seconds(config, known, features, done) if config.certified else 0.0
@@ -62,9 +63,16 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
                             * (1 if known.modality == "image" else 4)
                             + 3 * config.views * outputs + known.train * (30 * len(known.classes) * 8 + features * 4)),
         "disk_bytes": kept[0] * config.rounds * outputs + kept[1] * files + outputs,
+        "macs_of": np.diff([0, *(each["macs"] for each in costs)]).tolist(),
+        "sizes": [_size(student.spec) for student in ensemble.students] if config.growth > 1 else None,
         "students": [_student_cost(name, config, known, card) for name in names(known.modality)
                      if config.composition in LADDERS[family(name)]],
     }  # fmt: skip
+
+
+def _size(spec: dict[str, Any]) -> list[int]:
+    """Channels of each level of a student, or its state."""
+    return list(spec["widths"]) if "widths" in spec else [spec.get("hidden") or spec["channels"]]
 
 
 def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int) -> list[float]:
@@ -94,7 +102,8 @@ def _correction_seconds(config: DistilConfig, known: DatasetInfo, features: int,
 
 
 def describe(expected: dict[str, Any]) -> str:
-    """The estimate in three lines for people, and what is known of a black-box teacher before them."""
+    """The estimate in three lines for people, what is known of a black-box teacher before them, and how students
+    grow."""
     ratio, teacher = expected["macs_ratio"], expected["teacher"]
     of_teacher = f", {share(ratio)} of the teacher" if ratio else ""
     before = ""
@@ -102,8 +111,10 @@ def describe(expected: dict[str, Any]) -> str:
         of_teacher += " (its MACs as stated)" if ratio else ""
         before = "".join(f"{line}\n" for line in (f"teacher {teacher['name']}", teacher["signature"],
                                                  *teacher["notices"]) if line)  # fmt: skip
+    sizes = expected["sizes"] and ", ".join("-".join(map(str, size)) for size in expected["sizes"])
+    grow = f"students of {sizes}\n" if sizes else ""
     return (
-        f"{before}{quantity(expected['macs'])} MACs for all students{of_teacher}\n"
+        f"{before}{quantity(expected['macs'])} MACs for all students{of_teacher}\n{grow}"
         f"first usable model after about {duration(expected['first_model_seconds'])}, "
         f"the whole run about {duration(expected['seconds'])}\n"
         f"{expected['memory_bytes'] / 1e9:.1f} GB of memory, {expected['disk_bytes'] / 1e6:.0f} MB on disk"

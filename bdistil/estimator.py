@@ -29,10 +29,10 @@ class BDistil(ClassifierMixin, BaseEstimator):
     """A progressive ensemble of small students, distilled from a teacher's logits.
 
     student: a name of `students.catalogue`; it says what X is: pictures for `cnn`, series for the others. Or a function
-    that makes students of your own (`students.own`): X of four axes are pictures then, others series. rounds: T,
-    1 … 64. random_state: seed of weights, order and views. The other parameters are those of `config.DistilConfig`;
-    where they are None, they are the method's own for pictures or for series. Augmented views need the teacher's
-    logits on them, which `fit` is not given, so it trains on the inputs as they are.
+    that makes students of your own (`students.own`): X of four axes are pictures then, others series, and how they are
+    composed is theirs to say. rounds: T, 1 … 64. random_state: seed of weights, order and views. The other parameters
+    are those of `config.DistilConfig`; where they are None, they are the method's own for pictures or for series.
+    Augmented views need the teacher's logits on them, which `fit` is not given, so it trains on the inputs as they are.
 
     X is raw, not normalised: pictures (N, channels, height, width) or, of one channel, (N, height, width), whole
     numbers from 0 to 255; series (N, time, channels) or, of one channel, (N, time). `ensemble_` itself takes pictures
@@ -157,14 +157,19 @@ class BDistil(ClassifierMixin, BaseEstimator):
         return self.classes_[logits.cpu().numpy().argmax(1)]
 
     def _config(self) -> DistilConfig:
-        given = {name: value for name, value in self.get_params().items() if value is not None}
+        given = {name: value for name, value in self.get_params().items() if value is not None or name == "student"}
         del given["random_state"]
         modality, recipe = self._modality(), {}
         for source in (RECIPES[modality], PRESETS.get((modality, self.method), {})):
             recipe |= {name: value for name, value in source.items() if name in self.get_params()}
         fixed = dict(dataset="arrays", teacher="arrays", seed=self.random_state, views=1, shift=0, flip=False)
         if callable(self.student):
-            fixed |= dict(student=OWN, factory=self.student, composition=OWN, head="student", mode="full")
+            own = dict(composition=OWN, head="student", mode="full", cell="own", dropout=0.0)
+            for name, value in own.items():
+                if given.get(name, value) != value:
+                    raise UserError(f"The {name} is for bdistil's own students, and those of your making are as you "
+                                    f"write them: leave {name} out.")  # fmt: skip
+            fixed |= dict(student=OWN, factory=self.student, **own)
         return DistilConfig.build(**recipe | given | fixed)
 
     def _modality(self) -> str:

@@ -206,7 +206,7 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
     told = {key: card.get(key) for key in ("name", "accuracy", "accuracy_low", "accuracy_high", "macs", "parameters",
                                            "bytes")}  # fmt: skip
     if "kind" in card:
-        told |= {key: card[key] for key in ("kind", "macs_stated")}
+        told |= {key: card.get(key) for key in ("kind", "macs_stated", "signature")}
         told |= {"approximate_views": card["kind"] == "logits" and config.views > 1}
     eta_b = theory_eta(len(data.x_train), config.planned) * B
     scale = {"c": task.c, "B": B, "eta_B": eta_b, "temperature": config.temperature}

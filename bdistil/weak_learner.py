@@ -166,25 +166,25 @@ def new_student(
 
 def build(config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, rung: Rung) -> Student:
     """A fresh student that comes after those of `ensemble`, its weights drawn from torch's generator."""
-    previous = ensemble.students[-1] if len(ensemble) else None
     if config.factory:
-        return own_student(config.factory, known.input_shape, len(known.classes), previous)
+        return own_student(config.factory, known.input_shape, len(known.classes), ensemble.students)
+    previous = ensemble.students[-1] if len(ensemble) else None
     return build_student(
         config.student, input_shape=known.input_shape, classes=len(known.classes), composition=rung.composition,
-        previous=previous, head=config.head, wider=wider(config, len(ensemble) + 1, rung),
+        previous=previous, head=config.head, wider=rung.wider, grown=grown(config, len(ensemble) + 1),
         steps=segment(config.mode, len(ensemble) + 1, config.rounds, known.input_shape), dropout=config.dropout,
         cell=config.cell,
     )  # fmt: skip
 
 
-def wider(config: DistilConfig, round: int, rung: Rung) -> float:
-    """How many times the catalogue's sizes a student of the round has on a rung."""
-    return rung.wider * config.growth ** (round - 1)
+def grown(config: DistilConfig, round: int) -> float:
+    """How many times the catalogue's sizes a student of the round has on the ladder's first rungs."""
+    return config.growth ** (round - 1)
 
 
 def student_name(config: DistilConfig, round: int, rung: Rung | None = None) -> str:
     """The catalogue's name, and how many times its sizes the student has on a rung, or the first: `cnn-xs × 1.5`."""
-    times = wider(config, round, rung or ladder(config, round)[0])
+    times = grown(config, round) * (rung or ladder(config, round)[0]).wider
     return config.student if times == 1 else f"{config.student} × {times:.3g}"
 
 

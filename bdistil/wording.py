@@ -72,6 +72,15 @@ def macs(value: float) -> str:
     return quantity(value)
 
 
+def macs_between(low: float, high: float) -> str:
+    """`22 to 57 k`, `400 k to 1.2 M`; `60 k` where both read the same."""
+    first, last = macs(low), macs(high)
+    if first == last:
+        return last
+    number, _, unit = first.partition(NO_BREAK)
+    return f"{number if last.endswith(f'{NO_BREAK}{unit}') else first} to {last}"
+
+
 def size(value: float) -> str:
     """`2.8 MB`, `232 kB`, `12 bytes` (decimal units)."""
     return _scaled(value, ("bytes", "kB", "MB", "GB", "TB"))

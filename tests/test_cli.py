@@ -75,6 +75,16 @@ def test_unusable_words_are_one_sentence(refused, words, sentence):
     assert sentence in refused(*words)
 
 
+def test_the_price_of_a_teacher_is_told_before_it_is_trained(bdistil):
+    words = ("teach", "--dataset", "digits", "--teacher", "resnet-s", "--epochs", "3", "--dry-run")
+    status, out, err = bdistil(*words, "--json")
+    assert (status, err) == (0, "") and list_runs(samples=False) == []
+    told, shipped = json.loads(out), card("digits-resnet-s")
+    assert all(told[name] == shipped[name] for name in ("macs", "parameters", "bytes"))
+    assert (told["config"]["architecture"], told["config"]["epochs"]) == ("resnet-s", 3)
+    assert bdistil(*words)[1].endswith("parameters\n")
+
+
 @pytest.mark.parametrize("content", [None, "", "[1]", "{", '"digits"'])
 def test_a_config_that_is_none_is_one_sentence(refused, tmp_path, content):
     file = tmp_path / "config.json"

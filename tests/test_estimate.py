@@ -5,7 +5,7 @@ import pytest
 from bdistil import estimate as estimating
 from bdistil.config import DistilConfig
 from bdistil.data.catalogue import info
-from bdistil.estimate import estimate
+from bdistil.estimate import describe, estimate
 from bdistil.training import batch_count
 
 STEPS = batch_count(info("digits").train, 64)
@@ -70,3 +70,10 @@ def test_costs_are_those_of_the_students_that_would_be_built(timed, method):
 @pytest.mark.parametrize("round", [1, 3])
 def test_a_step_of_either_method_is_really_taken(method, round):
     assert estimating._seconds_per_step(config(method, rounds=3, batch_size=8), info("digits"), round) > 0
+
+
+def test_each_students_cost_and_size_are_told(timed):
+    plain, grown = (estimate(config("b-distil+polish", rounds=3, growth=growth)) for growth in (1.0, 1.2))
+    assert plain["sizes"] is None and len(plain["macs_of"]) == 3 and sum(plain["macs_of"]) == plain["macs"]
+    assert len(grown["sizes"]) == 3 and grown["sizes"][0] == [8, 16, 16, 16] and sum(grown["macs_of"]) == grown["macs"]
+    assert "\nstudents of 8-16-16-16, 0-" in describe(grown) and "students of" not in describe(plain)

@@ -5,6 +5,7 @@
 - `costs`: the cost axes (MACs, parameters, weights, share of the teacher) and their ticks
 - `confusion`: which classes are mixed up, and accuracy by class
 - `disagreements`: test examples on which a prefix and the teacher differ
+- `shown`: all of a run as lines of text
 
 Numbers and findings in words are `bdistil.wording`, charts `bdistil.figures`, tables and pictures `bdistil.markup`.
 """

@@ -17,7 +17,13 @@ def report(run: Run) -> dict[str, Any]:
         "frontier": [entry["point"] for entry in rounds],
         "unpolished": None if unpolished is None else [entry["point"] for entry in unpolished],
         "rounds": [entry["record"] for entry in rounds],
+        "attempts": [_attempt(event) for event in run.events()[0] if event["kind"] == "attempt_finished"],
     }
+
+
+def _attempt(event: dict[str, Any]) -> dict[str, Any]:
+    """An attempt at a student without what makes it an event."""
+    return {name: value for name, value in event.items() if name not in ("v", "time", "kind")}
 
 
 def listing(summaries: list[RunSummary]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from bdistil.students.tcn import TCN
 from bdistil.students.triangular import Triangular, narrowed
 
 FAMILIES: dict[str, type[Student]] = {"cnn": CNN, "triangular": Triangular, "gru": GRU, "tcn": TCN}
+GROWN = 4  # channels by which students grow at least: whole steps of a `cnn` would double the small ones at once
 
 
 def build_student(
@@ -31,6 +32,7 @@ def build_student(
     previous: Student | None = None,
     head: str = "student",
     wider: float = 1.0,
+    grown: float = 1.0,
     steps: Sequence[int] | None = None,
     dropout: float = 0.0,
     cell: str = "own",
@@ -39,7 +41,9 @@ def build_student(
 
     input_shape: of one input, (channels, height, width) or (channels, steps). classes: number of logits. composition:
     of the family's in LADDERS. previous: the student whose carry it will read; None in round 1. head: "student" or
-    "prefix", what its head gives; one that gives F_t starts as its predecessor's. wider: times the catalogue's sizes.
+    "prefix", what its head gives; one that gives F_t starts as its predecessor's. wider, grown: times the catalogue's
+    sizes, of a rung and of a round; channels of a `cnn` grow to the nearest multiple of 4, and are wider in whole steps
+    of its own.
     steps: which of a series are read, see `gru` and `tcn`. dropout, cell: of a recurrent student, see `gru`. A
     `concat-all` student narrows as there is more to read: each one costs about the same. Raises UserError for a name,
     composition or head that doesn't exist.
@@ -48,16 +52,17 @@ def build_student(
     reads = previous.carry_shapes if previous is not None else {}
     widths = CATALOGUE[name]
     if family(name) == "gru":
-        hidden = math.ceil(wider * widths[0])
+        hidden = math.ceil(wider * grown * widths[0])
         student = GRU(hidden, input_shape, classes, composition, steps, reads, head, dropout, cell)
     elif family(name) == "tcn":
-        return TCN(math.ceil(wider * widths[0]), input_shape, classes, composition, steps, reads, head)
+        return TCN(math.ceil(wider * grown * widths[0]), input_shape, classes, composition, steps, reads, head)
     else:
-        step = math.gcd(*widths)
+        step = math.gcd(*widths) if grown == 1 else GROWN
+        widths = (GROWN * math.floor(grown * width / GROWN + 0.5) for width in widths)
         widths = tuple(step * math.ceil(wider * width / step) for width in widths)
         if composition != "concat-all":
             return CNN(widths, input_shape, classes, composition, reads, head)
-        student = Triangular(narrowed(widths, input_shape, reads), input_shape, classes, reads, head)
+        student = Triangular(narrowed(widths, input_shape, reads, step), input_shape, classes, reads, head)
     if student.gives_prefix and student.inherits and previous.gives_prefix:
         student.inherit_head(previous)
     return student

@@ -10,7 +10,6 @@ the first would cost more time to copy than their few MACs gain, and thin ones s
 in cnn.py, are on the student's own channels. Paper: function composition (arXiv 2302.10093); this form of it is ours.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -96,13 +95,14 @@ class Triangular(Student):
         return torch.cat((carry[name], h), dim=1) if name in self.reads else h
 
 
-def narrowed(widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
+def narrowed(widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]],
+             step: int) -> tuple[int, ...]:  # fmt: skip
     """Widths with which a student that reads `reads` costs about the MACs of `widths` without a carry.
 
     The first level is the carry's alone, and so are others but the last two that would be too thin; the rest shrink in
-    proportion, in whole steps of the widths' greatest common divisor. Without a carry they are `widths`.
+    proportion, in whole steps of `step` channels. Without a carry they are `widths`.
     """
-    step, budget = math.gcd(*widths), _convolution_macs(widths, input_shape, {})
+    budget = _convolution_macs(widths, input_shape, {})
     if "level1" not in reads:
         return tuple(widths)
     plans = {(0, *(_thinned(w * share / 64 / step, step, level > len(widths) - 2)

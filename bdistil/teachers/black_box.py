@@ -85,7 +85,7 @@ def read_answers(path: str, classes: int) -> tuple[np.ndarray, np.ndarray | None
             logits = _array(archive, "logits", path)
             files = _array(archive, "files", path) if "files" in archive else None
     except FileNotFoundError:
-        raise UserError(f"There is no file {path}: --teacher-logits takes TRAIN.npz and TEST.npz.") from None
+        raise UserError(f"There is no file {path}: give the paths of TRAIN.npz and TEST.npz.") from None
     except KeyError:
         raise UserError(f"{path} holds no array called logits. {how}") from None
     except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error,

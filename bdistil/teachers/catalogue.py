@@ -1,5 +1,7 @@
 """The names of the teacher architectures (zoo.py and series.py build them). Imports no torch."""
 
+from contextlib import suppress
+
 from bdistil.errors import UserError, nearest
 
 ARCHITECTURES: dict[str, str] = {
@@ -29,11 +31,21 @@ def check(name: str, modality: str | None = None) -> str:
 
         return check_torchvision(name)
     if name not in ARCHITECTURES and not name.startswith(TORCHVISION):
-        raise UserError(f"There is no teacher architecture called {name}.{nearest(name, ARCHITECTURES)}")
+        meant = f" Did you mean {TORCHVISION}{name}?" if _is_torchvisions(name) else nearest(name, ARCHITECTURES)
+        raise UserError(f"There is no teacher architecture called {name}.{meant}")
     if name not in names(modality):
         choices = ", ".join(names(modality))
         raise UserError(f"The architecture {name} does not read {modality} data: choose one of {choices}.")
     return name
+
+
+def _is_torchvisions(name: str) -> bool:
+    """Whether torchvision, where it is installed, has a model of this name."""
+    with suppress(ModuleNotFoundError):
+        from torchvision import models
+
+        return name.partition("@")[0] in models.list_models(module=models)
+    return False
 
 
 def short(name: str) -> str:

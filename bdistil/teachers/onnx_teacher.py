@@ -28,24 +28,27 @@ TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 def onnx_card(path: str, known: Any, reads: str | None, macs: int | None = None) -> dict[str, Any]:
     """The card of the teacher in an ONNX file for a data set (`DatasetInfo`); `signature` says what it reads and gives.
 
-    reads: "raw", the data set's inputs as they are, or "normalised", (x − mean) / std by channel; uint8 is raw. macs:
-    per example, as stated by whoever gives the file. Raises UserError, one sentence, if the file cannot be used.
+    reads: "raw", the data set's inputs as they are, or "normalised", (x − mean) / std by channel and then the data
+    set's front end; uint8 is raw. macs: per example, as stated by whoever gives the file. Raises UserError, one
+    sentence, if the file cannot be used.
     """
     content = _content(path)
     session = _session(path, content)
     source, sink = _checked_signature(path, session, known, reads)
     if source.type == "tensor(uint8)":
         if reads == "normalised":
-            raise UserError(f"{path} reads whole numbers (uint8), which are raw: leave --teacher-input out.")
+            raise UserError(f"{path} reads whole numbers (uint8), which are raw: don’t choose normalised.")
         reads = "raw"
+    front_end = f", {known.front_end}" if known.front_end else ""
     if reads is None:
-        raise UserError(f"Say what {path} reads: --teacher-input raw, inputs as they are, or normalised, "
-                        "(x − mean) / std by channel.")  # fmt: skip
+        raise UserError(f"{path} reads float32: choose the teacher input raw, inputs as they are, or normalised, "
+                        f"(x − mean) / std by channel{front_end}.")  # fmt: skip
     answers = _try(path, session, known)
     checksum = hashlib.sha256(content).hexdigest()
     card = black_box_card(str(absolute(path)), KIND, known, checksum,
                           probabilities=are_probabilities(answers), macs=macs)  # fmt: skip
-    return card | {"reads": reads, "signature": f"{_told(source)} {reads} → {_told(sink)}"}
+    prepared = reads + (front_end if reads == "normalised" else "")
+    return card | {"reads": reads, "signature": f"{_told(source)} {prepared} → {_told(sink)}"}
 
 
 class OnnxTeacher:
@@ -92,7 +95,7 @@ def _content(path: str, checksum: str | None = None) -> bytes:
         size = file.stat().st_size
         if size > MOST_BYTES:
             raise UserError(f"{path} takes {size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB: give the "
-                            "teacher’s answers instead, with --teacher-logits.")  # fmt: skip
+                            "teacher’s answers instead, as two NPZ files.")  # fmt: skip
         content = file.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): give the path of an ONNX file.") from None

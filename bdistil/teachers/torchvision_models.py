@@ -29,6 +29,9 @@ EXTRA: dict[str, dict[str, Any]] = {
     name: {"aux_logits": False, "init_weights": True, "transform_input": True} for name in ("googlenet", "inception_v3")
 }
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+PARALLEL = "module."  # what DataParallel puts before every name
+COUNTER = ".num_batches_tracked"  # of batch norms: nothing depends on it, and older files have none
+PICKLES = (".pth", ".pt", ".bin", ".pkl", ".ckpt")
 
 
 class Torchvision(nn.Module):
@@ -79,15 +82,38 @@ def check(name: str) -> str:
     return name
 
 
+def check_weights(name: str, weights: str, classes: int, *, as_is: bool) -> None:
+    """Whether a safetensors file can be put into a teacher, as `load_weights` does; DEFAULT is not looked for yet.
+
+    Raises UserError as `load_weights` does.
+    """
+    if weights != DEFAULT:
+        with torch.device("meta"):
+            own = _fresh(split(name)[0], classes).state_dict()
+        _fitting(name, weights, own, classes, as_is)
+
+
 def load_weights(teacher: Torchvision, name: str, weights: str, data: Dataset, *, as_is: bool) -> None:
     """Put weights into a teacher: torchvision's own where `weights` is DEFAULT, else those of a safetensors file.
 
     They must be the model's, but for an output layer of other classes, which starts afresh; `as_is`: not even that.
     Raises UserError if they cannot be had or are not.
     """
+    teacher.model.load_state_dict(_fitting(name, weights, teacher.model.state_dict(), len(data.info.classes), as_is))
+    largest, count = float(data.x_train.max()), len(data.mean)
+    mean, std = (torch.tensor(list(values) * (3 // count)) / largest for values in (data.mean, data.std))
+    teacher.scale.copy_((std / torch.tensor(STD)).view(1, 3, 1, 1))
+    teacher.offset.copy_(((mean - torch.tensor(MEAN)) / torch.tensor(STD)).view(1, 3, 1, 1))
+
+
+def _fitting(name: str, weights: str, own: Mapping[str, Tensor], classes: int, as_is: bool) -> dict[str, Tensor]:
+    """The model's state `own` with the weights in its place, but for an output layer of other classes."""
     model, _ = split(name)
-    found, own, classes = _found(model, weights), teacher.model.state_dict(), len(data.info.classes)
+    found = _found(model, weights)
+    if all(key.startswith(PARALLEL) for key in found):
+        found = {key.removeprefix(PARALLEL): tensor for key, tensor in found.items()}
     found = {key: tensor for key, tensor in found.items() if not key.startswith(AUXILIARY)}
+    found = {key: own[key] for key in own if key.endswith(COUNTER)} | found
     other = {key for key in own.keys() & found.keys() if found[key].shape != own[key].shape}
     heads = {key for key in other if (len(own[key]), *found[key].shape[1:]) == (classes, *own[key].shape[1:])}
     if own.keys() != found.keys() or other != heads:
@@ -95,12 +121,8 @@ def load_weights(teacher: Torchvision, name: str, weights: str, data: Dataset, *
     if heads and as_is:
         answers = len(found[min(heads)])
         raise UserError(f"The weights {weights} answer {answers} classes, the dataset has {classes}: fine-tune them "
-                        "with --epochs 1 or more.")  # fmt: skip
-    teacher.model.load_state_dict({key: own[key] if key in heads else found[key] for key in own})
-    largest, count = float(data.x_train.max()), len(data.mean)
-    mean, std = (torch.tensor(list(values) * (3 // count)) / largest for values in (data.mean, data.std))
-    teacher.scale.copy_((std / torch.tensor(STD)).view(1, 3, 1, 1))
-    teacher.offset.copy_(((mean - torch.tensor(MEAN)) / torch.tensor(STD)).view(1, 3, 1, 1))
+                        "with 1 epoch or more.")  # fmt: skip
+    return {key: own[key] if key in heads else found[key] for key in own}
 
 
 def _fresh(model: str, classes: int) -> nn.Module:
@@ -113,7 +135,13 @@ def _found(model: str, weights: str) -> Mapping[str, Tensor]:
     if weights != DEFAULT:
         try:
             return load_file(weights)
+        except FileNotFoundError:
+            raise UserError(f"There is no file {weights}: give a safetensors file, or {DEFAULT}.") from None
         except (OSError, SafetensorError):
+            if weights.lower().endswith(PICKLES):
+                raise UserError(f"{weights} is a pickle, and none is opened here: convert it with "
+                                "safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW_FILE)."
+                                ) from None  # fmt: skip
             raise UserError(f"{weights} is no readable safetensors file: give one, or {DEFAULT}.") from None
     from torchvision import models
 

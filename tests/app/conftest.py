@@ -70,7 +70,8 @@ def charts(page):
     return [chart.proto.spec for chart in page.get("plotly_chart")]
 
 
-def copyable(page):
-    """The first text that the page offers to copy."""
+def copyable(page, begins=""):
+    """The first text that the page offers to copy (and that begins so)."""
     blocks = (block.proto for block in page.get("bidi_component") if block.proto.component_name == "copyable")
-    return json.loads(next(blocks).json)["text"]
+    texts = [json.loads(block.json)["text"] for block in blocks]
+    return next(text for text in texts if text.startswith(begins))

@@ -1,5 +1,7 @@
 import json
+import shlex
 import shutil
+import time
 
 import pytest
 
@@ -10,7 +12,7 @@ from tests.builders import add_round, build_run, fail_attempt, hold
 
 ESTIMATE = {
     "macs": 300_000, "macs_ratio": 0.16, "parameters": 30_000, "bytes": 120_000, "seconds": 50.0,
-    "first_model_seconds": 10.0, "memory_bytes": 6e8, "disk_bytes": 2e6,
+    "first_model_seconds": 10.0, "memory_bytes": 6e8, "disk_bytes": 2e6, "macs_of": [42_000, 57_000, 22_000, 25_000],
     "students": [
         {"student": name, "macs": macs, "macs_ratio": macs / 2e6}
         for name, macs in (
@@ -26,8 +28,8 @@ class Asked:
 
     answer = ESTIMATE
 
-    def ask(self, config):
-        self.config = config
+    def ask(self, question):
+        self.config, _ = question
         if isinstance(self.answer, UserError):
             raise self.answer
         return self.answer
@@ -84,7 +86,7 @@ def test_form_names_the_price_of_everything(open_page, asked, teacher):
         "about 50\u00a0s",
         "600\u00a0MB",
         "2.0\u00a0MB",
-        "Five students of 60\u00a0k MACs: the last ensemble costs about 16\u00a0% of the teacher.",
+        "Five students of 22 to 57\u00a0k MACs each: the last ensemble costs about 16\u00a0% of the teacher.",
     ):
         assert words in html
     assert "--rounds 5 --seed 0" in copyable(page)
@@ -181,10 +183,37 @@ def test_refused_start_is_a_notice(open_page, asked, teacher, monkeypatch):
     assert "The folder for runs cannot be written." in written(page) and not page.query_params
 
 
-def test_refused_estimate_is_a_notice_and_the_run_can_start(open_page, asked, teacher):
+def test_an_estimate_that_fails_is_a_notice_and_the_run_can_start(open_page, asked, teacher):
     asked.answer = UserError("The estimate failed; the run can be started all the same.")
     page = open_page("distil")
-    assert "The estimate failed" in written(page) and button(page, "Start distilling")
+    assert "The estimate failed" in written(page) and not button(page, "Start distilling").disabled
+
+
+def test_what_the_estimate_refuses_cannot_start(open_page, asked, teacher):
+    import engine
+
+    asked.answer = engine.Refused("teacher.onnx reads float32: choose the teacher input raw, or normalised.")
+    page = open_page("distil")
+    assert "teacher.onnx reads float32" in written(page) and button(page, "Start distilling").disabled
+    asked.answer = ESTIMATE
+    page.slider(key="rounds-digits").set_value(3).run()
+    assert not button(page, "Start distilling").disabled
+
+
+def test_a_refusal_is_the_commands_own_and_a_mended_file_is_another_question(own_home, tmp_path):
+    import estimate
+    from engine import Refused
+
+    from bdistil.config import DistilConfig
+
+    file = tmp_path / "teacher.onnx"
+    file.write_text("no graph")
+    config = DistilConfig.create("digits", teacher=str(file), teacher_input="raw")
+    before = estimate.question(config)
+    with pytest.raises(Refused, match="teacher.onnx is no ONNX file: export the model with torch.onnx.export"):
+        estimate.estimate(config)
+    file.write_text("another")
+    assert estimate.question(config) != before and before[0] == config
 
 
 def test_without_a_teacher_the_page_says_how_to_get_one(open_page, asked):
@@ -199,6 +228,45 @@ def test_training_a_teacher_of_ones_own(open_page, asked, started):
     button(page, "Start training").click().run()
     (summary,) = list_runs()
     assert summary.info["kind"] == "teach" and summary.info["config"]["epochs"] == 7 and started == [summary.id]
+
+
+def once_checked(page):
+    """The page when a teacher of torchvision's has been looked at."""
+    deadline = time.monotonic() + 120
+    while "Checking …" in written(page):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+        page.run()
+    assert not page.exception
+    return page
+
+
+def test_torchvisions_models_are_trained_as_the_command_trains_them(open_page, asked, started, bdistil, tmp_path):
+    page = open_page("distil")
+    page.selectbox(key="architecture-digits").set_value("torchvision:").run()
+    assert "Start training" not in [each.label for each in page.button]
+    page.text_input(key="torchvision-name").set_value("resnet81").run()
+    assert "no classification model called resnet81" in written(once_checked(page))
+    page.text_input(key="torchvision-name").set_value("squeezenet1_1")
+    page.number_input(key="torchvision-side").set_value(32)
+    page.text_input(key="torchvision-weights").set_value(str(tmp_path / "mine.pth")).run()
+    assert f"There is no file {tmp_path / 'mine.pth'}: give a safetensors file" in written(once_checked(page))
+    page.text_input(key="torchvision-weights").set_value("DEFAULT")
+    page.number_input(key="teach-epochs-digits").set_value(3).run()
+    assert "MACs each" in written(once_checked(page))
+    told = shlex.split(copyable(page, "bdistil teach"))
+    button(page, "Start training").click().run()
+    (summary,) = list_runs()
+    config = summary.info["config"]
+    assert (config["architecture"], config["weights"]) == ("torchvision:squeezenet1_1@32", "DEFAULT")
+    assert (config["epochs"], config["learning_rate"]) == (3, 0.01) and started == [summary.id]
+    assert json.loads(bdistil(*told[1:], "--dry-run", "--json")[1])["config"] == config
+
+
+def test_series_have_no_teachers_of_torchvisions(open_page, asked, teacher):
+    page = open_page("distil")
+    page.selectbox(key="teach-dataset").set_value("japanese-vowels").run()
+    assert "torchvision" not in " ".join(page.selectbox(key="architecture-japanese-vowels").options)
 
 
 def test_without_torch_nothing_starts_and_finished_runs_open(open_page, asked, teacher, runs, monkeypatch):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from bdistil.runs import list_runs
+from bdistil.teachers.snippet import snippet
 from tests.app.conftest import button, copyable, written
 from tests.app.test_distil import asked, started  # noqa: F401
 
@@ -65,7 +66,7 @@ def test_own_pictures_and_answers_for_them_are_distilled(asked, started, own_pag
     page.number_input(key="black-box-macs").set_value(2.5)
     fill(page, **{"logits-train": pictures / "train.npz", "logits-test": pictures / "test.npz"})
     assert (asked.config.dataset, asked.config.teacher_macs) == (str(pictures / "mine.npz"), 2_500_000)
-    command = copyable(page)
+    command = copyable(page, "bdistil run")
     assert f"--teacher-logits {pictures / 'train.npz'} {pictures / 'test.npz'}" in command
     assert "--teacher " not in command and "--teacher-macs 2500000" in command
     button(page, "Start distilling").click().run()
@@ -80,6 +81,17 @@ def test_a_teacher_for_own_data_is_trained_on_the_same_page(asked, started, own_
     button(page, "Start training").click().run()
     (summary,) = list_runs()
     assert summary.info["kind"] == "teach" and summary.info["config"]["dataset"] == str(pictures / "mine.npz")
+
+
+def test_a_black_box_comes_with_the_program_that_writes_it(asked, own_page, pictures):  # noqa: F811
+    """Filled in for the data that is chosen; that it runs is tested where it is made."""
+    page = once_read(fill(own_page, **{"own-path": pictures / "mine.npz"}))
+    for kind in ("logits", "onnx"):
+        page.selectbox(key=f"teacher-{pictures / 'mine.npz'}").set_value(kind).run()
+        assert copyable(page) == snippet(str(pictures / "mine.npz"))
+    page.selectbox(key="dataset").set_value("japanese-vowels").run()
+    page.selectbox(key="teacher-japanese-vowels").set_value("onnx").run()
+    assert copyable(page) == snippet("japanese-vowels")
 
 
 def test_a_table_asks_for_its_columns_and_says_what_leaks(asked, own_page, tmp_path):  # noqa: F811

@@ -9,6 +9,7 @@ from tests.builders import build_run
 RUN = {
     "schema", "run", "kind", "parent", "state", "phase", "error", "sample", "created", "dataset", "teacher", "method",
     "student", "mode", "config", "seconds", "threads", "versions", "scale", "frontier", "unpolished", "rounds",
+    "attempts",
 }  # fmt: skip
 DATASET = {"name", "modality", "train", "validation", "test", "classes", "split"}
 TEACHER = {"name", "accuracy", "macs", "parameters", "bytes", "latency_ms"}
@@ -54,6 +55,14 @@ def test_a_polished_run_tells_both_frontiers(own_home):
     assert document["frontier"] == [entry["point"] for entry in run.rounds()]
     assert document["unpolished"] == [entry["point"] for entry in run.unpolished()] != document["frontier"]
     assert [row["prefix"] for row in document["unpolished"]] == [1, 2, 3, 4, 5, 6]
+
+
+def test_every_attempt_is_listed(own_home):
+    document = report(Run(build_run(own_home / "runs" / "mine", rounds=3, search={3: ["edge", "corrected"]})))
+    tries = [(each["round"], each["attempt"], each["outcome"]) for each in document["attempts"]]
+    assert tries[-2:] == [(3, 1, "edge"), (3, 2, "corrected")] and len(tries) == 4
+    assert all({"edges", "barrier", "composition", "seconds"} <= each.keys() for each in document["attempts"])
+    assert not document["attempts"][0].keys() & {"v", "time", "kind"}
 
 
 @pytest.mark.parametrize("kind", ["distil", "teach"])

@@ -9,11 +9,14 @@ from bdistil import BDistil
 from bdistil.config import DistilConfig
 from bdistil.data import load_dataset
 from bdistil.errors import UserError
+from bdistil.estimate import _prefix_of
 from bdistil.recipes import METHODS
 from bdistil.students.build import build_student
+from bdistil.students.catalogue import names
 from bdistil.students.own import own_student
 from bdistil.teachers.cards import card_for
 from bdistil.teachers.logits import TeacherLogits
+from bdistil.weak_learner import WIDER
 from tests.tasks import one_thread  # noqa: F401
 
 SHAPE, CLASSES = (1, 8, 8), 10
@@ -72,8 +75,8 @@ def test_what_an_own_student_leaves_is_what_its_successor_is_offered():
         return Dense(**shapes, hidden=5 + len(offered))
 
     torch.manual_seed(0)
-    first = own_student(factory, SHAPE, CLASSES, None)
-    own_student(factory, SHAPE, CLASSES, first)
+    first = own_student(factory, SHAPE, CLASSES)
+    own_student(factory, SHAPE, CLASSES, [first])
     assert [shapes["reads"] for shapes in offered] == [{}, {"hidden": (6,)}]
     assert first.training and first.module.norm.num_batches_tracked == 0  # looking at it has changed nothing
 
@@ -97,18 +100,59 @@ def returns(change):
         (returns(lambda self, logits, h: logits), "returns its head's logits and its carry"),
         (returns(lambda self, logits, h: (logits[0], {})), r"of two examples this one gives float32 \(10,\)\."),
         (returns(lambda self, logits, h: (2 * logits, {})), "what its head gives, unchanged"),
-        (returns(lambda self, logits, h: 1 / 0), r"cannot read inputs \(2, 1, 8, 8\) and an empty carry: division"),
+        (returns(lambda self, logits, h: 1 / 0),
+         r"cannot read inputs \(2, 1, 8, 8\) and an empty carry: ZeroDivisionError: division"),
         (returns(lambda self, logits, h: (logits, {"a": h[0]})), "each with the batch first"),
         (returns(lambda self, logits, h: (logits, {"a": [1, 2]})), "dictionary of floating-point tensors"),
         (returns(lambda self, logits, h: (self.head(h + torch.rand(1)), {})), "the same answer each time"),
         (returns(lambda self, logits, h: (self.head(h - h.mean(dim=0)), {})), "mixes those of a batch"),
+        (returns(lambda self, logits, h: (self.head(h * np.nan), {})), "gives finite logits: .* gives NaN or infinity"),
+        (returns(lambda self, logits, h: (logits, {0: h})), "dictionary of floating-point tensors by name"),
+        (returns(lambda self, logits, h: (logits, {}) if not self.training else 1 / 0),
+         r"cannot be trained on inputs \(2, 1, 8, 8\), though it reads them in evaluation mode: ZeroDivisionError"),
+        (lambda **shapes: Dense(**shapes).requires_grad_(False), "needs parameters to train: those of this one are"),
+        (lambda: Dense(SHAPE, CLASSES, {}), r"this one cannot be \(got an unexpected keyword argument 'input_shape'\)"),
+        (lambda input_shape, classes: 3, r"and this one cannot be \(got an .* 'reads'\): let it take these three"),
+        (Dense(SHAPE, CLASSES, {}), "a module that is made already: give Dense itself"),
+        (lambda **shapes: 1 / 0, r"fails when it is called as .* \(ZeroDivisionError: division by zero\): mend it"),
     ],
 )
 def test_a_broken_contract_is_one_sentence(factory, sentence):
     torch.manual_seed(0)
     with pytest.raises(UserError, match=sentence) as caught:
-        own_student(factory, SHAPE, CLASSES, None)
+        own_student(factory, SHAPE, CLASSES)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shared", ["all", "hidden", "norm"])
+def test_weights_that_an_earlier_student_has_are_refused(method, shared):
+    """Training a later round would change a finished student."""
+
+    class Alone(Dense):
+        def forward(self, x, carry):
+            return super().forward(x, carry)[0], {}
+
+    made = Alone(SHAPE, 4, {})
+
+    def factory(**shapes):
+        student = Alone(**shapes)
+        if shared != "all":
+            setattr(student, shared, getattr(made, shared))
+        return made if shared == "all" else student
+
+    x = np.random.default_rng(0).integers(0, 17, (40, 1, 8, 8)).astype(np.uint8)
+    model = BDistil(student=factory, rounds=2, epochs=1, polish_epochs=1, method=method)
+    with pytest.raises(UserError, match="shares some with student 1: let the factory make a new module at each call"):
+        model.fit(x, teacher_logits=np.random.default_rng(1).normal(size=(40, 4)))
+
+
+@pytest.mark.parametrize("name,value", [("composition", "add"), ("head", "prefix"), ("mode", "segments"),
+                                        ("cell", "shared"), ("dropout", 0.1)])  # fmt: skip
+def test_options_that_own_students_would_not_heed_are_refused(name, value):
+    x, logits = np.zeros((4, 1, 8, 8), np.uint8), np.eye(4)
+    with pytest.raises(UserError, match=f"The {name} is for bdistil's own students, .*: leave {name} out"):
+        BDistil(student=Dense, **{name: value}).fit(x, teacher_logits=logits)
 
 
 @pytest.mark.parametrize("composition", ["add", "concat", "concat-all"])
@@ -120,6 +164,29 @@ def test_students_grow_from_round_to_round(composition):
     assert [record["student"] for record in model.records_] == ["cnn-xs", "cnn-xs × 1.5", "cnn-xs × 2.25"]
     last = [student.spec["widths"][-1] for student in model.ensemble_.students]
     assert last == sorted(last) and last[-1] > last[0] == 16
+
+
+def widths(growth):
+    """Of four students that grow and read nobody."""
+    config = DistilConfig.create("digits", teacher="t", student="cnn-xs", rounds=4, growth=growth, composition="alone")
+    return [student.spec["widths"] for student in _prefix_of(config, config.known, 4).students]
+
+
+def test_growth_is_no_jump():
+    """In steps of four channels, never below the round before."""
+    assert widths(1.01) == [[8, 16, 16, 16]] * 4
+    assert widths(1.2) == [[8, 16, 16, 16], [8, 20, 20, 20], [12, 24, 24, 24], [12, 28, 28, 28]]
+    each = widths(1.07)
+    assert all(a <= b for one, other in zip(each, each[1:], strict=False) for a, b in zip(one, other, strict=True))
+
+
+def test_the_ladders_last_rung_is_as_wide_as_ever():
+    sizes = {name: build_student(name, input_shape=(1, 28, 28), classes=2, composition="alone", wider=WIDER).spec
+             for name in names("image")}  # fmt: skip
+    assert {name: tuple(spec["widths"]) for name, spec in sizes.items()} == {
+        "cnn-xs": (16, 24, 24, 24), "cnn-s": (32, 48, 80, 80), "cnn-m": (48, 80, 96, 96),
+        "cnn-l": (128, 192, 320, 320), "cnn-xl": (80, 80, 144, 144, 192, 192),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

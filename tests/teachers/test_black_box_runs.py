@@ -144,4 +144,5 @@ def test_an_onnx_file_makes_an_ensemble(own_home, tmp_path, monkeypatch):
     assert document["teacher"]["accuracy"] == pytest.approx(card("digits-resnet-s")["accuracy"], abs=0.003)
     assert (document["teacher"]["kind"], document["teacher"]["approximate_views"]) == ("onnx", False)
     assert document["frontier"][-1]["macs_ratio"] is None and document["frontier"][-1]["accuracy"] > 0.7
+    assert f"\n{document['teacher']['signature']}\n" in bdistil("show", out.strip())[1]
     assert len(list((own_home / "cache" / "teacher-logits").iterdir())) == 4  # three splits, and a second view

@@ -162,7 +162,7 @@ def test_no_file_is_one_sentence(tmp_path):
 
 
 def test_what_it_reads_must_be_said(made):
-    assert "Say what" in refusal(made(), reads=None)
+    assert "reads float32: choose the teacher input raw, inputs as they are, or" in refusal(made(), reads=None)
     with pytest.raises(UserError, match="--teacher-input is raw or normalised; “pixels” is not"):
         onnx_card(made(), DIGITS, "pixels")
     assert "reads whole numbers (uint8), which are raw" in refusal(made(kind=UINT8), reads="normalised")

@@ -1,8 +1,11 @@
 """torchvision's models as teachers: any name, any picture, and weights that are theirs or a sentence."""
 
+import pickle
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +49,8 @@ def weights(path, classes, model="shufflenet_v2_x0_5"):
     ("name", "sentence"),
     [
         ("torchvision:resnet81", r"no classification model called resnet81\. Did you mean resnet\d+\?$"),
+        ("resnet18", r"no teacher architecture called resnet18\. Did you mean torchvision:resnet18\?$"),
+        ("resnet18@64", r"Did you mean torchvision:resnet18@64\?$"),
         ("torchvision:", r"^torchvision has no classification model called \.$"),
         ("torchvision:fcn_resnet50", "has no classification model called fcn_resnet50"),
         ("torchvision:resnet18@big", "Pictures for resnet18 must have a side from 1 to 1024 pixels; “big” is not"),
@@ -106,8 +111,8 @@ def test_weights_are_taken_as_they_are(data, tmp_path):
 
 def test_weights_of_other_classes_are_tuned_and_not_taken_as_they_are(data, tmp_path):
     made, path = weights(tmp_path / "mine.safetensors", 7)
-    with pytest.raises(UserError, match=r"answer 7 classes, the dataset has 10: fine-tune them with --epochs 1"):
-        teach(config(weights=path, epochs=0), data)
+    with pytest.raises(UserError, match=r"answer 7 classes, the dataset has 10: fine-tune them with 1 epoch or more"):
+        config(weights=path, epochs=0)
     tuned, _ = teach(config(weights=path, learning_rate=1e-7), data)
     fresh, _ = teach(config(learning_rate=1e-7), data)
     first, start, other = (model.state_dict()[f"{where}conv1.0.weight"] for model, where in
@@ -115,20 +120,53 @@ def test_weights_of_other_classes_are_tuned_and_not_taken_as_they_are(data, tmp_
     assert torch.allclose(first, start, atol=1e-3) and not torch.allclose(other, start, atol=1e-2)
 
 
-def test_weights_of_another_model_are_one_sentence(data, tmp_path):
+def test_weights_of_another_model_are_one_sentence(tmp_path):
     for model, sentence in (("squeezenet1_1", "are not those of"), ("shufflenet_v2_x1_0", "are not those of")):
         _, path = weights(tmp_path / "other.safetensors", 10, model)
         with pytest.raises(UserError, match=sentence):
-            teach(config(weights=path), data)
+            config(weights=path)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\x80\x04\x95no tensors"])
-def test_a_file_that_holds_no_tensors_is_one_sentence(data, tmp_path, content):
-    path = tmp_path / "none.safetensors"
+@pytest.mark.parametrize("change", [
+    lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
+    lambda state: {name: tensor for name, tensor in state.items() if "num_batches_tracked" not in name},
+])  # fmt: skip
+def test_weights_as_other_tools_name_them_are_the_same(data, tmp_path, change):
+    made, path = weights(tmp_path / "mine.safetensors", 10)
+    save_file(change(made.state_dict()), tmp_path / "other.safetensors")
+    one, other = (teach(config(weights=str(file), epochs=0), data)[0].state_dict()
+                  for file in (path, tmp_path / "other.safetensors"))  # fmt: skip
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert torch.equal(one["model.conv1.0.weight"], made.state_dict()["conv1.0.weight"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("none.safetensors", None, r"There is no file \S+none.safetensors: give a safetensors file, or DEFAULT\.$"),
+        ("none.safetensors", b"", "is no readable safetensors file: give one, or DEFAULT"),
+        ("none.safetensors", b"\x80\x04\x95no tensors", "is no readable safetensors file: give one, or DEFAULT"),
+        ("none.PTH", b"\x80\x04\x95", r"is a pickle, and none is opened here: convert it with safetensors.torch.save_"),
+        ("none.bin", None, r"There is no file \S+none.bin: give a"),
+    ],
+)
+def test_a_file_that_holds_no_tensors_is_one_sentence_and_no_run(bdistil, tmp_path, name, content, sentence):
     if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match="is no readable safetensors file: give one, or DEFAULT"):
-        teach(config(weights=str(path)), data)
+        (tmp_path / name).write_bytes(content)
+    status, out, err = bdistil("teach", "--dataset", "digits", "--teacher", SMALL, "--weights", tmp_path / name)
+    assert (status, out) == (2, "") and re.search(sentence, err.strip()) and err.count("\n") == 1
+    assert list_runs(samples=False) == []
+
+
+def test_a_pickle_is_never_opened(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "exploded",)
+
+    (tmp_path / "mine.pt").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(UserError, match="is a pickle, and none is opened here"):
+        config(weights=str(tmp_path / "mine.pt"))
+    assert not (tmp_path / "exploded").exists()
 
 
 def test_without_a_network_the_sentence_says_what_to_do(data, tmp_path, monkeypatch):
