@@ -26,7 +26,7 @@ from bdistil.watching import watch
 
 MACS = 125_500_000
 RECIPE = dict(student="cnn-xl", rounds=2, epochs=2, polish_epochs=40, weight_decay=0.05, views=32, shift=4, flip=True,
-              threads=1)  # fmt: skip
+              clean_epochs=0, threads=1)  # fmt: skip
 MOST_LOST, MOST_SHARE = 3.0, 0.30  # points, and share of the black box's MACs
 HEAD = (
     "students", "accuracy (%)", "95 % interval", "points below the black box", "95 % interval", "agreement (%)",
