@@ -54,7 +54,7 @@ def _persons(data: Dataset) -> Iterator[Leak]:
 
 
 def _examples(data: Dataset) -> Iterator[Leak]:
-    series = data.x_train.ndim == 3
+    series = data.x_train.ndim == 3 and data.x_train.shape[-1] > 1  # of one step there are no stretches
     length = min(max(2, data.x_train.shape[-1] // 4), _LONGEST)
     digests = {name: _digests(data.split(name)[0]) for name in SPLITS}
     stretches = {name: _stretches(data.split(name)[0], length) for name in SPLITS} if series else {}

@@ -10,19 +10,17 @@ run's record calls one (`approximate_views`) and which goes no further than `mos
 """
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bdistil.data.npz import read_npz
 from bdistil.errors import UserError
 from bdistil.paths import absolute
 
 KIND = "logits"
-MOST_BYTES = 2e9  # of an array, unpacked
 LEAST_PROBABILITY = 1e-7
 ROUNDING = 0.01  # by which probabilities in half precision miss a sum of 1
 PROBABILITIES = "{} gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
@@ -81,16 +79,14 @@ def read_answers(path: str, classes: int) -> tuple[np.ndarray, np.ndarray | None
     """
     how = "Write it with np.savez(file, logits=…)."
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            logits = _array(archive, "logits", path)
-            files = _array(archive, "files", path) if "files" in archive else None
+        given = read_npz(path, ("logits", "files"))
     except FileNotFoundError:
         raise UserError(f"There is no file {path}: --teacher-logits takes TRAIN.npz and TEST.npz.") from None
-    except KeyError:
-        raise UserError(f"{path} holds no array called logits. {how}") from None
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error,
-            NotImplementedError):  # fmt: skip
+    except (OSError, ValueError):
         raise UserError(f"{path} is no NPZ file of plain numbers and fixed-width strings. {how}") from None
+    if "logits" not in given:
+        raise UserError(f"{path} holds no array called logits. {how}")
+    logits, files = given["logits"], given.get("files")
     if logits.dtype.kind != "f":
         raise UserError(f"The logits in {path} are {logits.dtype}: give floating-point numbers, one a class.")
     if logits.ndim != 2 or logits.shape[1] != classes:
@@ -105,14 +101,6 @@ def read_answers(path: str, classes: int) -> tuple[np.ndarray, np.ndarray | None
                             f"for each of the {len(logits)} rows, as fixed-width strings.")  # fmt: skip
         files = np.char.decode(files, "utf-8", "replace") if files.dtype.kind == "S" else files
     return logits, files
-
-
-def _array(archive: Any, name: str, path: str) -> np.ndarray:
-    size = archive.zip.getinfo(f"{name}.npy").file_size if name in archive else 0
-    if size > MOST_BYTES:
-        raise UserError(f"{name} in {path} takes {size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB: give "
-                        "one row of answers an example, in half precision if need be.")  # fmt: skip
-    return archive[name]
 
 
 def check_finite(logits: np.ndarray, source: str) -> None:

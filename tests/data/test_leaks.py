@@ -121,6 +121,13 @@ def test_where_persons_are_not_known_nothing_is_said_of_them():
     assert describe(data)[2] == "Nothing leaks: no example is on two sides."
 
 
+def test_series_of_one_step_leak_as_examples_alone():
+    x = np.random.default_rng(0).normal(size=(6, 2, 1)).astype(np.float32)
+    x[5] = x[0]
+    found = leaks(cut_into(x, np.array([0, 0, 1, 1, 2, 2])))
+    assert [(leak.kind, leak.count, leak.sides) for leak in found] == [("example", 1, ("train", "test"))]
+
+
 @pytest.mark.parametrize("name", AT_HAND)
 def test_what_leaks_in_the_data_sets_is_known(name):
     found = {(leak.kind, leak.sides, leak.count) for leak in leaks(load_dataset(name))}

@@ -121,7 +121,7 @@ def test_a_cut_file_is_one_sentence(saved):
 
 
 def test_what_would_fill_the_memory_is_not_unpacked(saved, monkeypatch):
-    monkeypatch.setattr("bdistil.teachers.black_box.MOST_BYTES", 1000)
+    monkeypatch.setattr("bdistil.data.npz.MOST_BYTES", 1000)
     path = saved(logits=logits(rows=500))
     with pytest.raises(UserError, match=r"logits in .* takes 0.0 GB, the limit is"):
         read_answers(path, CLASSES)
@@ -132,6 +132,21 @@ def test_a_directory_or_nothing_is_one_sentence(tmp_path):
         read_answers(str(tmp_path / "nothing.npz"), CLASSES)
     with pytest.raises(UserError, match="is no NPZ file"):
         read_answers(str(tmp_path), CLASSES)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(UserError, match="is no NPZ file"):
+        read_answers(str(tmp_path / "pipe.npz"), CLASSES)
+
+
+def test_an_encrypted_file_is_one_sentence(saved):
+    content = Path(saved(logits=logits())).read_bytes()
+    marked = content.replace(b"PK\x03\x04\x2d\x00\x00", b"PK\x03\x04\x2d\x00\x01")
+    place = content.index(b"PK\x01\x02") + 8
+    marked = marked[:place] + b"\x01" + marked[place + 1 :]
+    with pytest.raises(UserError, match="is no NPZ file of plain numbers"):
+        read_answers(saved(marked), CLASSES)
 
 
 @pytest.mark.parametrize("kind", ["e", "f", "d"])

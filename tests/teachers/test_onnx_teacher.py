@@ -1,5 +1,6 @@
 """An ONNX file as a teacher: its signature is checked and told, and what cannot be used is one sentence."""
 
+import os
 import warnings
 from dataclasses import replace
 
@@ -80,6 +81,7 @@ def test_two_inputs_or_outputs_are_one_sentence(made):
     [
         ({"shape": ("batch", 3, 8, 8), "weight": np.tile(WEIGHT, (3, 1))},
          "reads (batch, 3, 8, 8), the dataset has (batch, 1, 8, 8)"),
+        ({"shape": (0, 1, 8, 8), "gives": (0, 10)}, "reads a batch of 0 examples: export it with a dynamic batch"),
         ({"shape": ("batch", 64)}, "reads (batch, 64), the dataset has (batch, 1, 8, 8)"),
         ({"shape": ("batch", 8, 8, 1)}, "reads (batch, 8, 8, 1), the dataset has (batch, 1, 8, 8)"),
         ({"shape": ("batch", 1, "height", 8)}, "reads (batch, 1, ?, 8): only the batch may be dynamic"),
@@ -159,6 +161,8 @@ def test_no_file_is_one_sentence(tmp_path):
     assert "cannot be read (No such file or directory)" in refusal(str(tmp_path / "none.onnx"))
     (tmp_path / "folder.onnx").mkdir()
     assert "cannot be read (Is a directory)" in refusal(str(tmp_path / "folder.onnx"))
+    os.mkfifo(tmp_path / "pipe.onnx")  # and is not waited for
+    assert "cannot be read (it is no regular file)" in refusal(str(tmp_path / "pipe.onnx"))
 
 
 def test_what_it_reads_must_be_said(made):
