@@ -6,6 +6,7 @@ from typing import Any
 
 import engine
 import streamlit as st
+from own import stamp
 
 from bdistil.config import DistilConfig
 
@@ -48,4 +49,10 @@ def estimate(config: DistilConfig, wanted: Callable[[], bool] = lambda: True) ->
 @st.cache_resource
 def estimates() -> engine.Answers[DistilConfig, dict[str, Any]]:
     """The server's estimates."""
-    return engine.Answers(estimate)
+    return engine.Answers(estimate, _known_by)
+
+
+def _known_by(config: DistilConfig) -> str:
+    """A configuration, and the files that it names: one that was mended is another question."""
+    files = (config.dataset, config.teacher or "", *(config.teacher_logits or ()))
+    return repr((config, [stamp(file) for file in files]))

@@ -8,6 +8,7 @@ arrays                   NPZ with x and y (`arrays`)
 import hashlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,7 +26,9 @@ from bdistil.errors import UserError
 from bdistil.paths import absolute
 
 _known: dict[str, DatasetInfo] = {}  # by the digest of what the data is known by until it changes
-_drawing: ContextVar[dict[Any, DatasetInfo] | None] = ContextVar("drawing", default=None)
+_seen: dict[Any, tuple[float, DatasetInfo]] = {}  # by path, options and change of the path itself; and when
+_FRESH = 3.0  # seconds; looking at 60,000 files takes one
+_glancing: ContextVar[bool] = ContextVar("glancing", default=False)
 _VERSION = 1  # raised whenever the same files would be read otherwise
 
 
@@ -94,26 +97,25 @@ def info(path: str, own: OwnData | None = None) -> DatasetInfo:
     one sentence that names file and row, if it cannot be used.
     """
     root, own = absolute(path), own or OwnData()
-    seen = _drawing.get()
-    if seen is not None and (root, own) in seen:
-        return seen[root, own]
+    glance = root, own, os.stat(root).st_mtime_ns if os.path.exists(root) else None
+    if _glancing.get() and glance in _seen and time.monotonic() - _seen[glance][0] < _FRESH:
+        return _seen[glance][1]
     key, find = _finder(root, own)
     digest = _digest(key)
     if digest not in _known:
         _known[digest] = _info(root, digest, find())
-    if seen is not None:
-        seen[root, own] = _known[digest]
+    _seen[glance] = time.monotonic(), _known[digest]
     return _known[digest]
 
 
 @contextmanager
 def unchanged() -> Iterator[None]:
-    """Inside, `info` looks at each path once: for who asks often while a page is drawn, as folders may be large."""
-    token = _drawing.set({})
+    """Inside, `info` looks at each path every few seconds: for pages, which ask often, as folders may be large."""
+    token = _glancing.set(True)
     try:
         yield
     finally:
-        _drawing.reset(token)
+        _glancing.reset(token)
 
 
 def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:

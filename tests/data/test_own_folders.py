@@ -97,6 +97,19 @@ def test_a_change_is_seen_and_nothing_is_read_twice(tmp_path, monkeypatch):
     assert own.info(str(tmp_path), OwnData(side=16)).input_shape == (3, 16, 16)
 
 
+def test_pages_look_at_a_folder_every_few_seconds(tmp_path, monkeypatch):
+    pictures(tmp_path)
+    first = own.info(str(tmp_path))
+    with own.unchanged():
+        picture(tmp_path / "cat" / "new.png", value=77)
+        assert own.info(str(tmp_path)) == first
+    assert own.info(str(tmp_path)).train == 13
+    picture(tmp_path / "cat" / "newer.png", value=78)
+    monkeypatch.setattr(own, "_FRESH", 0.0)
+    with own.unchanged():
+        assert own.info(str(tmp_path)).name != first.name
+
+
 def test_the_name_fits_into_a_file_name(tmp_path):
     root = pictures(tmp_path / "Meine Bilder (2)")
     assert re.fullmatch(r"meine-bilder-2-[0-9a-f]{8}", own.info(str(root)).name)
