@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bdistil.data import arrays, folders, tables
+from bdistil.data import arrays, audio, folders, tables
 from bdistil.data.cache import cached, identity
 from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
 from bdistil.data.found import TEST, Found
@@ -29,7 +29,7 @@ _known: dict[str, DatasetInfo] = {}  # by the digest of what the data is known b
 _seen: dict[Any, tuple[float, DatasetInfo]] = {}  # by path, options and change of the path itself; and when
 _FRESH = 3.0  # seconds; looking at 60,000 files takes one
 _glancing: ContextVar[bool] = ContextVar("glancing", default=False)
-_VERSION = 1  # raised whenever the same files would be read otherwise
+_VERSION = 2  # raised whenever the same files would be read otherwise
 
 
 class OwnData(BaseModel):
@@ -147,13 +147,15 @@ def load(path: str, own: OwnData | None = None) -> Dataset:
 
 def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
     """What the data is known by until it changes, and a function that reads it, from the disk if it was read before."""
+    others: tuple[str, ...] = ()
     if os.path.isdir(root):
         _only(own, "side", "subject_pattern")
         try:
-            files = folders.scan(root, own.subject_pattern)
+            files, others = folders.scan(root, own.subject_pattern)
         except OSError as error:
             raise UserError(f"{error.filename} can't be read ({error.strerror}): make it readable.") from None
-        paths, find = [f"{root}/{file.name}" for file in files], lambda: folders.read_folder(root, files, own.side)
+        paths, find = ([f"{root}/{file.name}" for file in files],
+                       lambda: folders.read_folder(root, files, others, own.side))  # fmt: skip
     elif not os.path.isfile(root):
         raise UserError(f"There is no file or folder {root}: check the path.")
     elif root.suffix.lower() in tables.SUFFIXES:
@@ -164,8 +166,9 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
         paths, find = [root], lambda: arrays.read_arrays(root)
     else:
         raise UserError(f"{root} is no folder of class folders and no .csv, .parquet or .npz file: give one of these.")
-    key = [_VERSION, str(root), own.model_dump(), identity(paths, root.parent)]
-    return key, lambda: Found.unpack(cached("own", key, lambda: find().pack()))
+    asked = [str(root), own.model_dump()]
+    key = [_VERSION, audio.FEATURES, *asked, identity(paths, root.parent), others]
+    return key, lambda: Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().pack(), alone=True))
 
 
 def _only(own: OwnData, *fitting: str) -> None:
