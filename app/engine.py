@@ -35,7 +35,8 @@ def output(*arguments: str, wanted: Callable[[], bool], seconds: float, slow: st
     Unwanted once it is not wanted.
     """
     command, ends = [sys.executable, "-m", "bdistil", *arguments], time.monotonic() + seconds
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          errors="replace") as process:  # names of files need not be UTF-8 # fmt: skip
         with suppress(ProcessLookupError):  # it has ended already
             lowest = max(NICENESS, os.getpriority(os.PRIO_PROCESS, process.pid))  # only root may raise a priority
             os.setpriority(os.PRIO_PROCESS, process.pid, lowest)

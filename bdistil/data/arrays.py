@@ -32,10 +32,10 @@ def read_arrays(path: Path) -> Found:
     if "split" in names:
         split, how = _split(names["split"], path), f"As {path.name} says."
         if not (split == SPLITS.index("validation")).any():
-            split = split_validation(split, y, groups, what, classes)
+            split = split_validation(split, y, groups, what, classes, path.name)
             how = f"As {path.name} says; a tenth of the {what} is held out of train for validation."
     else:
-        split, how = split_anew(y, groups, what, classes), f"60/20/20 of the {by}, with a fixed seed."
+        split, how = split_anew(y, groups, what, classes, path.name), f"60/20/20 of the {by}, with a fixed seed."
     return Found(x=x, y=y, split=split, people=people, classes=classes, modality=modality, how=how)
 
 

@@ -76,7 +76,7 @@ def read_table(path: Path, own: "OwnData") -> Found:
     how = "60/20/20 of the series of each class" if people is None else "60/20/20 of the persons"
     return Found(
         x=np.concatenate(windows), y=y, people=people, classes=classes, modality="sensor", channels=channels,
-        rate_hz=rate_hz, split=split_anew(y, groups, what, classes),
+        rate_hz=rate_hz, split=split_anew(y, groups, what, classes, path.name),
         how=f"{how}, none of which is on two sides, with a fixed seed; windows of {own.window} steps that overlap by "
         f"{100 * overlap:g} %.",
     )  # fmt: skip

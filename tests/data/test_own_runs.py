@@ -1,5 +1,8 @@
 """Own data end to end: a teacher is trained on a path, distilled, resumed, and the run keeps how the data is read."""
 
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -88,6 +91,15 @@ def test_data_checks_a_path_and_says_what_it_found(bdistil, digits_folder, walks
     assert (status, err) == (0, "") and "Nothing leaks: no person and no example is on two sides." in out
     assert is_here(str(walks)) and not is_here(str(walks.with_name("gone.csv")))
     assert fetch(str(walks), options=OwnData(series="series", label="label", window=20)) == walks
+
+
+def test_a_file_whose_name_is_not_utf_8_is_told(digits_folder):
+    name = os.fsencode(digits_folder / "3") + b"/caf\xe9.png"
+    with open(name, "wb") as file:
+        file.write(b"no picture")
+    command = [sys.executable, "-m", "bdistil", "data", str(digits_folder)]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8"}, check=False)
+    assert done.returncode == 0 and b"3/caf?.png is no intact picture" in done.stdout
 
 
 def test_a_leak_in_own_data_is_told(bdistil, tmp_path):

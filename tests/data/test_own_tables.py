@@ -272,8 +272,8 @@ def test_an_npz_of_series_has_its_steps_last_and_keeps_its_split(tmp_path):
         (dict(x=PICTURES.transpose(0, 2, 3, 1)), r"data\.npz has x of shape \(30, 6, 6, 3\) and type uint8: give .*\."),
         (dict(split=np.array(["dev"] * 30)), r"data\.npz, row 1 of split is “dev”: it must be train, .*\."),
         (dict(split=np.array(["train"] * 30)), r"data\.npz has no test in split: add some, or leave split out\."),
-        (dict(subject=LABELS), r"The class 0 needs 3 persons to hold some out, and has 1: add more\."),
-        (dict(y=np.array([0] * 29 + [1])), r"The class 1 needs 3 examples to hold some out, and has 1: add more\."),
+        (dict(subject=LABELS), r"The class 0 of data\.npz needs 3 persons to hold some out, and has 1: add more\."),
+        (dict(y=np.array([0] * 29 + [1])), r"The class 1 of data\.npz needs 3 examples to hold some out, .*\."),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused_in_one_sentence(tmp_path, changed, sentence):
