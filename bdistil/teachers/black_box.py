@@ -75,7 +75,7 @@ def black_box_card(name: str, kind: str, known: Any, checksum: str, *, probabili
 def read_answers(path: str, classes: int) -> tuple[np.ndarray, np.ndarray | None]:
     """The float32 (N, classes) answers of an NPZ file and, where it has them, the files (N,) that they answer for.
 
-    Nothing is unpickled. Raises UserError naming the file, and the row (counted from 0) where one row is wrong.
+    Nothing is unpickled. Raises UserError naming the file, and the row, counted from 1, where one row is wrong.
     """
     how = "Write it with np.savez(file, logits=…)."
     try:
@@ -109,7 +109,7 @@ def check_finite(logits: np.ndarray, source: str) -> None:
     if bad.any():
         row = int(bad.argmax())
         what = "NaN" if np.isnan(logits[row]).any() else "infinite values"
-        raise UserError(f"{source}, row {row}: the logits hold {what}. Every answer must be a finite number.")
+        raise UserError(f"{source}, row {row + 1}: the logits hold {what}. Every answer must be a finite number.")
 
 
 def are_probabilities(answers: np.ndarray) -> bool:
@@ -131,7 +131,7 @@ def match(files: Sequence[str], wanted: Sequence[str], source: str) -> np.ndarra
     places: dict[str, int] = {}
     for row, file in enumerate(map(str, files)):
         if places.setdefault(file, row) != row:
-            raise UserError(f"{source}, row {row}: {file} is there already, in row {places[file]}. "
+            raise UserError(f"{source}, row {row + 1}: {file} is there already, in row {places[file] + 1}. "
                             "Give one row a file.")  # fmt: skip
     missing = [file for file in map(str, wanted) if file not in places]
     if missing:
@@ -180,13 +180,20 @@ def _check_rows(logits: np.ndarray, counts: dict[str, int], path: str) -> None:
                         "the dataset’s order.")  # fmt: skip
 
 
-def below_chance(logits: np.ndarray, labels: np.ndarray) -> str | None:
-    """A sentence where the answers (N, classes) are right less often than a guess would be; None where they are not."""
-    accuracy = float((logits.argmax(axis=1) == labels).mean())
-    if accuracy >= 1 / logits.shape[1]:
+def no_better_than_chance(logits: np.ndarray, labels: np.ndarray) -> str | None:
+    """A sentence where answers (N, classes) agree with labels hardly more than shuffled ones would; None where they do.
+
+    Shuffled, they agree for Σ_j P(answer = j) · P(label = j) of the examples, give or take three standard errors.
+    """
+    count, classes = logits.shape
+    answers = logits.argmax(axis=1)
+    agreement = float((answers == labels).mean())
+    shares = [np.bincount(which, minlength=classes) / count for which in (answers, labels)]
+    chance = float(shares[0] @ shares[1])
+    if agreement == 1 or agreement > chance + 3 * np.sqrt(chance * (1 - chance) / count):
         return None
-    return (f"The teacher’s answers are right for {100 * accuracy:.1f} % of the training examples, less often than a "
-            "guess: check the order of its rows and of its classes.")  # fmt: skip
+    told = f"are right for {100 * agreement:.1f} % of the training examples, hardly more often than in a random order"
+    return f"The teacher’s answers {told} ({100 * chance:.1f} %): check the order of its rows and of its classes."
 
 
 def measured(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:

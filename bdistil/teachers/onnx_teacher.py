@@ -144,7 +144,9 @@ def _why(path: str, error: str) -> str:
 
 
 def _one_line(error: str) -> str:
-    return " ".join(error.split())[:200]
+    """What onnxruntime says, without its code, and where in its own source that was."""
+    told = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(error.split()))
+    return re.sub(r"\S+\.(?:cc|cpp|h):\d+ (?:[^()]*::[^()]*\(.*?\)(?: const)? |\w+ )", "", told)[:200].rstrip(" .")
 
 
 def _tensors(model: Any) -> Iterator[Any]:

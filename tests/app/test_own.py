@@ -97,6 +97,7 @@ def test_a_table_asks_for_its_columns_and_says_what_leaks(asked, own_page, tmp_p
     page.number_input(key="own-window").set_value(10)
     page = once_read(fill(page, **{"own-series": "walk", "own-label": "activity", "own-subject": "person"}))
     assert "examples of 2 classes" in written(page) and "Leak: " in written(page)
+    assert "Channels: ax." in written(page)
     page.selectbox(key=f"teacher-{tmp_path / 'walks.csv'}").set_value("onnx")
     page = fill(page.run(), **{"onnx-path": tmp_path / "teacher.onnx"})
     assert (asked.config.teacher, asked.config.teacher_input) == (str(tmp_path / "teacher.onnx"), "normalised")

@@ -11,7 +11,7 @@ import torch
 
 from bdistil.data import CATALOGUE, load_dataset
 from bdistil.errors import UserError
-from bdistil.teachers import card, card_for
+from bdistil.teachers import card, card_for, onnx_teacher
 from bdistil.teachers.logits import TeacherLogits, asked
 from bdistil.teachers.onnx_teacher import OnnxTeacher, onnx_card
 from bdistil.teachers.weights import load_teacher
@@ -105,6 +105,20 @@ def test_an_operator_that_nobody_knows_is_one_sentence(made):
     assert "uses the operator Magic" in refusal(made(last=("Magic",), domain="mine"))
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("[ONNXRuntimeError] : 1 : FAIL : Non-zero status code. Name:'' Status Message: /src/bfc_arena.cc:360 void* "
+         "onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate memory.\n",
+         "Non-zero status code. Name:'' Status Message: Failed to allocate memory"),
+        ("[ONNXRuntimeError] : 1 : FAIL : utils.cc:1805 Validate Initializer 'W': count (0) does not match.",
+         "Initializer 'W': count (0) does not match"),
+    ],
+)  # fmt: skip
+def test_what_onnxruntime_says_is_told_without_places_in_its_source(error, told):
+    assert onnx_teacher._one_line(error) == told
+
+
 def test_external_data_are_not_followed(made, tmp_path):
     """Neither a file beside the model nor one that a path leads to: weights lie in the file itself."""
     (tmp_path / "secret").write_bytes(WEIGHT.tobytes())
@@ -177,7 +191,7 @@ def test_answers_that_are_not_numbers_name_their_row(made):
     x = load_dataset("digits").x_test[:50]
     path = made(last=("Log",))
     row = int(np.argmax((answers(x) < 0).any(axis=1)))
-    with pytest.raises(UserError, match=rf"teacher.onnx, test inputs, row {row}: the logits hold NaN"):
+    with pytest.raises(UserError, match=rf"teacher.onnx, test inputs, row {row + 1}: the logits hold NaN"):
         asked(onnx_card(path, DIGITS, "raw"), load_dataset("digits"))(x, "test")
 
 
