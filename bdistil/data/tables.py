@@ -118,13 +118,11 @@ def _missing(path: Path, column: str, columns: list[str]) -> UserError:
 
 
 def _check_channels(path: Path, channels: tuple[str, ...], table: "pd.DataFrame", own: "OwnData") -> None:
-    """Raises UserError for a channel that would give the answer away, for times, and for columns of one name."""
+    """Raises UserError for a channel that would give the answer away, and for one of times."""
     for column in channels:
         if column in (own.series, own.label, own.subject):
             raise UserError(f"{path.name}: the column {column} says what a series is, not what it measures: leave it "
                             "out of --channels.")  # fmt: skip
-        if list(table.columns).count(column) > 1:
-            raise UserError(f"{path.name} has several columns called {column}: rename them.")
         if table[column].dtype.kind in "mM":
             raise UserError(f"{path.name}: the column {column} holds times, not values: name it with --time, or name "
                             "the columns to use with --channels.")  # fmt: skip
