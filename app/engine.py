@@ -39,7 +39,8 @@ def output(*arguments: str, wanted: Callable[[], bool], seconds: float, slow: st
     Unwanted once it is not wanted.
     """
     command, ends = [sys.executable, "-m", "bdistil", *arguments], time.monotonic() + seconds
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          errors="replace") as process:  # names of files need not be UTF-8 # fmt: skip
         with suppress(ProcessLookupError):  # it has ended already
             lowest = max(NICENESS, os.getpriority(os.PRIO_PROCESS, process.pid))  # only root may raise a priority
             os.setpriority(os.PRIO_PROCESS, process.pid, lowest)
@@ -60,21 +61,26 @@ def output(*arguments: str, wanted: Callable[[], bool], seconds: float, slow: st
 
 
 class Answers(Generic[Question, Answer]):
-    """Answers of `work(question, wanted)` by question, which is told by its `repr`; `wanted` as in `output`."""
+    """Answers of `work(question, wanted)` by question, which `known_by` names; `wanted` as in `output`.
 
-    def __init__(self, work: Callable[[Question, Callable[[], bool]], Answer]) -> None:
-        self._work, self._lock = work, Lock()
+    A refusal is not kept once nobody has asked for a while: what it is about may have been mended.
+    """
+
+    def __init__(self, work: Callable[[Question, Callable[[], bool]], Answer],
+                 known_by: Callable[[Question], str] = repr) -> None:  # fmt: skip
+        self._work, self._known_by, self._lock = work, known_by, Lock()
         self._pool = ThreadPoolExecutor(max_workers=1)
         self._found: dict[str, Future[Answer]] = {}
         self._asked: dict[str, float] = {}
 
     def ask(self, question: Question) -> Answer | None:
         """The answer, or None while it is being found. Raises UserError as `work` does."""
-        name = repr(question)
+        name, now = self._known_by(question), time.monotonic()
         with self._lock:
-            self._asked[name] = time.monotonic()
+            forgotten = now - self._asked.get(name, now) > FORGOTTEN
+            self._asked[name] = now
             found = self._found.get(name)
-            if found is None or found.cancelled():
+            if found is None or found.cancelled() or (forgotten and found.done() and found.exception()):
                 for other in self._found.values():
                     other.cancel()
                 found = self._found[name] = self._pool.submit(self._work, question, lambda: self._wanted(name))

@@ -1,12 +1,12 @@
 """The price of a run before anything is trained, from `bdistil run --dry-run --json` and `bdistil teach`'s."""
 
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
 import engine
 import streamlit as st
+from own import stamp
 
 from bdistil.config import DistilConfig
 
@@ -47,38 +47,28 @@ def estimate(config: DistilConfig, wanted: Callable[[], bool] = lambda: True) ->
     return json.loads(engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED))
 
 
-Question = tuple[DistilConfig, list[int | None]]
-
-
-def question(config: DistilConfig) -> Question:
-    """What is asked of `estimates`: a run, and when the files of its black box were changed, as that may mend them."""
-    return config, changed(*(config.teacher_logits or (config.teacher,)))
-
-
-def changed(*files: str) -> list[int | None]:
-    """When files were last changed, None of what is no file."""
-    return [os.stat(file).st_mtime_ns if os.path.isfile(file) else None for file in files]
-
-
 @st.cache_resource
-def estimates() -> engine.Answers[Question, dict[str, Any]]:
+def estimates() -> engine.Answers[DistilConfig, dict[str, Any]]:
     """The server's estimates."""
-    return engine.Answers(lambda asked, wanted: estimate(asked[0], wanted))
+    return engine.Answers(estimate, _known_by)
 
 
-Teaching = tuple[tuple[str, ...], list[int | None]]
+def _known_by(config: DistilConfig) -> str:
+    """A configuration, and the files that it names: one that was mended is another question."""
+    files = (config.dataset, config.teacher or "", *(config.teacher_logits or ()))
+    return repr((config, [stamp(file) for file in files]))
 
 
-def teaching(asked: Teaching, wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
+def teaching(given: tuple[str, ...], wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
     """Returns what a teacher that these flags train would cost: macs, parameters, bytes; and its `config`, checked.
 
-    asked: flags, and when its file of weights was changed. Raises UserError as `estimate` does.
+    Raises UserError as `estimate` does.
     """
-    arguments = ["teach", "--dry-run", "--json", *asked[0]]
+    arguments = ["teach", "--dry-run", "--json", *given]
     return json.loads(engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=UNCHECKED, failed=UNCHECKED))
 
 
 @st.cache_resource
-def teachings() -> engine.Answers[Teaching, dict[str, Any]]:
+def teachings() -> engine.Answers[tuple[str, ...], dict[str, Any]]:
     """What the server has been told of teachers that take torch to be checked."""
-    return engine.Answers(teaching)
+    return engine.Answers(teaching, lambda given: repr((given, [stamp(part) for part in given])))

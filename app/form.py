@@ -14,7 +14,7 @@ import streamlit as st
 import ui
 from copyable import copyable
 from engine import Refused
-from estimate import changed, estimates, flags, question, teachings
+from estimate import estimates, flags, teachings
 
 from bdistil import teachers, wording
 from bdistil.config import DistilConfig, TeachConfig
@@ -301,7 +301,7 @@ def _expected(config: DistilConfig) -> bool:
 def _ask(config: DistilConfig) -> tuple[dict[str, Any] | None, UserError | None]:
     """The estimate or why there is none; both None while it is being made."""
     try:
-        return estimates().ask(question(config)), None
+        return estimates().ask(config), None
     except UserError as error:
         return None, error
 
@@ -392,7 +392,7 @@ def _teacher_form(data: tuple[str, OwnData | None] | None) -> None:
     asked = {**given, "epochs": epochs, "seed": seed}
     told = ["--dataset", located(dataset), *(options.flags() if options else ()), *_teach_flags(asked)]
     if architecture == TORCHVISION:
-        config = _checked_teaching(told, given["weights"]) if ui.has_torch() else None
+        config = _checked_teaching(told) if ui.has_torch() else None
     else:
         config = TeachConfig.create(dataset=dataset, data=options, **asked)
     if config and ui.has_torch() and st.button("Start training"):
@@ -408,12 +408,12 @@ def _teach_flags(given: dict[str, Any]) -> list[str]:
     return [part for name, value in named.items() for part in (f"--{name}", str(value))]
 
 
-def _checked_teaching(told: list[str], weights: str | None) -> TeachConfig | None:
+def _checked_teaching(told: list[str]) -> TeachConfig | None:
     """The training that these flags ask for, checked by a process of its own, as that takes torch; None until it is.
 
     Raises UserError where it is refused.
     """
-    asked = (tuple(told), changed(weights or ""))
+    asked = tuple(told)
     found = teachings().ask(asked)
     if found is None:
         own.wait(lambda: teachings().ask(asked), "Checking …")

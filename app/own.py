@@ -3,8 +3,11 @@
 A process of its own reads them first (engine.py); what it finds is told, and refused, in the engine's sentences.
 """
 
+import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +35,12 @@ KINDS = (
 SECONDS = 3600  # thousands of recordings take minutes
 SLOW = "Reading this took over an hour and was given up: try it with the command bdistil data."
 FAILED = "Reading this failed: the command bdistil data tells more."
-SHOWN = 5  # sentences on files that can't be read
+SHOWN = 7  # sentences; most that follow are on files that can't be read
 MOST_MACS = 1e12  # in millions, as `DistilConfig` has it
+FRESH = 2.0  # seconds; looking at 60,000 files takes half of one
+MOST_FILES = 200_000  # that are looked at: the path may be that of a whole disk
 
-Asked = tuple[str, OwnData, list[int | None]]
+Asked = tuple[str, OwnData, list[int | str]]
 
 
 def data() -> tuple[str, OwnData | None] | None:
@@ -51,7 +56,7 @@ def data() -> tuple[str, OwnData | None] | None:
     if root.suffix.lower() in SUFFIXES and not (options.series and options.label and options.window):
         ui.muted("Name the columns that tell series and labels, and how many steps a window has.")
         return None
-    asked = (str(root), options, _stamp(root))
+    asked = (str(root), options, stamp(root))
     found = checks().ask(asked)
     if found is None:
         wait(lambda: checks().ask(asked), "Reading …")
@@ -152,13 +157,26 @@ def _table_options() -> dict[str, Any]:
     return {name: value for name, value in given.items() if value not in ("", None)}
 
 
-def _stamp(root: Path) -> list[int | None]:
-    """When the path and what lies in it were last changed: another question, once they are."""
+def stamp(path: str | Path) -> list[int | str]:
+    """Size and time of the last change of a file, or of all files in a folder; nothing where there is neither."""
     try:
-        folders = [entry for entry in os.scandir(root) if entry.is_dir()] if os.path.isdir(root) else []
-        return [root.stat().st_mtime_ns, *sorted(entry.stat().st_mtime_ns for entry in folders)]
+        known = os.stat(path)
     except OSError:
-        return [None]
+        return []
+    within = [_within(str(path), known.st_mtime_ns)] if os.path.isdir(path) else []
+    return [known.st_size, known.st_mtime_ns, *within]
+
+
+@st.cache_data(ttl=FRESH, max_entries=20, show_spinner=False)
+def _within(folder: str, changed: int) -> str:
+    """A digest of names, sizes and times of the files in a folder, which changed at a time."""
+    files = (os.path.join(at, name) for at, folders, names in os.walk(folder) for name in names)
+    digest = hashlib.sha256()
+    for file in sorted(islice(files, MOST_FILES)):
+        with suppress(OSError):  # it has just gone
+            known = os.lstat(file)
+            digest.update(f"{file!r} {known.st_size} {known.st_mtime_ns}".encode())
+    return digest.hexdigest()
 
 
 def wait(ask: Callable[[], Any], words: str) -> None:

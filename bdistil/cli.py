@@ -69,6 +69,7 @@ def _own_data(asked: dict[str, Text]) -> Any:
 
 def main() -> None:
     """The program: one sentence on standard error and exit 2 for unusable input."""
+    sys.stdout.reconfigure(errors="replace")  # names of files need not be UTF-8
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UserError as error:

@@ -1,7 +1,9 @@
 """Where things lie: the home of one's own runs and teachers, and what ships with the product."""
 
+import errno
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from platformdirs import user_data_path
 
@@ -21,3 +23,12 @@ def absolute(path: str | Path) -> Path:
         return Path(os.path.abspath(Path(path).expanduser()))
     except (RuntimeError, ValueError):
         raise UserError(f"{path} names no place on this machine: check the path.") from None
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """A file open for reading. Raises OSError where it can't be, or is none: a pipe would be waited for."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return open(path, "rb")

@@ -10,7 +10,8 @@ from bdistil import examples
 from bdistil.boosting import B, theory_eta
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.corrective import composition, corrective_round, polish
-from bdistil.data import Dataset, load_dataset, recordings
+from bdistil.data import CATALOGUE, Dataset, load_dataset, recordings
+from bdistil.data.leaks import leaks
 from bdistil.data.views import view
 from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble
@@ -30,7 +31,7 @@ from bdistil.paths import home
 from bdistil.runs.store import Run
 from bdistil.task import Task
 from bdistil.teach import finish_teacher, teach
-from bdistil.teachers.black_box import below_chance, measured
+from bdistil.teachers.black_box import measured, no_better_than_chance
 from bdistil.teachers.cards import card_of
 from bdistil.teachers.logits import asked
 from bdistil.training import Checkpoint, Position, Stopped, Watch
@@ -48,6 +49,7 @@ def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     data = load_dataset(config.dataset, config.data)
     run.update(dataset=describe(data))
     _enter(run, "teacher")
+    _tell_leaks(run, data)
     device = best_device()
     model, validation = teach(config, data, checkpoint=checkpoint_of(run), watch=_watch(run, pulse, seconds, 1),
                               device=device)  # fmt: skip
@@ -63,6 +65,7 @@ def distil_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     card = card_of(config)
     _enter(run, "teacher")
     task = make_task(config, card, pulse, device)
+    _tell_leaks(run, task.data)
     _tell_black_box(run, task, card)
     _describe_task(run, config, task, card)
 
@@ -178,9 +181,20 @@ def _tell_black_box(run: Run, task: Task, card: dict[str, Any]) -> None:
     if "kind" not in card:
         return
     card |= measured(task.teacher["test"], task.data.y_test)
-    doubt = below_chance(task.teacher["train"], task.data.y_train)
+    doubt = no_better_than_chance(task.teacher["train"], task.data.y_train)
+    _notice(run, [*card["notices"], *([doubt] if doubt else [])])
+
+
+def _tell_leaks(run: Run, data: Dataset) -> None:
+    """What one's own data has on two sides, as events: figures on such data say too much. Others' is known."""
+    if data.info.name not in CATALOGUE:
+        _notice(run, [leak.sentence for leak in leaks(data)])
+
+
+def _notice(run: Run, texts: list[str]) -> None:
+    """An event for each text that has not been told yet."""
     told = {event["text"] for event in run.events()[0] if event["kind"] == "notice"}
-    for text in [*card["notices"], *([doubt] if doubt else [])]:
+    for text in texts:
         if text not in told:
             run.record("notice", text=text)
 

@@ -1,12 +1,12 @@
 """NPZ files with x and y, and subject and split where one has them."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from bdistil.data.dataset import SPLITS
 from bdistil.data.found import Found, numbered, split_anew, split_validation
+from bdistil.data.npz import read_npz
 from bdistil.errors import UserError
 
 _SPLIT_NAMES = {**{name: name for name in SPLITS}, "val": "validation"}
@@ -32,20 +32,19 @@ def read_arrays(path: Path) -> Found:
     if "split" in names:
         split, how = _split(names["split"], path), f"As {path.name} says."
         if not (split == SPLITS.index("validation")).any():
-            split = split_validation(split, y, groups, what, classes)
+            split = split_validation(split, y, groups, what, classes, path.name)
             how = f"As {path.name} says; a tenth of the {what} is held out of train for validation."
     else:
-        split, how = split_anew(y, groups, what, classes), f"60/20/20 of the {by}, with a fixed seed."
+        split, how = split_anew(y, groups, what, classes, path.name), f"60/20/20 of the {by}, with a fixed seed."
     return Found(x=x, y=y, split=split, people=people, classes=classes, modality=modality, how=how)
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files if name in ("x", "y", "subject", "split")}
+        return read_npz(path, ("x", "y", "subject", "split"))
     except OSError as error:
-        raise UserError(f"{path.name} can't be read ({error.strerror or 'it is no NPZ file'}): save it anew.") from None
-    except (ValueError, EOFError, KeyError, AttributeError, TypeError, MemoryError, zipfile.BadZipFile):
+        raise UserError(f"{path.name} can't be read ({error.strerror}): make it readable.") from None
+    except ValueError:
         raise UserError(f"{path.name} is no intact NPZ file of plain arrays: save it with numpy.savez.") from None
 
 
@@ -56,10 +55,13 @@ def _inputs(x: np.ndarray, path: Path) -> tuple[np.ndarray, str]:
     if x.ndim == 4 and x.dtype == np.uint8 and x.shape[1] in (1, 3):
         return x, "image"
     if x.ndim == 3 and x.dtype.kind in "fiu":
-        wrong = np.flatnonzero(~np.isfinite(x).all(axis=(1, 2)))
+        with np.errstate(over="ignore"):  # what overflows is told
+            series = np.ascontiguousarray(x.transpose(0, 2, 1), dtype=np.float32)
+        wrong = np.flatnonzero(~np.isfinite(series).all(axis=(1, 2)))
         if len(wrong):
-            raise UserError(f"{path.name}, row {wrong[0] + 1} of x holds a value that is no number: mend or remove it.")
-        return np.ascontiguousarray(x.transpose(0, 2, 1), dtype=np.float32), "sensor"
+            raise UserError(f"{path.name}, row {wrong[0] + 1} of x holds a value that is no number, or none that 32 "
+                            "bits hold: mend or remove it.")  # fmt: skip
+        return series, "sensor"
     raise UserError(
         f"{path.name} has x of shape {x.shape} and type {x.dtype}: give uint8 (N, 1 or 3, height, width) for pictures, "
         "or numbers (N, time, channels) for series."

@@ -22,8 +22,9 @@ _FLOOR = 1e-6  # of a band's power, where full scale is 1: below what a room or 
 SILENCE = float(np.log(np.float32(_FLOOR)))  # the feature of a band in which there is nothing
 _RATES_HZ = (1_000, 384_000)
 _RATE_STEP_HZ = 25  # rates are rounded to it: the resampling filter of two rates with no common divisor takes gigabytes
-_UNKNOWN_LENGTH = 0xFFFFFFFF  # what a program writes that does not know yet how long a recording will be
+_UNKNOWN_LENGTH = 0x7FFFF000  # or more: what programs write that do not know yet how long a recording will be
 VERSION = 1  # raised whenever the same recordings would get other features
+FEATURES = [VERSION, FRAMES_HZ, BANDS, _WINDOW_SECONDS, _FLOOR, _RATE_STEP_HZ]  # whatever those depend on
 
 # torch, torchaudio and soundfile are imported where they are used: they take seconds, and listing data must not.
 
@@ -121,4 +122,4 @@ def _cut_off(path: Path) -> bool:
     with open(path, "rb") as file:
         header = file.read(8)
     promised = int.from_bytes(header[4:], "little")
-    return header[:4] == b"RIFF" and promised != _UNKNOWN_LENGTH and promised + 8 > path.stat().st_size + 1
+    return header[:4] == b"RIFF" and promised < _UNKNOWN_LENGTH and promised + 8 > path.stat().st_size + 1

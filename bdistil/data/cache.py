@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -15,12 +16,12 @@ from bdistil.paths import home
 Arrays = dict[str, np.ndarray]
 
 
-def cached(kind: str, key: Any, make: Callable[[], Arrays]) -> Arrays:
+def cached(kind: str, key: Any, make: Callable[[], Arrays], alone: bool = False) -> Arrays:
     """Returns the arrays that `make` gives, from the disk where they were made before under the same `kind` and `key`.
 
-    key: whatever the arrays depend on, as JSON. They lie in `cache/KIND` of the home, written whole or not at all; a
-    damaged copy is made anew, and a disk that can't be written only costs the time to make them again. Arrays from the
-    disk are read-only, and read as far as they are used.
+    key: whatever the arrays depend on, as JSON. alone: whether arrays of other keys are outdated then, and go. They lie
+    in `cache/KIND` of the home, written whole or not at all; a damaged copy is made anew, and a disk that can't be
+    written only costs the time to make them again. Arrays from the disk are read-only, and read as far as used.
     """
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
     folder = home() / "cache" / kind / digest
@@ -34,6 +35,9 @@ def cached(kind: str, key: Any, make: Callable[[], Arrays]) -> Arrays:
     with suppress(OSError), new_folder(folder) as files:
         for name, array in arrays.items():
             np.save(files / f"{name}.npy", array, allow_pickle=False)
+    for other in folder.parent.glob("[!.]*") if alone else ():
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
     return arrays
 
 

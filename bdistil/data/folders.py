@@ -1,9 +1,10 @@
 """A folder of class folders, of pictures or of recordings: what is in it, and reading it.
 
     ROOT/CLASS/…          split here, by whole persons where file names tell them
-    ROOT/train/CLASS/…    with test/ and, if it is there, val/ beside it: the split is kept
+    ROOT/train/CLASS/…    with test/ and, if it is there, val/ beside it, or as others call them: the split is kept
 
-Nothing outside of the folder is read: links that lead out of it count as unreadable.
+Nothing outside of the folder is read: links that lead out of it count as unreadable. So do files of kinds that are not
+read; notes beside the pictures or recordings do not.
 """
 
 import os
@@ -11,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from bdistil.errors import UserError
 
 RECORDINGS = frozenset({".flac", ".wav"})
 _MEDIA = pictures.SUFFIXES | RECORDINGS
-_SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation",
-                  "test": "test"}  # fmt: skip
+_NOTES = frozenset({".csv", ".db", ".html", ".ini", ".json", ".log", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"})
+_SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
+                  "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}  # fmt: skip
 _UNREADABLE_SHARE = 0.01  # of all files: more of them is no accident
 _SIDES = (8, 64)
 _LONGEST_SECONDS = 5.0
@@ -43,57 +45,71 @@ class File:
     person: str | None
 
 
-def scan(root: Path, subject_pattern: str | None) -> list[File]:
-    """Lists the pictures or recordings below a folder, sorted by name; reads none of them.
+def scan(root: Path, subject_pattern: str | None) -> tuple[list[File], tuple[str, ...]]:
+    """Lists the pictures or recordings below a folder, sorted by name, and a sentence for each other file in it.
 
-    Raises UserError, one sentence, where folders are no class folders, or names of persons are missing.
+    Reads none of them. Raises UserError, one sentence, where folders are no class folders, or persons are missing.
     """
-    folders = _subfolders(root)
-    if any(folder.name == "train" and _subfolders(folder) for folder in folders):
-        other = [folder.name for folder in folders if folder.name not in _SPLIT_FOLDERS]
-        if other:
-            raise UserError(f"{root} has the folder {other[0]} beside train, where only val and test may be: move it.")
-        parts = {_SPLIT_FOLDERS[folder.name]: folder for folder in folders}
-        if len(parts) < len(folders):
-            raise UserError(f"{root} has two folders for validation: keep one of them.")
-        if "test" not in parts:
-            raise UserError(f"{root} has no folder test beside train: add one, or remove train to have it split.")
-    else:
-        parts = {None: root}
     person_in = _person_finder(subject_pattern)
-    files = []
-    for split, part in parts.items():
+    files, others = [], []
+    for split, part in _parts(root).items():
         classes = _subfolders(part)
+        if split and not classes:
+            raise UserError(f"{part} holds no class folders: add those of train.")
         _check_names(part, classes)
         for folder in classes:
-            above = folder.relative_to(root).as_posix()
-            mine = [File(f"{above}/{name}", folder.name, split, person_in(name)) for name in _media(folder)]
+            above, found = folder.relative_to(root).as_posix(), list(_listed(folder))
+            mine = [File(f"{above}/{name}", folder.name, split, person_in(name)) for name, why in found if not why]
+            others += [f"{above}/{name} {why}" for name, why in found if why]
             if not mine:
-                raise UserError(f"The class folder {folder.relative_to(root)} of {root} holds no picture and no "
-                                "recording: fill it or remove it.")  # fmt: skip
+                raise UserError(f"The class folder {above} of {root} holds no picture and no recording: fill it or "
+                                f"remove it{f', for {others[-1]}' if found else '.'}")  # fmt: skip
             files += mine
     _check_classes(root, files)
-    return files
+    return files, tuple(others)
 
 
-def read_folder(root: Path, files: list[File], side: int | None) -> Found:
-    """Reads the files that `scan` has listed.
+def _parts(root: Path) -> dict[str | None, Path]:
+    """The folder of each split that is there; of None where it is to be split here. Raises UserError for half of it."""
+    folders = _subfolders(root)
+    split_of = {folder: _SPLIT_FOLDERS.get(folder.name.casefold()) for folder in folders}
+    named = [folder for folder in folders if split_of[folder] and _subfolders(folder)]
+    if not any(split_of[folder] == "train" for folder in named):
+        if named or (folders and all(split_of.values())):
+            raise UserError(f"{root} has the folder {(named or folders)[0].name}, called like a split, and no folder "
+                            "train of class folders: add one, or rename it.")  # fmt: skip
+        return {None: root}
+    other = [folder.name for folder in folders if not split_of[folder]]
+    if other:
+        raise UserError(f"{root} has the folder {other[0]} beside train, where only val and test may be: move it.")
+    parts: dict[str | None, Path] = {}
+    for folder in folders:
+        if parts.setdefault(split_of[folder], folder) != folder:
+            raise UserError(f"{root} has two folders for {split_of[folder]}: keep one of them.")
+    if "test" not in parts:
+        raise UserError(f"{root} has no folder test beside train: add one, or remove train to have it split.")
+    return parts
+
+
+def read_folder(root: Path, files: list[File], others: tuple[str, ...], side: int | None) -> Found:
+    """Reads the files that `scan` has listed; what it says of others is told with what can't be read.
 
     side: of the pictures, in pixels; by default the shorter side that most have, from 8 to 64. Recordings are read at
     8 or 16 kHz, whichever most have at least, and as long as 95 of 100 of those to train on, 5 s at most. A file that
     can't be read is skipped. Raises UserError if that is more than one in a hundred.
     """
     read = _read_recordings if _suffix(files[0].name) in RECORDINGS else _read_pictures
-    return read(root, files, side)
+    found = read(root, files, side)
+    return replace(found, unreadable=found.unreadable + others)
 
 
 def _read_pictures(root: Path, files: list[File], side: int | None) -> Found:
     with pictures.bombs_refused():
         files, shapes, unreadable = _each(root, files, lambda file: pictures.look(root / file.name, file.name))
-        layout = _layout(files)
+        layout = _layout(root, files)
         if side is None:
-            most = Counter(shape.side for shape, split in zip(shapes, layout["split"], strict=True) if split == TRAIN)
-            side = min(max(most.most_common(1)[0][0], _SIDES[0]), _SIDES[1])
+            sides = np.clip([shape.side for shape in shapes], *_SIDES)[layout["split"] == TRAIN]
+            side = Counter(sides.tolist()).most_common(1)[0][0]
         colour = any(shape.colour for shape in shapes)
         kept, read, more = _each(
             root, files, lambda file: pictures.read_picture(root / file.name, file.name, side, colour), unreadable
@@ -107,7 +123,7 @@ def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
     import torchaudio  # noqa: F401  (its modules import each other: two threads that begin with it at once fail)
 
     files, lengths, unreadable = _each(root, files, lambda file: audio.length(root / file.name, file.name))
-    layout = _layout(files)
+    layout = _layout(root, files)
     train = layout["split"] == TRAIN
     rates, seconds = (np.array(values)[train] for values in zip(*lengths, strict=True))
     sampling_hz = 16_000 if np.median(rates) >= 16_000 else 8_000
@@ -152,19 +168,19 @@ def _each(root: Path, files: list[File], read: Callable[[File], Any],
     return [file for file, _ in good], [answer for _, answer in good], unreadable
 
 
-def _layout(files: list[File]) -> dict[str, Any]:
+def _layout(root: Path, files: list[File]) -> dict[str, Any]:
     """Labels, persons and split of the files, and how they were split."""
     y, classes = numbered([file.label for file in files])
     people = None if files[0].person is None else numbered([file.person for file in files])[0]
     groups, what = (np.arange(len(files)), "files") if people is None else (people, "persons")
     by = "files of each class" if people is None else "persons, none of whom is on two sides"
     if files[0].split is None:
-        split, how = split_anew(y, groups, what, classes), f"60/20/20 of the {by}, with a fixed seed."
+        split, how = split_anew(y, groups, what, classes, str(root)), f"60/20/20 of the {by}, with a fixed seed."
     else:
         split = np.array([SPLITS.index(file.split) for file in files])
         how = "As its folders train, val and test say."
         if not (split == SPLITS.index("validation")).any():
-            split = split_validation(split, y, groups, what, classes)
+            split = split_validation(split, y, groups, what, classes, str(root))
             how = f"As its folders train and test say; a tenth of the {what} is held out of train for validation."
     return {"y": y, "classes": classes, "people": people, "split": split, "how": how}
 
@@ -201,6 +217,9 @@ def _person_finder(pattern: str | None) -> Callable[[str], str | None]:
 def _check_names(part: Path, classes: list[Path]) -> None:
     seen: dict[str, str] = {}
     for folder in classes:
+        legible = folder.name.encode("utf-8", "replace").decode()
+        if legible != folder.name:
+            raise UserError(f"The class folder {legible} of {part} has a name that is not UTF-8: rename it.")
         other = seen.setdefault(folder.name.casefold(), folder.name)
         if other != folder.name:
             raise UserError(f"The class folders {other} and {folder.name} of {part} differ only in case: rename one.")
@@ -215,7 +234,12 @@ def _check_classes(root: Path, files: list[File]) -> None:
         raise UserError(f"{root} needs 2 class folders with pictures or recordings, and has {len(labels)}: add more.")
     stranger = next((file for file in files if file.label not in labels), None)
     if stranger:
-        raise UserError(f"The class folder {stranger.split}/{stranger.label} of {root} is not in train: add it there.")
+        above = stranger.name.rpartition(f"/{stranger.label}/")[0] or stranger.split
+        alike = [label for label in labels if label.casefold() == stranger.label.casefold()]
+        if alike:
+            raise UserError(f"{root} has the class folders {alike[0]} in train and {stranger.label} in {above}, which "
+                            "differ in case: rename one.")  # fmt: skip
+        raise UserError(f"The class folder {above}/{stranger.label} of {root} is not in train: add it there.")
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -227,15 +251,23 @@ def _subfolders(folder: Path) -> list[Path]:
     return found
 
 
-def _media(folder: Path, above: str = "") -> Iterator[str]:
-    """Names of the pictures and recordings in a class folder and the folders in it, sorted; without hidden ones."""
+def _listed(folder: Path, above: str = "") -> Iterator[tuple[str, str]]:
+    """Names of the files in a class folder and the folders in it, sorted, and why a file is left out, else nothing.
+
+    Hidden files and notes are no part of it.
+    """
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.name.startswith("."):
+        suffix = _suffix(entry.name)
+        if entry.name.startswith(".") or suffix in _NOTES:
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _media(Path(entry.path), f"{above}{entry.name}/")
-        elif _suffix(entry.name) in _MEDIA:
-            yield above + entry.name
+            yield from _listed(Path(entry.path), f"{above}{entry.name}/")
+        elif suffix in _MEDIA:
+            yield above + entry.name, ""
+        elif entry.is_dir():
+            yield above + entry.name, "is a link to a folder, which is not followed: put the folder itself there."
+        else:
+            yield above + entry.name, "is of a kind that is not read: save it as another one, or remove it."
 
 
 def _suffix(name: str) -> str:

@@ -59,34 +59,35 @@ def numbered(names: np.ndarray | list) -> tuple[np.ndarray, tuple[str, ...]]:
     return position.astype(np.int64), tuple(str(name) for name in different)
 
 
-def split_anew(y: np.ndarray, groups: np.ndarray, what: str, classes: tuple[str, ...]) -> np.ndarray:
+def split_anew(y: np.ndarray, groups: np.ndarray, what: str, classes: tuple[str, ...], source: str) -> np.ndarray:
     """Splits examples 60/20/20 by whole groups, the same way every time; returns int64 (N,), positions in `SPLITS`.
 
-    groups: int64 (N,), what is not to be torn apart: a file, a series or a person; `what` names them in an error. Where
-    each group has one class, every class is split in the same proportion. Raises UserError if a class or all of it has
-    fewer than three groups, or if a class is left without training examples.
+    groups: int64 (N,), what is not to be torn apart: a file, a series or a person; `what` names them in an error, and
+    `source` what they are of. Where each group has one class, every class is split in the same proportion. Raises
+    UserError if a class or all of it has fewer than three groups, or if a class is left without training examples.
     """
-    test = _held_out(y, groups, _TEST_SHARE, 3, what, classes)
+    test = _held_out(y, groups, _TEST_SHARE, 3, what, classes, source)
     split = np.where(test, TEST, TRAIN)
-    split[~test] = np.where(_held_out(y[~test], groups[~test], _VALIDATION_SHARE, 2, what, classes), VALIDATION, TRAIN)
-    return _checked(split, y, classes)
+    held_out = _held_out(y[~test], groups[~test], _VALIDATION_SHARE, 2, what, classes, source)
+    split[~test] = np.where(held_out, VALIDATION, TRAIN)
+    return _checked(split, y, classes, source)
 
 
 def split_validation(split: np.ndarray, y: np.ndarray, groups: np.ndarray, what: str,
-                     classes: tuple[str, ...]) -> np.ndarray:  # fmt: skip
+                     classes: tuple[str, ...], source: str) -> np.ndarray:  # fmt: skip
     """As `split_anew`, where only validation is missing: a tenth of the train part's groups, one at least, is held out.
 
     Raises UserError as `split_anew` does, if there are fewer than two groups.
     """
     train = split == TRAIN
     split = split.copy()
-    held_out = _held_out(y[train], groups[train], _OFFICIAL_VALIDATION_SHARE, 2, what, classes)
+    held_out = _held_out(y[train], groups[train], _OFFICIAL_VALIDATION_SHARE, 2, what, classes, source)
     split[train] = np.where(held_out, VALIDATION, TRAIN)
-    return _checked(split, y, classes)
+    return _checked(split, y, classes, source)
 
 
 def _held_out(y: np.ndarray, groups: np.ndarray, share: float, least: int, what: str,
-              classes: tuple[str, ...]) -> np.ndarray:  # fmt: skip
+              classes: tuple[str, ...], source: str) -> np.ndarray:  # fmt: skip
     """Chooses a share of the groups, one at least, of each class where groups have one; returns bool (N,)."""
     generator = np.random.default_rng(_SEED)
     names, first, group = np.unique(groups, return_index=True, return_inverse=True)
@@ -96,15 +97,16 @@ def _held_out(y: np.ndarray, groups: np.ndarray, share: float, least: int, what:
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
         if len(members) < least:
-            where = f"The class {classes[stratum]}" if of_one_class else "This data"
+            where = f"The class {classes[stratum]} of {source}" if of_one_class else source
             raise UserError(f"{where} needs {least} {what} to hold some out, and has {len(members)}: add more.")
         count = max(1, round(share * len(members)))
         chosen[generator.permutation(members)[:count]] = True
     return chosen[group]
 
 
-def _checked(split: np.ndarray, y: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+def _checked(split: np.ndarray, y: np.ndarray, classes: tuple[str, ...], source: str) -> np.ndarray:
     missing = np.setdiff1d(np.arange(len(classes)), y[split == TRAIN])
     if len(missing):
-        raise UserError(f"The class {classes[missing[0]]} has no example left to train on: add some of other persons.")
+        raise UserError(f"The class {classes[missing[0]]} of {source} has no example left to train on: add some of "
+                        "other persons.")  # fmt: skip
     return split.astype(np.int64)

@@ -10,6 +10,12 @@ import numpy as np
 from bdistil.data.dataset import SPLITS, Dataset
 
 _BLOCK = 1024  # series hashed at a time
+_NAMED = 20  # classes or channels
+_NOTHING = "Nothing leaks: no person and no example is on two sides."
+_NOTHING_ALIKE = (
+    "No identical example is on two sides; who the examples are of is not known (of your own, --subject-pattern, "
+    "--subject or an array subject tells it)."
+)
 _LONGEST = 16  # steps of a stretch that tell a recording: a quarter of a series, and at most so many
 
 
@@ -35,11 +41,18 @@ def leaks(data: Dataset) -> list[Leak]:
 
 
 def describe(data: Dataset) -> list[str]:
-    """Says how many examples and classes there are, how they were split, and what leaks; a sentence each."""
+    """Says how many examples there are, how they were split, what leaks, and classes and channels."""
+    known = data.info
     counts = ", ".join(f"{len(data.split(name)[0]):,} {name}" for name in SPLITS)
-    held_out = "no person and " if data.people_train is not None else ""
-    found = [leak.sentence for leak in leaks(data)] or [f"Nothing leaks: {held_out}no example is on two sides."]
-    return [f"{data.info.title}: {counts} examples of {len(data.info.classes)} classes.", data.info.split, *found]
+    found = [leak.sentence for leak in leaks(data)] or [_NOTHING if data.people_train is not None else _NOTHING_ALIKE]
+    names = [f"{what}: {_listed(each)}." for what, each in (("Classes", known.classes), ("Channels", known.channels))
+             if each]  # fmt: skip
+    return [f"{known.title}: {counts} examples of {len(known.classes)} classes.", known.split, *found, *names]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _persons(data: Dataset) -> Iterator[Leak]:
@@ -54,7 +67,7 @@ def _persons(data: Dataset) -> Iterator[Leak]:
 
 
 def _examples(data: Dataset) -> Iterator[Leak]:
-    series = data.x_train.ndim == 3
+    series = data.x_train.ndim == 3 and data.x_train.shape[-1] > 1  # of one step there are no stretches
     length = min(max(2, data.x_train.shape[-1] // 4), _LONGEST)
     digests = {name: _digests(data.split(name)[0]) for name in SPLITS}
     stretches = {name: _stretches(data.split(name)[0], length) for name in SPLITS} if series else {}

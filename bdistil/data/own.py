@@ -8,6 +8,7 @@ arrays                   NPZ with x and y (`arrays`)
 import hashlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bdistil.data import arrays, folders, tables
+from bdistil.data import arrays, audio, folders, tables
 from bdistil.data.cache import cached, identity
 from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
 from bdistil.data.found import TEST, Found
@@ -25,8 +26,10 @@ from bdistil.errors import UserError
 from bdistil.paths import absolute
 
 _known: dict[str, DatasetInfo] = {}  # by the digest of what the data is known by until it changes
-_drawing: ContextVar[dict[Any, DatasetInfo] | None] = ContextVar("drawing", default=None)
-_VERSION = 1  # raised whenever the same files would be read otherwise
+_seen: dict[Any, tuple[float, DatasetInfo]] = {}  # by path, options and change of the path itself; and when
+_FRESH = 3.0  # seconds; looking at 60,000 files takes one
+_glancing: ContextVar[bool] = ContextVar("glancing", default=False)
+_VERSION = 2  # raised whenever the same files would be read otherwise
 
 
 class OwnData(BaseModel):
@@ -94,26 +97,25 @@ def info(path: str, own: OwnData | None = None) -> DatasetInfo:
     one sentence that names file and row, if it cannot be used.
     """
     root, own = absolute(path), own or OwnData()
-    seen = _drawing.get()
-    if seen is not None and (root, own) in seen:
-        return seen[root, own]
+    glance = root, own, os.stat(root).st_mtime_ns if os.path.exists(root) else None
+    if _glancing.get() and glance in _seen and time.monotonic() - _seen[glance][0] < _FRESH:
+        return _seen[glance][1]
     key, find = _finder(root, own)
     digest = _digest(key)
     if digest not in _known:
         _known[digest] = _info(root, digest, find())
-    if seen is not None:
-        seen[root, own] = _known[digest]
+    _seen[glance] = time.monotonic(), _known[digest]
     return _known[digest]
 
 
 @contextmanager
 def unchanged() -> Iterator[None]:
-    """Inside, `info` looks at each path once: for who asks often while a page is drawn, as folders may be large."""
-    token = _drawing.set({})
+    """Inside, `info` looks at each path every few seconds: for pages, which ask often, as folders may be large."""
+    token = _glancing.set(True)
     try:
         yield
     finally:
-        _drawing.reset(token)
+        _glancing.reset(token)
 
 
 def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:
@@ -145,13 +147,15 @@ def load(path: str, own: OwnData | None = None) -> Dataset:
 
 def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
     """What the data is known by until it changes, and a function that reads it, from the disk if it was read before."""
+    others: tuple[str, ...] = ()
     if os.path.isdir(root):
         _only(own, "side", "subject_pattern")
         try:
-            files = folders.scan(root, own.subject_pattern)
+            files, others = folders.scan(root, own.subject_pattern)
         except OSError as error:
             raise UserError(f"{error.filename} can't be read ({error.strerror}): make it readable.") from None
-        paths, find = [f"{root}/{file.name}" for file in files], lambda: folders.read_folder(root, files, own.side)
+        paths, find = ([f"{root}/{file.name}" for file in files],
+                       lambda: folders.read_folder(root, files, others, own.side))  # fmt: skip
     elif not os.path.isfile(root):
         raise UserError(f"There is no file or folder {root}: check the path.")
     elif root.suffix.lower() in tables.SUFFIXES:
@@ -162,8 +166,9 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
         paths, find = [root], lambda: arrays.read_arrays(root)
     else:
         raise UserError(f"{root} is no folder of class folders and no .csv, .parquet or .npz file: give one of these.")
-    key = [_VERSION, str(root), own.model_dump(), identity(paths, root.parent)]
-    return key, lambda: Found.unpack(cached("own", key, lambda: find().pack()))
+    asked = [str(root), own.model_dump()]
+    key = [_VERSION, audio.FEATURES, *asked, identity(paths, root.parent), others]
+    return key, lambda: Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().pack(), alone=True))
 
 
 def _only(own: OwnData, *fitting: str) -> None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 from bdistil.errors import UserError
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_AVIF = {".avif"} if "avif" in features.modules and features.check("avif") else set()  # since Pillow 11.3
+SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
+                      *_AVIF})  # fmt: skip
 _LEAST_SIDE = 2
 _MOST_PIXELS = 50_000_000  # a picture of 7,000 × 7,000 takes 150 MB once it is unpacked
 _GREY = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L", "I", "F"})
@@ -75,6 +77,10 @@ def _plain(image: Image.Image, colour: bool) -> Image.Image:
     """In mode RGB or L."""
     if image.mode.startswith("I"):  # 16 bits
         image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    if image.mode == "F":
+        values = np.nan_to_num(np.asarray(image))
+        values = values * 255 if values.max() <= 1 else values  # 0 … 1, as programs for science write it
+        image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         clear = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", clear.size, "black"), clear)

@@ -1,6 +1,8 @@
 """CSV and Parquet tables of sensor series, a row per time step, cut into windows. Row 1 of a CSV file is its header."""
 
+import csv
 import re
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".csv", ".parquet"})
 _RATES_DIFFER = 0.05  # relative; clocks of one make of sensor differ by less
+_INDEX = re.compile(r"Unnamed: \d+|__index_level_\d+__")  # what pandas writes beside a table's own columns
 _CHOOSE = ", or name the columns to use with --channels"
 _OVERLAP = 0.5
 _GAP = 2.5  # steps without a row
@@ -31,21 +34,22 @@ def read_table(path: Path, own: "OwnData") -> Found:
     """
     if own.series is None or own.label is None or own.window is None:
         raise UserError(f"{path.name} is a table: say --series COLUMN, --label COLUMN and --window STEPS.")
-    table, first_row = _load(path)
+    table = _load(path)
     known = [own.series, own.label, own.subject, own.time]
     for column in [*filter(None, known), *(own.channels or ())]:
         if column not in table.columns:
-            raise UserError(f"{path.name} has no column {column}: it has {', '.join(map(str, table.columns))}.")
-    channels = own.channels or tuple(column for column in table.columns if column not in known)
+            raise _missing(path, column, list(table.columns))
+    channels = own.channels or tuple(name for name in table.columns if name not in known and not _INDEX.fullmatch(name))
+    _check_channels(path, channels, table, own)
     if not channels:
         raise UserError(f"{path.name} has no column of values beside {', '.join(filter(None, known))}: add one.")
     if table.empty:
         raise UserError(f"{path.name} has no rows: give a table that has some.")
 
     def row(at: int) -> str:
-        return f"{path.name}, row {at + first_row}"
+        return f"{path.name}, row {_line(path, at)}"
 
-    values = np.stack([_numbers(table[column], column, row, _CHOOSE) for column in channels]).astype(np.float32)
+    values = np.stack([_numbers(table[column], column, row, _CHOOSE, np.float32) for column in channels])
     series = _names(table[own.series], own.series, row)
     label = _names(table[own.label], own.label, row)
     person = None if own.subject is None else _names(table[own.subject], own.subject, row)
@@ -72,22 +76,22 @@ def read_table(path: Path, own: "OwnData") -> Found:
     how = "60/20/20 of the series of each class" if people is None else "60/20/20 of the persons"
     return Found(
         x=np.concatenate(windows), y=y, people=people, classes=classes, modality="sensor", channels=channels,
-        rate_hz=rate_hz, split=split_anew(y, groups, what, classes),
+        rate_hz=rate_hz, split=split_anew(y, groups, what, classes, path.name),
         how=f"{how}, none of which is on two sides, with a fixed seed; windows of {own.window} steps that overlap by "
         f"{100 * overlap:g} %.",
     )  # fmt: skip
 
 
-def _load(path: Path) -> tuple["pd.DataFrame", int]:
-    """The table, and which row of the file its first one is, as people count."""
+def _load(path: Path) -> "pd.DataFrame":
+    """The table. Only an empty cell of a CSV file is empty: a class or a person may be called null, None or NA."""
     import pandas as pd
 
     try:
         if path.suffix.lower() == ".csv":
-            return pd.read_csv(path, low_memory=False), 2
+            return pd.read_csv(path, low_memory=False, keep_default_na=False, na_values=[""])
         import pyarrow.parquet
 
-        return pyarrow.parquet.read_table(path, partitioning=None).to_pandas(ignore_metadata=True), 1
+        return pyarrow.parquet.read_table(path, partitioning=None).to_pandas(ignore_metadata=True)
     except OSError as error:
         raise UserError(f"{path.name} can't be read ({error.strerror or 'no table'}): make it readable.") from None
     except (ValueError, ArithmeticError) as error:  # what pandas and pyarrow raise for a file that is no table
@@ -97,16 +101,48 @@ def _load(path: Path) -> tuple["pd.DataFrame", int]:
         raise UserError(f"{path.name} is no readable table: save it anew as CSV (in UTF-8) or Parquet.") from None
 
 
-def _numbers(column: "pd.Series", name: str, row, otherwise: str = "") -> np.ndarray:
-    """A column as float64; UserError at the first value that is none."""
+def _line(path: Path, at: int) -> int:
+    """Which row of the file row `at` of the table is, as people count: pandas skips blank lines of a CSV file."""
+    if path.suffix.lower() != ".csv":
+        return at + 1
+    with open(path, newline="", encoding="utf-8-sig", errors="replace") as text:
+        reader = csv.reader(text)
+        lines = (reader.line_num for cells in reader if len(cells) > 1 or "".join(cells).strip())
+        return next(islice(lines, at + 1, None))
+
+
+def _missing(path: Path, column: str, columns: list[str]) -> UserError:
+    if len(columns) == 1 and re.search(r"[;\t|]", columns[0]):
+        return UserError(f"{path.name} has the one column {columns[0]!r}: save it with commas between the columns.")
+    return UserError(f"{path.name} has no column {column}: it has {', '.join(columns)}.")
+
+
+def _check_channels(path: Path, channels: tuple[str, ...], table: "pd.DataFrame", own: "OwnData") -> None:
+    """Raises UserError for a channel that would give the answer away, and for one of times."""
+    for column in channels:
+        if column in (own.series, own.label, own.subject):
+            raise UserError(f"{path.name}: the column {column} says what a series is, not what it measures: leave it "
+                            "out of --channels.")  # fmt: skip
+        if table[column].dtype.kind in "mM":
+            raise UserError(f"{path.name}: the column {column} holds times, not values: name it with --time, or name "
+                            "the columns to use with --channels.")  # fmt: skip
+
+
+def _numbers(column: "pd.Series", name: str, row, otherwise: str = "", dtype: type = np.float64) -> np.ndarray:
+    """A column as floats; UserError at the first value that is none, or is too large for one."""
     import pandas as pd
 
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    whole = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    with np.errstate(over="ignore"):  # what overflows is told
+        numbers = whole.astype(dtype)
     wrong = np.flatnonzero(~np.isfinite(numbers))
     if len(wrong):
-        value = column.iloc[wrong[0]]
-        told = "is empty" if pd.isna(value) else f"is {value}" if isinstance(value, float) else f"holds “{value}”"
-        raise UserError(f"{row(wrong[0])}: the column {name} {told} where a number must be: mend it{otherwise}.")
+        at = wrong[0]
+        value = " ".join(str(column.iloc[at]).split())
+        told = f"is {value}" if np.isfinite(whole[at]) or isinstance(column.iloc[at], float) else f"holds “{value}”"
+        told = "is empty" if column.isna().iloc[at] else told
+        what = "a number below 3e38" if np.isfinite(whole[at]) else "a number"
+        raise UserError(f"{row(at)}: the column {name} {told} where {what} must be: mend it{otherwise}.")
     return numbers
 
 

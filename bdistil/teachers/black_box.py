@@ -10,19 +10,17 @@ run's record calls one (`approximate_views`) and which goes no further than `mos
 """
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bdistil.data.npz import read_npz
 from bdistil.errors import UserError
 from bdistil.paths import absolute
 
 KIND = "logits"
-MOST_BYTES = 2e9  # of an array, unpacked
 LEAST_PROBABILITY = 1e-7
 ROUNDING = 0.01  # by which probabilities in half precision miss a sum of 1
 PROBABILITIES = "{} gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
@@ -77,20 +75,18 @@ def black_box_card(name: str, kind: str, known: Any, checksum: str, *, probabili
 def read_answers(path: str, classes: int) -> tuple[np.ndarray, np.ndarray | None]:
     """The float32 (N, classes) answers of an NPZ file and, where it has them, the files (N,) that they answer for.
 
-    Nothing is unpickled. Raises UserError naming the file, and the row (counted from 0) where one row is wrong.
+    Nothing is unpickled. Raises UserError naming the file, and the row, counted from 1, where one row is wrong.
     """
     how = "Write it with np.savez(file, logits=…)."
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            logits = _array(archive, "logits", path)
-            files = _array(archive, "files", path) if "files" in archive else None
+        given = read_npz(path, ("logits", "files"))
     except FileNotFoundError:
         raise UserError(f"There is no file {path}: give the paths of TRAIN.npz and TEST.npz.") from None
-    except KeyError:
-        raise UserError(f"{path} holds no array called logits. {how}") from None
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error,
-            NotImplementedError):  # fmt: skip
+    except (OSError, ValueError):
         raise UserError(f"{path} is no NPZ file of plain numbers and fixed-width strings. {how}") from None
+    if "logits" not in given:
+        raise UserError(f"{path} holds no array called logits. {how}")
+    logits, files = given["logits"], given.get("files")
     if logits.dtype.kind != "f":
         raise UserError(f"The logits in {path} are {logits.dtype}: give floating-point numbers, one a class.")
     if logits.ndim != 2 or logits.shape[1] != classes:
@@ -107,21 +103,13 @@ def read_answers(path: str, classes: int) -> tuple[np.ndarray, np.ndarray | None
     return logits, files
 
 
-def _array(archive: Any, name: str, path: str) -> np.ndarray:
-    size = archive.zip.getinfo(f"{name}.npy").file_size if name in archive else 0
-    if size > MOST_BYTES:
-        raise UserError(f"{name} in {path} takes {size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB: give "
-                        "one row of answers an example, in half precision if need be.")  # fmt: skip
-    return archive[name]
-
-
 def check_finite(logits: np.ndarray, source: str) -> None:
     """Raises UserError naming the source and the first row of (N, classes) that is not finite."""
     bad = ~np.isfinite(logits).all(axis=1)
     if bad.any():
         row = int(bad.argmax())
         what = "NaN" if np.isnan(logits[row]).any() else "infinite values"
-        raise UserError(f"{source}, row {row}: the logits hold {what}. Every answer must be a finite number.")
+        raise UserError(f"{source}, row {row + 1}: the logits hold {what}. Every answer must be a finite number.")
 
 
 def are_probabilities(answers: np.ndarray) -> bool:
@@ -143,7 +131,7 @@ def match(files: Sequence[str], wanted: Sequence[str], source: str) -> np.ndarra
     places: dict[str, int] = {}
     for row, file in enumerate(map(str, files)):
         if places.setdefault(file, row) != row:
-            raise UserError(f"{source}, row {row}: {file} is there already, in row {places[file]}. "
+            raise UserError(f"{source}, row {row + 1}: {file} is there already, in row {places[file] + 1}. "
                             "Give one row a file.")  # fmt: skip
     missing = [file for file in map(str, wanted) if file not in places]
     if missing:
@@ -192,13 +180,20 @@ def _check_rows(logits: np.ndarray, counts: dict[str, int], path: str) -> None:
                         "the dataset’s order.")  # fmt: skip
 
 
-def below_chance(logits: np.ndarray, labels: np.ndarray) -> str | None:
-    """A sentence where the answers (N, classes) are right less often than a guess would be; None where they are not."""
-    accuracy = float((logits.argmax(axis=1) == labels).mean())
-    if accuracy >= 1 / logits.shape[1]:
+def no_better_than_chance(logits: np.ndarray, labels: np.ndarray) -> str | None:
+    """A sentence where answers (N, classes) agree with labels hardly more than shuffled ones would; None where they do.
+
+    Shuffled, they agree for Σ_j P(answer = j) · P(label = j) of the examples, give or take three standard errors.
+    """
+    count, classes = logits.shape
+    answers = logits.argmax(axis=1)
+    agreement = float((answers == labels).mean())
+    shares = [np.bincount(which, minlength=classes) / count for which in (answers, labels)]
+    chance = float(shares[0] @ shares[1])
+    if agreement == 1 or agreement > chance + 3 * np.sqrt(chance * (1 - chance) / count):
         return None
-    return (f"The teacher’s answers are right for {100 * accuracy:.1f} % of the training examples, less often than a "
-            "guess: check the order of its rows and of its classes.")  # fmt: skip
+    told = f"are right for {100 * agreement:.1f} % of the training examples, hardly more often than in a random order"
+    return f"The teacher’s answers {told} ({100 * chance:.1f} %): check the order of its rows and of its classes."
 
 
 def measured(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bdistil.errors import UserError
-from bdistil.paths import absolute
+from bdistil.paths import absolute, open_regular
 from bdistil.teachers.black_box import are_probabilities, as_logits, black_box_card, check_finite
 from bdistil.teachers.kept import kept
 
@@ -96,7 +96,8 @@ def _content(path: str, checksum: str | None = None) -> bytes:
         if size > MOST_BYTES:
             raise UserError(f"{path} takes {size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB: give the "
                             "teacher’s answers instead, as two NPZ files.")  # fmt: skip
-        content = file.read_bytes()
+        with open_regular(file) as opened:
+            content = opened.read()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): give the path of an ONNX file.") from None
     if checksum and hashlib.sha256(content).hexdigest() != checksum:
@@ -146,7 +147,9 @@ def _why(path: str, error: str) -> str:
 
 
 def _one_line(error: str) -> str:
-    return " ".join(error.split())[:200]
+    """What onnxruntime says, without its code, and where in its own source that was."""
+    told = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(error.split()))
+    return re.sub(r"\S+\.(?:cc|cpp|h):\d+ (?:[^()]*::[^()]*\(.*?\)(?: const)? |\w+ )", "", told)[:200].rstrip(" .")
 
 
 def _tensors(model: Any) -> Iterator[Any]:
@@ -178,6 +181,8 @@ def _checked_signature(path: str, session: Any, known: Any, reads: str | None) -
     wanted = f"(batch, {', '.join(map(str, known.input_shape))})"
     if source.type not in TYPES:
         raise UserError(f"{path} reads {source.type}: export it with an input of float32 or uint8.")
+    if source.shape[:1] == [0]:
+        raise UserError(f"{path} reads a batch of 0 examples: export it with a dynamic batch, or one of 1 at least.")
     if any(not isinstance(size, int) for size in source.shape[1:]):
         raise UserError(f"{path} reads {_shape(source)}: only the batch may be dynamic, export it for {wanted}.")
     if tuple(source.shape[1:]) != tuple(known.input_shape):

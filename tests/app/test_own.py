@@ -1,11 +1,18 @@
 """One's own data and black boxes on Distil's form: named by paths, read by a process of its own, told in sentences."""
 
+import shutil
 import time
 
+import engine
+import estimate
 import numpy as np
+import own
 import pandas as pd
 import pytest
+from PIL import Image
 
+from bdistil.config import DistilConfig
+from bdistil.errors import UserError
 from bdistil.runs import list_runs
 from bdistil.teachers.snippet import snippet
 from tests.app.conftest import button, copyable, written
@@ -102,6 +109,7 @@ def test_a_table_asks_for_its_columns_and_says_what_leaks(asked, own_page, tmp_p
     page.number_input(key="own-window").set_value(10)
     page = once_read(fill(page, **{"own-series": "walk", "own-label": "activity", "own-subject": "person"}))
     assert "examples of 2 classes" in written(page) and "Leak: " in written(page)
+    assert "Channels: ax." in written(page)
     page.selectbox(key=f"teacher-{tmp_path / 'walks.csv'}").set_value("onnx")
     page = fill(page.run(), **{"onnx-path": tmp_path / "teacher.onnx"})
     assert (asked.config.teacher, asked.config.teacher_input) == (str(tmp_path / "teacher.onnx"), "normalised")
@@ -143,6 +151,55 @@ def test_data_that_was_mended_is_read_again_and_what_was_written_is_kept(asked, 
     assert page.text_input(key="onnx-path").value == str(pictures / "teacher.onnx")
     fill(page, **{"onnx-path": pictures / "teacher.pt"})
     assert "does not end in .onnx" in written(page) and not page.exception
+
+
+def test_a_picture_that_was_mended_at_its_place_is_read_again(asked, own_page, tmp_path, monkeypatch):  # noqa: F811
+    for place in range(12):
+        folder = tmp_path / "pets" / "train" / "ab"[place % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), place).save(folder / f"{place}.png")
+    shutil.copytree(tmp_path / "pets" / "train", tmp_path / "pets" / "test")
+    broken = tmp_path / "pets" / "train" / "a" / "4.png"
+    content = broken.read_bytes()
+    broken.write_bytes(content[:40])
+    page = once_read(fill(own_page, **{"own-path": tmp_path / "pets"}))
+    assert "a/4.png is no intact picture" in written(page)
+    broken.write_bytes(content)
+    time.sleep(own.FRESH)
+    page = once_read(page.run())
+    assert "examples of 2 classes" in written(page) and "intact" not in written(page)
+
+
+def test_files_of_answers_that_were_mended_make_another_estimate(pictures):
+    files = [str(pictures / f"{name}.npz") for name in ("train", "test")]
+    config = DistilConfig.create(str(pictures / "mine.npz"), teacher="train.npz", teacher_logits=files)
+    before = estimate._known_by(config)
+    assert estimate._known_by(config) == before
+    np.savez(files[1], logits=np.zeros((12, 3)))
+    assert estimate._known_by(config) != before
+
+
+def test_a_refusal_is_not_kept_for_who_comes_back(monkeypatch):
+    told = []
+
+    def work(question, wanted):
+        told.append(question)
+        raise UserError("No.")
+
+    def refusal():
+        with pytest.raises(UserError, match=r"No\."):
+            while answers.ask("question") is None:
+                time.sleep(0.01)
+
+    answers = engine.Answers(work)
+    refusal()
+    refusal()
+    assert len(told) == 1
+    monkeypatch.setattr(engine, "FORGOTTEN", 0.1)
+    time.sleep(0.2)
+    refusal()
+    assert len(told) == 2
+    answers.close()
 
 
 def test_a_short_series_has_no_more_rounds_than_steps(asked, own_page, tmp_path):  # noqa: F811

@@ -380,6 +380,14 @@ def test_a_command_that_nobody_waits_for_gives_way(monkeypatch, tmp_path):
     answers.close()
 
 
+def test_what_a_command_prints_need_not_be_utf_8(monkeypatch, tmp_path):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nprintf 'caf\\351'\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(engine.sys, "executable", str(program))
+    assert engine.output(wanted=lambda: True, seconds=60, slow="", failed="") == "caf\ufffd"
+
+
 def test_only_the_newest_question_waits():
     begun, release, asked = threading.Event(), threading.Event(), []
 

@@ -102,12 +102,13 @@ def test_what_is_no_recording_is_refused_in_one_sentence(tmp_path, make, sentenc
         read_recording(tmp_path / "said.wav", RATE)
 
 
-def test_a_header_that_does_not_know_its_length_is_no_cut_off_file(tmp_path):
+@pytest.mark.parametrize("whole, samples", [("ffffffff", "ffffffff"), ("24f0ff7f", "00f0ff7f")])
+def test_a_header_that_does_not_know_its_length_is_no_cut_off_file(tmp_path, whole, samples):
     """So do programs write that stream to a pipe."""
     path = tmp_path / "said.wav"
     soundfile.write(path, tone(RATE), RATE)
     content = bytearray(path.read_bytes())
-    content[4:8] = b"\xff\xff\xff\xff"
+    content[4:8], content[40:44] = bytes.fromhex(whole), bytes.fromhex(samples)
     path.write_bytes(content)
     assert len(read_recording(path, RATE)) == RATE / 2
 

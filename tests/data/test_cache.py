@@ -68,3 +68,13 @@ def test_files_are_known_by_name_size_and_time(tmp_path):
     (tmp_path / "a").write_text("123")
     second = identity(paths, tmp_path)
     assert second[0] != first[0] and second[1:] == first[1:]
+
+
+def test_outdated_arrays_go_when_new_ones_are_written(made, own_home):
+    for key in (1, 2):
+        cached("own/mine", key, make(made), alone=True)
+        cached("own/yours", key, make(made))
+    counts = {name: len(list((own_home / "cache" / "own" / name).iterdir())) for name in ("mine", "yours")}
+    assert counts == {"mine": 1, "yours": 2}
+    cached("own/mine", 2, make(made), alone=True)
+    assert len(made) == 4

@@ -26,7 +26,7 @@ def test_no_group_is_torn_apart_and_every_class_is_trained_on(data):
     y, names = numbered(y)
     classes = CLASSES[: len(names)]
     try:
-        split = split_anew(y, groups, "persons", classes)
+        split = split_anew(y, groups, "persons", classes, "mine")
     except UserError as error:
         assert " persons to hold some out, and has " in str(error) or "no example left to train on" in str(error)
         return
@@ -34,13 +34,13 @@ def test_no_group_is_torn_apart_and_every_class_is_trained_on(data):
         assert len(set(split[groups == group].tolist())) == 1
     assert set(split.tolist()) == {TRAIN, VALIDATION, TEST}
     assert set(y[split == TRAIN].tolist()) == set(y.tolist())
-    np.testing.assert_array_equal(split, split_anew(y, groups, "persons", classes))
+    np.testing.assert_array_equal(split, split_anew(y, groups, "persons", classes, "mine"))
 
 
 @given(st.lists(st.integers(3, 40), min_size=1, max_size=3))
 def test_examples_are_split_60_20_20_within_each_class(counts):
     y = np.repeat(np.arange(len(counts)), counts)
-    split = split_anew(y, np.arange(len(y)), "files", CLASSES[: len(counts)])
+    split = split_anew(y, np.arange(len(y)), "files", CLASSES[: len(counts)], "mine")
     for label, count in enumerate(counts):
         held_out = [int((split[y == label] == side).sum()) for side in (VALIDATION, TEST)]
         assert all(abs(number - 0.2 * count) <= 1 and number >= 1 for number in held_out)
@@ -49,7 +49,7 @@ def test_examples_are_split_60_20_20_within_each_class(counts):
 def test_where_test_is_given_only_train_is_split():
     y = np.arange(120) % 3
     given_split = np.where(np.arange(120) < 90, TRAIN, TEST)
-    split = split_validation(given_split, y, np.arange(120), "files", CLASSES)
+    split = split_validation(given_split, y, np.arange(120), "files", CLASSES, "mine")
     np.testing.assert_array_equal(split == TEST, given_split == TEST)
     assert np.bincount(y[split == VALIDATION]).tolist() == [3, 3, 3] and (given_split == VALIDATION).sum() == 0
 
@@ -60,11 +60,11 @@ def test_a_class_that_only_held_out_persons_have_is_named():
     outcomes = set()
     for person in range(10):
         try:
-            split_anew(y, np.array([*np.repeat(np.arange(10), 2), person]), "persons", CLASSES)
+            split_anew(y, np.array([*np.repeat(np.arange(10), 2), person]), "persons", CLASSES, "mine")
             outcomes.add("split")
         except UserError as error:
             outcomes.add(str(error))
-    assert outcomes == {"split", "The class b has no example left to train on: add some of other persons."}
+    assert outcomes == {"split", "The class b of mine has no example left to train on: add some of other persons."}
 
 
 @pytest.mark.parametrize("people", [None, np.arange(4)])

@@ -71,9 +71,9 @@ def test_an_example_is_its_own_file_with_its_own_label(tmp_path):
             np.testing.assert_array_equal(one, np.asarray(Image.open(tmp_path / file)).transpose(2, 0, 1))
 
 
-@pytest.mark.parametrize("third", ["val", "valid", "validation"])
-def test_folders_above_the_class_folders_are_the_split(tmp_path, third):
-    for part, count in [("train", 5), (third, 3), ("test", 2)]:
+@pytest.mark.parametrize("names", ["train val test", "train valid test", "Training VALID Testing", "Train dev Test"])
+def test_folders_above_the_class_folders_are_the_split(tmp_path, names):
+    for part, count in zip(names.split(), (5, 3, 2), strict=True):
         pictures(tmp_path / part, count)
     known = own.info(str(tmp_path))
     assert (known.train, known.validation, known.test) == (10, 6, 4)
@@ -97,13 +97,27 @@ def test_a_change_is_seen_and_nothing_is_read_twice(tmp_path, monkeypatch):
     assert own.info(str(tmp_path), OwnData(side=16)).input_shape == (3, 16, 16)
 
 
+def test_pages_look_at_a_folder_every_few_seconds(tmp_path, monkeypatch):
+    pictures(tmp_path)
+    first = own.info(str(tmp_path))
+    with own.unchanged():
+        picture(tmp_path / "cat" / "new.png", value=77)
+        assert own.info(str(tmp_path)) == first
+    assert own.info(str(tmp_path)).train == 13
+    picture(tmp_path / "cat" / "newer.png", value=78)
+    monkeypatch.setattr(own, "_FRESH", 0.0)
+    with own.unchanged():
+        assert own.info(str(tmp_path)).name != first.name
+
+
 def test_the_name_fits_into_a_file_name(tmp_path):
     root = pictures(tmp_path / "Meine Bilder (2)")
     assert re.fullmatch(r"meine-bilder-2-[0-9a-f]{8}", own.info(str(root)).name)
 
 
 @pytest.mark.parametrize("suffix, options", [(".jpg", {}), (".bmp", {}), (".gif", {"mode": "P"}), (".webp", {}),
-                                             (".tiff", {}), (".JPG", {"mode": "CMYK", "format": "JPEG"}),
+                                             (".tiff", {}), (".jfif", {"format": "JPEG"}),
+                                             (".JPG", {"mode": "CMYK", "format": "JPEG"}),
                                              (".png", {"mode": "RGBA"}), (".png", {"mode": "P"})])  # fmt: skip
 def test_every_common_format_and_mode_is_read_in_colour(tmp_path, suffix, options):
     pictures(tmp_path)
@@ -130,6 +144,22 @@ def test_sizes_that_differ_become_the_usual_one_from_the_middle(tmp_path):
     picture(tmp_path / "cat" / "000.png", size=(300, 200))
     assert own.info(str(tmp_path)).input_shape == (3, 16, 16)
     assert own.info(str(pictures(tmp_path / "big", size=(90, 100), count=4))).input_shape == (3, 64, 64)
+
+
+def test_thumbnails_among_photos_do_not_choose_the_side(tmp_path):
+    pictures(tmp_path, size=(10, 10), count=3)
+    for number in range(20):
+        picture(tmp_path / "dog" / f"photo {number}.png", size=(100 + number, 100 + number))
+    assert own.info(str(tmp_path)).input_shape == (3, 64, 64)
+
+
+def test_a_float_picture_from_0_to_1_is_not_black(tmp_path):
+    pictures(tmp_path, mode="L")
+    Image.fromarray(np.full((12, 12), 0.5, np.float32)).save(tmp_path / "cat" / "half.tif")
+    Image.fromarray(np.full((12, 12), 64.0, np.float32)).save(tmp_path / "cat" / "quarter.tif")
+    data = own.load(str(tmp_path))
+    every = np.concatenate([data.split(name)[0] for name in SPLITS])
+    assert [(every == value).all(axis=(1, 2, 3)).sum() for value in (127, 64)] == [1, 1]
 
 
 def test_a_picture_is_turned_upright_and_black_where_it_is_clear(tmp_path):
@@ -321,11 +351,51 @@ def _strange_class(root):
     pictures(root / "test", classes=("cat", "dog", "cow"))
 
 
+def _other_case(root):
+    _train_alone(root)
+    pictures(root / "Test", classes=("Cats", "dogs"))
+
+
+def _test_alone(root):
+    pictures(root / "Test")
+
+
+def _no_classes(root):
+    for label, name in (("cat", "train"), ("dog", "test")):
+        (root / label).rename(root / name)
+
+
+def _two_names(root):
+    _strange_class(root)
+    pictures(root / "Testing")
+
+
+def _no_class_in_test(root):
+    _train_alone(root)
+    picture(root / "test" / "cat.png")
+
+
+def _other_kind(root):
+    _empty_class(root)
+    (root / "owl" / "hoot.mp3").write_bytes(b"x")
+
+
+def _not_utf_8(root):
+    pictures(root, classes=(os.fsdecode(b"caf\xe9"),))
+
+
 @pytest.mark.parametrize(
     "spoil, sentence",
     [
+        (_other_case, r".*pets has the class folders cats in train and Cats in Test, which differ in .*\."),
+        (_test_alone, r".*pets has the folder Test, called like a split, and no folder train of class folders: .*\."),
+        (_no_classes, r".*pets has the folder test, called like a split, and no folder train of class folders: .*\."),
+        (_two_names, r".*pets has two folders for test: keep one of them\."),
+        (_no_class_in_test, r".*pets/test holds no class folders: add those of train\."),
+        (_other_kind, r"The class folder owl of .* remove it, for owl/hoot\.mp3 is of a kind that is not read: .*\."),
+        (_not_utf_8, r"The class folder caf\? of .*pets has a name that is not UTF-8: rename it\."),
         (_empty_class, r"The class folder owl of .*pets holds no picture and no recording: fill it or remove it\."),
-        (_one_item, r"The class owl needs 3 files to hold some out, and has 1: add more\."),
+        (_one_item, r"The class owl of .*pets needs 3 files to hold some out, and has 1: add more\."),
         (_case, r"The class folders Cat and cat of .*pets differ only in case: rename one\."),
         (_one_class, r".*pets needs 2 class folders with pictures or recordings, and has 1: add more\."),
         (_both_kinds, r".*pets holds both pictures and recordings: keep one kind\."),
@@ -359,7 +429,23 @@ def test_options_that_do_not_fit_are_refused_in_one_sentence(tmp_path, options, 
 
 def test_two_persons_are_too_few_to_hold_some_out(tmp_path):
     root = recordings(tmp_path, people=("ann", "bob"))
-    refused(root, "This data needs 3 persons to hold some out, and has 2: add more.", subject_pattern="^([a-z]+)")
+    sentence = rf"{re.escape(str(root))} needs 3 persons to hold some out, and has 2: add more\."
+    refused(root, sentence, subject_pattern="^([a-z]+)")
+
+
+def test_files_of_other_kinds_and_linked_folders_are_counted_and_named(tmp_path):
+    root = pictures(tmp_path / "pets")
+    (root / "cat" / "song.mp3").write_bytes(b"x")
+    (root / "cat" / "Thumbs.db").write_bytes(b"x")
+    (root / "dog" / "more").symlink_to(root / "cat")
+    assert own.unreadable(str(root)) == (
+        "cat/song.mp3 is of a kind that is not read: save it as another one, or remove it.",
+        "dog/more is a link to a folder, which is not followed: put the folder itself there.",
+    )
+    known = own.info(str(root))
+    assert known.train == 12 and "2 unreadable files were skipped." in known.split
+    (root / "dog" / "more").unlink()
+    assert len(own.unreadable(str(root))) == 1
 
 
 def test_nothing_is_executed_and_hidden_files_and_other_kinds_are_left_alone(tmp_path):

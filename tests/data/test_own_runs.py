@@ -1,5 +1,8 @@
 """Own data end to end: a teacher is trained on a path, distilled, resumed, and the run keeps how the data is read."""
 
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -67,6 +70,22 @@ def test_a_folder_is_taught_distilled_stopped_and_resumed(digits_folder):
     assert not list(digits_folder.parent.glob("*.npz"))  # nothing is written beside the user's data
 
 
+def test_leaks_are_told_by_runs_as_well(bdistil, tmp_path):
+    generator, y = np.random.default_rng(0), np.arange(60) % 2
+    x = (generator.integers(0, 99, (60, 1, 8, 8)) + 99 * y[:, None, None, None]).astype(np.uint8)
+    x[59] = x[1]
+    split = np.repeat(["train", "validation", "test"], [40, 10, 10])
+    np.savez(tmp_path / "own.npz", x=x, y=y, split=split)
+    for name, rows in (("train", split != "test"), ("test", split == "test")):
+        np.savez(tmp_path / f"{name}.npz", logits=4 * np.eye(2)[y[rows]])
+    how = ("--dataset", tmp_path / "own.npz", "--epochs", "1", "--threads", "1", "--quiet")
+    answers = ("--teacher-logits", tmp_path / "train.npz", tmp_path / "test.npz")
+    students = ("--student", "cnn-xs", "--rounds", "1", "--method", "b-distil", "--no-certified")
+    for words in (("teach", *how, "--teacher", "resnet-s"), ("run", *how, *answers, *students)):
+        status, _, err = bdistil(*words)
+        assert (status, err) == (0, "Leak: 1 of 10 test examples is in train too.\n")
+
+
 def test_data_that_has_changed_is_no_longer_that_of_the_run(digits_folder):
     data = OwnData(side=8)
     taught = TeachConfig.create(str(digits_folder), data=data, architecture="resnet-s", epochs=1, threads=1)
@@ -86,8 +105,18 @@ def test_data_checks_a_path_and_says_what_it_found(bdistil, digits_folder, walks
     options = ("--series", "series", "--label", "label", "--subject", "who", "--window", "20")
     status, out, err = bdistil("data", walks, *options)
     assert (status, err) == (0, "") and "Nothing leaks: no person and no example is on two sides." in out
+    assert "\nClasses: falls, rises.\nChannels: height.\n" in out
     assert is_here(str(walks)) and not is_here(str(walks.with_name("gone.csv")))
     assert fetch(str(walks), options=OwnData(series="series", label="label", window=20)) == walks
+
+
+def test_a_file_whose_name_is_not_utf_8_is_told(digits_folder):
+    name = os.fsencode(digits_folder / "3") + b"/caf\xe9.png"
+    with open(name, "wb") as file:
+        file.write(b"no picture")
+    command = [sys.executable, "-m", "bdistil", "data", str(digits_folder)]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8"}, check=False)
+    assert done.returncode == 0 and b"3/caf?.png is no intact picture" in done.stdout
 
 
 def test_a_leak_in_own_data_is_told(bdistil, tmp_path):

@@ -128,6 +128,8 @@ def _no_rows(frame):
     [
         (_cell(17, "ax", None), r"walks\.csv, row 19: the column ax is empty where a number must be: .*\."),
         (_cell(17, "ay", "inf"), r"walks\.csv, row 19: the column ay is inf where a number must be: .*\."),
+        (_cell(17, "ax", -1e39), r"walks\.csv, row 19: the column ax is -1e\+39 where a number below 3e38 must .*\."),
+        (_cell(17, "ax", "NA"), r"walks\.csv, row 19: the column ax holds “NA” where a number must be: .*\."),
         (_cell(17, "ax", "fast"), r"walks\.csv, row 19: the column ax holds “fast” where a number must be: .*\."),
         (_cell(3, "activity", "run"), r"walks\.csv, row 5: the column activity says run where the series s0 began with "
                                       r"rest: give one of them a series of its own\."),
@@ -156,7 +158,7 @@ def test_rows_that_cannot_be_used_are_named_in_one_sentence(tmp_path, spoil, sen
         (dict(), r"walks\.csv is a table: say --series COLUMN, --label COLUMN and --window STEPS\."),
         (COLUMNS | dict(label="what"), r"walks\.csv has no column what: it has walk, activity, who, t, ax, ay\."),
         (COLUMNS | dict(channels="ax,az"), r"walks\.csv has no column az: it has walk, activity, who, t, ax, ay\."),
-        (COLUMNS | dict(channels="activity"), r"walks\.csv, row 2: the column activity holds “rest” where .*\."),
+        (COLUMNS | dict(channels="ax,activity"), r"walks\.csv: the column activity says what a series is, .*\."),
         (COLUMNS | dict(window=51), r"walks\.csv, row 2: the series s0 has 50 steps, a window has 51: choose .*\."),
         (COLUMNS | dict(window="many"), r"Window must be a whole number of steps from 2 to 100000; “many” is not\."),
         (COLUMNS | dict(overlap=1), r"Overlap must be a number from 0 to 0\.99; “1” is not\."),
@@ -166,6 +168,50 @@ def test_rows_that_cannot_be_used_are_named_in_one_sentence(tmp_path, spoil, sen
 )
 def test_options_that_do_not_fit_are_refused_in_one_sentence(tmp_path, options, sentence):
     refused(saved(tmp_path, table()), sentence, **options)
+
+
+def test_only_an_empty_cell_is_empty(tmp_path):
+    frame = table()
+    frame["activity"] = frame["activity"].map({"rest": "null", "run": "None"})
+    frame["who"] = frame["who"].map(dict(enumerate(["NA", "nan", "NULL", "N/A", "<NA>"])))
+    frame["walk"] = frame["walk"].replace("s0", "NaN")
+    known = own.info(str(saved(tmp_path, frame)), OwnData.create(**COLUMNS, subject="who"))
+    assert (known.classes, known.people) == (("None", "null"), "subject")
+
+
+def test_blank_lines_do_not_shift_the_rows(tmp_path):
+    frame = table()
+    frame["ax"] = frame["ax"].astype(object)
+    frame.loc[17, "ax"] = "fast"
+    lines = saved(tmp_path, frame).read_text().splitlines()
+    (tmp_path / "walks.csv").write_text("\n".join([*lines[:5], "", "  ", *lines[5:]]))
+    refused(tmp_path / "walks.csv", r"walks\.csv, row 21: the column ax holds “fast” where .*\.", **COLUMNS)
+
+
+def test_an_index_is_no_channel(tmp_path):
+    frame = table().drop(columns=["who", "t"])
+    frame.to_csv(tmp_path / "walks.csv")
+    frame[frame["walk"] != "s0"].to_parquet(tmp_path / "walks.parquet")
+    for name in ("walks.csv", "walks.parquet"):
+        assert own.info(str(tmp_path / name), OwnData.create(**COLUMNS)).channels == ("ax", "ay")
+
+
+def test_other_marks_between_columns_are_told(tmp_path):
+    table().to_csv(tmp_path / "walks.csv", index=False, sep=";")
+    refused(tmp_path / "walks.csv", r"walks\.csv has the one column 'walk;.*': save it with commas .*\.", **COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "column, sentence",
+    [
+        (lambda rows: [[0.5, 2.5]] * rows, r"walks\.parquet, row 1: the column more holds “\[0\.5 2\.5\]” where .*\."),
+        (lambda rows: pd.to_timedelta(range(rows), "ms"), r"walks\.parquet: the column more holds times, not .*\."),
+        (lambda rows: pd.date_range("2026", periods=rows, tz="UTC"), r"walks\.parquet: the column more holds times.*"),
+    ],
+)
+def test_columns_that_are_no_values_are_refused(tmp_path, column, sentence):
+    frame = table()
+    refused(saved(tmp_path, frame.assign(more=column(len(frame))), "walks.parquet"), sentence, **COLUMNS)
 
 
 @pytest.mark.parametrize("name", ["walks.csv", "walks.parquet"])
@@ -221,12 +267,13 @@ def test_an_npz_of_series_has_its_steps_last_and_keeps_its_split(tmp_path):
         (dict(y=LABELS * 0), r"data\.npz has the one class 0 in y: 2 at least are needed\."),
         (dict(x=SERIES[:0], y=LABELS[:0]), r"data\.npz has no example in x: give some\."),
         (dict(x=np.where(np.arange(30)[:, None, None] == 7, np.nan, SERIES)), r"data\.npz, row 8 of x holds .*\."),
+        (dict(x=np.where(np.arange(30)[:, None, None] == 7, 1e300, SERIES)), r"data\.npz, row 8 of x holds .*\."),
         (dict(x=PICTURES / 255), r"data\.npz has x of shape \(30, 3, 6, 6\) and type float64: give uint8 .*\."),
         (dict(x=PICTURES.transpose(0, 2, 3, 1)), r"data\.npz has x of shape \(30, 6, 6, 3\) and type uint8: give .*\."),
         (dict(split=np.array(["dev"] * 30)), r"data\.npz, row 1 of split is “dev”: it must be train, .*\."),
         (dict(split=np.array(["train"] * 30)), r"data\.npz has no test in split: add some, or leave split out\."),
-        (dict(subject=LABELS), r"The class 0 needs 3 persons to hold some out, and has 1: add more\."),
-        (dict(y=np.array([0] * 29 + [1])), r"The class 1 needs 3 examples to hold some out, and has 1: add more\."),
+        (dict(subject=LABELS), r"The class 0 of data\.npz needs 3 persons to hold some out, and has 1: add more\."),
+        (dict(y=np.array([0] * 29 + [1])), r"The class 1 of data\.npz needs 3 examples to hold some out, .*\."),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused_in_one_sentence(tmp_path, changed, sentence):
@@ -246,6 +293,38 @@ def test_nothing_in_an_npz_is_unpickled(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"text"])
 def test_what_is_no_npz_is_named(tmp_path, content):
     (tmp_path / "data.npz").write_bytes(content)
+    refused(tmp_path / "data.npz", r"data\.npz is no intact NPZ file of plain arrays: save it with numpy\.savez\.")
+
+
+def test_what_would_fill_the_memory_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("bdistil.data.npz.MOST_BYTES", 1000)
+    refused(npz(tmp_path, x=SERIES, y=LABELS), r"x in .*data\.npz takes 0\.0 GB, the limit is 0 GB: give fewer .*\.")
+
+
+def _damaged(path):
+    """What is compressed no longer unpacks."""
+    content = bytearray(path.read_bytes())
+    content[100:140] = bytes(40)
+    path.write_bytes(content)
+
+
+def _marked(entry, at, value):
+    """A zip file's entries say that they are encrypted, or compressed by a method that nobody knows."""
+
+    def spoil(path):
+        content = path.read_bytes()
+        for signature, place in ((b"PK\x03\x04", entry), (b"PK\x01\x02", at)):
+            begins = content.index(signature) + place
+            content = content[:begins] + value + content[begins + 2 :]
+        path.write_bytes(content)
+
+    return spoil
+
+
+@pytest.mark.parametrize("spoil", [_damaged, _marked(6, 8, b"\x01\x00"), _marked(8, 10, b"\x63\x00")])
+def test_a_damaged_an_encrypted_and_an_unknown_npz_are_named(tmp_path, spoil):
+    np.savez_compressed(tmp_path / "data.npz", x=SERIES, y=LABELS)
+    spoil(tmp_path / "data.npz")
     refused(tmp_path / "data.npz", r"data\.npz is no intact NPZ file of plain arrays: save it with numpy\.savez\.")
 
 

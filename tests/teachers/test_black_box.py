@@ -22,11 +22,11 @@ from bdistil.teachers.black_box import (
     GivenLogits,
     are_probabilities,
     as_logits,
-    below_chance,
     logits_card,
     match,
     measured,
     most_shift,
+    no_better_than_chance,
     read_answers,
 )
 
@@ -70,10 +70,10 @@ def saved(tmp_path, monkeypatch):
         ({"logits": np.arange(21).reshape(7, 3)}, "The logits in {} are int64: give floating-point numbers"),
         ({"logits": np.ones((7, 3), bool)}, "The logits in {} are bool: give floating-point numbers"),
         ({"logits": np.ones((7, 3), complex)}, "The logits in {} are complex128: give floating-point numbers"),
-        ({"logits": spoilt(np.nan)}, "{}, row 4: the logits hold NaN."),
-        ({"logits": spoilt(np.inf)}, "{}, row 4: the logits hold infinite values."),
-        ({"logits": spoilt(-np.inf)}, "{}, row 4: the logits hold infinite values."),
-        ({"logits": np.full((7, 3), 1e300)}, "{}, row 0: the logits hold infinite values."),
+        ({"logits": spoilt(np.nan)}, "{}, row 5: the logits hold NaN."),
+        ({"logits": spoilt(np.inf)}, "{}, row 5: the logits hold infinite values."),
+        ({"logits": spoilt(-np.inf)}, "{}, row 5: the logits hold infinite values."),
+        ({"logits": np.full((7, 3), 1e300)}, "{}, row 1: the logits hold infinite values."),
         ({"logits": logits(classes=4)}, "The logits in {} have shape (7, 4), the dataset has 3 classes"),
         ({"logits": logits().ravel()}, "The logits in {} have shape (21,), the dataset has 3 classes"),
         ({"logits": logits()[..., None]}, "The logits in {} have shape (7, 3, 1), the dataset has 3 classes"),
@@ -121,7 +121,7 @@ def test_a_cut_file_is_one_sentence(saved):
 
 
 def test_what_would_fill_the_memory_is_not_unpacked(saved, monkeypatch):
-    monkeypatch.setattr("bdistil.teachers.black_box.MOST_BYTES", 1000)
+    monkeypatch.setattr("bdistil.data.npz.MOST_BYTES", 1000)
     path = saved(logits=logits(rows=500))
     with pytest.raises(UserError, match=r"logits in .* takes 0.0 GB, the limit is"):
         read_answers(path, CLASSES)
@@ -132,6 +132,21 @@ def test_a_directory_or_nothing_is_one_sentence(tmp_path):
         read_answers(str(tmp_path / "nothing.npz"), CLASSES)
     with pytest.raises(UserError, match="is no NPZ file"):
         read_answers(str(tmp_path), CLASSES)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(UserError, match="is no NPZ file"):
+        read_answers(str(tmp_path / "pipe.npz"), CLASSES)
+
+
+def test_an_encrypted_file_is_one_sentence(saved):
+    content = Path(saved(logits=logits())).read_bytes()
+    marked = content.replace(b"PK\x03\x04\x2d\x00\x00", b"PK\x03\x04\x2d\x00\x01")
+    place = content.index(b"PK\x01\x02") + 8
+    marked = marked[:place] + b"\x01" + marked[place + 1 :]
+    with pytest.raises(UserError, match="is no NPZ file of plain numbers"):
+        read_answers(saved(marked), CLASSES)
 
 
 @pytest.mark.parametrize("kind", ["e", "f", "d"])
@@ -151,7 +166,7 @@ def test_rows_are_found_wherever_they_are(files, random):
 
 
 def test_paths_that_are_there_twice_or_not_at_all_are_one_sentence():
-    with pytest.raises(UserError, match=r"^t.npz, row 2: a/1.png is there already, in row 0. Give one row a file.$"):
+    with pytest.raises(UserError, match=r"^t.npz, row 3: a/1.png is there already, in row 1. Give one row a file.$"):
         match(["a/1.png", "a/2.png", "a/1.png"], ["a/2.png"], "t.npz")
     with pytest.raises(UserError, match=r"^t.npz has no row for b.png: give the relative path of every file.$"):
         match(["a.png"], ["a.png", "b.png"], "t.npz")
@@ -256,8 +271,13 @@ def test_a_wrong_number_of_rows_is_told_before_any_data_are_read(saved):
 def test_answers_worse_than_a_guess_are_doubted():
     labels = np.arange(9) % 3
     right = np.eye(3)[labels]
-    assert below_chance(right, labels) is None and measured(right, labels)["accuracy"] == 1.0
-    assert "are right for 0.0 % of the training examples" in below_chance(right[:, [1, 2, 0]], labels)
+    assert no_better_than_chance(right, labels) is None and measured(right, labels)["accuracy"] == 1.0
+    assert "are right for 0.0 % of the training examples" in no_better_than_chance(right[:, [1, 2, 0]], labels)
+    many = np.random.default_rng(0).choice(3, 3000, p=[0.8, 0.1, 0.1])
+    for shuffled in (np.roll(many, 1000), np.zeros(3000, int)):  # right for two thirds, or for four fifths
+        assert "check the order of its rows" in no_better_than_chance(np.eye(3)[shuffled], many)
+    half = np.where(np.arange(3000) % 2, many, np.roll(many, 1000))
+    assert no_better_than_chance(np.eye(3)[half], many) is None
     low, high = (measured(right, labels)[f"accuracy_{end}"] for end in ("low", "high"))
     assert 0.6 < low < 0.8 and high == 1.0
 

@@ -1,5 +1,6 @@
 """An ONNX file as a teacher: its signature is checked and told, and what cannot be used is one sentence."""
 
+import os
 import warnings
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import torch
 
 from bdistil.data import CATALOGUE, load_dataset
 from bdistil.errors import UserError
-from bdistil.teachers import card, card_for
+from bdistil.teachers import card, card_for, onnx_teacher
 from bdistil.teachers.logits import TeacherLogits, asked
 from bdistil.teachers.onnx_teacher import OnnxTeacher, onnx_card
 from bdistil.teachers.weights import load_teacher
@@ -80,6 +81,7 @@ def test_two_inputs_or_outputs_are_one_sentence(made):
     [
         ({"shape": ("batch", 3, 8, 8), "weight": np.tile(WEIGHT, (3, 1))},
          "reads (batch, 3, 8, 8), the dataset has (batch, 1, 8, 8)"),
+        ({"shape": (0, 1, 8, 8), "gives": (0, 10)}, "reads a batch of 0 examples: export it with a dynamic batch"),
         ({"shape": ("batch", 64)}, "reads (batch, 64), the dataset has (batch, 1, 8, 8)"),
         ({"shape": ("batch", 8, 8, 1)}, "reads (batch, 8, 8, 1), the dataset has (batch, 1, 8, 8)"),
         ({"shape": ("batch", 1, "height", 8)}, "reads (batch, 1, ?, 8): only the batch may be dynamic"),
@@ -101,6 +103,20 @@ def test_other_classes_are_one_sentence(made):
 def test_an_operator_that_nobody_knows_is_one_sentence(made):
     assert "uses the operator Magic, which onnxruntime does not know" in refusal(made(last=("Magic",)))
     assert "uses the operator Magic" in refusal(made(last=("Magic",), domain="mine"))
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("[ONNXRuntimeError] : 1 : FAIL : Non-zero status code. Name:'' Status Message: /src/bfc_arena.cc:360 void* "
+         "onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate memory.\n",
+         "Non-zero status code. Name:'' Status Message: Failed to allocate memory"),
+        ("[ONNXRuntimeError] : 1 : FAIL : utils.cc:1805 Validate Initializer 'W': count (0) does not match.",
+         "Initializer 'W': count (0) does not match"),
+    ],
+)  # fmt: skip
+def test_what_onnxruntime_says_is_told_without_places_in_its_source(error, told):
+    assert onnx_teacher._one_line(error) == told
 
 
 def test_external_data_are_not_followed(made, tmp_path):
@@ -159,6 +175,8 @@ def test_no_file_is_one_sentence(tmp_path):
     assert "cannot be read (No such file or directory)" in refusal(str(tmp_path / "none.onnx"))
     (tmp_path / "folder.onnx").mkdir()
     assert "cannot be read (Is a directory)" in refusal(str(tmp_path / "folder.onnx"))
+    os.mkfifo(tmp_path / "pipe.onnx")  # and is not waited for
+    assert "cannot be read (it is no regular file)" in refusal(str(tmp_path / "pipe.onnx"))
 
 
 def test_what_it_reads_must_be_said(made):
@@ -173,7 +191,7 @@ def test_answers_that_are_not_numbers_name_their_row(made):
     x = load_dataset("digits").x_test[:50]
     path = made(last=("Log",))
     row = int(np.argmax((answers(x) < 0).any(axis=1)))
-    with pytest.raises(UserError, match=rf"teacher.onnx, test inputs, row {row}: the logits hold NaN"):
+    with pytest.raises(UserError, match=rf"teacher.onnx, test inputs, row {row + 1}: the logits hold NaN"):
         asked(onnx_card(path, DIGITS, "raw"), load_dataset("digits"))(x, "test")
 
 

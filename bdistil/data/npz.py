@@ -1,0 +1,34 @@
+"""Arrays from NPZ files that somebody else has written: nothing is unpickled, nothing fills the memory."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+
+from bdistil.errors import UserError
+from bdistil.paths import open_regular
+
+MOST_BYTES = 2e9  # of an array, unpacked
+
+
+def read_npz(path: str | Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Returns those of the named arrays that the file holds.
+
+    Raises UserError, one sentence, for an array that is too large, OSError for a file that can't be opened, and
+    ValueError for one that is no intact NPZ file of plain arrays.
+    """
+    with open_regular(path) as content:
+        try:
+            with NpzFile(content, allow_pickle=False) as archive:
+                chosen = [name for name in names if name in archive.files]
+                for name in chosen:
+                    size = archive.zip.getinfo(f"{name}.npy").file_size
+                    if size > MOST_BYTES:
+                        told = f"{size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB"
+                        raise UserError(f"{name} in {path} takes {told}: give fewer rows, or narrower numbers.")
+                return {name: archive[name] for name in chosen}
+        except UserError:
+            raise
+        except Exception:  # damaged, encrypted and unknown archives raise what their readers please
+            raise ValueError(f"{path} is no intact NPZ file.") from None
