@@ -85,4 +85,5 @@ def _round(record: Mapping[str, Any], composition: str) -> str:
 def _certificate(record: Mapping[str, Any]) -> str:
     """Both sides of the certificate for the class with the least slack."""
     deviation, bound, trivial = (wording.decimal(record[name], 2) for name in ("measured", "bound", "trivial"))
-    return f"certificate after {record['round']}: largest deviation {deviation}, bound {bound}, trivial bound {trivial}"
+    of = f"certificate after {record['round']}, of the class with the least slack"
+    return f"{of}: deviation {deviation}, bound {bound}, trivial bound {trivial}"

@@ -32,7 +32,8 @@ def test_a_run_says_what_it_is_and_how_each_round_went(tmp_path):
     assert ", 2 attempts, head corrected" in told[12]
     last = open_run(tmp_path / "r").rounds()[-1]["record"]
     sides = [f"{last[name]:.2f}" for name in ("measured", "bound", "trivial")]
-    assert told[14] == "certificate after 4: largest deviation {}, bound {}, trivial bound {}".format(*sides)
+    least = "certificate after 4, of the class with the least slack"
+    assert told[14] == "{}: deviation {}, bound {}, trivial bound {}".format(least, *sides)
     assert told[15] == "students (<- reads what earlier ones left there, a size of 0 passes that on)"
 
 
