@@ -35,7 +35,7 @@ from bdistil.ensemble import ProgressiveEnsemble, evaluating
 from bdistil.runs import Run, list_runs, open_run
 from bdistil.students.cnn import CNN
 from bdistil.students.student import Carry, Student
-from bdistil.teachers.cards import card
+from bdistil.teachers.cards import card, cards
 from bdistil.teachers.weights import load_teacher
 
 HEAD = (
@@ -275,10 +275,11 @@ def rows(run: Run, batch: int, missed: list[str]) -> list[tuple]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Latency of prefixes beside single models of the same MACs.")
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="default: the sample runs on Fashion-MNIST")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="default: the samples of Fashion-MNIST's shipped teacher")
+    shipped = [each["name"] for each in cards("fashion-mnist")]
     chosen = parser.parse_args().runs or [
         run.path for run in list_runs()
-        if run.sample and run.info and run.info["kind"] == "distil" and run.info["dataset"]["name"] == "fashion-mnist"
+        if run.sample and run.info and run.info["kind"] == "distil" and run.info["teacher"]["name"] in shipped
     ]  # fmt: skip
     torch.set_num_threads(1)
     missed: list[str] = []
