@@ -109,7 +109,7 @@ def test_a_second_run_waits_its_turn_and_survives_the_deletion_of_the_first(trai
     start_worker(second)
     until(lambda: len(told(second, "queued")) == 2)
     pid = first.heartbeat()["pid"]
-    shutil.rmtree(first.path)
+    shutil.rmtree(first.path.rename(first.path.with_name("gone")))  # at once: its worker goes on writing there
     finished(second)
     assert not first.is_alive() and pid != second.heartbeat()["pid"]
     assert first.id not in [summary.id for summary in list_runs()]
