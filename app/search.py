@@ -110,10 +110,7 @@ def _heads(now: Story) -> None:
     ui.muted(f"{told}.")
     head = ("Student", "Smallest edge", "Correction", "Outcome")
     heads = [{"outcome": "corrected" if row["corrected"] else "kept", **row} for row in now.heads]
-    rows = [
-        (row["round"], _smallest(row), _correction({**row, "correction_seconds": None}), _head_outcome(row))
-        for row in heads
-    ]
+    rows = [(row["round"], _smallest(row), _change(row) or "–", _head_outcome(row)) for row in heads]
     ui.table(head, rows, numeric=(1,), label=f"Output layers after the polish of {now.info['method']}")
 
 
@@ -137,16 +134,20 @@ def _correction(row: Row) -> str:
     """What correcting the output layer changed: `KL +0.4 %, accuracy −0.02, 1.4 s`; a dash where none was tried."""
     if not row.get("edges"):
         return "–"
-    tried, what = row.get("turned_down") or (row if row["outcome"] != "kept" else None), []
-    if tried and "kl_after" in tried:
-        what.append(f"KL {wording.kl_change(row['kl_before'], tried['kl_after'])}")
-        if "accuracy_lost" in tried:
-            what.append(f"accuracy {wording.signed(-100 * tried['accuracy_lost'], 2)}")
-    elif tried or row["correction_seconds"]:
-        what.append("none found" if tried else "not taken")
-    if row["correction_seconds"]:
-        what.append(wording.seconds(row["correction_seconds"]))
-    return ", ".join(what) or "–"
+    took = wording.seconds(row["correction_seconds"]) if row["correction_seconds"] else ""
+    change = _change(row) or (took and "not taken")
+    return ", ".join(filter(None, (change, took))) or "–"
+
+
+def _change(row: Row) -> str:
+    """The same without the time; nothing where none was tried, or an older run does not tell."""
+    tried = row.get("turned_down") or (row if row["outcome"] != "kept" else {})
+    if "kl_after" not in tried:
+        return tried.get("why", "")
+    change = f"KL {wording.kl_change(row['kl_before'], tried['kl_after'])}"
+    if "accuracy_lost" in tried:
+        change += f", accuracy {wording.signed(-100 * tried['accuracy_lost'], 2)}"
+    return change
 
 
 def _outcome(row: Row, resting: bool) -> str:

@@ -146,8 +146,10 @@ def _more_rounds(run: Run, info: dict[str, Any]) -> None:
 def _interrupted(run: Run, now: Story) -> None:
     """Stopped, worker gone, or failed: what is, what is safe, what resuming does, and the button."""
     info, failed = now.info, now.info["state"] == "failed"
-    stopped = narration.stopped_notice(info, now.beat, run.last_word() if info.get("worker_gone") else None)
-    what, advice = narration.failed_notice(info) if failed else stopped
+    if failed:
+        what, advice = narration.failed_notice(info)
+    else:
+        what, advice = narration.stopped_notice(info, now.beat, run.last_word())
     if not ui.has_torch():
         advice = f"{advice} Resuming needs PyTorch, which is not installed here."
     with ui.notice(what, advice, key="interrupted", bad=failed):

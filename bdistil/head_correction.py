@@ -22,7 +22,7 @@ from torch import Tensor
 
 from bdistil.ensemble import bound
 from bdistil.objective import kl
-from bdistil.training import Checkpoint, Position, Watch
+from bdistil.training import Checkpoint, Position, Watch, under
 
 SHARE = 0.02  # of the largest edge that deviations of their size could have: what is asked of each class
 ASKED = 1.3  # times that, so that rounding takes none below it
@@ -73,7 +73,10 @@ def correct_heads(
     if kept is not None:
         record, tensors = kept
         tensors = {name: tensor.to(heads[0].device) for name, tensor in tensors.items()}
-        heads, best, (multipliers,) = (_numbered(tensors, name) for name in ("head", "best", "multipliers"))
+        heads, best, (multipliers,) = (
+            [tensor for _, tensor in sorted(under(f"{name}.", tensors).items())]
+            for name in ("head", "best", "multipliers")
+        )
     for head in heads:
         head.requires_grad_()
     for update in range(record["update"] + 1, OUTER + 1):
@@ -96,11 +99,6 @@ def correct_heads(
             checkpoint.write(position, record, {f"{name}.{n:03d}": tensor.detach() for name, some in tensors.items()
                                                 for n, tensor in enumerate(some)})  # fmt: skip
     return (best[:count], best[count:]) if best else None
-
-
-def _numbered(tensors: dict[str, Tensor], name: str) -> list[Tensor]:
-    """Those that were written under a name, in order."""
-    return [tensors[key] for key in sorted(tensors) if key.startswith(f"{name}.")]
 
 
 def _look(watch: Watch, position: Position, update: int) -> None:

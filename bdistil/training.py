@@ -80,10 +80,10 @@ class Checkpoint:
             return None
         record, tensors = kept
         try:
-            model.load_state_dict(_under("model.", tensors))
+            model.load_state_dict(under("model.", tensors))
             optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_state(tensors)})
             _lay_out(optimizer)
-            for name, tensor in _under("extra.", tensors).items():
+            for name, tensor in under("extra.", tensors).items():
                 extra[name].copy_(tensor)
         except (KeyError, RuntimeError, TypeError, ValueError):
             raise self._damaged() from None
@@ -233,7 +233,8 @@ def predict(model: nn.Module, x: np.ndarray, prepare: Callable[[np.ndarray], Ten
         return torch.cat([model(prepare(x[i : i + batch_size])) for i in range(0, len(x), batch_size)])
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those of a checkpoint's tensors whose names begin so, by the rest of their names."""
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
@@ -247,7 +248,7 @@ def _lay_out(optimizer: torch.optim.Optimizer) -> None:
 
 def _optimizer_state(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
     state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in _under("optimizer.", tensors).items():
+    for name, tensor in under("optimizer.", tensors).items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = tensor
     return state

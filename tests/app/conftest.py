@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,17 @@ def open_page(runs):
         return page
 
     return opened
+
+
+def once_answered(page, waiting, seconds):
+    """The page when it no longer says that it is waiting for a process of its own; within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while waiting in written(page):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        page.run()
+    assert not page.exception
+    return page
 
 
 def written(page):

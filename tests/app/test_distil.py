@@ -1,13 +1,12 @@
 import json
 import shlex
 import shutil
-import time
 
 import pytest
 
 from bdistil.errors import UserError
 from bdistil.runs import list_runs, open_run
-from tests.app.conftest import button, charts, copyable, written
+from tests.app.conftest import button, charts, copyable, once_answered, written
 from tests.builders import add_round, build_run, fail_attempt, hold
 
 ESTIMATE = {
@@ -232,13 +231,7 @@ def test_training_a_teacher_of_ones_own(open_page, asked, started):
 
 def once_checked(page):
     """The page when a teacher of torchvision's has been looked at."""
-    deadline = time.monotonic() + 120
-    while "Checking …" in written(page):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-        page.run()
-    assert not page.exception
-    return page
+    return once_answered(page, "Checking …", seconds=120)
 
 
 def test_torchvisions_models_are_trained_as_the_command_trains_them(open_page, asked, started, bdistil, tmp_path):

@@ -15,7 +15,7 @@ from bdistil.config import DistilConfig
 from bdistil.errors import UserError
 from bdistil.runs import list_runs
 from bdistil.teachers.snippet import snippet
-from tests.app.conftest import button, copyable, written
+from tests.app.conftest import button, copyable, once_answered, written
 from tests.app.test_distil import asked, started  # noqa: F401
 
 
@@ -47,13 +47,7 @@ def fill(page, **values):
 
 def once_read(page):
     """The page when its data has been read."""
-    deadline = time.monotonic() + 60
-    while "Reading …" in written(page):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-        page.run()
-    assert not page.exception
-    return page
+    return once_answered(page, "Reading …", seconds=60)
 
 
 def test_first_comes_what_to_distil(asked, own_page):  # noqa: F811
