@@ -40,7 +40,7 @@ SHARE, LEAST_LOST = (0.29, 0.30), 0.5
 def main() -> None:
     torch.set_num_threads(1)
     work, card, data = folder(__doc__.partition("\n")[0]), card_for(None, DATASET), load_dataset(DATASET)
-    SHAPES[SMALLER] = (*CHANNELS, SHAPES[card["architecture"]][2])
+    SHAPES[SMALLER] = SHAPES[card["architecture"]]._replace(stem=CHANNELS[0], stages=CHANNELS[1])
     ARCHITECTURES[SMALLER] = "the teacher's family with fewer channels"
     config = TeachConfig.build(**{**card["config"], "architecture": SMALLER})
     watch = Watch(epoch=lambda position, record: print(

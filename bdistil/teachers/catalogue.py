@@ -7,6 +7,7 @@ from bdistil.errors import UserError, nearest
 ARCHITECTURES: dict[str, str] = {
     "resnet-s": "residual network, three stages of 16 to 64 channels, for 8-pixel pictures",
     "resnet-m": "residual network, three stages of 48 to 160 channels, for 28-pixel pictures",
+    "resnet-20": "residual network of 20 layers, three stages of 16 to 64 channels",
     "conv1d-s": "convolutions over time, two stages of 32 channels, for short series",
     "conv1d-m": "convolutions over time, two stages of 64 channels",
     "gru-l": "two layers of 64 gated recurrent units",

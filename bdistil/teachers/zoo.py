@@ -5,16 +5,31 @@ The stem reads the full resolution with few channels before it halves it, and a 
 (the D variant of He et al., *Bag of Tricks*, CVPR 2019): nothing of a 28-pixel picture is thrown away unseen.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from bdistil.teachers.catalogue import TORCHVISION, check
 from bdistil.teachers.series import CHANNELS, STATES, TimeConvolutions, TimeRecurrence
 
-# Channels of the stem at full resolution, then of each stage of two blocks; the strides of the stem and the stages.
-SHAPES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
-    "resnet-s": (16, (16, 32, 64), (1, 1, 2, 2)),
-    "resnet-m": (24, (48, 96, 160), (2, 1, 2, 2)),
+
+
+class Shape(NamedTuple):
+    """stem: its channels, at full resolution. stages: channels of each. strides: of the stem and of each stage.
+    blocks: residual blocks in a stage.
+    """
+
+    stem: int
+    stages: tuple[int, ...]
+    strides: tuple[int, ...]
+    blocks: int = 2
+
+
+SHAPES: dict[str, Shape] = {
+    "resnet-s": Shape(16, (16, 32, 64), (1, 1, 2, 2)),
+    "resnet-m": Shape(24, (48, 96, 160), (2, 1, 2, 2)),
+    "resnet-20": Shape(16, (16, 32, 64), (1, 1, 2, 2), blocks=3),
 }
 
 
@@ -46,7 +61,7 @@ class ResNet(nn.Module):
 
     def __init__(self, name: str, channels: int, classes: int) -> None:
         super().__init__()
-        stem, stages, strides = SHAPES[name]
+        stem, stages, strides, repeated = SHAPES[name]
         self.stem = nn.Sequential(
             nn.Conv2d(channels, stem, 3, 1, 1, bias=False),
             nn.BatchNorm2d(stem),
@@ -57,7 +72,7 @@ class ResNet(nn.Module):
         )
         blocks, incoming = [], stages[0]
         for outgoing, stride in zip(stages, strides[1:], strict=True):
-            blocks += [Block(incoming, outgoing, stride), Block(outgoing, outgoing, 1)]
+            blocks += [Block(incoming, outgoing, stride), *(Block(outgoing, outgoing, 1) for _ in range(repeated - 1))]
             incoming = outgoing
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(incoming, classes)
