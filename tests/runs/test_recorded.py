@@ -1,0 +1,69 @@
+"""Runs that an earlier version recorded are read, extended and resumed by this one."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bdistil.results import load
+from bdistil.runs import Run, open_run
+from bdistil.runs.extend import extend_run
+from bdistil.runs.launch import start_worker
+from bdistil.runs.report import report
+from tests.workers import finished
+
+RECORDED = Path(__file__).parents[1] / "recorded" / "schema-1"
+NAMES = ("frozen", "polished", "stopped", "teacher")
+
+
+@pytest.fixture
+def recorded(own_home: Path) -> Path:
+    """A home with copies of the recorded runs; returns the folder that they are in."""
+    shutil.copytree(RECORDED, own_home / "runs")
+    return own_home / "runs"
+
+
+def unlike(expected: Any, found: Any, path: str = "") -> list[str]:
+    """Where `found` lacks or changes what is in `expected`; more fields than that are fine."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return [line for key in expected for line in
+                (unlike(expected[key], found[key], f"{path}.{key}") if key in found else [f"{path}.{key} is gone"])]  # fmt: skip
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        return [line for n, pair in enumerate(zip(expected, found, strict=True)) for line in unlike(*pair, f"{path}[{n}]")]
+    return [] if expected == found else [f"{path}: {expected!r} became {found!r}"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recorded_run_still_says_what_it_said(recorded: Path, name: str) -> None:
+    expected = json.loads((recorded / name / "expected-show.json").read_text())
+    found = json.loads(json.dumps(report(open_run(recorded / name))))
+    assert unlike(expected, found) == []
+
+
+def test_a_changed_document_would_be_noticed(recorded: Path) -> None:
+    expected = json.loads((recorded / "frozen" / "expected-show.json").read_text())
+    found = json.loads((recorded / "frozen" / "expected-show.json").read_text())
+    found["rounds"][1]["edge_min"] = -1
+    del found["scale"]
+    assert len(unlike(expected, found)) == 2
+
+
+@pytest.mark.parametrize("name", ("frozen", "polished"))
+def test_a_recorded_run_gives_its_results(recorded: Path, name: str) -> None:
+    results = load(open_run(recorded / name))
+    assert list(results.points["prefix"]) == [1, 2]
+    assert results.points["accuracy"].between(0.8, 1).all()
+
+
+def test_a_recorded_run_is_extended(recorded: Path) -> None:
+    longer = extend_run(open_run(recorded / "frozen"), 1)
+    start_worker(longer)
+    assert len(finished(longer).rounds()) == 3
+
+
+def test_a_stopped_run_goes_on(recorded: Path) -> None:
+    run: Run = open_run(recorded / "stopped")
+    start_worker(run)
+    assert len(finished(run).rounds()) == 3
