@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from bdistil.errors import UserError
-from bdistil.paths import absolute
+from bdistil.paths import DASHBOARD, absolute
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False,
                   help="Progressive ensembles of small students, distilled from one large teacher.")  # fmt: skip
@@ -284,7 +284,7 @@ def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the d
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise UserError(f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}.")
-    main_file = Path(__file__).parents[1] / "app" / "main.py"
+    main_file = DASHBOARD / "app" / "main.py"
     sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), "--server.port", str(port)]))
 
 

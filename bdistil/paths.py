@@ -9,7 +9,10 @@ from platformdirs import user_data_path
 
 from bdistil.errors import UserError
 
-ASSETS = Path(__file__).resolve().parents[1] / "assets"
+_PACKAGE = Path(__file__).resolve().parent
+# The folder of app, pages and assets: inside the package where it was installed from a wheel, else the repository.
+DASHBOARD = _PACKAGE / "_dashboard" if (_PACKAGE / "_dashboard").is_dir() else _PACKAGE.parent
+ASSETS = DASHBOARD / "assets"
 
 
 def home() -> Path:

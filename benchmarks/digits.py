@@ -8,7 +8,6 @@ worker process, which starts Python and imports PyTorch within the time.
 """
 
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,13 +15,11 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect, sync_playwright
 from table import publish
 
+from bdistil.config import DistilConfig
+from bdistil.teachers import card_for
+from tests.browser import chromium
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from bdistil.config import DistilConfig  # noqa: E402
-from bdistil.teachers import card_for  # noqa: E402
-from tests.browser import chromium  # noqa: E402
-
 REPETITIONS = 3
 FIRST, LAST = 15.0, 60.0  # seconds, at most
 PATIENCE = 300_000  # ms

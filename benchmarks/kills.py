@@ -14,21 +14,16 @@ import itertools
 import os
 import random
 import signal
-import sys
 import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 from table import publish
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from bdistil.config import DistilConfig  # noqa: E402
-from bdistil.runs import Run, create_run  # noqa: E402
-from tests.nursery import Nursery  # noqa: E402
-from tests.workers import HOPELESS, distil_config, everything, finished, polished_config, told, until  # noqa: E402
+from bdistil.config import DistilConfig
+from bdistil.runs import Run, create_run
+from tests.nursery import Nursery
+from tests.workers import HOPELESS, distil_config, everything, finished, polished_config, told, until
 
 KILLS, SEED = 40, 0
 POLISHED = polished_config(rounds=3, epochs=2, polish_epochs=3, views=1, batch_size=128)

@@ -10,7 +10,6 @@ key) until all the rest of the page shows the new prefix.
 """
 
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,12 +17,10 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 from table import publish
 
+from tests.browser import chromium
+from tests.builders import build_previews, build_run
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from tests.browser import chromium  # noqa: E402
-from tests.builders import build_previews, build_run  # noqa: E402
-
 PAGES = {
     "Home": ("", "Choose how much accuracy"),
     "Distil": ("distil", "Distil a teacher"),

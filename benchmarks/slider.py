@@ -17,11 +17,9 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser import chromium
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from tests.browser import chromium  # noqa: E402
-
 LIMIT = 33.0  # ms, p95: two frames at 60 Hz
 SCRIPT = ROOT / "tests" / "browser" / "operating_point_page.py"
 

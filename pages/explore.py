@@ -4,24 +4,17 @@
 a settled thumb or a click on the chart redraws only what depends on it.
 """
 
-import sys
-from pathlib import Path
+import composed
+import early
+import guarantee
+import narration
+import sections
+import streamlit as st
+import ui
+from operating_point import operating_point, payload
 
-APP = str(Path(__file__).parents[1] / "app")
-if APP not in sys.path:  # the page may run alone
-    sys.path.insert(0, APP)
-
-import composed  # noqa: E402
-import early  # noqa: E402
-import guarantee  # noqa: E402
-import narration  # noqa: E402
-import sections  # noqa: E402
-import streamlit as st  # noqa: E402
-import ui  # noqa: E402
-from operating_point import operating_point, payload  # noqa: E402
-
-from bdistil.errors import UserError  # noqa: E402
-from bdistil.results import costs  # noqa: E402
+from bdistil.errors import UserError
+from bdistil.results import costs
 
 ui.begin()
 left, right = st.columns([2, 1])

@@ -1,19 +1,12 @@
 """Home: what this is, in three sentences and one instrument made from a real run; then the runs as cards."""
 
-import sys
-from pathlib import Path
+import streamlit as st
+import ui
+from operating_point import operating_point, payload
 
-APP = str(Path(__file__).parents[1] / "app")
-if APP not in sys.path:  # the page may run alone
-    sys.path.insert(0, APP)
-
-import streamlit as st  # noqa: E402
-import ui  # noqa: E402
-from operating_point import operating_point, payload  # noqa: E402
-
-from bdistil.errors import UserError  # noqa: E402
-from bdistil.recipes import METHOD  # noqa: E402
-from bdistil.runs import list_runs, open_run  # noqa: E402
+from bdistil.errors import UserError
+from bdistil.recipes import METHOD
+from bdistil.runs import list_runs, open_run
 
 WHAT = (
     "B-DISTIL distils one large teacher model into small students, one boosting round at a time. After every round, "

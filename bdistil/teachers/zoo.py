@@ -14,7 +14,6 @@ from bdistil.teachers.catalogue import TORCHVISION, check
 from bdistil.teachers.series import CHANNELS, STATES, TimeConvolutions, TimeRecurrence
 
 
-
 class Shape(NamedTuple):
     """stem: its channels, at full resolution. stages: channels of each. strides: of the stem and of each stage.
     blocks: residual blocks in a stage.

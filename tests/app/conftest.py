@@ -12,8 +12,6 @@ from streamlit.testing.v1 import AppTest
 import bdistil.teachers  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
-if str(ROOT / "app") not in sys.path:
-    sys.path.insert(0, str(ROOT / "app"))
 
 
 @pytest.fixture

@@ -1,22 +1,17 @@
 import json
 import re
-import sys
 import tomllib
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from operating_point import settled
+from operating_point.payload import payload, scale
 from streamlit.testing.v1 import AppTest
 
 from bdistil.palette import THEMES
+from bdistil.paths import DASHBOARD
 
-APP = Path(__file__).resolve().parents[2] / "app"
-if str(APP) not in sys.path:
-    sys.path.insert(0, str(APP))
-
-from operating_point import settled  # noqa: E402
-from operating_point.payload import payload, scale  # noqa: E402
-
+APP = DASHBOARD / "app"
 TEACHER = {"accuracy": 0.943, "macs": 44_600_000, "parameters": 2_800_000, "bytes": 11_200_000}
 
 

@@ -4,11 +4,17 @@ import sys
 import threading
 import time
 from datetime import UTC
-from pathlib import Path
 
+import cards
+import engine
+import estimate
+import narration
 import numpy as np
 import pandas as pd
 import pytest
+from happened import happened
+from replay import Replay
+from story import story, story_so_far
 
 from bdistil import cli
 from bdistil.config import DistilConfig
@@ -19,18 +25,6 @@ from bdistil.palette import THEMES
 from bdistil.runs import Run
 from bdistil.teachers import card_for
 from tests.builders import build_run
-
-APP = str(Path(__file__).parents[2] / "app")
-if APP not in sys.path:
-    sys.path.insert(0, APP)
-
-import cards  # noqa: E402
-import engine  # noqa: E402
-import estimate  # noqa: E402
-import narration  # noqa: E402
-from happened import happened  # noqa: E402
-from replay import Replay  # noqa: E402
-from story import story, story_so_far  # noqa: E402
 
 
 @pytest.fixture

@@ -28,11 +28,14 @@ def recorded(own_home: Path) -> Path:
 def unlike(expected: Any, found: Any, path: str = "") -> list[str]:
     """Where `found` lacks or changes what is in `expected`; more fields than that are fine."""
     if isinstance(expected, dict) and isinstance(found, dict):
-        return [line for key in expected for line in
-                (unlike(expected[key], found[key], f"{path}.{key}") if key in found else [f"{path}.{key} is gone"])]  # fmt: skip
-    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        return [line for n, pair in enumerate(zip(expected, found, strict=True)) for line in unlike(*pair, f"{path}[{n}]")]
-    return [] if expected == found else [f"{path}: {expected!r} became {found!r}"]
+        gone = [f"{path}.{key} is gone" for key in expected if key not in found]
+        pairs = [(expected[key], found[key], f"{path}.{key}") for key in expected if key in found]
+    elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        gone, pairs = [], [(*pair, f"{path}[{n}]") for n, pair in enumerate(zip(expected, found, strict=True))]
+    else:
+        return [] if expected == found else [f"{path}: {expected!r} became {found!r}"]
+    return gone + [line for pair in pairs for line in unlike(*pair)]
+
 
 
 @pytest.mark.parametrize("name", NAMES)
