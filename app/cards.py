@@ -11,7 +11,7 @@ from typing import Any
 
 import narration
 
-from bdistil.palette import Theme
+from bdistil.report.palette import Theme
 
 WIDTH, HEIGHT = 300, 72
 STATES = {"queued": "waiting", "running": "training", "stopped": "stopped", "failed": "failed", "finished": "finished"}

@@ -3,7 +3,7 @@
 import streamlit as st
 import ui
 
-from bdistil import architecture_markup
+from bdistil.report import architecture_drawing
 from bdistil.results import Results
 from bdistil.results.architecture import architecture
 from bdistil.runs import Run
@@ -15,5 +15,5 @@ def section(run: Run, results: Results) -> None:
     if not parts:
         return
     st.header("How the students are composed", anchor=False)
-    ui.muted(architecture_markup.caption(parts))
-    st.html(architecture_markup.table(parts))
+    ui.muted(architecture_drawing.caption(parts))
+    st.html(architecture_drawing.table(parts))

@@ -3,7 +3,8 @@
 import streamlit as st
 import ui
 
-from bdistil import data, markup, wording
+from bdistil import data
+from bdistil.report import formats, tables
 from bdistil.results import Results
 
 
@@ -13,8 +14,8 @@ def section(results: Results) -> None:
     if len(points) < 2 or points["window_share"].iloc[0] == 1:
         return
     st.header("Early prediction", anchor=False)
-    ui.muted(wording.early(points["window_share"].tolist(), points["accuracy"].tolist()))
-    st.html(markup.early_table(points, results.run["teacher"]["accuracy"], _seconds(results)))
+    ui.muted(formats.early(points["window_share"].tolist(), points["accuracy"].tolist()))
+    st.html(tables.early_table(points, results.run["teacher"]["accuracy"], _seconds(results)))
     ui.muted("Points are those above or below all students at the end of the window; intervals are 95 %.")
 
 

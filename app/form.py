@@ -16,13 +16,14 @@ from copyable import copyable
 from engine import Refused
 from estimate import estimates, flags, teachings
 
-from bdistil import teachers, wording
+from bdistil import teachers
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, info, is_here
 from bdistil.data.catalogue import located
-from bdistil.data.own import OwnData, unchanged
+from bdistil.data.custom import OwnData, unchanged
 from bdistil.errors import UserError
 from bdistil.recipes import METHOD
+from bdistil.report import formats
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
 from bdistil.students.catalogue import LADDERS, family, names
@@ -107,25 +108,25 @@ def _training() -> None:
 
 def dataset_labels() -> dict[str, str]:
     """The data sets in words, those of pictures first, then speech, then sensors."""
-    kinds = list(wording.EXAMPLES)
+    kinds = list(formats.EXAMPLES)
     return {name: dataset_label(name) for name in sorted(CATALOGUE, key=lambda name: kinds.index(info(name).modality))}
 
 
 def dataset_label(name: str) -> str:
     """A data set with its price: “Fashion-MNIST: 70 000 pictures, 30 MB to download”."""
     known = info(name)
-    count = wording.count(known.train + known.validation + known.test)
-    price = f"{wording.size(known.download_bytes)} to download" if known.download_bytes else "to be put in its folder"
+    count = formats.count(known.train + known.validation + known.test)
+    price = f"{formats.size(known.download_bytes)} to download" if known.download_bytes else "to be put in its folder"
     if is_here(name):
         price = "nothing to download"
-    return f"{known.title}: {count} {wording.examples(known.modality)}, {price}"
+    return f"{known.title}: {count} {formats.examples(known.modality)}, {price}"
 
 
 def teacher_label(card: dict[str, Any]) -> str:
     """A teacher with what it reaches and costs, as far as that is known."""
     accuracy, macs = card.get("accuracy"), card.get("macs")
-    known = [f"{wording.percent(accuracy)} accuracy"] if accuracy is not None else []
-    known += [f"{wording.macs(macs)} MACs"] if macs else []
+    known = [f"{formats.percent(accuracy)} accuracy"] if accuracy is not None else []
+    known += [f"{formats.macs(macs)} MACs"] if macs else []
     return f"{card['name']}: {', '.join(known)}" if known else card["name"]
 
 
@@ -190,8 +191,8 @@ def _student_labels(recipe: DistilConfig) -> dict[str, str]:
         price = _prices().get(_priced(recipe, name))
         if price:
             ratio = price["macs_ratio"]
-            share = f", {wording.share(ratio)} of the teacher" if ratio is not None else ""
-            labels[name] = f"{name}: {wording.macs(price['macs'])} MACs{share}"
+            share = f", {formats.share(ratio)} of the teacher" if ratio is not None else ""
+            labels[name] = f"{name}: {formats.macs(price['macs'])} MACs{share}"
     return labels
 
 
@@ -328,13 +329,13 @@ def _learn(config: DistilConfig, found: dict[str, Any]) -> bool:
 
 def _rows(config: DistilConfig, found: dict[str, Any]) -> None:
     """A sentence and four rows; dashes keep their place while the estimate is being made."""
-    students = narration.capital(wording.count_students(config.rounds))
+    students = narration.capital(formats.count_students(config.rounds))
     sentence = f"{students}, one a round{', then a polish of all' if config.polished else ''}."
     if found:
-        each = f"{wording.macs_between(min(found['macs_of']), max(found['macs_of']))} MACs"
+        each = f"{formats.macs_between(min(found['macs_of']), max(found['macs_of']))} MACs"
         each += " each" if config.rounds > 1 else ""
         ratio = found["macs_ratio"]
-        whole = f"{wording.macs(found['macs'])} MACs" if ratio is None else f"{wording.share(ratio)} of the teacher"
+        whole = f"{formats.macs(found['macs'])} MACs" if ratio is None else f"{formats.share(ratio)} of the teacher"
         sentence = f"{students} of {each}: the last ensemble costs about {whole}."
     ui.muted(sentence)
     if found.get("teacher"):  # a black box
@@ -344,10 +345,10 @@ def _rows(config: DistilConfig, found: dict[str, Any]) -> None:
         return words(found[name]) if found else "…"
 
     rows = [
-        ("First usable model", told("first_model_seconds", lambda value: f"after about {wording.duration(value)}")),
-        ("Whole run", told("seconds", lambda value: f"about {wording.duration(value)}")),
-        ("Memory", told("memory_bytes", wording.size)),
-        ("On disk", told("disk_bytes", wording.size)),
+        ("First usable model", told("first_model_seconds", lambda value: f"after about {formats.duration(value)}")),
+        ("Whole run", told("seconds", lambda value: f"about {formats.duration(value)}")),
+        ("Memory", told("memory_bytes", formats.size)),
+        ("On disk", told("disk_bytes", formats.size)),
     ]
     ui.pairs(rows)
 
@@ -418,5 +419,5 @@ def _checked_teaching(told: list[str]) -> TeachConfig | None:
     if found is None:
         own.wait(lambda: teachings().ask(asked), "Checking …")
         return None
-    ui.muted(f"Its answers cost {wording.macs(found['macs'])} MACs each.")
+    ui.muted(f"Its answers cost {formats.macs(found['macs'])} MACs each.")
     return TeachConfig(**found["config"])

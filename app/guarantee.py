@@ -1,7 +1,7 @@
 """The guarantee on Explore: the deviation under its bound, edges, and what weighed most for a student.
 
 `weights` depends on the prefix and belongs beside the slider; `section` does not, and is a fragment of its own. The
-numbers come from `bdistil.results.guarantee`, its sentences from `bdistil.guarantee_words`.
+numbers come from `bdistil.results.certificate`, its sentences from `bdistil.report.certificate_text`.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ import ui
 from pandas import DataFrame
 from plotly.graph_objects import Figure
 
-from bdistil import figures, guarantee_figures, guarantee_words, markup, wording
-from bdistil.palette import ThemeName
+from bdistil.report import certificate_figures, certificate_text, figures, formats, tables
+from bdistil.report.palette import ThemeName
 from bdistil.results import Results
-from bdistil.results.guarantee import Bounded, Guarantee, bounds, by_round, guarantee, heaviest
+from bdistil.results.certificate import Bounded, Guarantee, bounds, by_round, guarantee, heaviest
 from bdistil.runs import Run
 
 MOST_PANELS = 12
@@ -63,13 +63,13 @@ def _figure(key: tuple, chart: str, choice: int, look: ThemeName, _shown: _Certi
     """A chart of the section. choice: the place of the class, or whether edges are relative."""
     records, rounds = _shown.records, _shown.rounds
     if chart == "deviation":
-        return guarantee_figures.deviation(_shown.of(choice), theme=look, rounds=rounds)
+        return certificate_figures.deviation(_shown.of(choice), theme=look, rounds=rounds)
     if chart == "eta":
         trivial = records[-1]["trivial_by_class"][choice]
-        return guarantee_figures.eta(bounds(records[-1], choice), trivial, theme=look)
+        return certificate_figures.eta(bounds(records[-1], choice), trivial, theme=look)
     if chart == "edges":
         return figures.edges(records, theme=look, rounds=rounds, classes=_shown.classes, relative=bool(choice))
-    return guarantee_figures.effective(records, _shown.examples, theme=look, rounds=rounds)
+    return certificate_figures.effective(records, _shown.examples, theme=look, rounds=rounds)
 
 
 def _chart(shown: _Certified, chart: str, choice: int, alt: str) -> None:
@@ -84,10 +84,10 @@ def weights(run: Run, results: Results, prefix: int) -> None:
     if prefix > 1 and kept is None:
         ui.muted("This run kept no examples of what weighed most.")
         return
-    ui.muted(guarantee_words.heaviest(prefix))
+    ui.muted(certificate_text.heaviest(prefix))
     if kept:
         pairs, examples = kept
-        st.html(markup.heavy_gallery(pairs, examples, theme.name(), MOST_EXAMPLES))
+        st.html(tables.heavy_gallery(pairs, examples, theme.name(), MOST_EXAMPLES))
 
 
 @st.fragment
@@ -95,11 +95,11 @@ def section(run: Run, results: Results) -> None:
     """What the certificate says, class by class, and what it is made of."""
     info = results.run
     shown = _certified(str(run.path), info["created"], info["state"], len(results.points), run, results)
-    st.header(guarantee_words.finding(shown.found), anchor=False)
-    ui.muted(guarantee_words.meaning(shown.examples, shown.polished))
+    st.header(certificate_text.finding(shown.found), anchor=False)
+    ui.muted(certificate_text.meaning(shown.examples, shown.polished))
     if len(shown.records) > 1:
-        ui.muted(guarantee_words.condition(shown.records))
-    advice = guarantee_words.tighter(shown.found)
+        ui.muted(certificate_text.condition(shown.records))
+    advice = certificate_text.tighter(shown.found)
     if advice:
         ui.muted(advice)
     _panels(shown)
@@ -119,11 +119,11 @@ def _panels(shown: _Certified) -> None:
     seen = shown.table[shown.table["place"].isin(last["place"])]
     top = 1.1 * max(seen[["measured", "trivial"]].max().max(), last["bound"].max())
     pictures = [
-        guarantee_figures.panel(shown.of(row.place), top, theme=theme.name(), rounds=shown.rounds) for row in rows
+        certificate_figures.panel(shown.of(row.place), top, theme=theme.name(), rounds=shown.rounds) for row in rows
     ]
-    st.html(markup.panels(rows, pictures))
+    st.html(tables.panels(rows, pictures))
     chosen = f" The {MOST_PANELS} classes that deviate most." if len(shown.classes) > MOST_PANELS else ""
-    ui.muted(guarantee_words.panels(shown.rounds, len(shown.records), top) + chosen)
+    ui.muted(certificate_text.panels(shown.rounds, len(shown.records), top) + chosen)
 
 
 def _one_class(shown: _Certified, run: str) -> int:
@@ -132,7 +132,7 @@ def _one_class(shown: _Certified, run: str) -> int:
     place = st.selectbox(
         "Class", list(names), shown.found.shown.place, format_func=names.get, key=f"guarantee-class-{run}", width=320
     )
-    name = guarantee_words.named(names[place])
+    name = certificate_text.named(names[place])
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader(f"Deviation and bound of {name}", anchor=False)
@@ -141,7 +141,7 @@ def _one_class(shown: _Certified, run: str) -> int:
         st.subheader(f"The bound of {name} for nine η", anchor=False)
         _chart(shown, "eta", place, f"Bound of {names[place]} after the last round, for nine values of η")
         if "by_eta" in shown.records[-1]:
-            ui.muted(guarantee_words.eta(shown.records[-1]["round"]))
+            ui.muted(certificate_text.eta(shown.records[-1]["round"]))
     return place
 
 
@@ -158,12 +158,12 @@ def _game(shown: _Certified) -> bool:
             label_visibility="collapsed", format_func=EDGES.get,
         )  # fmt: skip
         _chart(shown, "edges", int(relative), f"{EDGES[relative]} by round and class")
-        ui.muted(guarantee_words.edges(relative))
+        ui.muted(certificate_text.edges(relative))
     with right:
         st.subheader("How many examples carry the weight", anchor=False)
         _chart(shown, "effective", 0, "Effective number of weighted training examples by round")
         last = shown.records[-1]
-        ui.muted(guarantee_words.effective(last["round"], last["effective_examples"], shown.examples))
+        ui.muted(certificate_text.effective(last["round"], last["effective_examples"], shown.examples))
     return relative
 
 
@@ -177,22 +177,22 @@ def _tables(shown: _Certified, place: int, relative: bool) -> None:
     nine = [bounds(last, each) for each in range(len(shown.classes))]
     if not nine[0].empty:
         ui.muted(f"The bound after round {last['round']} at each multiple of the theory’s η, by class:")
-        head = ("Class", *map(guarantee_figures.multiple, nine[0]["multiple"]))
+        head = ("Class", *map(certificate_figures.multiple, nine[0]["multiple"]))
         rows = [
-            (each, *(wording.decimal(bound, 3) for bound in of["bound"]))
+            (each, *(formats.decimal(bound, 3) for bound in of["bound"]))
             for each, of in zip(shown.classes, nine, strict=True)
         ]
         ui.table(head, rows, numeric=range(1, 10), label="The bound by class and η")
-    ui.muted(f"{guarantee_words.named(name)}, by round:")
+    ui.muted(f"{certificate_text.named(name)}, by round:")
     head = ("Deviation", "Bound", "Trivial", "η", "Edge", "Relative edge", "Effective examples")
     rows = [
-        (row["round"], *_figures(row), wording.count(round(row["effective"])))
+        (row["round"], *_figures(row), formats.count(round(row["effective"])))
         for row in shown.of(place).to_dict("records")
     ]
     ui.table(("Round", *head), rows, numeric=range(1, 8), label=f"The guarantee of {name} by round")
     ui.muted(f"{EDGES[relative]}, by round and class:")
     column = "relative_edges" if relative else "edges"
-    rows = [(record["round"], *(wording.edge(edge) for edge in record[column])) for record in shown.records]
+    rows = [(record["round"], *(formats.edge(edge) for edge in record[column])) for record in shown.records]
     numeric = range(1, 1 + len(shown.classes))
     ui.table(("Round", *shown.classes), rows, numeric=numeric, label=f"{EDGES[relative]} by round and class")
 
@@ -200,7 +200,7 @@ def _tables(shown: _Certified, place: int, relative: bool) -> None:
 def _figures(row: dict[str, Any]) -> list[str]:
     """One class after one round, in words; η as a multiple of the theory's."""
     return [
-        *(wording.decimal(row[column], 3) for column in ("measured", "bound", "trivial")),
-        "–" if wording.missing(row["multiple"]) else guarantee_figures.multiple(row["multiple"]),
-        *(wording.edge(row[column]) for column in ("edge", "relative_edge")),
+        *(formats.decimal(row[column], 3) for column in ("measured", "bound", "trivial")),
+        "–" if formats.missing(row["multiple"]) else certificate_figures.multiple(row["multiple"]),
+        *(formats.edge(row[column]) for column in ("edge", "relative_edge")),
     ]

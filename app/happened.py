@@ -1,6 +1,7 @@
 """A run's events in sentences: "What happened" on Distil, the search for each student included.
 
-Pure functions of the events that the run store gives; states are worded by `narration`, numbers by `bdistil.wording`.
+Pure functions of the events that the run store gives; states are worded by `narration`,
+numbers by `bdistil.report.formats`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 from narration import WAITING, reached
 
-from bdistil.wording import NO_BREAK, count_students, duration, kl_change, listing, percent, seconds, signed
+from bdistil.report.formats import NO_BREAK, count_students, duration, kl_change, listing, percent, seconds, signed
 
 Event = Mapping[str, Any]
 

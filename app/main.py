@@ -57,7 +57,7 @@ def prepare() -> None:
     import guarantee  # noqa: F401
     import watch  # noqa: F401
 
-    from bdistil import chart, palette
+    from bdistil.report import chart, palette
 
     chart.empty("", palette.THEMES["light"])  # a first figure: Plotly imports its parts as they are needed
 

@@ -1,13 +1,13 @@
 """A run's states in words: cards, the notes of Explore, the title, line and notices of Distil.
 
 Pure functions of what the run store gives: `info` (run.json with its true state) and heartbeats. Events are worded by
-`happened`, numbers by `bdistil.wording`.
+`happened`, numbers by `bdistil.report.formats`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from bdistil.wording import count_students, duration, macs, missing, number_word, percent, share, students
+from bdistil.report.formats import count_students, duration, macs, missing, number_word, percent, share, students
 
 WAITING = "Waiting: another run is training."
 FIRST_MODEL = "the first usable model appears when round 1 ends"

@@ -15,7 +15,7 @@ import engine
 import streamlit as st
 import ui
 
-from bdistil.data.own import OwnData
+from bdistil.data.custom import OwnData
 from bdistil.data.tables import SUFFIXES
 from bdistil.errors import UserError
 from bdistil.paths import absolute

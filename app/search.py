@@ -12,7 +12,7 @@ import theme
 import ui
 from story import Story
 
-from bdistil import figures, wording
+from bdistil.report import figures, formats
 
 LIVE = ("queued", "running")
 OUTCOMES = {"edge": "✕ edge", "kl": "✕ KL", "trained": "trained"}
@@ -65,7 +65,7 @@ def _missed(now: Story) -> list[Row]:
 
 
 def _signed(edges: Sequence[float]) -> list[str]:
-    return [wording.edge(edge) for edge in edges]
+    return [formats.edge(edge) for edge in edges]
 
 
 def _losses(now: Story) -> None:
@@ -76,7 +76,7 @@ def _losses(now: Story) -> None:
     with st.expander("The losses as a table"):
         lines = figures.losses_record(now.events)
         longest = max((len(line.epochs) for line in lines), default=0)
-        rows = [(line.name, *(wording.decimal(loss, 4) for loss in line.losses)) for line in lines]
+        rows = [(line.name, *(formats.decimal(loss, 4) for loss in line.losses)) for line in lines]
         head = ("Round", *(f"Epoch {epoch}" for epoch in range(1, longest + 1)))
         ui.table(head, rows, numeric=range(1, longest + 1), label="Loss by round and epoch")
 
@@ -106,7 +106,7 @@ def _heads(now: Story) -> None:
     told = "The polish has moved all students: they are checked again and, where one misses, corrected together"
     whole = now.heads[0]["correction_seconds"] * len(now.records)  # each is told its share
     if whole:
-        told += f", in {wording.seconds(whole)}. Student 1 has nothing to meet; its output layer moved with theirs"
+        told += f", in {formats.seconds(whole)}. Student 1 has nothing to meet; its output layer moved with theirs"
     ui.muted(f"{told}.")
     head = ("Student", "Smallest edge", "Correction", "Outcome")
     heads = [{"outcome": "corrected" if row["corrected"] else "kept", **row} for row in now.heads]
@@ -123,18 +123,18 @@ def _smallest(row: Row) -> str:
     """The smallest edge, before and after a correction: `−0.0120 → +0.0030`."""
     if not row.get("edges"):
         return "–"
-    after = wording.edge(min(row["edges"]))
+    after = formats.edge(min(row["edges"]))
     if not figures.was_corrected(row):
         return after
-    arrow = f"{wording.NO_BREAK}→{wording.NO_BREAK}"
-    return f"{wording.edge(min(row['edges_before']))}{arrow}{after}"
+    arrow = f"{formats.NO_BREAK}→{formats.NO_BREAK}"
+    return f"{formats.edge(min(row['edges_before']))}{arrow}{after}"
 
 
 def _correction(row: Row) -> str:
     """What correcting the output layer changed: `KL +0.4 %, accuracy −0.02, 1.4 s`; a dash where none was tried."""
     if not row.get("edges"):
         return "–"
-    took = wording.seconds(row["correction_seconds"]) if row["correction_seconds"] else ""
+    took = formats.seconds(row["correction_seconds"]) if row["correction_seconds"] else ""
     change = _change(row) or (took and "not taken")
     return ", ".join(filter(None, (change, took))) or "–"
 
@@ -144,9 +144,9 @@ def _change(row: Row) -> str:
     tried = row.get("turned_down") or (row if row["outcome"] != "kept" else {})
     if "kl_after" not in tried:
         return tried.get("why", "")
-    change = f"KL {wording.kl_change(row['kl_before'], tried['kl_after'])}"
+    change = f"KL {formats.kl_change(row['kl_before'], tried['kl_after'])}"
     if "accuracy_lost" in tried:
-        change += f", accuracy {wording.signed(-100 * tried['accuracy_lost'], 2)}"
+        change += f", accuracy {formats.signed(-100 * tried['accuracy_lost'], 2)}"
     return change
 
 

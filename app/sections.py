@@ -1,7 +1,7 @@
 """The sections of Explore below its instrument, and what it says of a run that is not finished.
 
 Each draws one thing of loaded `Results` at a prefix; the numbers come from `bdistil.results`, charts from
-`bdistil.figures`, tables and pictures from `bdistil.markup`.
+`bdistil.report.figures`, tables and pictures from `bdistil.report.tables`.
 """
 
 from pathlib import Path
@@ -14,16 +14,17 @@ import ui
 from pandas import DataFrame
 from plotly.graph_objects import Figure
 
-from bdistil import data, figures, markup, series_markup, wording
+from bdistil import data
 from bdistil.errors import UserError
-from bdistil.examples import Examples, Series, previews, read
-from bdistil.palette import ThemeName
+from bdistil.report import figures, formats, series_drawing, tables
+from bdistil.report.cost_axes import CostAxis
+from bdistil.report.palette import ThemeName
 from bdistil.results import Results
 from bdistil.results.confusion import by_class as accuracy_by_class
 from bdistil.results.confusion import confusion as confusion_of
-from bdistil.results.costs import CostAxis
 from bdistil.results.disagreements import disagreements as disagreements_of
 from bdistil.runs import Run
+from bdistil.runs.previews import Examples, Series, previews, read
 
 VIEWS = ("students", "teacher", "difference")
 
@@ -58,16 +59,16 @@ def _growing(run: Run, points: int) -> None:
 def frontier(results: Results, axis: CostAxis) -> None:
     """The chart to scale, constant while the thumb moves; a click on a point moves the thumb there."""
     st.header(f"The frontier of {results.run['method']}, to scale", anchor=False)
-    caption = f"{wording.intervals(results.people_counted)} Click a point to move the slider there."
+    caption = f"{formats.intervals(results.people_counted)} Click a point to move the slider there."
     if results.unpolished is not None:
         caption += " Small and hollow: each prefix as its round ended, before the polish."
-    ui.muted(" ".join([caption, *wording.black_box(results.run["teacher"]), narration.recipe(results.run)]))
+    ui.muted(" ".join([caption, *formats.black_box(results.run["teacher"]), narration.recipe(results.run)]))
     key = f"frontier-{results.run['run']}-{axis.key}"
     run = results.run
     figure = _figure(run["run"], run["created"], len(results.points), run["state"], axis.key, theme.name(), results)
     st.plotly_chart(
         figure, key=key, theme=None, config=ui.CHART, on_select=lambda: ui.clicked(key), selection_mode="points",
-        alt=f"Accuracy on the test split against cost: {wording.students(len(results.points))}, the teacher as a line",
+        alt=f"Accuracy on the test split against cost: {formats.students(len(results.points))}, the teacher as a line",
     )  # fmt: skip
     with st.expander("The numbers as a table"):
         _numbers(results)
@@ -91,20 +92,20 @@ def _numbers(results: Results) -> None:
 def _table(points: DataFrame, label: str) -> None:
     columns = {
         "Students": ("prefix", str),
-        "Accuracy": ("accuracy", lambda value: wording.percent(value, 2)),
-        "from": ("accuracy_low", wording.percent),
-        "to": ("accuracy_high", wording.percent),
-        "Points below the teacher": ("points_lost", lambda value: wording.decimal(value, 2)),
-        "Agreement": ("agreement", wording.percent),
-        "Validation": ("validation_accuracy", wording.percent),
+        "Accuracy": ("accuracy", lambda value: formats.percent(value, 2)),
+        "from": ("accuracy_low", formats.percent),
+        "to": ("accuracy_high", formats.percent),
+        "Points below the teacher": ("points_lost", lambda value: formats.decimal(value, 2)),
+        "Agreement": ("agreement", formats.percent),
+        "Validation": ("validation_accuracy", formats.percent),
         "Fixed": ("fixed", whole),
         "Broken": ("broken", whole),
-        "MACs": ("macs", wording.quantity),
-        "Share": ("macs_ratio", wording.share),
-        "For reading": ("overhead_macs", wording.quantity),
-        "Carried": ("carry_bytes", wording.size),
-        "Parameters": ("parameters", wording.quantity),
-        "Weights": ("bytes", wording.size),
+        "MACs": ("macs", formats.quantity),
+        "Share": ("macs_ratio", formats.share),
+        "For reading": ("overhead_macs", formats.quantity),
+        "Carried": ("carry_bytes", formats.size),
+        "Parameters": ("parameters", formats.quantity),
+        "Weights": ("bytes", formats.size),
     }
     rows = [[known(row.get(column), words) for column, words in columns.values()] for row in points.to_dict("records")]
     ui.table(list(columns), rows, numeric=range(1, len(columns)), label=label)
@@ -112,22 +113,22 @@ def _table(points: DataFrame, label: str) -> None:
 
 def known(value: Any, words: Any) -> str:
     """A value in words, a dash where it is unknown."""
-    return "–" if wording.missing(value) else words(value)
+    return "–" if formats.missing(value) else words(value)
 
 
 def whole(value: float) -> str:
-    return wording.count(int(value))
+    return formats.count(int(value))
 
 
 def confusion(results: Results, prefix: int) -> None:
     """Which classes are mixed up: the prefix, the teacher, or the difference."""
     st.header("Which classes it mixes up", anchor=False)
-    names = {"students": wording.students(prefix)}
+    names = {"students": formats.students(prefix)}
     view = st.segmented_control(
         "Whose answers", VIEWS, default="students", required=True, key="confusion", label_visibility="collapsed",
         format_func=lambda name: names.get(name, name),
     )  # fmt: skip
-    st.html(markup.confusion_table(confusion_of(results, prefix), view))
+    st.html(tables.confusion_table(confusion_of(results, prefix), view))
     key = "Rows: true class. Columns: answer. Percent of the row."
     ui.muted(f"{key} Orange: worse than the teacher, blue: better." if view == "difference" else key)
 
@@ -135,14 +136,14 @@ def confusion(results: Results, prefix: int) -> None:
 def by_class(results: Results, prefix: int) -> None:
     """Accuracy by class beside the teacher's, worst first."""
     st.header("Accuracy by class", anchor=False)
-    st.html(markup.class_table(accuracy_by_class(results, prefix), prefix))
+    st.html(tables.class_table(accuracy_by_class(results, prefix), prefix))
 
 
 def disagreements(results: Results, prefix: int) -> None:
     """The test examples on which the prefix and the teacher differ, drawn where they are at hand."""
-    st.header(f"Where {wording.students(prefix)} and the teacher disagree", anchor=False)
+    st.header(f"Where {formats.students(prefix)} and the teacher disagree", anchor=False)
     count, found = disagreements_of(results, prefix)
-    told = wording.disagreement(prefix, count, len(results.labels))
+    told = formats.disagreement(prefix, count, len(results.labels))
     read = float(results.points["window_share"].iloc[prefix - 1])
     if not found:
         ui.muted(told)
@@ -151,15 +152,15 @@ def disagreements(results: Results, prefix: int) -> None:
     known = data.CATALOGUE.get(results.run["dataset"]["name"])
     if shown is None or len(shown) != len(results.labels):
         if known and not known.preview:
-            told += f" This data’s licence does not permit shipping its {wording.examples(known.modality)}."
+            told += f" This data’s licence does not permit shipping its {formats.examples(known.modality)}."
         ui.muted(told)
-        st.html(markup.probability_table(found, prefix))
+        st.html(tables.probability_table(found, prefix))
         return
     if isinstance(shown, Series):
-        told += f" {series_markup.caption(shown, read)}"
+        told += f" {series_drawing.caption(shown, read)}"
         told += f" Recordings: {known.title}, {known.licence}." if known and shown.recordings else ""
     ui.muted(told)
-    st.html(markup.gallery(found, shown, prefix, theme.name(), read))
+    st.html(tables.gallery(found, shown, prefix, theme.name(), read))
 
 
 def _previews(dataset: str) -> Examples | None:

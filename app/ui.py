@@ -19,10 +19,10 @@ from cards import card, sparkline
 from plotly.graph_objects import Figure
 from streamlit.delta_generator import DeltaGenerator
 
-from bdistil import palette, wording
 from bdistil.errors import UserError
+from bdistil.report import formats, palette
+from bdistil.report.cost_axes import CostAxis
 from bdistil.results import Results, load
-from bdistil.results.costs import CostAxis
 from bdistil.runs import Run, RunSummary, list_runs, open_run
 
 PAGES = {name: f"../pages/{name}.py" for name in ("home", "distil", "explore")}
@@ -238,7 +238,7 @@ def run_label(runs: Mapping[str, RunSummary], name: str) -> str:
     info = runs[name].info
     parts = [info["title"], info["method"]]
     if (info.get("teacher") or {}).get("accuracy") is not None:
-        parts.append(f"teacher {wording.percent(info['teacher']['accuracy'])}")
+        parts.append(f"teacher {formats.percent(info['teacher']['accuracy'])}")
     if runs[name].sample:
         parts.append("sample")
     if not runs[name].sample and sum(other.info["title"] == info["title"] for other in runs.values()) > 1:

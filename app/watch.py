@@ -19,8 +19,8 @@ from replay import PACE, Replay
 from search import LIVE, search
 from story import Story, story, story_so_far
 
-from bdistil import figures, wording
 from bdistil.errors import UserError
+from bdistil.report import figures, formats
 from bdistil.runs import Run
 from bdistil.runs.extend import MOST, extend_run, refusal
 from bdistil.runs.launch import start_worker
@@ -126,8 +126,8 @@ def _more_rounds(run: Run, info: dict[str, Any]) -> None:
         return
     (*_, last), points = run.rounds(), info["points"]
     macs = points[-1]["macs"] - (points[-2]["macs"] if len(points) > 1 else 0)
-    cost = f"{wording.macs(macs)} MACs more and took {wording.duration(last['record']['seconds'])} to train"
-    stay = "Its student stays" if len(points) == 1 else f"Its {wording.count_students(len(points))} stay"
+    cost = f"{formats.macs(macs)} MACs more and took {formats.duration(last['record']['seconds'])} to train"
+    stay = "Its student stays" if len(points) == 1 else f"Its {formats.count_students(len(points))} stay"
     ui.muted(f"{stay} as trained, whatever is added. The last one costs {cost}.")
     most = MOST - len(points)
     with st.container(key="more-rounds", horizontal=True, vertical_alignment="bottom"):
@@ -197,7 +197,7 @@ def _epochs(now: Story) -> None:
     ui.chart(figure, "learning", "The teacher’s accuracy on the validation split by epoch")
     with st.expander("The epochs as a table"):
         rows = [
-            (e["epoch"], wording.decimal(e["loss"], 4), wording.percent(e["validation"]["accuracy"], 2)) for e in epochs
+            (e["epoch"], formats.decimal(e["loss"], 4), formats.percent(e["validation"]["accuracy"], 2)) for e in epochs
         ]
         ui.table(("Epoch", "Loss", "Accuracy on validation"), rows, numeric=(1, 2), label="The teacher’s epochs")
 

@@ -16,15 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bdistil import examples
+from bdistil.atomic import new_folder
 from bdistil.data.catalogue import info as dataset_info
-from bdistil.examples import read
 from bdistil.paths import ASSETS, home
 from bdistil.results import load
 from bdistil.results.disagreements import disagreements
 from bdistil.results.frontier import prefix_logits
-from bdistil.runs import Run, open_run
-from bdistil.runs.files import new_folder
+from bdistil.runs import Run, open_run, previews
+from bdistil.runs.previews import read
 
 STEPS = 2**8  # in a unit of the logits
 GREYS, SERIES_STEPS = 16, 128
@@ -161,10 +160,10 @@ def _played(run: Run, shipped: Path) -> list[int]:
 
 
 def _with_few_recordings(kept: dict[str, np.ndarray], places: list[int]) -> dict[str, np.ndarray]:
-    series = examples.stored(kept)
+    series = previews.stored(kept)
     few = {place: series.recordings[place] for place in sorted(places) if place in series.recordings}
     silent = {name: array for name, array in kept.items() if not name.startswith("audio")}
-    return silent | (examples.sound(few, series.sampling_hz) if few else {})
+    return silent | (previews.sound(few, series.sampling_hz) if few else {})
 
 
 def _copy_once(source: Path, target: Path) -> None:

@@ -1,6 +1,6 @@
 """`python -m bdistil` is the same program as `bdistil`."""
 
-from bdistil.cli import main
+from bdistil.cli.main import main
 
 if __name__ == "__main__":
     main()

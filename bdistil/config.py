@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bdistil.data.catalogue import info, located
+from bdistil.data.custom import OwnData
 from bdistil.data.dataset import DatasetInfo
-from bdistil.data.own import OwnData
 from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.errors import UserError, nearest
 from bdistil.recipes import METHOD, METHODS, of_run, of_teacher, series_augmentation

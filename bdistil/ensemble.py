@@ -19,10 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bdistil.boosting import KAPPA
+from bdistil.atomic import new_folder
 from bdistil.errors import UserError
 from bdistil.inputs import after, check
-from bdistil.runs.files import new_folder
+from bdistil.method.certificate import KAPPA
 from bdistil.students.build import rebuild
 from bdistil.students.student import Carry, Student
 

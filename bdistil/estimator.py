@@ -13,16 +13,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from bdistil.config import DistilConfig
-from bdistil.corrective import distil_together
 from bdistil.data.dataset import Dataset, DatasetInfo
-from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
+from bdistil.method.distillation_data import Task
+from bdistil.method.frozen import distil
+from bdistil.method.joint import distil_together
+from bdistil.method.search import BATCH
 from bdistil.recipes import METHOD, PRESETS, RECIPES
 from bdistil.students.catalogue import FAMILIES, OWN, family
-from bdistil.students.own import Factory
-from bdistil.task import Task
-from bdistil.weak_learner import BATCH
+from bdistil.students.custom import Factory
 
 
 class BDistil(ClassifierMixin, BaseEstimator):

@@ -16,13 +16,13 @@ import os
 from table import publish
 from work import folder
 
-from bdistil import wording
+from bdistil.cli.progress import watch
 from bdistil.config import DistilConfig
 from bdistil.data import data_home
+from bdistil.report import formats
 from bdistil.results import load
 from bdistil.runs import Run, create_run, list_runs
 from bdistil.runs.launch import start_worker
-from bdistil.watching import watch
 
 MACS = 125_500_000
 RECIPE = dict(student="cnn-xl", rounds=2, epochs=2, polish_epochs=40, weight_decay=0.05, views=32, shift=4, flip=True,
@@ -58,11 +58,11 @@ def main() -> None:
     results = load(run.path)
     points, teacher = results.points, results.run["teacher"]
     black_box = ("black box", f"{100 * teacher['accuracy']:.2f}",
-                 wording.interval(teacher["accuracy_low"], teacher["accuracy_high"]), "", "", "",
+                 formats.interval(teacher["accuracy_low"], teacher["accuracy_high"]), "", "", "",
                  f"{teacher['macs'] / 1e6:.1f}, as stated", "100", "")  # fmt: skip
     publish("black_box", HEAD, [black_box] + [
         (
-            row.prefix, f"{100 * row.accuracy:.2f}", wording.interval(row.accuracy_low, row.accuracy_high),
+            row.prefix, f"{100 * row.accuracy:.2f}", formats.interval(row.accuracy_low, row.accuracy_high),
             f"{row.points_lost:.2f}", f"{row.points_lost_low:.2f} to {row.points_lost_high:.2f}",
             f"{100 * row.agreement:.2f}", f"{row.macs / 1e6:.2f}", f"{100 * row.macs_ratio:.1f}",
             f"{row.parameters / 1e3:.0f}",

@@ -23,11 +23,11 @@ from table import publish
 from work import DATASET, folder, kept, measured, small_task
 
 from bdistil.config import DistilConfig
-from bdistil.corrective import distil_together
 from bdistil.cost import prefix_costs
-from bdistil.distil import distil
+from bdistil.method.distillation_data import Task
+from bdistil.method.frozen import distil
+from bdistil.method.joint import distil_together
 from bdistil.recipes import METHODS
-from bdistil.task import Task
 
 SPEECH, SEEDS, EXAMPLES, FROM = "free-spoken-digits-official", (0, 1, 2), 15_000, 3
 FIGURES = {"test": "test accuracy (%)", "kl": "validation KL to the teacher"}

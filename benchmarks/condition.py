@@ -22,12 +22,12 @@ from table import publish
 from work import folder, kept
 
 from bdistil.config import DistilConfig
-from bdistil.corrective import distil_together, polish
-from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble
-from bdistil.phases import make_task
+from bdistil.method.distillation_data import Task
+from bdistil.method.frozen import distil
+from bdistil.method.joint import distil_together, polish
 from bdistil.recipes import METHODS
-from bdistil.task import Task
+from bdistil.runs.jobs import make_task
 from bdistil.teachers.cards import card_for
 
 SEEDS = (0, 1, 2)

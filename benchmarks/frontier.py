@@ -10,7 +10,7 @@ predecessor by more than 0.2 points; and on the shipped teachers. `certificate.p
 
 from table import publish
 
-from bdistil import wording
+from bdistil.report import formats
 from bdistil.results import Results, load
 from bdistil.runs import list_runs
 
@@ -34,7 +34,7 @@ def rows(results: Results) -> list[tuple]:
     return [first] + [
         (
             title, method, row.prefix, f"{100 * row.accuracy:.2f}",
-            wording.interval(row.accuracy_low, row.accuracy_high),
+            formats.interval(row.accuracy_low, row.accuracy_high),
             f"{row.points_lost:.2f}", f"{row.points_lost_low:.2f} to {row.points_lost_high:.2f}",
             f"{100 * row.agreement:.2f}", f"{row.macs / 1e6:.2f}", f"{100 * row.macs_ratio:.1f}",
             f"{row.parameters / 1e3:.0f}",

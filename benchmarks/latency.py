@@ -29,9 +29,9 @@ from onnxruntime import ExecutionMode, InferenceSession, IOBinding, OrtValue, Se
 from table import publish
 from torch import Tensor, nn
 
-from bdistil.boosting import KAPPA
 from bdistil.cost import macs, prefix_costs
 from bdistil.ensemble import ProgressiveEnsemble, evaluating
+from bdistil.method.certificate import KAPPA
 from bdistil.runs import Run, list_runs, open_run
 from bdistil.students.cnn import CNN
 from bdistil.students.student import Carry, Student

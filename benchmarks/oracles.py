@@ -24,14 +24,14 @@ from table import publish
 from work import DATASET, folder, kept, measured, small_task
 
 from bdistil.config import DistilConfig
-from bdistil.corrective import distil_together
 from bdistil.cost import macs, prefix_costs
+from bdistil.method.distillation_data import Task
+from bdistil.method.joint import distil_together
+from bdistil.method.search import Rung, ladder, new_student, train_student
 from bdistil.students.catalogue import CATALOGUE
 from bdistil.students.cnn import CNN
-from bdistil.task import Task
 from bdistil.teachers.cards import card_for
-from bdistil.training import Position
-from bdistil.weak_learner import Rung, ladder, new_student, train_student
+from bdistil.training.loop import Position
 
 EXAMPLES, SEEDS, T = 15_000, (0, 1, 2), 4
 WIDTHS = (12, 18, 24, 24)  # of the ensemble's first student: three eighths of cnn-m's, small enough for many seeds

@@ -35,21 +35,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 from work import DATASET, folder, kept, small_task
 
-from bdistil.boosting import B, weights
 from bdistil.config import DistilConfig
-from bdistil.corrective import corrective_round, eta, prefix_weights
 from bdistil.data.catalogue import info
 from bdistil.data.dataset import SPLITS
-from bdistil.distil import distil
 from bdistil.ensemble import ProgressiveEnsemble, bound
+from bdistil.method.certificate import B, weights
+from bdistil.method.distillation_data import Task
+from bdistil.method.frozen import distil
+from bdistil.method.joint import corrective_round, eta, prefix_weights
+from bdistil.method.search import SearchWatch, ladder, new_student
 from bdistil.paths import home
 from bdistil.recipes import METHODS
 from bdistil.runs import Run, create_run
-from bdistil.task import Task
+from bdistil.runs.worker import Pulse, work
 from bdistil.teachers.cards import card_for
-from bdistil.training import Checkpoint, Position, Watch
-from bdistil.weak_learner import SearchWatch, ladder, new_student
-from bdistil.worker import Pulse, work
+from bdistil.training.loop import Checkpoint, Position, Watch
 
 HEAD = (
     "preset", "round", "what", "engine", "bare loop", "engine / bare loop", "quartiles of the pairs", "by the clock",

@@ -24,16 +24,16 @@ from table import publish
 from work import folder, kept
 
 from bdistil.config import DistilConfig, TeachConfig
-from bdistil.corrective import corrective_round, polish
 from bdistil.cost import model_cost, prefix_costs
 from bdistil.data.catalogue import data_home
 from bdistil.data.dataset import Dataset
 from bdistil.data.views import view
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.inputs import normalise
-from bdistil.task import Task
-from bdistil.teach import teach
-from bdistil.training import Checkpoint, predict
+from bdistil.method.distillation_data import Task
+from bdistil.method.joint import corrective_round, polish
+from bdistil.training.loop import Checkpoint, predict
+from bdistil.training.teacher import teach
 
 # Data set, rotations (None: it has one split), seeds of the students, and whether `alone` is trained beside.
 SPLITS: tuple[tuple[str, tuple[int | None, ...], tuple[int, ...], bool], ...] = (

@@ -15,18 +15,18 @@ import torch
 from table import publish
 from work import DATASET, folder
 
-from bdistil import wording
 from bdistil.config import TeachConfig
 from bdistil.cost import model_cost
 from bdistil.data import load_dataset
 from bdistil.inputs import normalise
+from bdistil.report import formats
 from bdistil.results.frontier import points_lost, wilson
-from bdistil.teach import teach
 from bdistil.teachers.cards import card_for
 from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.logits import TeacherLogits
 from bdistil.teachers.zoo import SHAPES
-from bdistil.training import Checkpoint, Watch, predict
+from bdistil.training.loop import Checkpoint, Watch, predict
+from bdistil.training.teacher import teach
 
 HEAD = (
     "model", "M MACs", "share of the teacher's (%)", "parameters (k)", "test accuracy (%)", "95 % interval",
@@ -69,7 +69,7 @@ def sizes(cost: dict[str, float], whole: float) -> tuple[str, str, str]:
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> tuple[str, str]:
     """The columns on accuracy."""
     right = int((logits.argmax(axis=1) == labels).sum())
-    return f"{100 * right / len(labels):.2f}", wording.interval(*wilson(right, len(labels)))
+    return f"{100 * right / len(labels):.2f}", formats.interval(*wilson(right, len(labels)))
 
 
 if __name__ == "__main__":

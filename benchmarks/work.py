@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
+from bdistil.atomic import write_json
 from bdistil.config import DistilConfig
 from bdistil.ensemble import ProgressiveEnsemble
-from bdistil.phases import make_task
-from bdistil.runs.files import write_json
-from bdistil.task import Task
+from bdistil.method.distillation_data import Task
+from bdistil.runs.jobs import make_task
 from bdistil.teachers.cards import card_for
 
 DATASET = "fashion-mnist"

@@ -14,7 +14,7 @@ import ui
 from operating_point import operating_point, payload
 
 from bdistil.errors import UserError
-from bdistil.results import costs
+from bdistil.report import cost_axes
 
 ui.begin()
 left, right = st.columns([2, 1])
@@ -35,7 +35,7 @@ if not len(results.points):
     if info["state"] in ("running", "queued") and st.button("Watch it on Distil", type="primary"):
         ui.go("distil", run=run.id)
     st.stop()
-axis = ui.cost_picker(right, costs.available(results.points))
+axis = ui.cost_picker(right, cost_axes.available(results.points))
 view = ui.chosen()
 if not view["prefix"]:
     view["prefix"] = ui.middle(len(results.points)) if info["state"] == "finished" else len(results.points)

@@ -54,12 +54,12 @@ def trained(trained_home, own_home, monkeypatch):
 @pytest.fixture
 def bdistil(monkeypatch, capsys):
     """Calls the program in this process; returns exit status, standard output and standard error."""
-    from bdistil import cli
+    from bdistil.cli import main
 
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["bdistil", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         return (ended.value.code or 0, *capsys.readouterr())
 
     return call

@@ -24,7 +24,7 @@ MOTHER = """
 import json, os, signal, sys
 from pathlib import Path
 import torch._dynamo, torch._inductor.config  # which the first training would import
-import bdistil.keeping, bdistil.phases, bdistil.worker
+import bdistil.runs.rounds, bdistil.runs.jobs, bdistil.runs.worker
 from bdistil.data import load_dataset
 from bdistil.runs import Run
 
@@ -45,7 +45,7 @@ for line in sys.stdin:
         for stream in (1, 2):
             os.dup2(log, stream)
         exec(order["faults"])
-        status = bdistil.worker.work(Run(Path(order["run"])))
+        status = bdistil.runs.worker.work(Run(Path(order["run"])))
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bdistil.phases import make_task
-from bdistil.task import Task
+from bdistil.method.distillation_data import Task
+from bdistil.runs.jobs import make_task
 from bdistil.teachers import card
 from tests.workers import distil_config
 

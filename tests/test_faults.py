@@ -98,21 +98,23 @@ def killed(place: str, call: int = 1, after: bool = False, where: str = "True") 
 # What a polished run is killed in, one after the other, and the title of the page then.
 KILLS = {
     "asking the teacher": (killed("bdistil.teachers.logits:TeacherLogits._answer", 2), "Stopped in round 1 of 3"),
-    "an epoch told but not saved": (killed("bdistil.training:Checkpoint.save", 2), "Stopped in round 1 of 3"),
+    "an epoch told but not saved": (killed("bdistil.training.loop:Checkpoint.save", 2), "Stopped in round 1 of 3"),
     "a checkpoint half written": (
-        killed("bdistil.runs.files:os.replace", where="'checkpoint' in str(arguments[1])"), "Stopped in round 1 of 3"),
-    "a round half written": (killed("bdistil.keeping:_write_round", after=True), "Stopped in round 1 of 3"),
+        killed("bdistil.atomic:os.replace", where="'checkpoint' in str(arguments[1])"), "Stopped in round 1 of 3"),
+    "a round half written": (killed("bdistil.runs.rounds:_write_round", after=True), "Stopped in round 1 of 3"),
     "a corrective round there, its predecessor not tidied": (
-        killed("bdistil.keeping:shutil.rmtree", where="arguments[0].name == 'ensemble'"), "Stopped in round 2 of 3"),
-    "a corrective round": (killed("bdistil.corrective:_validation", 2), "Stopped in round 3 of 3"),
+        killed("bdistil.runs.rounds:shutil.rmtree", where="arguments[0].name == 'ensemble'"),
+        "Stopped in round 2 of 3",
+    ),
+    "a corrective round": (killed("bdistil.method.joint:_validation", 2), "Stopped in round 3 of 3"),
     "a round there but not told": (
-        killed("bdistil.phases:keep_corrective_round", after=True), "Stopped in round 3 of 3"),
-    "the polish": (killed("bdistil.corrective:_validation", 2), "Stopped in the polish"),
-    "a head corrected": (killed("bdistil.phases:_tell_correction", after=True), "Stopped in the polish"),
-    "the polish half written": (killed("bdistil.keeping:_write_student", 2), "Stopped in the polish"),
-    "the polish there but not told": (killed("bdistil.phases:keep_polish", after=True), "Stopped in the polish"),
+        killed("bdistil.runs.jobs:keep_corrective_round", after=True), "Stopped in round 3 of 3"),
+    "the polish": (killed("bdistil.method.joint:_validation", 2), "Stopped in the polish"),
+    "a head corrected": (killed("bdistil.runs.jobs:_tell_correction", after=True), "Stopped in the polish"),
+    "the polish half written": (killed("bdistil.runs.rounds:_write_student", 2), "Stopped in the polish"),
+    "the polish there but not told": (killed("bdistil.runs.jobs:keep_polish", after=True), "Stopped in the polish"),
     "the report": (killed("bdistil.ensemble:ProgressiveEnsemble.save"), "Stopped just before its end"),
-    "its last word": (killed("bdistil.worker:_end"), "Stopped just before its end"),
+    "its last word": (killed("bdistil.runs.worker:_end"), "Stopped just before its end"),
 }  # fmt: skip
 
 
@@ -152,7 +154,7 @@ def files(run: Run) -> set[str]:
 def test_killed_in_its_search_a_run_comes_out_the_same_without_training_an_attempt_again(whole, nursery):
     """Between a turned-down attempt's folder and its event, and inside a later attempt."""
     run = create_run(SEARCH)
-    nursery.start(run, HOPELESS + killed("bdistil.phases:_record_attempt", 2))
+    nursery.start(run, HOPELESS + killed("bdistil.runs.jobs:_record_attempt", 2))
     until(lambda: not run.is_alive())
     assert run.state() == "stopped" and not told(run, "attempt_finished", round=2)
     assert (run.path / "attempts" / "02" / "01").is_dir()
@@ -172,7 +174,7 @@ def test_killed_in_its_search_a_run_comes_out_the_same_without_training_an_attem
 
 def test_a_teacher_killed_before_its_name_is_noted_is_saved_once(nursery):
     run = create_run(teach_config(epochs=2))
-    nursery.start(run, killed("bdistil.teach:save_teacher", after=True))
+    nursery.start(run, killed("bdistil.training.teacher:save_teacher", after=True))
     until(lambda: not run.is_alive())
     assert narration.title(run.info(), run.heartbeat()) == "Stopped in epoch 2 of 2"
     (saved,) = (card for card in cards("digits") if card.get("run") == run.id)
@@ -193,7 +195,7 @@ def test_a_signal_in_the_polish_and_between_its_corrections_stops_it(whole, nurs
     assert narration.title(run.info(), run.heartbeat()) == "Stopped in the polish"
     assert not (run.path / "polish").exists() and len(run.rounds()) == 3
 
-    nursery.start(run, at("bdistil.phases:_tell_correction", "os.kill(os.getpid(), signal.SIGTERM)"))
+    nursery.start(run, at("bdistil.runs.jobs:_tell_correction", "os.kill(os.getpid(), signal.SIGTERM)"))
     until(lambda: not run.is_alive())
     assert run.state() == "stopped" and len(told(run, "stopped")) == 2 and len(told(run, "head_corrected")) == 1
     nursery.start(run)
@@ -207,7 +209,7 @@ def refused(number: str, told: str) -> str:
     return f"""
 import errno, os
 from pathlib import Path
-import bdistil.runs.files as files
+import bdistil.atomic as files
 make, refusing = files.tempfile.mkstemp, [False]
 
 def refuse(*arguments, dir, **named):
@@ -230,7 +232,7 @@ def test_a_disk_that_fills_up_in_the_polish_is_told_and_costs_an_epoch(whole, nu
     assert narration.title(info, run.heartbeat()) == "The polish failed"
     assert narration.failed_notice(info) == (
         "The disk is full.", "Free some space, then resume; finished rounds are safe.")  # fmt: skip
-    full = at("bdistil.keeping:new_folder", "raise OSError(errno.ENOSPC, 'No space left on device')")
+    full = at("bdistil.runs.rounds:new_folder", "raise OSError(errno.ENOSPC, 'No space left on device')")
     nursery.start(run, full)  # and again where the polished students are written
     until(lambda: not run.is_alive())
     assert run.state() == "failed" and run.info()["error"] == DISK and not run.is_polished()
@@ -301,7 +303,7 @@ def test_a_run_that_is_removed_while_it_trains_stays_removed_and_hurts_no_other(
         until(lambda: told(run, "epoch", phase="polish", epoch=1))
         os.replace(run.path, gone)
     else:  # at the last moment before a round is written
-        fault = at("bdistil.phases:keep_corrective_round", f"os.replace(arguments[0].path, {str(gone)!r})")
+        fault = at("bdistil.runs.jobs:keep_corrective_round", f"os.replace(arguments[0].path, {str(gone)!r})")
         pid = nursery.start(run, fault)
     until(lambda: not psutil.pid_exists(pid))
     assert not run.path.exists()

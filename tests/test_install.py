@@ -1,4 +1,4 @@
-"""The wheel: what is built holds the dashboard and what ships, and the base of it works in an empty folder, without torch."""
+"""The wheel holds the dashboard and what ships, and its base works in an empty folder, without torch."""
 
 import os
 import subprocess

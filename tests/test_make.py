@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bdistil.examples import read
 from bdistil.results import load
 from bdistil.results.disagreements import disagreements
 from bdistil.runs import Run, open_run
+from bdistil.runs.previews import read
 from tests.builders import build_previews, build_run
 
 FILE = Path(__file__).parents[1] / "assets" / "make.py"

@@ -49,7 +49,7 @@ def test_the_files_and_commands_that_it_names_exist():
 
 
 def test_every_command_is_in_its_table():
-    from bdistil.cli import app
+    from bdistil.cli.main import app
 
     names = {command.name or command.callback.__name__ for command in app.registered_commands}
     assert names == set(re.findall(r"`bdistil (\w+)", README.partition("## From the command line")[2]))

@@ -11,9 +11,10 @@ import bdistil
 
 ENGINE = Path(bdistil.__file__).parent
 TORCH_FREE = (
-    "bdistil", "bdistil.boosting", "bdistil.cli", "bdistil.config", "bdistil.data.catalogue", "bdistil.figures",
-    "bdistil.markup", "bdistil.results", "bdistil.runs", "bdistil.runs.launch", "bdistil.runs.report",
-    "bdistil.students.catalogue", "bdistil.teachers", "bdistil.wording", "bdistil.worker",
+    "bdistil", "bdistil.method.certificate", "bdistil.cli.main", "bdistil.config", "bdistil.data.catalogue",
+    "bdistil.report.figures",
+    "bdistil.report.tables", "bdistil.results", "bdistil.runs", "bdistil.runs.launch", "bdistil.runs.documents",
+    "bdistil.students.catalogue", "bdistil.teachers", "bdistil.report.formats", "bdistil.runs.worker",
 )  # fmt: skip
 CHECK = """
 import importlib, sys
@@ -34,7 +35,7 @@ def test_what_only_reads_imports_neither_torch_nor_streamlit():
 
 
 def test_the_check_above_can_fail():
-    assert heavy("bdistil.runs", "bdistil.training") == {"torch"}
+    assert heavy("bdistil.runs", "bdistil.training.loop") == {"torch"}
     assert heavy("streamlit") == {"streamlit"}
 
 

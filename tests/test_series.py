@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from bdistil import BDistil, cost, estimate
+from bdistil import BDistil, cost
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import load_dataset
 from bdistil.data.catalogue import info
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
-from bdistil.keeping import read_arrays
 from bdistil.paths import home
 from bdistil.recipes import METHODS
-from bdistil.runs import create_run
+from bdistil.runs import create_run, estimate
 from bdistil.runs.extend import refusal
 from bdistil.runs.launch import start_worker
-from bdistil.teach import teach
+from bdistil.runs.rounds import read_arrays
 from bdistil.teachers.cards import card_for
+from bdistil.training.teacher import teach
 from tests.tasks import one_thread  # noqa: F401
 from tests.workers import everything, finished, send, started, told, until
 

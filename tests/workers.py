@@ -86,8 +86,8 @@ def ensemble_files(run: Run) -> dict[Path, bytes]:
 
 # For a nursery's worker: no head correction helps, so every search goes through all its attempts.
 HOPELESS = """
-import bdistil.weak_learner
-bdistil.weak_learner.correct_heads = lambda *problem, **options: None
+import bdistil.method.search
+bdistil.method.search.correct_heads = lambda *problem, **options: None
 """
 
 

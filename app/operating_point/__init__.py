@@ -2,7 +2,7 @@
 
     payload.py        frontier -> JSON, all texts formatted; pure
     instrument.html   the nodes, once
-    instrument.css    looks, in the tokens of `bdistil.palette`; follows the page's theme by itself
+    instrument.css    looks, in the tokens of `bdistil.report.palette`; follows the page's theme by itself
     instrument.js     draws, moves, tells the server as it settles; the one writer of the address (run, prefix, cost)
 
 No build step: the files are handed to `st.components.v2` as they are.

@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from bdistil import palette, wording
-from bdistil.results.costs import AXES, CostAxis, tick_text
+from bdistil.report import formats, palette
+from bdistil.report.cost_axes import AXES, CostAxis, tick_text
 
 Row = Mapping[str, Any]
-TICK_TEXT = {"bytes": wording.size, "macs_ratio": wording.share}  # other columns are counts
+TICK_TEXT = {"bytes": formats.size, "macs_ratio": formats.share}  # other columns are counts
 
 
 def payload(
@@ -63,8 +63,8 @@ def payload(
         ],
         "teacher": {
             "accuracy": float(teacher["accuracy"]),
-            "text": f"teacher {wording.percent(teacher['accuracy'])}",
-            "cost": "" if wording.missing(axis.of_teacher(teacher)) else f"the teacher: {_whole(axis, teacher)}",
+            "text": f"teacher {formats.percent(teacher['accuracy'])}",
+            "cost": "" if formats.missing(axis.of_teacher(teacher)) else f"the teacher: {_whole(axis, teacher)}",
         },
         "y": scale(rows, teacher["accuracy"]) if rows else None,
         "ramp": [list(pair) for pair in ramp],
@@ -81,7 +81,7 @@ def scale(rows: Sequence[Row], teacher_accuracy: float) -> dict[str, Any]:
     power = 10.0 ** math.floor(math.log10((high - low) / 4))
     step = next(each * power for each in (1, 2, 5, 10) if each * power >= (high - low) / 4)
     values = [step * count for count in range(math.floor(low / step), math.floor(high / step) + 1)]
-    texts = [f"{text}{wording.NO_BREAK}%" for text in tick_text(values)]
+    texts = [f"{text}{formats.NO_BREAK}%" for text in tick_text(values)]
     marks = [{"at": value / 100, "text": text} for value, text in zip(values, texts, strict=True)]
     return {"low": values[0] / 100, "high": high / 100, "ticks": marks}
 
@@ -115,33 +115,33 @@ def _point(
         "accuracy": float(row["accuracy"]),
         "low": float(row["accuracy_low"]),
         "high": float(row["accuracy_high"]),
-        "share": None if wording.missing(whole) else float(cost / whole),
+        "share": None if formats.missing(whole) else float(cost / whole),
         "cost": _tick(row, axis, early=first["window_share"] < 1),
-        "difference": wording.points(-row["points_lost"]),
+        "difference": formats.points(-row["points_lost"]),
         "sentence": sentence(row, teacher, rounds),
         "value_text": value_text(row, rounds),
         "figures": _figures(row, before, teacher, axis, full),
         "spent": spent,
-        "bar": "" if wording.missing(whole) else f"{spent}; the teacher: {_whole(axis, teacher)}",
+        "bar": "" if formats.missing(whole) else f"{spent}; the teacher: {_whole(axis, teacher)}",
     }
 
 
 def _tick(row: Row, axis: CostAxis, early: bool) -> str:
     """Below a prefix: what it costs or, where prefixes answer before a series has ended, how much of it they read."""
     if early:
-        return wording.percent(row["window_share"], 0)
-    return TICK_TEXT.get(axis.column, wording.quantity)(row[axis.column])
+        return formats.percent(row["window_share"], 0)
+    return TICK_TEXT.get(axis.column, formats.quantity)(row[axis.column])
 
 
 def sentence(row: Row, teacher: Row, rounds: int) -> str:
     """The finding: `3 of 6 students reach 93.3 %, 1.0 points below the teacher, for 12 % of its cost.`"""
-    known = not wording.missing(row["macs_ratio"])
-    return wording.finding(
+    known = not formats.missing(row["macs_ratio"])
+    return formats.finding(
         int(row["prefix"]),
         rounds,
         row["accuracy"],
         teacher["accuracy"],
-        price=f"{wording.share(row['macs_ratio'])} of its cost" if known else f"{wording.quantity(row['macs'])} MACs",
+        price=f"{formats.share(row['macs_ratio'])} of its cost" if known else f"{formats.quantity(row['macs'])} MACs",
         apart=not row["points_lost_low"] <= 0 <= row["points_lost_high"],
         heard=row["window_share"],
     )
@@ -149,43 +149,43 @@ def sentence(row: Row, teacher: Row, rounds: int) -> str:
 
 def value_text(row: Row, rounds: int) -> str:
     """The thumb in words: `3 of 6 students, accuracy 93.3 percent, 12 percent of the teacher’s cost`."""
-    price = f"{wording.quantity(row['macs'])} MACs"
-    if not wording.missing(row["macs_ratio"]):
-        price = f"{wording.share(row['macs_ratio'])} of the teacher’s cost"
-    heard = f" after {wording.window(row['window_share'])}" if row["window_share"] < 1 else ""
-    text = f"{int(row['prefix'])} of {rounds} students{heard}, accuracy {wording.percent(row['accuracy'])}, {price}"
-    return text.replace(f"{wording.NO_BREAK}%", " percent")
+    price = f"{formats.quantity(row['macs'])} MACs"
+    if not formats.missing(row["macs_ratio"]):
+        price = f"{formats.share(row['macs_ratio'])} of the teacher’s cost"
+    heard = f" after {formats.window(row['window_share'])}" if row["window_share"] < 1 else ""
+    text = f"{int(row['prefix'])} of {rounds} students{heard}, accuracy {formats.percent(row['accuracy'])}, {price}"
+    return text.replace(f"{formats.NO_BREAK}%", " percent")
 
 
 def _labels(teacher: Row) -> list[str]:
-    cost = "Cost of one prediction" if wording.missing(teacher.get("macs")) else "Share of the teacher’s cost"
+    cost = "Cost of one prediction" if formats.missing(teacher.get("macs")) else "Share of the teacher’s cost"
     small = ["Against the teacher", "Agrees with the teacher", "Last student brought", "Last student cost"]
     return ["Accuracy", cost, *small]
 
 
 def _figures(row: Row, before: Row | None, teacher: Row, axis: CostAxis, full: bool) -> list[dict[str, str]]:
     """The two large and four small figures, in the order of `_labels`; the full instrument says more below them."""
-    if wording.missing(row["macs_ratio"]):
-        cost = _figure(f"{wording.quantity(row['macs'])} MACs")
+    if formats.missing(row["macs_ratio"]):
+        cost = _figure(f"{formats.quantity(row['macs'])} MACs")
     else:
-        spent = f"{wording.quantity(row['macs'])} of {wording.quantity(teacher['macs'])} MACs"
-        cost = _figure(wording.share(row["macs_ratio"]), spent)
+        spent = f"{formats.quantity(row['macs'])} of {formats.quantity(teacher['macs'])} MACs"
+        cost = _figure(formats.share(row["macs_ratio"]), spent)
     step = row[axis.column] - (before[axis.column] if before else 0)
     # The first student has none before it: what it brought is its accuracy.
-    gain = wording.points(100 * (row["accuracy"] - before["accuracy"])) if before else wording.percent(row["accuracy"])
+    gain = formats.points(100 * (row["accuracy"] - before["accuracy"])) if before else formats.percent(row["accuracy"])
     paired = row["points_lost_low"], row["points_lost_high"]
-    doubt = f"95{wording.NO_BREAK}% interval {wording.decimal(-paired[1])} to {wording.decimal(-paired[0])}"
+    doubt = f"95{formats.NO_BREAK}% interval {formats.decimal(-paired[1])} to {formats.decimal(-paired[0])}"
     relative = axis.column == "macs_ratio"
     return [
         _figure(
-            wording.percent(row["accuracy"]),
-            f"95{wording.NO_BREAK}% interval {wording.interval(row['accuracy_low'], row['accuracy_high'])}",
+            formats.percent(row["accuracy"]),
+            f"95{formats.NO_BREAK}% interval {formats.interval(row['accuracy_low'], row['accuracy_high'])}",
         ),
         cost,
-        _figure(wording.points(-row["points_lost"]), doubt if full and paired[0] < paired[1] else ""),
-        _figure(wording.percent(row["agreement"])),
+        _figure(formats.points(-row["points_lost"]), doubt if full and paired[0] < paired[1] else ""),
+        _figure(formats.percent(row["agreement"])),
         _figure(gain, _repairs(row) if full else ""),
-        _figure(wording.share(step) if relative else axis.text(step), "of the teacher’s MACs" if relative else ""),
+        _figure(formats.share(step) if relative else axis.text(step), "of the teacher’s MACs" if relative else ""),
     ]
 
 
@@ -196,9 +196,9 @@ def _figure(text: str, aside: str = "") -> dict[str, str]:
 
 
 def _repairs(row: Row) -> str:
-    if wording.missing(row.get("fixed")):
+    if formats.missing(row.get("fixed")):
         return ""
-    return f"fixed {wording.count(int(row['fixed']))}, broke {wording.count(int(row['broken']))}"
+    return f"fixed {formats.count(int(row['fixed']))}, broke {formats.count(int(row['broken']))}"
 
 
 def _whole(axis: CostAxis, teacher: Row) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bdistil.data.dataset import SPLITS
-from bdistil.data.found import Found, numbered, split_anew, split_validation
+from bdistil.data.imported import Found, numbered, split_anew, split_validation
 from bdistil.data.npz import read_npz
 from bdistil.errors import UserError
 

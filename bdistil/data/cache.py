@@ -29,7 +29,7 @@ def cached(kind: str, key: Any, make: Callable[[], Arrays], alone: bool = False)
         stored = {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in sorted(folder.glob("*.npy"))}
         if stored:
             return stored
-    from bdistil.runs.files import new_folder  # here because runs know the data sets
+    from bdistil.atomic import new_folder  # here because runs know the data sets
 
     arrays = make()
     with suppress(OSError), new_folder(folder) as files:

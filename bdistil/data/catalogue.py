@@ -32,7 +32,7 @@ from bdistil.errors import UserError, nearest
 from bdistil.paths import absolute
 
 if TYPE_CHECKING:
-    from bdistil.data.own import OwnData
+    from bdistil.data.custom import OwnData
 
 _ALL = (
     digits,
@@ -56,12 +56,12 @@ CATALOGUE: dict[str, DatasetInfo] = {name: module.INFO for name, module in _MODU
 def info(name: str, options: "OwnData | None" = None) -> DatasetInfo:
     """Returns what is known of the data set `name`, or of one's own data, which is read if it has not been yet.
 
-    Raises UserError with the nearest name if there is none, and as `own.info` for a path.
+    Raises UserError with the nearest name if there is none, and as `custom.info` for a path.
     """
     if _is_own(name, options):
-        from bdistil.data import own
+        from bdistil.data import custom
 
-        return own.info(name, options)
+        return custom.info(name, options)
     return CATALOGUE[name]
 
 
@@ -75,9 +75,9 @@ def located(name: str) -> str:
 def _is_own(name: str, options: "OwnData | None" = None) -> bool:
     """Whether a path is named. Raises UserError for a name that is not in the catalogue, or options for one that is."""
     if name not in CATALOGUE:
-        from bdistil.data import own  # takes pydantic and Pillow
+        from bdistil.data import custom  # takes pydantic and Pillow
 
-        if own.is_path(name):
+        if custom.is_path(name):
             return True
         raise UserError(
             f"There is no dataset called {name}.{nearest(name, CATALOGUE)} Choose one of {', '.join(CATALOGUE)}."
@@ -117,9 +117,9 @@ def recordings(name: str, options: "OwnData | None" = None) -> list[Path]:
     Examples that no recording lies behind are the last ones.
     """
     if _is_own(name, options):
-        from bdistil.data import own
+        from bdistil.data import custom
 
-        return own.recordings(name, options)
+        return custom.recordings(name, options)
     module = _MODULES[name]
     return module.recordings(data_home()) if hasattr(module, "recordings") else []
 
@@ -127,9 +127,9 @@ def recordings(name: str, options: "OwnData | None" = None) -> list[Path]:
 def load_dataset(name: str, options: "OwnData | None" = None) -> Dataset:
     """Reads the data set `name`, after downloading what is missing of it. Raises UserError as `fetch` does."""
     if _is_own(name, options):
-        from bdistil.data import own
+        from bdistil.data import custom
 
-        return own.load(name, options)
+        return custom.load(name, options)
     _MODULES[name].fetch(data_home(), progress=True)
     return Dataset.of(CATALOGUE[name], _MODULES[name].read(data_home()))
 
@@ -138,6 +138,6 @@ def skipped(name: str, options: "OwnData | None" = None) -> tuple[str, ...]:
     """Says which files of one's own data can't be read and are left out, a sentence each; none of a catalogue's."""
     if not _is_own(name, options):
         return ()
-    from bdistil.data import own
+    from bdistil.data import custom
 
-    return own.unreadable(name, options)
+    return custom.unreadable(name, options)

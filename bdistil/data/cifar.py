@@ -41,7 +41,7 @@ def unpack(archive: Path, folder: Path, sizes: dict[str, int]) -> None:
     that nothing in the archive decides where anything is written. Raises UserError if one is missing or of another
     size, or the archive is damaged.
     """
-    from bdistil.runs.files import write_bytes  # here because runs know the data sets
+    from bdistil.atomic import write_bytes  # here because runs know the data sets
 
     folder.mkdir(parents=True, exist_ok=True)
     try:

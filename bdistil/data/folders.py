@@ -20,7 +20,7 @@ import numpy as np
 
 from bdistil.data import audio, pictures
 from bdistil.data.dataset import SPLITS
-from bdistil.data.found import TRAIN, Found, numbered, split_anew, split_validation
+from bdistil.data.imported import TRAIN, Found, numbered, split_anew, split_validation
 from bdistil.errors import UserError
 
 RECORDINGS = frozenset({".flac", ".wav"})

@@ -19,7 +19,7 @@ from bdistil.data.audio import BANDS, FRAMES_HZ, SILENCE, VERSION, features, log
 from bdistil.data.cache import cached, identity
 from bdistil.data.dataset import SPLITS, DatasetInfo
 from bdistil.data.download import download
-from bdistil.data.found import numbered
+from bdistil.data.imported import numbered
 from bdistil.errors import UserError
 
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
@@ -204,7 +204,7 @@ def _silence(folder: Path, count: int, first: float, last: float, generator: np.
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    from bdistil.runs.files import new_folder  # here because runs know the data sets
+    from bdistil.atomic import new_folder  # here because runs know the data sets
 
     try:
         with tarfile.open(archive) as packed, new_folder(folder) as made:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bdistil.data.found import Found, numbered, split_anew
+from bdistil.data.imported import Found, numbered, split_anew
 from bdistil.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bdistil.data.own import OwnData
+    from bdistil.data.custom import OwnData
 
 SUFFIXES = frozenset({".csv", ".parquet"})
 _RATES_DIFFER = 0.05  # relative; clocks of one make of sensor differ by less

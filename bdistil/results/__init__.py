@@ -7,7 +7,7 @@
 - `disagreements`: test examples on which a prefix and the teacher differ
 - `shown`: all of a run as lines of text
 
-Numbers and findings in words are `bdistil.wording`, charts `bdistil.figures`, tables and pictures `bdistil.markup`.
+What people see of it is made in `bdistil.report`.
 """
 
 from bdistil.results.frontier import frontier as frontier

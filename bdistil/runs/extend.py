@@ -17,9 +17,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from bdistil.atomic import write_bytes
 from bdistil.config import DistilConfig
 from bdistil.errors import UserError
-from bdistil.runs.files import write_bytes
 from bdistil.runs.store import Run, create_run
 
 MOST = 64

@@ -11,9 +11,9 @@ import time
 import psutil
 from filelock import FileLock
 
+from bdistil.atomic import write_json
 from bdistil.errors import UserError
 from bdistil.runs import events
-from bdistil.runs.files import write_json
 from bdistil.runs.store import Run
 
 # Waiting threads sleep: where others use the cores too, spinning ones would slow a training down by an order.

@@ -28,11 +28,11 @@ from typing import Any
 import psutil
 from filelock import FileLock
 
+from bdistil.atomic import sync, write_json
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.errors import UserError, nearest
 from bdistil.paths import ASSETS, home
 from bdistil.runs import events
-from bdistil.runs.files import sync, write_json
 from bdistil.teachers.catalogue import short
 
 SCHEMA = 1

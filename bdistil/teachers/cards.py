@@ -16,7 +16,7 @@ from bdistil.paths import ASSETS, home
 from bdistil.teachers.black_box import logits_card
 
 if TYPE_CHECKING:
-    from bdistil.data.own import OwnData
+    from bdistil.data.custom import OwnData
 
 SCHEMA = 1
 # What the rest of the engine relies on.

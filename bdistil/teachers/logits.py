@@ -9,7 +9,7 @@ import torch
 from bdistil.data import Dataset
 from bdistil.inputs import normalise
 from bdistil.teachers import black_box, onnx_teacher
-from bdistil.teachers.kept import kept
+from bdistil.teachers.logit_cache import kept
 from bdistil.teachers.weights import load_teacher
 
 BATCH = 500

@@ -16,7 +16,7 @@ import numpy as np
 from bdistil.errors import UserError
 from bdistil.paths import absolute, open_regular
 from bdistil.teachers.black_box import are_probabilities, as_logits, black_box_card, check_finite
-from bdistil.teachers.kept import kept
+from bdistil.teachers.logit_cache import kept
 
 KIND = "onnx"
 MOST_BYTES = 2_000_000_000  # what one ONNX file can hold: its format knows no longer messages

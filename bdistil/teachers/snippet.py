@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bdistil.data.catalogue import info, located
 
 if TYPE_CHECKING:
-    from bdistil.data.own import OwnData
+    from bdistil.data.custom import OwnData
 
 _SNIPPET = """\
 from functools import partial
@@ -47,7 +47,7 @@ def snippet(dataset: str, data: "OwnData | None" = None) -> str:
     asked = data.model_dump(exclude_none=True) if data else {}
     options = ", ".join(f"{name}={_quoted(value)}" for name, value in asked.items())
     return _SNIPPET.format(
-        options_import="\nfrom bdistil.data.own import OwnData" if asked else "",
+        options_import="\nfrom bdistil.data.custom import OwnData" if asked else "",
         named=f"{_quoted(place)}, OwnData({options})" if asked else _quoted(place),
         inputs=prod(known.input_shape), classes=len(known.classes), files=_FILES if os.path.isdir(place) else "",
     )  # fmt: skip

@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
+from bdistil.atomic import new_folder
 from bdistil.errors import UserError
 from bdistil.paths import home
-from bdistil.runs.files import new_folder
 from bdistil.teachers.cards import cards, folders
 from bdistil.teachers.zoo import build_teacher
 

@@ -8,8 +8,8 @@ from operating_point import settled
 from operating_point.payload import payload, scale
 from streamlit.testing.v1 import AppTest
 
-from bdistil.palette import THEMES
 from bdistil.paths import DASHBOARD
+from bdistil.report.palette import THEMES
 
 APP = DASHBOARD / "app"
 TEACHER = {"accuracy": 0.943, "macs": 44_600_000, "parameters": 2_800_000, "bytes": 11_200_000}

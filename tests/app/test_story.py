@@ -16,12 +16,12 @@ from happened import happened
 from replay import Replay
 from story import story, story_so_far
 
-from bdistil import cli
+from bdistil.cli import main
 from bdistil.config import DistilConfig
 from bdistil.data import info
-from bdistil.data.own import OwnData
+from bdistil.data.custom import OwnData
 from bdistil.errors import UserError
-from bdistil.palette import THEMES
+from bdistil.report.palette import THEMES
 from bdistil.runs import Run
 from bdistil.teachers import card_for
 from tests.builders import build_run
@@ -349,8 +349,8 @@ def asked_again(config):
     found = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bdistil.runs.create_run", found.append)
-        patch.setattr("bdistil.cli._follow", lambda run, quiet: {"run": "r"})
-        cli.app(["run", *estimate.flags(config)], standalone_mode=False)
+        patch.setattr("bdistil.cli.main._follow", lambda run, quiet: {"run": "r"})
+        main.app(["run", *estimate.flags(config)], standalone_mode=False)
     return found[0]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bdistil.examples import sound
+from bdistil.runs.previews import sound
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -59,7 +59,7 @@ DATASETS = {
 
 
 def arrays(dataset: str, numbers: np.ndarray, recorded: int = 0) -> dict[str, np.ndarray]:
-    """The arrays of an examples file (`bdistil.examples`): what example number … of a data set looks like.
+    """The arrays of an examples file (`bdistil.runs.previews`): what example number … of a data set looks like.
 
     recorded: how many of them, from the first on, have a recording.
     """

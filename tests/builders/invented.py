@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bdistil.boosting import Certificate, normalised, scale
+from bdistil.method.certificate import Certificate, normalised, scale
 
 LEANINGS = (0.3, 0.6, 1.0, 1.5, 2.5, 4.0, 6.0)
 

@@ -9,9 +9,9 @@ import pytest
 
 from bdistil.results import load
 from bdistil.runs import Run, open_run
+from bdistil.runs.documents import report
 from bdistil.runs.extend import extend_run
 from bdistil.runs.launch import start_worker
-from bdistil.runs.report import report
 from tests.workers import finished
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "schema-1"

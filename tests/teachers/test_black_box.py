@@ -16,7 +16,7 @@ from PIL import Image
 from bdistil.config import DistilConfig
 from bdistil.data import CATALOGUE, info, load_dataset
 from bdistil.errors import UserError
-from bdistil.phases import make_task
+from bdistil.runs.jobs import make_task
 from bdistil.teachers import card_for, card_of
 from bdistil.teachers.black_box import (
     GivenLogits,

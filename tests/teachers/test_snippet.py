@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from bdistil.data import load_dataset
+from bdistil.data.custom import OwnData
 from bdistil.data.dataset import SPLITS
-from bdistil.data.own import OwnData
 from bdistil.teachers import card_for
 from bdistil.teachers.logits import asked
 from bdistil.teachers.snippet import snippet
-from tests.data.test_own_folders import pictures, recordings
+from tests.data.test_custom_folders import pictures, recordings
 
 
 def series(folder):

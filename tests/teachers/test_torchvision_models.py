@@ -18,10 +18,10 @@ from bdistil.data import load_dataset
 from bdistil.errors import UserError
 from bdistil.inputs import normalise
 from bdistil.runs import list_runs
-from bdistil.teach import finish_teacher, teach
 from bdistil.teachers import card, card_for
 from bdistil.teachers.logits import TeacherLogits
 from bdistil.teachers.zoo import build_teacher
+from bdistil.training.teacher import finish_teacher, teach
 
 SMALL = "torchvision:shufflenet_v2_x0_5@32"
 

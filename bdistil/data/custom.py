@@ -1,0 +1,210 @@
+"""Somebody's own data: a folder of class folders, a table or an NPZ file, read once and kept until it changes.
+
+pictures or recordings   a folder of class folders (`folders`)
+tables of series         CSV or Parquet, a row per time step (`tables`)
+arrays                   NPZ with x and y (`arrays`)
+"""
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from bdistil.data import arrays, audio, folders, tables
+from bdistil.data.cache import cached, identity
+from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
+from bdistil.data.imported import TEST, Found
+from bdistil.errors import UserError
+from bdistil.paths import absolute
+
+_known: dict[str, DatasetInfo] = {}  # by the digest of what the data is known by until it changes
+_seen: dict[Any, tuple[float, DatasetInfo]] = {}  # by path, options and change of the path itself; and when
+_FRESH = 3.0  # seconds; looking at 60,000 files takes one
+_glancing: ContextVar[bool] = ContextVar("glancing", default=False)
+_VERSION = 2  # raised whenever the same files would be read otherwise
+
+
+class OwnData(BaseModel):
+    """How one's own data is to be read; what is None is not asked for. It is part of a run's configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    side: int | None = Field(default=None, ge=4, le=512, title="Side",
+                             description="a whole number of pixels from 4 to 512")  # fmt: skip
+    subject_pattern: str | None = Field(default=None, title="Subject pattern", description="a regular expression")
+    series: str | None = Field(default=None, title="Series", description="a column's name")
+    label: str | None = Field(default=None, title="Label", description="a column's name")
+    subject: str | None = Field(default=None, title="Subject", description="a column's name")
+    time: str | None = Field(default=None, title="Time", description="a column's name")
+    channels: tuple[str, ...] | None = Field(default=None, min_length=1, title="Channels",
+                                             description="columns' names with commas between them")  # fmt: skip
+    window: int | None = Field(default=None, ge=2, le=100_000, title="Window",
+                               description="a whole number of steps from 2 to 100000")  # fmt: skip
+    overlap: float | None = Field(default=None, ge=0, le=0.99, title="Overlap", description="a number from 0 to 0.99")
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @classmethod
+    def create(cls, **given: Any) -> "OwnData":
+        """The options of what is given and is not None. Raises UserError, one sentence, for a value that cannot be."""
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = cls.model_fields.get(str(first["loc"][0]))
+            if field is None:
+                raise UserError(f"There is no option called {first['loc'][0]} for own data.") from None
+            asked = given[str(first["loc"][0])]
+            raise UserError(f"{field.title} must be {field.description}; “{asked}” is not.") from None
+
+    @classmethod
+    def given(cls, options: "OwnData | dict[str, Any] | None") -> "OwnData | None":
+        """Options as a configuration has them, or as a stored one has. Raises UserError as `create` does."""
+        if options is None or isinstance(options, cls):
+            return options
+        if not isinstance(options, dict):
+            raise UserError(f"Own data must be told as options by name; “{options}” is not.")
+        return cls.create(**options)
+
+    def flags(self) -> list[str]:
+        """What is asked for, as on the command line."""
+        asked = self.model_dump(exclude_none=True)
+        told = {name: ",".join(value) if name == "channels" else str(value) for name, value in asked.items()}
+        return [part for name, value in told.items() for part in (f"--{name.replace('_', '-')}", value)]
+
+
+def is_path(name: str) -> bool:
+    """Whether a data set is named by a path: by one that exists, or by one with a folder or a file's ending in it."""
+    ending = Path(name).suffix.lower()
+    return bool(name) and ("/" in name or ending in {*tables.SUFFIXES, ".npz"} or os.path.exists(absolute(name)))
+
+
+def info(path: str, own: OwnData | None = None) -> DatasetInfo:
+    """Returns what is known of the data at `path`, which is read if it has not been yet.
+
+    Its name is a short one for files and runs, and another one whenever the data or the options are. Raises UserError,
+    one sentence that names file and row, if it cannot be used.
+    """
+    root, own = absolute(path), own or OwnData()
+    glance = root, own, os.stat(root).st_mtime_ns if os.path.exists(root) else None
+    if _glancing.get() and glance in _seen and time.monotonic() - _seen[glance][0] < _FRESH:
+        return _seen[glance][1]
+    key, find = _finder(root, own)
+    digest = _digest(key)
+    if digest not in _known:
+        _known[digest] = _info(root, digest, find())
+    _seen[glance] = time.monotonic(), _known[digest]
+    return _known[digest]
+
+
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """Inside, `info` looks at each path every few seconds: for pages, which ask often, as folders may be large."""
+    token = _glancing.set(True)
+    try:
+        yield
+    finally:
+        _glancing.reset(token)
+
+
+def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:
+    """Returns one sentence for each file that was skipped. Raises UserError as `info` does."""
+    return _finder(absolute(path), own or OwnData())[1]().unreadable
+
+
+def recordings(path: str, own: OwnData | None = None) -> list[Path]:
+    """Returns the recordings of the test split, in its order; none of other data. Raises UserError as `info` does."""
+    root = absolute(path)
+    found = _finder(root, own or OwnData())[1]()
+    return [root / name for name in found.files[found.split == TEST]] if found.modality == "speech" else []
+
+
+def load(path: str, own: OwnData | None = None) -> Dataset:
+    """Returns the data at `path`. Raises UserError as `info` does."""
+    root, own = absolute(path), own or OwnData()
+    key, find = _finder(root, own)
+    found = find()
+    rows = {name: np.flatnonzero(found.split == number) for number, name in enumerate(SPLITS)}
+
+    def by_split(values: np.ndarray | None) -> dict[str, np.ndarray] | None:
+        return None if values is None else {name: values[mine] for name, mine in rows.items()}
+
+    splits = {name: (found.x[mine], found.y[mine]) for name, mine in rows.items()}
+    people, files = by_split(found.people), by_split(found.files)
+    return Dataset.of(_info(root, _digest(key), found), splits, people, files)
+
+
+def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
+    """What the data is known by until it changes, and a function that reads it, from the disk if it was read before."""
+    others: tuple[str, ...] = ()
+    if os.path.isdir(root):
+        _only(own, "side", "subject_pattern")
+        try:
+            files, others = folders.scan(root, own.subject_pattern)
+        except OSError as error:
+            raise UserError(f"{error.filename} can't be read ({error.strerror}): make it readable.") from None
+        paths, find = ([f"{root}/{file.name}" for file in files],
+                       lambda: folders.read_folder(root, files, others, own.side))  # fmt: skip
+    elif not os.path.isfile(root):
+        raise UserError(f"There is no file or folder {root}: check the path.")
+    elif root.suffix.lower() in tables.SUFFIXES:
+        _only(own, "series", "label", "subject", "time", "channels", "window", "overlap")
+        paths, find = [root], lambda: tables.read_table(root, own)
+    elif root.suffix.lower() == ".npz":
+        _only(own)
+        paths, find = [root], lambda: arrays.read_arrays(root)
+    else:
+        raise UserError(f"{root} is no folder of class folders and no .csv, .parquet or .npz file: give one of these.")
+    asked = [str(root), own.model_dump()]
+    key = [_VERSION, audio.FEATURES, *asked, identity(paths, root.parent), others]
+    return key, lambda: Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().pack(), alone=True))
+
+
+def _only(own: OwnData, *fitting: str) -> None:
+    """Raises UserError for an option that this kind of data does not have."""
+    for name in own.model_fields_set - set(fitting):
+        if getattr(own, name) is not None:
+            option = name.replace("_", "-")
+            raise UserError(f"The option --{option} does not go with this kind of data: leave it out.")
+
+
+def _digest(key: list[Any]) -> str:
+    return hashlib.sha256(repr(key).encode()).hexdigest()[:8]
+
+
+def _info(root: Path, digest: str, found: Found) -> DatasetInfo:
+    stem = re.sub(r"[^a-z0-9]+", "-", root.stem.lower()).strip("-")[:40] or "own"
+    train, validation, test = (int((found.split == number).sum()) for number in range(len(SPLITS)))
+    skipped = f" {_files(len(found.unreadable))} skipped." if found.unreadable else ""
+    return DatasetInfo(
+        name=f"{stem}-{digest}", title=root.stem, modality=found.modality,
+        classes=found.classes, input_shape=found.x.shape[1:], train=train, validation=validation, test=test,
+        split=found.how + skipped, licence="your own", source=str(root), download_bytes=0, preview=True,
+        channels=found.channels, rate_hz=found.rate_hz, sampling_hz=found.sampling_hz, front_end=found.front_end,
+        people=_people(found),
+    )  # fmt: skip
+
+
+def _people(found: Found) -> str | None:
+    """What the split holds out whole: nobody if a person is on two sides."""
+    if found.people is None:
+        return None
+    sides = [set(found.people[found.split == number].tolist()) for number in range(len(SPLITS))]
+    if sum(map(len, sides)) > len(set.union(*sides)):
+        return None
+    return "speaker" if found.modality == "speech" else "subject"
+
+
+def _files(count: int) -> str:
+    return "1 unreadable file was" if count == 1 else f"{count} unreadable files were"

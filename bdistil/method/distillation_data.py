@@ -1,0 +1,86 @@
+"""What is distilled: a data set and the teacher's answers on it, on the scales that the engine works on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bdistil.data.dataset import Dataset
+from bdistil.ensemble import ProgressiveEnsemble
+from bdistil.method.certificate import Floats, normalised, scale
+from bdistil.method.objective import kl
+from bdistil.training.loop import order
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Examples of the train split in some view each.
+
+    chosen: their places in the split (batch,). clean: the places in the batch of those seen as they are. x: normalised
+    (batch, *input_shape). target: ĝ of the view (batch, L). labels: (batch,).
+    """
+
+    chosen: np.ndarray
+    clean: np.ndarray
+    x: Tensor
+    target: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A data set, and what the teacher answers on it.
+
+    teacher: raw logits float32 (N, L) of each split. views: raw (V, N, *input_shape) of the train split, the first one
+    the inputs themselves; view_logits: the teacher's float32 (V, N, L) on each.
+    """
+
+    data: Dataset
+    teacher: dict[str, np.ndarray]
+    views: np.ndarray
+    view_logits: np.ndarray
+
+    @cached_property
+    def c(self) -> float:
+        """The teacher's scale: the largest centred logit on the un-augmented training inputs."""
+        return scale(self.teacher["train"])
+
+    @cached_property
+    def g_hat(self) -> Floats:
+        """ĝ (N, L), float64: the training logits on the normalised scale."""
+        return normalised(self.teacher["train"], self.c)
+
+    @cached_property
+    def view_targets(self) -> np.ndarray:
+        """The teacher's logits on each view on the normalised scale, float32 (V, N, L)."""
+        return np.stack([normalised(logits, self.c).astype(np.float32) for logits in self.view_logits])
+
+    def ensemble(self, **names: str) -> ProgressiveEnsemble:
+        """An ensemble without students yet, for this task."""
+        known = self.data.info
+        return ProgressiveEnsemble(c=self.c, classes=known.classes, mean=self.data.mean, std=self.data.std,
+                                   input_shape=known.input_shape, front_end=known.front_end, **names)  # fmt: skip
+
+    def batches(self, generator: np.random.Generator, size: int, views: int, ensemble: ProgressiveEnsemble,
+                ) -> Iterator[Batch]:  # fmt: skip
+        """An epoch's batches of `size`, in an order and in views, of the first `views`, that the generator draws.
+
+        They are made for `ensemble`: as it normalises, and where it is.
+        """
+        device = ensemble.mean.device
+        for chosen in order(generator, len(self.g_hat), size):
+            view = generator.integers(0, views, len(chosen))
+            yield Batch(
+                chosen, np.flatnonzero(view == 0),
+                ensemble.normalise(self.views[view, chosen]),
+                torch.from_numpy(self.view_targets[view, chosen]).to(device),
+                torch.from_numpy(self.data.y_train[chosen]).to(device),
+            )  # fmt: skip
+
+    def divergence(self, prefix: np.ndarray, split: str, temperature: float) -> float:
+        """KL(teacher ‖ prefix) at temperature τ times τ², mean over a split; prefix (N, L) is F, normalised."""
+        ours, theirs = (torch.from_numpy(a.astype(np.float64)) for a in (self.c * prefix, self.teacher[split]))
+        return float(kl(ours, theirs, temperature))

@@ -1,0 +1,284 @@
+"""Corrective rounds and the polish: what the preset `b-distil+polish` does instead of freezing finished students.
+
+Round t adds student t and trains students 1 … t together on the weighted sum of their prefixes' losses, on top of where
+round t − 1 left them. After the last round comes a long training of all, the polish, and then the heads are corrected,
+all together (head_correction.py), on students that change no more. Our own preset: it gives the best frontier, where
+the frozen rounds of Algorithm 1 (Dennis et al., NeurIPS 2023) can be extended.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bdistil.config import DistilConfig
+from bdistil.data.dataset import SPLITS
+from bdistil.ensemble import ProgressiveEnsemble, bound, evaluating
+from bdistil.method.certificate import Certificate, Floats, theory_eta, weights
+from bdistil.method.distillation_data import Batch, Task
+from bdistil.method.head_correction import HeadProblem, correct_heads
+from bdistil.method.objective import Barrier
+from bdistil.method.search import (
+    BATCH,
+    figures,
+    is_dear,
+    ladder,
+    new_student,
+    objective_of,
+    set_head,
+    student_name,
+    turned_down,
+)
+from bdistil.training.loop import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
+
+ROUNDS_END = 0.5  # share of the peak learning rate at which a corrective round ends; the polish ends at 0
+FIRST_WEIGHT = 2.0  # of the first prefix's loss, in units of each other's: it costs the rest nothing
+POLISH = Position("polish")
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """All students at one moment: their outputs f_1 … f_t on each split, float32 (t, N, L), and their records."""
+
+    outputs: dict[str, np.ndarray]
+    records: list[dict[str, Any]]
+    heaviest: list[dict[str, np.ndarray]]
+
+
+def distil_together(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> list[dict[str, Any]]:
+    """All corrective rounds and the polish in memory, students appended to `ensemble`; returns the final records."""
+    previous = None
+    for _ in range(config.rounds):
+        standing = corrective_round(config, task, ensemble, previous)
+        previous = (standing.outputs["train"].astype(np.float64).mean(axis=0)).astype(np.float32)
+    return polish(config, task, ensemble).records
+
+
+def corrective_round(
+    config: DistilConfig,
+    task: Task,
+    ensemble: ProgressiveEnsemble,
+    previous: np.ndarray | None,
+    *,
+    checkpoint: Checkpoint | None = None,
+    watch: Watch | None = None,
+    device: str = "cpu",
+) -> Standing:
+    """Append student t to `ensemble` and train all t together.
+
+    `previous` is F_{t−1} (N, L) on the training inputs as round t − 1 left it, normalised; None in round 1. The newest
+    student's edges, for the barrier, are taken under the weights that follow from it.
+    """
+    round = len(ensemble) + 1
+    position = Position("rounds", round=round, attempt=1)
+    ensemble.append(new_student(config, task, ensemble, position, ladder(config, round)[0]).to(device))
+    signed = None
+    if round > 1:
+        up, down = weights((round - 1) * (previous - task.g_hat), eta(config, task))
+        signed = up - down
+    record = _train_together(config, task, ensemble, position, config.epochs, ROUNDS_END, signed, checkpoint, watch)
+    standing = stand(config, task, ensemble)
+    standing.records[-1].update(loss=record["loss"], seconds=record["total"])
+    return standing
+
+
+def polish(
+    config: DistilConfig,
+    task: Task,
+    ensemble: ProgressiveEnsemble,
+    *,
+    checkpoint: Checkpoint | None = None,
+    watch: Watch | None = None,
+    corrected: Callable[[int, dict[str, Any]], None] = lambda round, told: None,
+) -> Standing:
+    """Train all students of a finished run's rounds together, then correct their heads.
+
+    `corrected(t, told)` is called for t = 2 … T with what became of the correction.
+    """
+    record = {"loss": None, "total": 0.0}
+    if config.polish_epochs:
+        record = _train_together(config, task, ensemble, POLISH, config.polish_epochs, 0.0, None, checkpoint, watch)
+    standing = _corrected(config, task, ensemble, checkpoint, watch)
+    for row in standing.records:
+        row.update(loss=record["loss"], seconds=record["total"] + row["correction_seconds"])
+        if row["round"] > 1:
+            corrected(row["round"], row)
+    return standing
+
+
+def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, checkpoint: Checkpoint | None,
+               watch: Watch | None) -> Standing:  # fmt: skip
+    """Correct the heads where a round misses the weak learning condition; where they stand then.
+
+    A correction that is not found, or is dear (see `weak_learner.correct`) for any prefix, is not taken: outcome "edge"
+    or "kl" of the rounds that miss the condition, and `turned_down` of all tells of it.
+    """
+    before = stand(config, task, ensemble)
+    if not config.certified or all(record["certified"] for record in before.records):
+        return before
+    started = time.monotonic()
+    heads = [(s.head.weight.detach().clone(), s.head.bias.detach().clone()) for s in ensemble.students]
+    g_hat = torch.from_numpy(task.g_hat).float().to(ensemble.mean.device)
+    problem = HeadProblem(
+        head_inputs(ensemble, task.data.x_train), [student.gives_prefix for student in ensemble.students], 1,
+        torch.zeros_like(g_hat), g_hat, prefix_weights(len(heads)), eta(config, task), task.c, config.temperature,
+    )  # fmt: skip
+    found = correct_heads(problem, *zip(*heads, strict=True), position=POLISH,
+                          checkpoint=checkpoint and checkpoint.heads, watch=watch)  # fmt: skip
+    del problem
+    after, outcome = before, "edge"
+    if found is not None:
+        _set_heads(ensemble, zip(*found, strict=True))
+        after = stand(config, task, ensemble)
+        right, still = _right(task, before), _right(task, after)
+        kls = [(old["kl_after"], row["kl_after"]) for row, old in zip(after.records, before.records, strict=True)]
+        dear = any(is_dear(config, *each) for each in zip(kls, right, still, strict=True))
+        met = all(record["certified"] for record in after.records)
+        outcome = "kl" if dear else "corrected" if met else "edge"
+        for row, old, less in zip(after.records, before.records, right.mean(1) - still.mean(1), strict=True):
+            row.update(corrected=True, edges_before=old["edges"], kl_before=old["kl_after"], accuracy_lost=float(less),
+                       outcome=outcome)  # fmt: skip
+        if outcome != "corrected":
+            _set_heads(ensemble, heads)
+    seconds = (time.monotonic() - started) / len(heads)  # shared out: the heads are corrected together
+    for row, tried in zip(before.records, after.records, strict=True):
+        row.update(outcome="kept" if row["certified"] else outcome,
+                   turned_down=turned_down(tried if found is not None else None))  # fmt: skip
+    standing = after if outcome == "corrected" else before
+    for row in standing.records:
+        row["correction_seconds"] = seconds
+    return standing
+
+
+def head_inputs(ensemble: ProgressiveEnsemble, x: np.ndarray) -> list[Tensor]:
+    """What each student's head reads, float32 (N, D_t), for raw inputs (N, C, H, W).
+
+    Where each head reads what the one before it reads and more, all are views of one tensor.
+    """
+    seen: list[list[Tensor]] = []
+    hooks = [
+        student.head.register_forward_pre_hook(lambda _, inputs: seen[-1].append(inputs[0]))
+        for student in ensemble.students
+    ]
+    try:
+        for start in range(0, len(x), BATCH):
+            seen.append([])
+            for _ in ensemble.student_outputs(x[start : start + BATCH]):
+                pass
+            if all(torch.equal(a, b[:, : a.shape[1]]) for a, b in zip(seen[-1], seen[-1][1:], strict=False)):
+                seen[-1] = seen[-1][-1:]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    whole = [torch.cat(parts) for parts in zip(*seen, strict=True)]
+    sizes = [student.head.in_features for student in ensemble.students]
+    return [whole[0][:, :size] for size in sizes] if len(whole) == 1 else whole
+
+
+def _set_heads(ensemble: ProgressiveEnsemble, heads: Iterable[tuple[Tensor, Tensor]]) -> None:
+    for student, (weight, bias) in zip(ensemble.students, heads, strict=True):
+        set_head(student, weight, bias)
+
+
+def _right(task: Task, standing: Standing) -> np.ndarray:
+    """Which validation examples every prefix answers right, (T, N)."""
+    prefixes = standing.outputs["validation"].astype(np.float64).cumsum(axis=0)
+    return prefixes.argmax(axis=2) == task.data.y_validation
+
+
+def stand(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> Standing:
+    """Where all students stand: outputs on every split, and the certificate worked out from them."""
+    outputs = {split: _outputs(ensemble, task.data.split(split)[0]) for split in SPLITS}
+    certificate, records, heaviest = Certificate(task.g_hat, config.planned), [], []
+    for t, f in enumerate(outputs["train"], start=1):
+        heaviest.append(certificate.heaviest())
+        record = certificate.update(f)
+        kl = task.divergence(certificate.prefix(), "train", config.temperature)
+        records.append({**record, "composition": [composition(config, t)], "attempts": 1, "rung": 0,
+                        "student": student_name(config, t), "corrected": False, "barrier": config.barrier,
+                        "kl_before": kl, "kl_after": kl, "accuracy_lost": 0.0, "edges_before": record["edges"],
+                        "correction_seconds": 0.0, "outcome": "kept", "turned_down": None})  # fmt: skip
+    return Standing(outputs, records, heaviest)
+
+
+def composition(config: DistilConfig, round: int) -> str:
+    """How the student of a round reads the ones before it: the first has none and stands alone."""
+    return config.composition if round > 1 else "alone"
+
+
+def eta(config: DistilConfig, task: Task) -> float:
+    """The theory's η of a run."""
+    return theory_eta(len(task.g_hat), config.planned)
+
+
+def prefix_weights(count: int) -> list[float]:
+    """Weights of the losses of prefixes 1 … count: the first counts `FIRST_WEIGHT` times, and they sum to 1."""
+    shares = [FIRST_WEIGHT, *[1.0] * (count - 1)]
+    return [share / sum(shares) for share in shares]
+
+
+def _train_together(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, position: Position, epochs: int,
+                    end: float, signed_weights: Floats | None, checkpoint: Checkpoint | None,
+                    watch: Watch | None) -> dict[str, Any]:  # fmt: skip
+    """Minimise the weighted sum of the prefixes' losses over all students; with weights, also the barrier of the last.
+
+    Returns the last epoch's record (see `training.train`).
+    """
+    device, examples = ensemble.mean.device, len(task.g_hat)
+    optimizer = torch.optim.AdamW(decayed(ensemble, config.weight_decay), lr=0.0)
+    barrier = Barrier(len(ensemble.classes), config.barrier).to(device)
+    signed = None if signed_weights is None else torch.from_numpy(signed_weights.astype(np.float32)).to(device)
+    objective, shares = objective_of(config, task), prefix_weights(len(ensemble))
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        clean = position == POLISH and epoch >= epochs - config.clean_epochs
+        views = 1 if clean else len(task.views)
+        return task.batches(position.generator(config.seed, epoch), config.batch_size, views, ensemble)
+
+    def loss(batch: Batch) -> Tensor:
+        prefixes = list(_prefixes(ensemble, batch.x))
+        value = sum(share * objective.compare(prefix, batch.target, batch.labels)
+                    for share, prefix in zip(shares, prefixes, strict=True))  # fmt: skip
+        if signed is not None and len(batch.clean):
+            t, clean = len(prefixes), batch.clean
+            f = t * prefixes[-1] - (t - 1) * prefixes[-2].detach()
+            penalty = barrier.penalty(f[clean], batch.target[clean], signed[batch.chosen[clean]], examples)
+            value = value + shares[-1] / t * penalty
+        return value
+
+    return train(
+        ensemble, optimizer, position=position, epochs=epochs, batches=batches, loss=loss,
+        batches_per_epoch=batch_count(examples, config.batch_size), extra={"edges": barrier.edges},
+        rate=one_cycle(config.learning_rate, config.warm_up, end=end), seed=config.seed, clip=config.clip,
+        evaluate=lambda: _validation(config, task, ensemble), checkpoint=checkpoint, watch=watch,
+    )  # fmt: skip
+
+
+def _prefixes(ensemble: ProgressiveEnsemble, x: Tensor) -> Iterator[Tensor]:
+    """F_1 … F_T (batch, L) on the normalised scale, with gradients, students in the mode that they are in."""
+    carry: dict[str, Tensor] = {}
+    total: Tensor | float = 0.0
+    for t, student in enumerate(ensemble.students, start=1):
+        raw, carry = student(x, carry)
+        answer = bound(raw, ensemble.c)
+        prefix = answer if student.gives_prefix else (total + answer) / t
+        total = t * prefix
+        yield prefix
+
+
+def _outputs(ensemble: ProgressiveEnsemble, x: np.ndarray) -> np.ndarray:
+    """f_1 … f_T float32 (T, N, L) for raw inputs."""
+    batches = [torch.stack(list(ensemble.student_outputs(x[i : i + BATCH]))) for i in range(0, len(x), BATCH)]
+    return torch.cat(batches, dim=1).cpu().numpy()
+
+
+def _validation(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> dict[str, float]:
+    """Accuracy and KL of the last prefix on the validation split."""
+    x = task.data.x_validation
+    with evaluating(ensemble):
+        last = [list(_prefixes(ensemble, ensemble.normalise(x[i : i + BATCH])))[-1] for i in range(0, len(x), BATCH)]
+    return figures(config, task, torch.cat(last).cpu().numpy())

@@ -1,0 +1,187 @@
+"""What a run would cost, before anything is trained: counted where it can be counted, timed on a few real steps else.
+
+`bdistil run --dry-run` prints it; pages, which import no torch, ask for it in a process of its own.
+"""
+
+import contextlib
+import os
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from bdistil.config import DistilConfig
+from bdistil.cost import prefix_costs, weight_bytes
+from bdistil.data.dataset import Dataset, DatasetInfo
+from bdistil.ensemble import ProgressiveEnsemble
+from bdistil.method.certificate import Certificate
+from bdistil.method.distillation_data import Task
+from bdistil.method.head_correction import HeadProblem, lagrangian
+from bdistil.method.joint import corrective_round
+from bdistil.method.search import AHEAD, Rung, build, ladder, train_student
+from bdistil.report.formats import duration, quantity, share
+from bdistil.students.catalogue import LADDERS, family, names
+from bdistil.teachers.cards import card_of
+from bdistil.teachers.onnx_teacher import OnnxTeacher
+from bdistil.teachers.weights import load_teacher
+from bdistil.training.loop import Position, Stopped, Watch, batch_count
+
+STEPS = 6  # timed steps a round, after two to warm up
+PROCESS_BYTES = 450e6  # what Python, torch and the worker take before there is any data
+TOLD = ("name", "kind", "signature", "macs", "macs_stated", "notices")  # of a black box
+CORRECTED, EVALUATIONS = 20_000, 300  # examples that a correction is timed on; what it evaluates, as a rule
+
+
+def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
+    """MACs, parameters and bytes of the last prefix, and what training it takes on this machine.
+
+    macs, parameters, bytes: of all students, per example. seconds: of the whole run, one attempt a round;
+    first_model_seconds: until its first round ends. memory_bytes: of the worker. disk_bytes: of the finished run.
+    macs_ratio: of the teacher's. teacher: what is known of a black box, None else. students: what one student of each
+    name would cost in this composition, {"student", "macs", "macs_ratio"}; macs_of: what each of the run's adds. sizes:
+    of students that grow, each one's channels or state; None else. done: rounds that an extended run begins with.
+    """
+    torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
+    known, card = config.known, card_of(config)
+    ensemble = _prefix_of(config, known, config.rounds)
+    costs, teacher_seconds = prefix_costs(ensemble), _teacher_seconds(card, known, config)
+    cost = costs[-1]
+    epochs = _epoch_seconds(config, known, done)
+    features = ensemble.students[-1].head.in_features if config.certified else 0
+    corrections = _correction_seconds(config, known, features, done) if config.certified else 0.0
+    outputs = (known.train + known.validation + known.test) * len(known.classes) * 4
+    files = sum(map(weight_bytes, ensemble.students))  # one each, also of weights that are shared
+    kept = (2, 3) if config.polished else (1, 2)  # copies of a prefix's outputs, and of all students
+    return {
+        "macs": cost["macs"], "parameters": cost["parameters"], "bytes": cost["bytes"],
+        "macs_ratio": cost["macs"] / card["macs"] if card["macs"] else None,
+        "teacher": {key: card.get(key) for key in TOLD} if "kind" in card else None,
+        "seconds": teacher_seconds + _training_seconds(config, epochs) + corrections,
+        "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
+        "memory_bytes": int(PROCESS_BYTES + known.train * np.prod(known.input_shape) * (config.views + 2)
+                            * (1 if known.modality == "image" else 4)
+                            + 3 * config.views * outputs + known.train * (30 * len(known.classes) * 8 + features * 4)),
+        "disk_bytes": kept[0] * config.rounds * outputs + kept[1] * files + outputs,
+        "macs_of": np.diff([0, *(each["macs"] for each in costs)]).tolist(),
+        "sizes": [_size(student.spec) for student in ensemble.students] if config.growth > 1 else None,
+        "students": [_student_cost(name, config, known, card) for name in names(known.modality)
+                     if config.composition in LADDERS[family(name)]],
+    }  # fmt: skip
+
+
+def _size(spec: dict[str, Any]) -> list[int]:
+    """Channels of each level of a student, or its state."""
+    return list(spec["widths"]) if "widths" in spec else [spec.get("hidden") or spec["channels"]]
+
+
+def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int) -> list[float]:
+    """Seconds of an epoch in each round to come: timed in the first and the last, in between on the line."""
+    rounds, steps = range(done + 1, config.rounds + 1), batch_count(known.train, config.batch_size)
+    ends = [steps * _seconds_per_step(config, known, t) for t in dict.fromkeys((rounds[0], rounds[-1]))]
+    return np.linspace(ends[0], ends[-1], len(rounds)).tolist()
+
+
+def _training_seconds(config: DistilConfig, epochs: list[float]) -> float:
+    """Of all rounds and of the polish. epochs: seconds of an epoch in each round."""
+    return config.epochs * sum(epochs) + (config.polish_epochs * epochs[-1] if config.polished else 0.0)
+
+
+def _correction_seconds(config: DistilConfig, known: DatasetInfo, features: int, done: int) -> float:
+    """Correcting the heads of frozen rounds one by one, or all after the polish; features: inputs of a head."""
+    heads, times = (config.rounds, 1) if config.polished else (1 + AHEAD, config.rounds - done)
+    classes, examples = len(known.classes), min(known.train, CORRECTED)
+    x, answers = torch.randn(examples, features), torch.randn(examples, classes) / 10
+    problem = HeadProblem([x] * heads, [False] * heads, 2, answers, answers, [1.0] * heads, 1.0, 1.0, 2.0)
+    layers = [torch.zeros(classes, features)] * heads + [torch.zeros(classes)] * heads
+    layers = [layer.clone().requires_grad_() for layer in layers]
+    lagrangian(problem, layers).backward()
+    started = time.perf_counter()
+    lagrangian(problem, layers).backward()
+    return (time.perf_counter() - started) * EVALUATIONS * times * known.train / examples
+
+
+def describe(expected: dict[str, Any]) -> str:
+    """The estimate in three lines for people, what is known of a black-box teacher before them, and how students
+    grow."""
+    ratio, teacher = expected["macs_ratio"], expected["teacher"]
+    of_teacher = f", {share(ratio)} of the teacher" if ratio else ""
+    before = ""
+    if teacher:
+        of_teacher += " (its MACs as stated)" if ratio else ""
+        before = "".join(f"{line}\n" for line in (f"teacher {teacher['name']}", teacher["signature"],
+                                                 *teacher["notices"]) if line)  # fmt: skip
+    sizes = expected["sizes"] and ", ".join("-".join(map(str, size)) for size in expected["sizes"])
+    grow = f"students of {sizes}\n" if sizes else ""
+    return (
+        f"{before}{quantity(expected['macs'])} MACs for all students{of_teacher}\n{grow}"
+        f"first usable model after about {duration(expected['first_model_seconds'])}, "
+        f"the whole run about {duration(expected['seconds'])}\n"
+        f"{expected['memory_bytes'] / 1e9:.1f} GB of memory, {expected['disk_bytes'] / 1e6:.0f} MB on disk"
+    )
+
+
+def _prefix_of(config: DistilConfig, known: DatasetInfo, rounds: int) -> ProgressiveEnsemble:
+    ensemble = ProgressiveEnsemble(c=1.0, classes=known.classes, mean=[0.0] * known.input_shape[0],
+                                   std=[1.0] * known.input_shape[0], input_shape=known.input_shape)  # fmt: skip
+    for _ in range(rounds):
+        ensemble.append(build(config, known, ensemble, Rung(0, config.composition)))
+    return ensemble
+
+
+def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, card: dict[str, Any]) -> dict[str, Any]:
+    """One student in the middle of a run: it reads a predecessor of its own kind."""
+    pair = _prefix_of(config.model_copy(update={"student": name}), known, 2)
+    costs = prefix_costs(pair)
+    macs = costs[1]["macs"] - costs[0]["macs"]
+    return {"student": name, "macs": macs, "macs_ratio": macs / card["macs"] if card["macs"] else None}
+
+
+def _teacher_seconds(card: dict[str, Any], known: DatasetInfo, config: DistilConfig) -> float:
+    """Asking the teacher about every split and view; answers that are given take no time."""
+    kind = card.get("kind")
+    if kind == "logits":
+        return 0.0
+    if kind == "onnx":
+        channels, x = known.input_shape[0], np.zeros((100, *known.input_shape), np.float32)
+        ask = OnnxTeacher(card, [0.0] * channels, [1.0] * channels).ask
+    else:
+        ask, x = load_teacher(card), torch.zeros(100, *known.input_shape)
+        x = x.contiguous(memory_format=torch.channels_last) if known.modality == "image" else x
+    with torch.inference_mode():
+        ask(x)
+        started = time.perf_counter()
+        ask(x)
+    asked = known.validation + known.test + known.train * config.views
+    return (time.perf_counter() - started) / len(x) * asked
+
+
+def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int) -> float:
+    """A real training of round `round` on invented data, stopped after a few steps."""
+    generator = np.random.default_rng(0)
+    count = config.batch_size * (STEPS + 3)
+    splits = {
+        split: (generator.integers(0, 256, (n, *known.input_shape)), generator.integers(0, len(known.classes), n))
+        for split, n in (("train", count), ("validation", 2), ("test", 2))
+    }
+    data = Dataset.of(known, splits)
+    logits = {split: generator.normal(size=(len(y), len(known.classes))) for split, (_, y) in splits.items()}
+    task = Task(data, logits, data.x_train[None], logits["train"][None])
+    times: list[float] = []
+
+    def stop() -> bool:
+        times.append(time.perf_counter())
+        return len(times) > STEPS + 2
+
+    ensemble, watch = _prefix_of(config, known, round - 1), Watch(stop=stop)
+    certificate = Certificate(task.g_hat, config.rounds)
+    for _ in range(round - 1):
+        certificate.update(np.zeros_like(task.g_hat))
+    with contextlib.suppress(Stopped):
+        if config.polished:
+            corrective_round(config, task, ensemble, certificate.prefix() if round > 1 else None, watch=watch)
+        else:
+            rung, position = ladder(config, round)[0], Position("rounds", round, 1)
+            weights = certificate.signed_weights()
+            train_student(config, task, ensemble, weights, position, rung, config.barrier, watch=watch)
+    return float(np.median(np.diff(times)[2:]))

@@ -1,0 +1,310 @@
+"""What a worker does with a run of each kind: phase by phase, writing what is finished into the run's directory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from bdistil.config import DistilConfig, TeachConfig
+from bdistil.data import CATALOGUE, Dataset, load_dataset, recordings
+from bdistil.data.leaks import leaks
+from bdistil.data.views import view
+from bdistil.ensemble import ProgressiveEnsemble
+from bdistil.errors import UserError
+from bdistil.method.certificate import B, theory_eta
+from bdistil.method.distillation_data import Task
+from bdistil.method.frozen import distil
+from bdistil.method.joint import composition, corrective_round, polish
+from bdistil.method.search import Attempt, SearchWatch, student_name
+from bdistil.paths import home
+from bdistil.runs import previews
+from bdistil.runs.rounds import (
+    keep_attempt,
+    keep_corrective_round,
+    keep_polish,
+    keep_round,
+    polished,
+    restore,
+    restore_attempts,
+    restore_standing,
+    write_arrays,
+)
+from bdistil.runs.store import Run
+from bdistil.runs.worker import Pulse, versions
+from bdistil.teachers.black_box import measured, no_better_than_chance
+from bdistil.teachers.cards import card_of
+from bdistil.teachers.logits import asked
+from bdistil.training.loop import Checkpoint, Position, Stopped, Watch
+from bdistil.training.teacher import finish_teacher, teach
+
+# What is told of a check and a head correction, in events.
+CORRECTION = ("certified", "edge_min", "edges", "relative_edges", "edges_before", "corrected", "kl_before", "kl_after",
+              "accuracy_lost", "correction_seconds", "turned_down")  # fmt: skip
+
+
+def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
+    """Train a teacher and save it with its card."""
+    config = TeachConfig.build(**run.stored()["config"])
+    data = load_dataset(config.dataset, config.data)
+    run.update(dataset=describe(data))
+    _enter(run, "teacher")
+    _tell_leaks(run, data)
+    device = best_device()
+    model, validation = teach(config, data, checkpoint=checkpoint_of(run), watch=_watch(run, pulse, seconds, 1),
+                              device=device)  # fmt: skip
+    _enter(run, "report")
+    card = finish_teacher(config, data, model, validation, versions(), seconds(), device, run=run.id)
+    run.update(teacher_name=card["name"])
+    run.record("teacher_finished", teacher=card["name"], card=card)
+
+
+def distil_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
+    """Ask the teacher, train round after round from where the run stands, and save the ensemble."""
+    config, device = DistilConfig.build(**run.stored()["config"]), best_device()
+    card = card_of(config)
+    _enter(run, "teacher")
+    task = make_task(config, card, pulse, device)
+    _tell_leaks(run, task.data)
+    _tell_black_box(run, task, card)
+    _describe_task(run, config, task, card)
+
+    _enter(run, "rounds")
+    _tell_untold_rounds(run)
+    train = _corrective_phases if config.polished else _frozen_rounds
+    ensemble = train(run, config, task, card["macs"], pulse, seconds, device)
+
+    _enter(run, "report")
+    ensemble.cpu().save(run.path / "ensemble")
+
+
+def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: float | None, pulse: Pulse,
+                   seconds: Callable[[], float], device: str) -> ProgressiveEnsemble:  # fmt: skip
+    """The preset `b-distil`: a round finds one student, and it never changes again."""
+    ensemble, finished = restore(run, task)
+    watch = SearchWatch(
+        starts=lambda fields: run.record("round_started", **fields),
+        tried=lambda round, attempt: _tell_attempt(run, attempt),
+        training=_watch(run, pulse, seconds, config.rounds),
+    )
+    tried = restore_attempts(run, len(finished) + 1)
+    _tell_untold_attempts(run, tried)
+    rounds = distil(config, task, ensemble, finished, tried, checkpoint=checkpoint_of(run), watch=watch, device=device)
+    for done in rounds:
+        if config.certified and not done.record["certified"]:
+            run.record("round_uncertified", round=len(ensemble), attempt=done.record["attempt"])
+        keep_round(run, task, ensemble, done, teacher_macs)
+        _tell_untold_rounds(run)
+        run.update(seconds=seconds())
+    return ensemble
+
+
+def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs: float | None, pulse: Pulse,
+                       seconds: Callable[[], float], device: str) -> ProgressiveEnsemble:  # fmt: skip
+    """The preset `b-distil+polish`: a round trains all students so far, and after the last one comes the polish."""
+    work = _work(config)
+
+    def training(part: int) -> dict[str, Any]:
+        watch = _watch(run, pulse, seconds, sum(work), sum(work[:part]), work[part])
+        return {"checkpoint": checkpoint_of(run), "watch": watch}
+
+    if not run.is_polished():
+        ensemble, previous = restore_standing(run, task)
+        ensemble.to(device)
+        for t in range(len(ensemble) + 1, config.rounds + 1):
+            run.record("round_started", round=t, attempt=1, composition=composition(config, t), rung=0,
+                       student=student_name(config, t), barrier=config.barrier, epochs=config.epochs)  # fmt: skip
+            standing = corrective_round(config, task, ensemble, previous, **training(t - 1), device=device)
+            previous = keep_corrective_round(run, task, ensemble, standing, teacher_macs)
+            _tell_untold_rounds(run)
+            run.update(seconds=seconds())
+        _enter(run, "polish")
+        standing = polish(config, task, ensemble, **training(config.rounds),
+                          corrected=lambda round, told: _tell_correction(run, pulse, round, told))  # fmt: skip
+        keep_polish(run, task, ensemble, standing, teacher_macs)
+    rounds = run.rounds()
+    if not any(event["kind"] == "polish_finished" for event in run.events()[0]):
+        run.record("polish_finished", rounds=rounds)
+    run.update(points=_summary(rounds), seconds=seconds())
+    return polished(run, task)
+
+
+def _work(config: DistilConfig) -> list[float]:
+    """How much of a polished run each round is, and the polish last: epochs times students."""
+    return [*(config.epochs * t for t in range(1, config.rounds + 1)), config.polish_epochs * config.rounds]
+
+
+def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = None, device: str = "cpu") -> Task:
+    """The data set with the teacher's logits on its splits and on the views of its training inputs."""
+    data = load_dataset(config.dataset, config.data)
+    ask, augmentation = asked(card, data, device, config.threads or 1), config.augmentation(data.info)
+    if config.examples:
+        data = data.thinned(config.examples)
+    views = np.stack([view(data.x_train, v, config.seed, augmentation) for v in range(config.views)])
+    inputs, splits = [data.x_validation, data.x_test, *views], ["validation", "test", *["train"] * len(views)]
+    total = sum(map(len, inputs))
+
+    def ticker(before: int, count: int) -> Callable[[float], None]:
+        def tick(done: float) -> None:
+            if pulse:
+                pulse.beat(phase="teacher", fraction=(before + done * count) / total)
+                if pulse.stop():
+                    raise Stopped
+
+        return tick
+
+    befores = np.cumsum([0, *map(len, inputs)])
+    validation, test, *view_logits = (
+        ask(x, split, ticker(int(before), len(x)))
+        for x, split, before in zip(inputs, splits, befores, strict=False)
+    )
+    return Task(data, {"train": view_logits[0], "validation": validation, "test": test}, views, np.stack(view_logits))
+
+
+def describe(data: Dataset) -> dict[str, Any]:
+    """A data set as run.json tells it."""
+    known = data.info
+    return {
+        "name": known.name, "title": known.title, "modality": known.modality, "people": known.people,
+        "train": len(data.x_train), "validation": len(data.x_validation), "test": len(data.x_test),
+        "classes": list(known.classes), "split": known.split, "checksum": data.checksum,
+    }  # fmt: skip
+
+
+def best_device() -> str:
+    """A GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _tell_black_box(run: Run, task: Task, card: dict[str, Any]) -> None:
+    """What a black box is worth, on its card, and what the user should know of it, as events."""
+    if "kind" not in card:
+        return
+    card |= measured(task.teacher["test"], task.data.y_test)
+    doubt = no_better_than_chance(task.teacher["train"], task.data.y_train)
+    _notice(run, [*card["notices"], *([doubt] if doubt else [])])
+
+
+def _tell_leaks(run: Run, data: Dataset) -> None:
+    """What one's own data has on two sides, as events: figures on such data say too much. Others' is known."""
+    if data.info.name not in CATALOGUE:
+        _notice(run, [leak.sentence for leak in leaks(data)])
+
+
+def _notice(run: Run, texts: list[str]) -> None:
+    """An event for each text that has not been told yet."""
+    told = {event["text"] for event in run.events()[0] if event["kind"] == "notice"}
+    for text in texts:
+        if text not in told:
+            run.record("notice", text=text)
+
+
+def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, Any]) -> None:
+    """Write targets.npz, the previews, and what run.json says of the task.
+
+    Raises UserError if the teacher or the data are no longer those of the run's finished rounds.
+    """
+    data, before = task.data, run.stored()
+    if before["scale"] and (before["scale"]["c"], before["dataset"]["checksum"]) != (task.c, data.checksum):
+        raise UserError("The teacher or the dataset has changed since this run began. Start a new run.")
+    targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
+    targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
+    if data.info.people and data.people_test is not None:
+        targets["people_test"] = data.people_test
+    write_arrays(run.path / "targets.npz", targets)
+    path = home() / "previews" / f"{data.info.name}.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        heard = previews.heard(data.info, recordings(config.dataset, config.data))
+        write_arrays(path, previews.arrays(data, data.x_test, heard))
+    told = {key: card.get(key) for key in ("name", "accuracy", "accuracy_low", "accuracy_high", "macs", "parameters",
+                                           "bytes")}  # fmt: skip
+    if "kind" in card:
+        told |= {key: card.get(key) for key in ("kind", "macs_stated", "signature")}
+        told |= {"approximate_views": card["kind"] == "logits" and config.views > 1}
+    eta_b = theory_eta(len(data.x_train), config.planned) * B
+    scale = {"c": task.c, "B": B, "eta_B": eta_b, "temperature": config.temperature}
+    run.update(dataset=describe(data), teacher={**told, "latency_ms": {}}, scale=scale)
+
+
+def _enter(run: Run, phase: str) -> None:
+    run.update(phase=phase)
+    run.record("phase", phase=phase)
+
+
+def _tell_attempt(run: Run, attempt: Attempt) -> None:
+    """An event for an attempt; one that was turned down is kept as well until its round ends."""
+    if not attempt.met:
+        keep_attempt(run, attempt)
+    _record_attempt(run, attempt)
+
+
+def _tell_untold_attempts(run: Run, tried: list[Attempt]) -> None:
+    """Events of kept attempts that a crash kept from being told."""
+    told = {(event["round"], event["attempt"]) for event in run.events()[0] if event["kind"] == "attempt_finished"}
+    for attempt in tried:
+        if (attempt.record["round"], attempt.record["attempt"]) not in told:
+            _record_attempt(run, attempt)
+
+
+def _record_attempt(run: Run, attempt: Attempt) -> None:
+    told = ("round", "attempt", "composition", "rung", "student", "seed", "barrier", *CORRECTION, "outcome")
+    run.record("attempt_finished", **{key: attempt.record.get(key) for key in told}, seconds=attempt.record["seconds"])
+
+
+def _tell_correction(run: Run, pulse: Pulse, round: int, told: dict[str, Any]) -> None:
+    """An event for a corrected head; the epochs are in the checkpoint by then, a stop costs the corrections alone."""
+    run.record("head_corrected", round=round, **{key: told[key] for key in (*CORRECTION, "outcome")})
+    pulse.beat(phase="polish", fraction=1.0)
+    if pulse.stop():
+        raise Stopped
+
+
+def _tell_untold_rounds(run: Run) -> None:
+    """Events and summary of finished rounds that a crash kept from being told."""
+    rounds = run.unpolished() or run.rounds()
+    told = {event["round"] for event in run.events()[0] if event["kind"] == "round_finished"}
+    for number, entry in enumerate(rounds, start=1):
+        if number not in told:
+            run.record("round_finished", round=number, **entry)
+    run.update(rounds_done=len(rounds), points=_summary(run.rounds()))
+
+
+def _summary(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: entry["point"][key] for key in ("prefix", "accuracy", "macs", "macs_ratio")} for entry in rounds]
+
+
+def checkpoint_of(run: Run) -> Checkpoint:
+    """Where a run's training in progress is kept."""
+    return Checkpoint(run.path / "checkpoint.safetensors")
+
+
+def _watch(run: Run, pulse: Pulse, seconds: Callable[[], float], whole: float, before: float | None = None,
+           part: float = 1.0) -> Watch:  # fmt: skip
+    """Tells the run's directory what a training does: heartbeats between, an event and the time after each epoch.
+
+    `whole` is the run's work, of which `before` is done when this training, `part` of it, begins; None: as many parts
+    as rounds are finished.
+    """
+
+    def batch(position: Position, epoch: int, epochs: int, number: int, batches: int) -> None:
+        fraction = (epoch - 1 + number / batches) / epochs
+        done = (position.round or 1) - 1 if before is None else before
+        pulse.beat(
+            phase=position.phase, round=position.round, attempt=position.attempt, epoch=epoch, epochs=epochs,
+            batch=number, batches=batches, fraction=fraction,
+            seconds_left=pulse.seconds_left((done + part * fraction) / whole),
+        )  # fmt: skip
+
+    def correction(position: Position, update: int, updates: int) -> None:
+        pulse.beat(phase=position.phase, round=position.round, attempt=position.attempt, update=update,
+                   updates=updates, fraction=1.0)  # fmt: skip
+
+    def finished(position: Position, record: dict[str, Any]) -> None:
+        run.record("epoch", phase=position.phase, round=position.round, attempt=position.attempt, **record)
+        run.update(seconds=seconds())
+
+    return Watch(batch, finished, pulse.stop, correction)
+
+
+PHASES = {"teach": teach_phases, "distil": distil_phases}

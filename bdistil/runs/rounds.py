@@ -1,0 +1,234 @@
+"""What rounds have made, in the run's directory: written whole or not at all, and read back to go on.
+
+    rounds/NN/     of frozen rounds: student.safetensors, student.json, logits.npz (f_t of each split, float32, on the
+                   normalised scale), round.json (record and point), heaviest.npz
+                   of corrective rounds: round.json and prefix.npz (F_t, as it stood when round t ended), and of the
+                   newest one all students as they stood, ensemble/
+    polish/NN/     of corrective rounds, once they are polished: what rounds/NN/ holds of frozen ones
+    attempts/NN/   of a round in progress: candidates that FIND-WL has turned down
+"""
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from bdistil.atomic import new_folder, write_bytes
+from bdistil.cost import prefix_costs
+from bdistil.data.dataset import SPLITS
+from bdistil.ensemble import ProgressiveEnsemble
+from bdistil.errors import UserError
+from bdistil.method.distillation_data import Task
+from bdistil.method.frozen import Round
+from bdistil.method.joint import Standing
+from bdistil.method.search import Attempt
+from bdistil.results.frontier import point, prefix_logits, scores
+from bdistil.runs import previews
+from bdistil.runs.store import Run
+from bdistil.students.build import rebuild
+from bdistil.students.student import Student
+
+DAMAGES = (UserError, FileNotFoundError, ValueError, KeyError, EOFError, BadZipFile)
+
+
+def keep_round(run: Run, task: Task, ensemble: ProgressiveEnsemble, done: Round, teacher_macs: float | None) -> None:
+    """Write a finished frozen round; its failed attempts are no longer needed then."""
+    t = len(ensemble)
+    earlier = [read_arrays(folder / "logits.npz") for folder in run.round_folders()]
+    prefixes = {split: prefix_logits([*(f[split] for f in earlier), done.outputs[split]], task.c) for split in SPLITS}
+    row = _point(task, t, {split: prefixes[split][-2:] for split in SPLITS}, prefix_costs(ensemble)[-1], teacher_macs)
+    with new_folder(_round(run, t), parents=False) as folder:
+        _write_student(folder, done.student)
+        _write_round(folder, task, {"record": done.record, "point": row}, done.heaviest)
+        (folder / "logits.npz").write_bytes(arrays_bytes(done.outputs))
+    shutil.rmtree(run.path / "attempts", ignore_errors=True)
+
+
+def keep_corrective_round(
+    run: Run, task: Task, ensemble: ProgressiveEnsemble, standing: Standing, teacher_macs: float | None
+) -> np.ndarray:
+    """Write a finished corrective round: the prefix as it stands, and all students so that the next can go on.
+
+    Returns the prefix on the training inputs as it is written, normalised.
+    """
+    t = len(ensemble)
+    prefixes = {split: _normalised_prefixes(standing.outputs[split]) for split in SPLITS}
+    scaled = {split: task.c * prefixes[split][-2:] for split in SPLITS}
+    row = _point(task, t, scaled, prefix_costs(ensemble)[-1], teacher_macs)
+    with new_folder(_round(run, t), parents=False) as folder:
+        _write_round(folder, task, {"record": standing.records[-1], "point": row})
+        (folder / "prefix.npz").write_bytes(arrays_bytes({split: prefixes[split][-1] for split in SPLITS}))
+        ensemble.save(folder / "ensemble")
+    if t > 1:
+        shutil.rmtree(_round(run, t - 1) / "ensemble", ignore_errors=True)
+    return prefixes["train"][-1]
+
+
+def keep_polish(
+    run: Run, task: Task, ensemble: ProgressiveEnsemble, standing: Standing, teacher_macs: float | None
+) -> None:
+    """Write the polished students, all rounds at once."""
+    prefixes = {split: prefix_logits(standing.outputs[split], task.c) for split in SPLITS}
+    costs = prefix_costs(ensemble)
+    with new_folder(run.path / "polish", parents=False) as whole:
+        for t, student in enumerate(ensemble.students, start=1):
+            folder = whole / f"{t:02d}"
+            folder.mkdir()
+            pair = {split: prefixes[split][max(0, t - 2) : t] for split in SPLITS}
+            row = _point(task, t, pair, costs[t - 1], teacher_macs)
+            _write_student(folder, student)
+            _write_round(folder, task, {"record": standing.records[t - 1], "point": row}, standing.heaviest[t - 1])
+            outputs = {split: standing.outputs[split][t - 1] for split in SPLITS}
+            (folder / "logits.npz").write_bytes(arrays_bytes(outputs))
+
+
+def keep_attempt(run: Run, attempt: Attempt) -> None:
+    """Write a candidate that was turned down: an interruption must not cost its training."""
+    record, attempts = attempt.record, run.path / "attempts"
+    attempts.mkdir(exist_ok=True)
+    with new_folder(attempts / f"{record['round']:02d}" / f"{record['attempt']:02d}", parents=False) as folder:
+        _write_student(folder, attempt.student)
+        (folder / "attempt.json").write_text(json.dumps(record, allow_nan=False))
+
+
+def tidy(run: Run) -> None:
+    """Remove what a killed worker has left half-written, or had no time to remove."""
+    rounds, attempts = run.unpolished_folders(), _numbered(run.path / "attempts")
+    for parent in (run.path, run.path / "rounds", *attempts):
+        for path in parent.glob(".*"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif not path.name.startswith(".heartbeat."):  # whoever started this worker may be writing that one
+                path.unlink()
+    outdated = [*(folder / "ensemble" for folder in rounds[:-1]),
+                *(folder for folder in attempts if int(folder.name) <= len(rounds))]  # fmt: skip
+    for folder in outdated:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def restore(run: Run, task: Task) -> tuple[ProgressiveEnsemble, list[np.ndarray]]:
+    """The ensemble of a run's finished frozen rounds, and f_t of each on the training inputs.
+
+    Raises UserError for a damaged round.
+    """
+    ensemble, finished = task.ensemble(**_names(run)), []
+    for folder in run.round_folders():
+        try:
+            ensemble.append(_read_student(folder))
+            finished.append(read_arrays(folder / "logits.npz")["train"])
+        except DAMAGES:
+            raise _damaged(folder) from None
+    return ensemble.eval(), finished
+
+
+def restore_standing(run: Run, task: Task) -> tuple[ProgressiveEnsemble, np.ndarray | None]:
+    """The students as the last corrective round left them, and its prefix on the training inputs, None before round 1.
+
+    Raises UserError for a damaged round.
+    """
+    folders = run.unpolished_folders()
+    if not folders:
+        return task.ensemble(**_names(run)), None
+    try:
+        return ProgressiveEnsemble.load(folders[-1] / "ensemble"), read_arrays(folders[-1] / "prefix.npz")["train"]
+    except DAMAGES:
+        raise _damaged(folders[-1]) from None
+
+
+def polished(run: Run, task: Task) -> ProgressiveEnsemble:
+    """The ensemble of the polished students. Raises UserError for a damaged one."""
+    ensemble = task.ensemble(**_names(run))
+    for folder in run.round_folders():
+        try:
+            ensemble.append(_read_student(folder))
+        except DAMAGES:
+            raise _damaged(folder) from None
+    return ensemble.eval()
+
+
+def restore_attempts(run: Run, round: int) -> list[Attempt]:
+    """The candidates of a round that were turned down before an interruption, in order, up to a damaged one."""
+    attempts = []
+    for folder in _numbered(run.path / "attempts" / f"{round:02d}"):
+        try:
+            attempts.append(Attempt(_read_student(folder).eval(), json.loads((folder / "attempt.json").read_text())))
+        except DAMAGES:
+            break
+    return attempts
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an NPZ file. Raises as numpy does; the file is closed even where it is damaged."""
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def arrays_bytes(arrays: dict[str, np.ndarray]) -> bytes:
+    """The bytes of an NPZ file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an NPZ file, whole or not at all."""
+    write_bytes(path, arrays_bytes(arrays))
+
+
+def _point(task: Task, t: int, prefixes: dict[str, np.ndarray], cost: dict[str, int],
+           teacher_macs: float | None) -> dict[str, Any]:  # fmt: skip
+    """The frontier's row of prefix t; `prefixes` holds F_{t−1} (from t = 2 on) and F_t of each split, scaled by c."""
+    labels = {split: task.data.split(split)[1] for split in SPLITS}
+    told = {split: scores(prefixes[split][-1], task.teacher[split], labels[split]) for split in ("train", "validation")}
+    return point(
+        t, prefixes["test"][-1], task.teacher["test"], labels["test"], prefixes["test"][-2] if t > 1 else None,
+        **told, cost=cost, teacher_macs=teacher_macs,
+    )  # fmt: skip
+
+
+def _normalised_prefixes(outputs: np.ndarray) -> np.ndarray:
+    """Outputs f_1 … f_t (t, N, L) -> prefixes F_1 … F_t of the same shape, float32."""
+    counts = np.arange(1, len(outputs) + 1)[:, None, None]
+    return (outputs.astype(np.float64).cumsum(axis=0) / counts).astype(np.float32)
+
+
+def _write_student(folder: Path, student: Student) -> None:
+    (folder / "student.safetensors").write_bytes(student.weights())
+    (folder / "student.json").write_text(json.dumps(student.spec))
+
+
+def _read_student(folder: Path) -> Student:
+    spec = json.loads((folder / "student.json").read_text())
+    return rebuild(spec, (folder / "student.safetensors").read_bytes())
+
+
+def _write_round(
+    folder: Path, task: Task, entry: dict[str, Any], heaviest: dict[str, np.ndarray] | None = None
+) -> None:
+    (folder / "round.json").write_text(json.dumps(entry, allow_nan=False))
+    if heaviest is not None and entry["record"]["round"] > 1:  # in round 1 all weigh the same
+        data, index = task.data, heaviest["index"]
+        answers = {"true": data.y_train[index], "teacher": task.teacher["train"][index].argmax(1)}
+        drawn = previews.arrays(data, data.x_train[index])
+        (folder / "heaviest.npz").write_bytes(arrays_bytes(heaviest | answers | drawn))
+
+
+def _numbered(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[0-9][0-9]"))
+
+
+def _round(run: Run, t: int) -> Path:
+    return run.path / "rounds" / f"{t:02d}"
+
+
+def _names(run: Run) -> dict[str, str]:
+    config = run.stored()["config"]
+    return {"dataset": config["dataset"], "teacher": config["teacher"]}
+
+
+def _damaged(folder: Path) -> UserError:
+    return UserError(f"{folder} is damaged. Delete it and all later ones, then resume.")

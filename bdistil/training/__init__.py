@@ -1,0 +1,1 @@
+"""Training networks: the epoch loop with its checkpoint, and teachers on labels."""

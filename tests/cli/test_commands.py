@@ -1,0 +1,370 @@
+"""The command line: bad input is one line on standard error and exit 2, and documents are JSON and nothing else."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from bdistil.cli import main
+from bdistil.config import DistilConfig
+from bdistil.runs import Run, list_runs, open_run
+from bdistil.teachers import card
+from tests.builders import build_run, hold
+from tests.runs.test_documents import check
+from tests.workers import told, until
+
+
+@pytest.fixture
+def refused(bdistil, own_home):
+    """Calls the program with unusable input; returns the one line it says."""
+
+    def call(*words):
+        status, out, err = bdistil(*words)
+        assert (status, out) == (2, "") and err.count("\n") == 1 and "Traceback" not in err, (status, out, err)
+        assert not (own_home / "runs").exists() or not any((own_home / "runs").iterdir())
+        return err.strip()
+
+    return call
+
+
+RUN = ("run", "--dataset", "digits", "--quiet")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("run", "--dataset", "digit"), "There is no dataset called digit. Did you mean digits?"),
+        (("teach", "--dataset", "fashion-minst"), "Did you mean fashion-mnist?"),
+        (("data", "fasion-mnist"), "Did you mean fashion-mnist?"),
+        (("run",), "No dataset was named."),
+        ((*RUN, "--teacher", "digits-rasnet"), "no teacher called digits-rasnet. Did you mean digits-resnet-s?"),
+        ((*RUN, "--student", "cnn-xxs"), "Did you mean cnn-xs?"),
+        (("teach", "--dataset", "digits", "--teacher", "resnet-z"), "Did you mean resnet-"),
+        *(((*RUN, "--rounds", value), f"Rounds must be a whole number from 1 to 64; “{value}” is not.")
+          for value in ("0", "-1", "1000000", "five")),
+        *(((*RUN, "--temperature", value), f"Temperature must be a number above 0, at most 100; “{value}” is not.")
+          for value in ("0", "nan", "-inf")),
+        *(((*RUN, "--learning-rate", value), f"Learning rate must be a number above 0, at most 10; “{value}” is not.")
+          for value in ("0", "nan", "inf", "fast")),
+        (("teach", "--dataset", "digits", "--learning-rate", "nan"), "Learning rate must be a number above 0, at most"),
+        (("teach", "--dataset", "digits", "--epochs", "0"), "Epochs must be a whole number from 1 to 1000"),
+        ((*RUN, "--composition", "both"), "Composition must be one of alone, add, concat, concat-all, carry-state"),
+        ((*RUN, "--method", "polish"), "Method must be one of b-distil, b-distil+polish; “polish” is not."),
+        ((*RUN, "--head", "both"), "Head must be one of student, prefix; “both” is not."),
+        ((*RUN, "--retries", "many"), "Retries must be a whole number from 0 to 10; “many” is not."),
+        ((*RUN, "--polish-epochs", "-1"), "Polish epochs must be a whole number from 0 to 1000; “-1” is not."),
+        ((*RUN, "--certified=maybe"), "Option '--certified' does not take a value."),
+        (("run", "--extend", "nothing", "--rounds", "2"), "There is no run called nothing."),
+        (("show", "nothing"), "There is no run called nothing."),
+        (("resume", "../x"), "There is no run called ../x."),
+        (("stop", "x" * 300), "There is no run called x"),
+        ((*RUN, "--round", "5"), "No such option: --round"),
+        ((*RUN, "--rounds"), "'--rounds' requires an argument. See bdistil --help."),
+        (("teach",), "Missing option '--dataset'. See bdistil --help."),
+        (("dance",), "No such command 'dance'. See bdistil --help."),
+        (("app", "--port", "99999"), "Invalid value for '--port'"),
+        (("app", "--port", "http"), "Invalid value for '--port'"),
+    ],
+)  # fmt: skip
+def test_unusable_words_are_one_sentence(refused, words, sentence):
+    assert sentence in refused(*words)
+
+
+def test_the_price_of_a_teacher_is_told_before_it_is_trained(bdistil):
+    words = ("teach", "--dataset", "digits", "--teacher", "resnet-s", "--epochs", "3", "--dry-run")
+    status, out, err = bdistil(*words, "--json")
+    assert (status, err) == (0, "") and list_runs(samples=False) == []
+    told, shipped = json.loads(out), card("digits-resnet-s")
+    assert all(told[name] == shipped[name] for name in ("macs", "parameters", "bytes"))
+    assert (told["config"]["architecture"], told["config"]["epochs"]) == ("resnet-s", 3)
+    assert bdistil(*words)[1].endswith("parameters\n")
+
+
+@pytest.mark.parametrize("content", [None, "", "[1]", "{", '"digits"'])
+def test_a_config_that_is_none_is_one_sentence(refused, tmp_path, content):
+    file = tmp_path / "config.json"
+    if content is not None:
+        file.write_text(content)
+    assert str(file) in refused("run", "--config", file)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [{"dataset": ["digits"]}, {"dataset": "digits", "teacher": 5}, {"dataset": "digits", "rounds": {}},
+     {"dataset": "digits", "polish": 1}],
+)  # fmt: skip
+def test_a_config_of_odd_values_is_one_sentence(refused, tmp_path, stored):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(stored))
+    refused("run", "--config", file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"classes": list("abc")}, "This teacher answers 3 classes, the dataset has 10."),
+        ({"input_shape": [1, 28, 28]}, "This teacher reads inputs of shape (1, 28, 28)"),
+        ({"schema": 2}, "was written by a newer version; update to use it."),
+        ({"classes": 10}, "cannot be read: its card.json is incomplete."),
+    ],
+)
+def test_a_teacher_that_does_not_fit_is_one_sentence(refused, tmp_path, changes, sentence):
+    shipped = card("digits-resnet-s")
+    folder = shutil.copytree(shipped["path"], tmp_path / "mine")
+    (folder / "card.json").write_text(json.dumps({**json.loads((folder / "card.json").read_text()), **changes}))
+    assert sentence in refused(*RUN, "--teacher", folder)
+
+
+def test_no_network_is_one_sentence(refused, tmp_path, monkeypatch):
+    from bdistil.data import fashion_mnist
+
+    monkeypatch.setenv("BDISTIL_DATA", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, and never listening
+        monkeypatch.setattr(fashion_mnist, "URL", f"http://127.0.0.1:{nobody.getsockname()[1]}/")
+        assert refused("data", "fashion-mnist") == "There is no network and fashion-mnist is not here. Choose digits."
+
+
+@pytest.mark.parametrize("content", [b"", b"no gzip", b"\x1f\x8b\x08\x00cut"])
+def test_damaged_data_is_one_sentence(refused, tmp_path, monkeypatch, content):
+    from bdistil.data import fashion_mnist
+
+    monkeypatch.setenv("BDISTIL_DATA", str(tmp_path))
+    (tmp_path / "FashionMNIST" / "raw").mkdir(parents=True)
+    for file in fashion_mnist._FILES:
+        (tmp_path / "FashionMNIST" / "raw" / file.name).write_bytes(content)
+    assert "-ubyte.gz is damaged" in refused("data", "fashion-mnist")
+
+
+def test_a_port_in_use_is_one_sentence(refused):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert (
+            refused("app", "--port", port)
+            == f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}."
+        )
+
+
+def test_a_home_that_cannot_be_written_is_one_sentence(refused, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BDISTIL_HOME", str(tmp_path / "file"))
+    assert "cannot be written" in refused("teach", "--dataset", "digits", "--quiet")
+
+
+@pytest.fixture
+def runs(own_home):
+    """Runs of every kind, readable and not."""
+    for state in ("queued", "running", "stopped", "failed", "finished"):
+        build_run(own_home / "runs" / state, state=state)
+    build_run(own_home / "runs" / "teach", kind="teach")
+    build_run(own_home / "runs" / "corrupt", damage="corrupt")
+    build_run(own_home / "runs" / "newer", damage="newer")
+    return own_home / "runs"
+
+
+def test_unreadable_runs_are_one_sentence_and_the_others_are_listed(bdistil, runs):
+    assert bdistil("show", "corrupt")[::2] == (
+        2, "This run cannot be read: its run.json is incomplete. The others are not affected.\n",
+    )  # fmt: skip
+    assert bdistil("resume", "newer")[::2] == (2, "Written by a newer version; update to open it.\n")
+    status, out, err = bdistil("list")
+    assert (status, err) == (0, "")
+    assert all(path.name in out for path in runs.iterdir())
+    (runs / "finished" / "rounds" / "03" / "round.json").write_text("{")
+    assert bdistil("show", "finished")[::2] == (
+        2, "This run cannot be read: its round 3 is damaged. The others are not affected.\n",
+    )  # fmt: skip
+
+
+def test_what_cannot_be_started_or_stopped_is_one_sentence(bdistil, runs):
+    assert bdistil("resume", "finished") == (2, "", "This run has finished; there is nothing to resume.\n")
+    assert bdistil("stop", "stopped") == (2, "", "stopped is not training.\n")
+    with hold(runs / "running"):
+        assert bdistil("resume", "running", "--quiet") == (2, "", "This run is training already.\n")
+        assert bdistil("stop", "running") == (0, "running\n", "")
+    assert Run(runs / "running").stop_requested()
+
+
+def test_documents_are_json_and_nothing_else(bdistil, runs):
+    status, out, err = bdistil("list", "--json")
+    lines = {line["run"]: line for line in json.loads(out)["runs"]}
+    assert (status, err) == (0, "") and lines.keys() >= {path.name for path in runs.iterdir()}
+    assert lines["corrupt"]["state"] == lines["newer"]["state"] == "unreadable"
+    for path in runs.iterdir():
+        if lines[path.name]["state"] != "unreadable":
+            status, out, err = bdistil("show", path.name, "--json")
+            assert (status, err) == (0, "") and json.loads(out)["run"] == path.name
+            if path.name == "finished":
+                check(json.loads(out))
+            assert bdistil("show", path.name)[::2] == (0, "")
+
+
+def test_help_and_data_are_told(bdistil):
+    status, out, err = bdistil()
+    assert (status, err) == (0, "") and all(
+        name in out for name in ["data", "teach", "run", "resume", "stop", "list", "show", "app"]
+    )
+    status, out, err = bdistil("data")
+    assert (status, err) == (0, "") and "fashion-mnist" in out and "digits" in out
+
+
+def test_data_says_what_is_in_a_data_set_and_what_leaks(bdistil):
+    from bdistil.data import embedded
+
+    status, out, err = bdistil("data", "watch")
+    told = out.splitlines()
+    assert (status, err) == (0, "") and told[0].startswith("Watch: 2,669 train") and told[-1] == str(embedded.FOLDER)
+    assert "Persons 1 to 6 train" in told[1] and told[2] == "Nothing leaks: no person and no example is on two sides."
+
+
+@pytest.fixture
+def created(monkeypatch):
+    """Lets `run` make its run, and stops before a worker."""
+    made = []
+
+    def follow(run, quiet):
+        made.append(run)
+        return run.stored()
+
+    monkeypatch.setattr(main, "_follow", follow)
+    return made
+
+
+def test_a_shown_config_makes_the_same_run_again_and_the_command_line_comes_first(bdistil, created, tmp_path):
+    odd = dict(seed=7, shift=2, flip=True, rounds=2, label_share=0.25, threads=1, composition="concat", views=3)
+    bdistil(*RUN, "--label-share", "0.25")
+    first = created[0].stored()["config"]
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(first | odd))
+    status, out, _ = bdistil("run", "--config", file)
+    assert (status, out) == (0, created[1].id + "\n")
+    shown = json.loads(bdistil("show", created[1].id, "--json")[1])["config"]
+    assert shown == first | odd
+    file.write_text(json.dumps(shown))
+    bdistil("run", "--config", file, "--rounds", "4", "--quiet")
+    assert created[2].stored()["config"] == shown | {"rounds": 4}
+    assert DistilConfig.create(**created[2].stored()["config"]).rounds == 4
+
+
+def test_a_teacher_named_by_its_folder_is_found_again_by_the_worker(bdistil, created, tmp_path, monkeypatch):
+    folder = shutil.copytree(card("digits-resnet-s")["path"], tmp_path / "elsewhere" / "mine")
+    monkeypatch.chdir(tmp_path)
+    assert bdistil(*RUN, "--teacher", "elsewhere/mine")[0] == 0
+    monkeypatch.chdir("/")
+    assert card(created[0].stored()["config"]["teacher"])["path"] == str(folder)
+
+
+def test_options_of_the_search_and_the_polish_reach_the_run(bdistil, created):
+    bdistil(*RUN, "--no-certified", "--retries", "1", "--polish-epochs", "2", "--head", "student")
+    config = created[0].stored()["config"]
+    assert (config["method"], config["certified"], config["retries"]) == ("b-distil+polish", False, 1)
+    assert (config["polish_epochs"], config["head"]) == (2, "student")
+    bdistil(*RUN, "--method", "b-distil", "--certified")
+    config = created[1].stored()["config"]
+    assert (config["method"], config["composition"], config["head"]) == ("b-distil", "add", "student")
+    assert config["certified"] is True
+
+
+@pytest.fixture
+def short(own_home):
+    """A finished plain run that can be extended, as far as its files tell."""
+    path = build_run(own_home / "runs" / "short", rounds=3)
+    for folder in (path / "rounds").iterdir():
+        for name in ("student.safetensors", "student.json"):
+            (folder / name).touch()
+    return path
+
+
+EXTEND = ("run", "--extend", "short", "--quiet")
+
+
+def test_rounds_are_added_to_a_finished_run(bdistil, created, short):
+    status, out, _ = bdistil(*EXTEND, "--rounds", "2", "--threads", "1", "--epochs", "8", "--dataset", "digits")
+    info = created[0].stored()
+    assert (status, out) == (0, created[0].id + "\n")
+    assert (info["parent"], info["config"]["rounds"], info["config"]["threads"]) == ("short", 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "Say how many students to add, for example: --rounds 2."),
+        (("--rounds", "two"), "Rounds to add must be a whole number from 1 to 61; “two” is not."),
+        (("--rounds", "62"), "Rounds to add must be a whole number from 1 to 61; “62” is not."),
+        (("--rounds", "2", "--seed", "1"), "short was trained with seed 0, and so are its further rounds"),
+        (("--rounds", "2", "--label-share", "0.5"), "short was trained with label share 0.0, and so are"),
+        (("--rounds", "2", "--method", "b-distil+polish"), "short was trained with method b-distil, and so are"),
+        (("--rounds", "2", "--epochs", "none"), "Epochs must be a whole number from 1 to 1000; “none” is not."),
+        (("--rounds", "2", "--config", "x.json"), "leave --config out"),
+    ],
+)
+def test_rounds_that_cannot_be_added_are_one_sentence(bdistil, created, short, words, sentence):
+    status, out, err = bdistil(*EXTEND, *words)
+    assert (status, out) == (2, "") and err.count("\n") == 1 and sentence in err and not created
+
+
+@pytest.mark.parametrize(("run", "sentence"), [("teach", "trains a teacher"), ("stopped", "has not finished")])
+def test_runs_that_cannot_be_extended_say_why(bdistil, created, runs, run, sentence):
+    status, out, err = bdistil("run", "--extend", run, "--rounds", "2")
+    assert (status, out) == (2, "") and sentence in err and not created
+
+
+def test_method_and_certified_rounds_are_told(bdistil, runs):
+    assert "method b-distil, " in bdistil("show", "finished")[1] and "certified" in bdistil("show", "finished")[1]
+    lines = {line.split()[0]: line for line in bdistil("list")[1].splitlines()}
+    assert " b-distil " in lines["finished"] and " teacher " in lines["teach"]
+
+
+@pytest.mark.parametrize(("state", "worker_gone", "status", "sentence"), [
+    ("failed", False, 2, "The disk is full."), ("stopped", False, 130, "Stopped; go on with: bdistil resume mine"),
+    ("stopped", True, 1, "The worker ended without a word; go on with: bdistil resume mine"),
+])  # fmt: skip
+def test_how_a_run_ends_is_the_exit_status(bdistil, own_home, monkeypatch, state, worker_gone, status, sentence):
+    build_run(own_home / "runs" / "mine", state="stopped")
+    ended = {"state": state, "worker_gone": worker_gone, "error": "The disk is full.", "exit_status": 2, "run": "mine"}
+    monkeypatch.setattr("bdistil.runs.launch.start_worker", lambda run: 1)
+    monkeypatch.setattr("bdistil.cli.progress.watch", lambda run, quiet: ended)
+    assert bdistil("resume", "mine") == (status, "", sentence + "\n")
+
+
+def test_ctrl_c_stops_cleanly_and_the_run_goes_on(own_home):
+    """The real program: Ctrl-C in the middle of a round gives 130, resuming gives 0 and the id."""
+    program = [sys.executable, "-m", "bdistil"]
+    options = ["--rounds", "2", "--epochs", "12", "--views", "1", "--batch-size", "32", "--threads", "1"]
+    process = subprocess.Popen([*program, "run", "--dataset", "digits", *options],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    run = Run(until(lambda: list_runs(samples=False))[0].path)
+    until(lambda: told(run, "epoch", round=1, epoch=1))
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, out) == (130, "") and err == f"Stopped; go on with: bdistil resume {run.id}\n"
+    assert run.state() == "stopped" and not run.info()["worker_gone"]
+
+    ended = subprocess.run([*program, "resume", run.id], capture_output=True, text=True, timeout=300)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, run.id + "\n", "")
+    assert open_run(run.id).state() == "finished"
+    check(json.loads(subprocess.check_output([*program, "show", run.id, "--json"])))
+
+
+def test_a_teacher_whose_weights_are_of_another_shape_fails_with_one_sentence(own_home, tmp_path):
+    """Only the worker opens the weights: the command line passes its sentence and exit status on."""
+    import hashlib
+
+    import torch
+    from safetensors.torch import save
+
+    folder = shutil.copytree(card("digits-resnet-s")["path"], tmp_path / "mine")
+    weights = save({"head.weight": torch.zeros(3, 64)})
+    (folder / "model.safetensors").write_bytes(weights)
+    stored = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**stored, "weights_sha256": hashlib.sha256(weights).hexdigest()}))
+    ended = subprocess.run([sys.executable, "-m", "bdistil", *RUN, "--teacher", str(folder)], capture_output=True,
+                           text=True, timeout=300)  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1 and "are not those of a resnet-s with 10 classes" in ended.stderr

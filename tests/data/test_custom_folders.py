@@ -1,0 +1,463 @@
+"""Folders of class folders: pictures and recordings of every kind, splits, and one sentence for what can't be used."""
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from bdistil.data import custom
+from bdistil.data.audio import log_mel, read_recording
+from bdistil.data.custom import OwnData
+from bdistil.data.dataset import SPLITS
+from bdistil.errors import UserError
+
+
+def picture(path, size=(12, 12), mode="RGB", value=0, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(value).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).convert(mode).save(path, **options)
+
+
+def pictures(root, count=10, classes=("cat", "dog"), **options):
+    for place, label in enumerate(classes):
+        for number in range(count):
+            picture(root / label / f"{number:03}.png", value=1000 * place + number, **options)
+    return root
+
+
+def recording(path, rate=8_000, seconds=0.4, hz=440.0, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.5 * np.sin(2 * np.pi * hz * np.arange(round(rate * seconds)) / rate), rate, **options)
+
+
+def recordings(root, people=("ann", "bob", "cem", "dan", "eve"), takes=3, **options):
+    for label, hz in [("high", 2_000.0), ("low", 300.0)]:
+        for place, person in enumerate(people):
+            for take in range(takes):
+                recording(root / label / f"{person}_{take}.wav", hz=hz + 20 * place + take, **options)
+    return root
+
+
+def refused(path, sentence, **options):
+    with pytest.raises(UserError) as caught:
+        custom.info(str(path), OwnData.create(**options))
+    assert re.fullmatch(sentence, str(caught.value)), caught.value
+    assert str(caught.value).count(". ") == 0  # one sentence
+
+
+def test_pictures_are_split_60_20_20_in_every_class_the_same_way_every_time(tmp_path, own_home, monkeypatch):
+    data = custom.load(str(pictures(tmp_path / "pets")))
+    for name, count in zip(SPLITS, (6, 2, 2), strict=True):
+        assert np.bincount(data.split(name)[1]).tolist() == [count, count]
+    everything = {x.tobytes() for name in SPLITS for x in data.split(name)[0]}
+    assert len(everything) == 20 and custom.unreadable(str(tmp_path / "pets")) == ()
+    assert data.info.classes == ("cat", "dog") and data.info.input_shape == (3, 12, 12) and data.info.title == "pets"
+    monkeypatch.setenv("BDISTIL_HOME", str(own_home / "another"))
+    assert custom.load(str(tmp_path / "pets")).checksum == data.checksum
+
+
+def test_an_example_is_its_own_file_with_its_own_label(tmp_path):
+    data = custom.load(str(pictures(tmp_path)))
+    by_bytes = {np.asarray(Image.open(path)).transpose(2, 0, 1).tobytes(): path.parent.name
+                for path in tmp_path.glob("*/*.png")}  # fmt: skip
+    for name in SPLITS:
+        x, y = data.split(name)
+        assert [by_bytes[one.tobytes()] for one in x] == [data.info.classes[label] for label in y]
+        for one, file in zip(x, getattr(data, f"files_{name}"), strict=True):
+            np.testing.assert_array_equal(one, np.asarray(Image.open(tmp_path / file)).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("names", ["train val test", "train valid test", "Training VALID Testing", "Train dev Test"])
+def test_folders_above_the_class_folders_are_the_split(tmp_path, names):
+    for part, count in zip(names.split(), (5, 3, 2), strict=True):
+        pictures(tmp_path / part, count)
+    known = custom.info(str(tmp_path))
+    assert (known.train, known.validation, known.test) == (10, 6, 4)
+
+
+def test_a_missing_validation_folder_is_split_off_train_and_said(tmp_path):
+    pictures(tmp_path / "train", 20)
+    pictures(tmp_path / "test", 4)
+    known = custom.info(str(tmp_path))
+    assert (known.train, known.validation, known.test) == (36, 4, 8) and "held out of train" in known.split
+
+
+def test_a_change_is_seen_and_nothing_is_read_twice(tmp_path, monkeypatch):
+    pictures(tmp_path)
+    first = custom.info(str(tmp_path))
+    monkeypatch.setattr(custom.folders, "read_folder", lambda *_: pytest.fail("read again"))
+    assert custom.info(str(tmp_path)) == first
+    monkeypatch.undo()
+    picture(tmp_path / "cat" / "new.png", value=77)
+    assert custom.info(str(tmp_path)).train == 13 and custom.info(str(tmp_path)).name != first.name
+    assert custom.info(str(tmp_path), OwnData(side=16)).input_shape == (3, 16, 16)
+
+
+def test_pages_look_at_a_folder_every_few_seconds(tmp_path, monkeypatch):
+    pictures(tmp_path)
+    first = custom.info(str(tmp_path))
+    with custom.unchanged():
+        picture(tmp_path / "cat" / "new.png", value=77)
+        assert custom.info(str(tmp_path)) == first
+    assert custom.info(str(tmp_path)).train == 13
+    picture(tmp_path / "cat" / "newer.png", value=78)
+    monkeypatch.setattr(custom, "_FRESH", 0.0)
+    with custom.unchanged():
+        assert custom.info(str(tmp_path)).name != first.name
+
+
+def test_the_name_fits_into_a_file_name(tmp_path):
+    root = pictures(tmp_path / "Meine Bilder (2)")
+    assert re.fullmatch(r"meine-bilder-2-[0-9a-f]{8}", custom.info(str(root)).name)
+
+
+@pytest.mark.parametrize("suffix, options", [(".jpg", {}), (".bmp", {}), (".gif", {"mode": "P"}), (".webp", {}),
+                                             (".tiff", {}), (".jfif", {"format": "JPEG"}),
+                                             (".JPG", {"mode": "CMYK", "format": "JPEG"}),
+                                             (".png", {"mode": "RGBA"}), (".png", {"mode": "P"})])  # fmt: skip
+def test_every_common_format_and_mode_is_read_in_colour(tmp_path, suffix, options):
+    pictures(tmp_path)
+    picture(tmp_path / "cat" / f"other{suffix}", **options)
+    known = custom.info(str(tmp_path))
+    assert known.train + known.validation + known.test == 21 and known.input_shape[0] == 3
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "LA", "I;16"])
+def test_grey_pictures_have_one_channel(tmp_path, mode):
+    pictures(tmp_path, mode="L")
+    pixels = (np.arange(144).reshape(12, 12) * 256).astype(np.uint16)
+    low = Image.fromarray((pixels // 256).astype(np.uint8))
+    (Image.fromarray(pixels) if mode == "I;16" else low.convert(mode)).save(tmp_path / "cat" / "000.png")
+    data = custom.load(str(tmp_path))
+    assert data.info.input_shape == (1, 12, 12)
+    if mode == "I;16":  # not cut at 255, as Pillow would
+        every = np.concatenate([data.split(name)[0] for name in SPLITS])
+        assert (every == (pixels // 256).astype(np.uint8)).all(axis=(1, 2, 3)).sum() == 1
+
+
+def test_sizes_that_differ_become_the_usual_one_from_the_middle(tmp_path):
+    pictures(tmp_path, size=(20, 16))
+    picture(tmp_path / "cat" / "000.png", size=(300, 200))
+    assert custom.info(str(tmp_path)).input_shape == (3, 16, 16)
+    assert custom.info(str(pictures(tmp_path / "big", size=(90, 100), count=4))).input_shape == (3, 64, 64)
+
+
+def test_thumbnails_among_photos_do_not_choose_the_side(tmp_path):
+    pictures(tmp_path, size=(10, 10), count=3)
+    for number in range(20):
+        picture(tmp_path / "dog" / f"photo {number}.png", size=(100 + number, 100 + number))
+    assert custom.info(str(tmp_path)).input_shape == (3, 64, 64)
+
+
+def test_a_float_picture_from_0_to_1_is_not_black(tmp_path):
+    pictures(tmp_path, mode="L")
+    Image.fromarray(np.full((12, 12), 0.5, np.float32)).save(tmp_path / "cat" / "half.tif")
+    Image.fromarray(np.full((12, 12), 64.0, np.float32)).save(tmp_path / "cat" / "quarter.tif")
+    data = custom.load(str(tmp_path))
+    every = np.concatenate([data.split(name)[0] for name in SPLITS])
+    assert [(every == value).all(axis=(1, 2, 3)).sum() for value in (127, 64)] == [1, 1]
+
+
+def test_a_picture_is_turned_upright_and_black_where_it_is_clear(tmp_path):
+    turned = np.zeros((12, 12, 3), np.uint8)
+    turned[:, :6] = 200
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    pictures(tmp_path)
+    Image.fromarray(turned).save(tmp_path / "cat" / "000.png", exif=exif)
+    Image.new("RGBA", (12, 12), (255, 0, 0, 0)).save(tmp_path / "cat" / "001.png")
+    data = custom.load(str(tmp_path))
+    every = np.concatenate([data.split(name)[0] for name in SPLITS])
+    upright = np.zeros((3, 12, 12), np.uint8)
+    upright[:, :6] = 200
+    assert (every == upright).all(axis=(1, 2, 3)).sum() == 1 and (every == 0).all(axis=(1, 2, 3)).sum() == 1
+
+
+def _corrupt(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def _one_pixel(path):
+    Image.new("RGB", (1, 1)).save(path)
+
+
+def _bomb(path):
+    """A few kilobytes that unpack to 1.2 GB."""
+    Image.new("1", (20_000, 20_000)).save(path)
+
+
+def _bomb_that_pillow_warns_of(path):
+    Image.new("1", (10_000, 10_000)).save(path)
+
+
+def _text(path):
+    path.write_text("no picture")
+
+
+def _link_out(path):
+    outside = path.parents[2] / "outside.png"
+    picture(outside)
+    path.unlink()
+    path.symlink_to(outside)
+
+
+def _broken_link(path):
+    path.unlink()
+    path.symlink_to("nowhere.png")
+
+
+def _pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+UNREADABLE = [
+    (_corrupt, r"cat/005\.png is no intact picture: save it anew, or remove it\."),
+    (_text, r"cat/005\.png is no intact picture: save it anew, or remove it\."),
+    (_one_pixel, r"cat/005\.png is 1×1 pixels, too small to show anything: remove it\."),
+    (_bomb, r"cat/005\.png has more than 50 million pixels: make it smaller, or remove it\."),
+    (_bomb_that_pillow_warns_of, r"cat/005\.png has more than 50 million pixels: make it smaller, or remove it\."),
+    (_link_out, r"cat/005\.png is a link out of the folder: put the file itself there, or remove it\."),
+    (_broken_link, r"cat/005\.png is no file that could be read: put one there, or remove it\."),
+    (_pipe, r"cat/005\.png is no file that could be read: put one there, or remove it\."),
+]
+
+
+@pytest.mark.parametrize("spoil, sentence", UNREADABLE, ids=lambda value: getattr(value, "__name__", ""))
+def test_one_unreadable_picture_among_few_is_named(tmp_path, spoil, sentence):
+    root = pictures(tmp_path / "pets")
+    spoil(root / "cat" / "005.png")
+    refused(root, rf"1 file of 20 in .*pets can't be read, more than one in a hundred: {sentence}")
+
+
+@pytest.mark.parametrize("spoil, sentence", UNREADABLE[:3], ids=lambda value: getattr(value, "__name__", ""))
+def test_one_unreadable_picture_among_many_is_skipped_and_counted(tmp_path, spoil, sentence):
+    root = pictures(tmp_path / "pets", count=60)
+    spoil(root / "cat" / "005.png")
+    data, unreadable = custom.load(str(root)), custom.unreadable(str(root))
+    assert len(unreadable) == 1 and re.fullmatch(sentence, unreadable[0])
+    assert sum(len(data.split(name)[0]) for name in SPLITS) == 119
+    assert "1 unreadable file was skipped" in data.info.split
+
+
+def test_a_class_is_not_lost_with_its_files(tmp_path):
+    root = pictures(tmp_path, count=200)
+    for number in range(3):
+        picture(root / "owl" / f"{number}.png")
+        (root / "owl" / f"{number}.png").write_text("no picture")
+    refused(root, r"No file of the class owl in .* can be read, for example: owl/2\.png is no intact picture: .*")
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def forbidden(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    root = pictures(tmp_path)
+    monkeypatch.setattr(custom.folders.os, "scandir", forbidden)
+    refused(root, r".*/cat can't be read \(Permission denied\): make it readable\.")
+
+
+def test_recordings_of_any_rate_are_heard_and_persons_are_held_out_whole(tmp_path):
+    root = recordings(tmp_path / "words")
+    recording(root / "low" / "ann_9.flac", rate=44_100, hz=300.0)
+    data = custom.load(str(root), OwnData(subject_pattern=r"^(\w+)_\d"))
+    assert data.info.modality == "speech" and data.info.people == "speaker"
+    assert data.info.front_end == "running-maximum" and (data.info.rate_hz, data.info.sampling_hz) == (50, 8_000)
+    people = [set(getattr(data, f"people_{name}").tolist()) for name in SPLITS]
+    assert sorted(map(len, people)) == [1, 1, 3] and len(set.union(*people)) == 5
+    expected = log_mel(read_recording(root / "high" / "ann_0.wav", 8_000), 8_000, 20)
+    every = np.concatenate([data.split(name)[0] for name in SPLITS])
+    assert data.info.input_shape == (32, 20) and (every == expected).all(axis=(1, 2)).sum() == 1
+
+
+def test_the_recordings_behind_test_examples_are_in_their_order(tmp_path):
+    root = recordings(tmp_path / "words")
+    x, paths = custom.load(str(root)).x_test, custom.recordings(str(root))
+    for one, path in zip(x, paths, strict=True):
+        np.testing.assert_array_equal(one, log_mel(read_recording(path, 8_000), 8_000, 20))
+    assert custom.recordings(str(pictures(tmp_path / "pets"))) == []
+
+
+def test_recordings_are_as_long_as_nearly_all_and_at_their_own_rate_up_to_16_khz(tmp_path):
+    root = recordings(tmp_path, rate=22_050)
+    recording(root / "low" / "long.wav", rate=22_050, seconds=3)
+    assert custom.info(str(root)).input_shape == (32, 20) and custom.info(str(root)).sampling_hz == 16_000
+    assert custom.info(str(recordings(tmp_path / "long", seconds=6.0, takes=1))).input_shape == (32, 250)
+
+
+def test_a_person_on_both_sides_of_given_folders_is_nobody_held_out(tmp_path):
+    for part in ("train", "val", "test"):
+        recordings(tmp_path / part, takes=1)
+    data = custom.load(str(tmp_path), OwnData(subject_pattern=r"^([a-z]+)"))
+    assert data.info.people is None and len(set(data.people_test.tolist())) == 5
+
+
+def test_one_unreadable_recording_among_many_is_skipped_and_counted(tmp_path):
+    root = recordings(tmp_path, people=[f"p{number}" for number in range(60)], takes=1, seconds=0.05)
+    (root / "low" / "p5_0.wav").write_text("no sound")
+    data, unreadable = custom.load(str(root)), custom.unreadable(str(root))
+    assert unreadable == ("low/p5_0.wav is no intact WAV or FLAC recording: save it anew as one, or remove it.",)
+    assert sum(len(data.split(name)[0]) for name in SPLITS) == 119
+
+
+def test_an_unreadable_recording_among_few_is_named(tmp_path):
+    root = recordings(tmp_path / "words")
+    soundfile.write(root / "low" / "ann_0.wav", np.zeros(0), 8_000)
+    refused(root, r"1 file of 30 in .* can't be read, more than one in a hundred: low/ann_0\.wav holds no samples: .*")
+
+
+def _empty_class(root):
+    (root / "owl").mkdir()
+
+
+def _one_item(root):
+    picture(root / "owl" / "1.png")
+
+
+def _case(root):
+    pictures(root, classes=("Cat",))
+
+
+def _one_class(root):
+    for path in (root / "dog").iterdir():
+        path.unlink()
+    (root / "dog").rmdir()
+
+
+def _both_kinds(root):
+    recording(root / "dog" / "bark.wav")
+
+
+def _linked_class(root):
+    (root / "owl").symlink_to(root / "cat")
+
+
+def _stray_part(root):
+    pictures(root / "train")
+
+
+def _train_alone(root):
+    pictures(root / "train")
+    for label in ("cat", "dog"):
+        (root / label).rename(root / "train" / f"{label}s")
+
+
+def _strange_class(root):
+    _train_alone(root)
+    pictures(root / "test", classes=("cat", "dog", "cow"))
+
+
+def _other_case(root):
+    _train_alone(root)
+    pictures(root / "Test", classes=("Cats", "dogs"))
+
+
+def _test_alone(root):
+    pictures(root / "Test")
+
+
+def _no_classes(root):
+    for label, name in (("cat", "train"), ("dog", "test")):
+        (root / label).rename(root / name)
+
+
+def _two_names(root):
+    _strange_class(root)
+    pictures(root / "Testing")
+
+
+def _no_class_in_test(root):
+    _train_alone(root)
+    picture(root / "test" / "cat.png")
+
+
+def _other_kind(root):
+    _empty_class(root)
+    (root / "owl" / "hoot.mp3").write_bytes(b"x")
+
+
+def _not_utf_8(root):
+    pictures(root, classes=(os.fsdecode(b"caf\xe9"),))
+
+
+@pytest.mark.parametrize(
+    "spoil, sentence",
+    [
+        (_other_case, r".*pets has the class folders cats in train and Cats in Test, which differ in .*\."),
+        (_test_alone, r".*pets has the folder Test, called like a split, and no folder train of class folders: .*\."),
+        (_no_classes, r".*pets has the folder test, called like a split, and no folder train of class folders: .*\."),
+        (_two_names, r".*pets has two folders for test: keep one of them\."),
+        (_no_class_in_test, r".*pets/test holds no class folders: add those of train\."),
+        (_other_kind, r"The class folder owl of .* remove it, for owl/hoot\.mp3 is of a kind that is not read: .*\."),
+        (_not_utf_8, r"The class folder caf\? of .*pets has a name that is not UTF-8: rename it\."),
+        (_empty_class, r"The class folder owl of .*pets holds no picture and no recording: fill it or remove it\."),
+        (_one_item, r"The class owl of .*pets needs 3 files to hold some out, and has 1: add more\."),
+        (_case, r"The class folders Cat and cat of .*pets differ only in case: rename one\."),
+        (_one_class, r".*pets needs 2 class folders with pictures or recordings, and has 1: add more\."),
+        (_both_kinds, r".*pets holds both pictures and recordings: keep one kind\."),
+        (_linked_class, r".*pets/owl is a link to a folder, which is not followed: put the folder itself there\."),
+        (_stray_part, r".*pets has the folder cat beside train, where only val and test may be: move it\."),
+        (_train_alone, r".*pets has no folder test beside train: add one, or remove train to have it split\."),
+        (_strange_class, r"The class folder test/cow of .*pets is not in train: add it there\."),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_folders_that_are_no_class_folders_are_refused_in_one_sentence(tmp_path, spoil, sentence):
+    root = pictures(tmp_path / "pets")
+    spoil(root)
+    refused(root, sentence)
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        (dict(subject_pattern="("), r"The subject pattern \( is no regular expression \(.*\): mend it\."),
+        (dict(subject_pattern="a"), r"The subject pattern a has no group: put the part .* the person in \( \)\."),
+        (dict(subject_pattern="^([^d]+)_"), r"The subject pattern \S+ finds no person in dan_0\.wav: .*\."),
+        (dict(side=32), r".* holds recordings, which have no side: leave --side out\."),
+        (dict(window=32), r"The option --window does not go with this kind of data: leave it out\."),
+        (dict(side=2), r"Side must be a whole number of pixels from 4 to 512; “2” is not\."),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_in_one_sentence(tmp_path, options, sentence):
+    refused(recordings(tmp_path, takes=1), sentence, **options)
+
+
+def test_two_persons_are_too_few_to_hold_some_out(tmp_path):
+    root = recordings(tmp_path, people=("ann", "bob"))
+    sentence = rf"{re.escape(str(root))} needs 3 persons to hold some out, and has 2: add more\."
+    refused(root, sentence, subject_pattern="^([a-z]+)")
+
+
+def test_files_of_other_kinds_and_linked_folders_are_counted_and_named(tmp_path):
+    root = pictures(tmp_path / "pets")
+    (root / "cat" / "song.mp3").write_bytes(b"x")
+    (root / "cat" / "Thumbs.db").write_bytes(b"x")
+    (root / "dog" / "more").symlink_to(root / "cat")
+    assert custom.unreadable(str(root)) == (
+        "cat/song.mp3 is of a kind that is not read: save it as another one, or remove it.",
+        "dog/more is a link to a folder, which is not followed: put the folder itself there.",
+    )
+    known = custom.info(str(root))
+    assert known.train == 12 and "2 unreadable files were skipped." in known.split
+    (root / "dog" / "more").unlink()
+    assert len(custom.unreadable(str(root))) == 1
+
+
+def test_nothing_is_executed_and_hidden_files_and_other_kinds_are_left_alone(tmp_path):
+    root = pictures(tmp_path)
+    (root / "cat" / ".hidden.png").write_text("no picture")
+    (root / "cat" / "notes.txt").write_text("no picture")
+    (root / ".git").mkdir()
+    assert custom.info(str(root)).train == 12
+
+
+def test_two_readers_at_once_read_the_same(tmp_path):
+    root = str(pictures(tmp_path))
+    with ThreadPoolExecutor(2) as pool:
+        assert len({known.name for known in pool.map(custom.info, [root, root])}) == 1
+    assert custom.info(os.path.relpath(root)).name == custom.info(root).name

@@ -1,0 +1,81 @@
+"""Splits of own data: no group is ever torn apart, every class is trained on, and what was found survives the disk."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bdistil.data.imported import TEST, TRAIN, VALIDATION, Found, numbered, split_anew, split_validation
+from bdistil.errors import UserError
+
+CLASSES = ("a", "b", "c")
+
+
+@st.composite
+def grouped(draw):
+    """(y, groups): examples of up to three classes, of up to twenty groups, in any order."""
+    count = draw(st.integers(1, 60))
+    y = draw(st.lists(st.integers(0, 2), min_size=count, max_size=count))
+    groups = draw(st.lists(st.integers(0, 20), min_size=count, max_size=count))
+    return np.array(y), np.array(groups)
+
+
+@given(grouped())
+def test_no_group_is_torn_apart_and_every_class_is_trained_on(data):
+    y, groups = data
+    y, names = numbered(y)
+    classes = CLASSES[: len(names)]
+    try:
+        split = split_anew(y, groups, "persons", classes, "mine")
+    except UserError as error:
+        assert " persons to hold some out, and has " in str(error) or "no example left to train on" in str(error)
+        return
+    for group in set(groups.tolist()):
+        assert len(set(split[groups == group].tolist())) == 1
+    assert set(split.tolist()) == {TRAIN, VALIDATION, TEST}
+    assert set(y[split == TRAIN].tolist()) == set(y.tolist())
+    np.testing.assert_array_equal(split, split_anew(y, groups, "persons", classes, "mine"))
+
+
+@given(st.lists(st.integers(3, 40), min_size=1, max_size=3))
+def test_examples_are_split_60_20_20_within_each_class(counts):
+    y = np.repeat(np.arange(len(counts)), counts)
+    split = split_anew(y, np.arange(len(y)), "files", CLASSES[: len(counts)], "mine")
+    for label, count in enumerate(counts):
+        held_out = [int((split[y == label] == side).sum()) for side in (VALIDATION, TEST)]
+        assert all(abs(number - 0.2 * count) <= 1 and number >= 1 for number in held_out)
+
+
+def test_where_test_is_given_only_train_is_split():
+    y = np.arange(120) % 3
+    given_split = np.where(np.arange(120) < 90, TRAIN, TEST)
+    split = split_validation(given_split, y, np.arange(120), "files", CLASSES, "mine")
+    np.testing.assert_array_equal(split == TEST, given_split == TEST)
+    assert np.bincount(y[split == VALIDATION]).tolist() == [3, 3, 3] and (given_split == VALIDATION).sum() == 0
+
+
+def test_a_class_that_only_held_out_persons_have_is_named():
+    """Ten persons say everything but b, which one of them says alone: wherever that one goes, it is no surprise."""
+    y = np.array([0, 2] * 10 + [1])
+    outcomes = set()
+    for person in range(10):
+        try:
+            split_anew(y, np.array([*np.repeat(np.arange(10), 2), person]), "persons", CLASSES, "mine")
+            outcomes.add("split")
+        except UserError as error:
+            outcomes.add(str(error))
+    assert outcomes == {"split", "The class b of mine has no example left to train on: add some of other persons."}
+
+
+@pytest.mark.parametrize("people", [None, np.arange(4)])
+def test_what_was_found_survives_the_disk(tmp_path, people):
+    found = Found(x=np.zeros((4, 2, 3), np.float32), y=np.arange(4) % 2, split=np.array([0, 0, 1, 2]), people=people,
+                  classes=("é", "b"), modality="sensor", how="So.", channels=("x", "y"), rate_hz=25.0,
+                  unreadable=("One.",), files=np.array(["a/1", "a/2", "b/1", "b/2"]))  # fmt: skip
+    np.savez(tmp_path / "found.npz", **found.pack())
+    with np.load(tmp_path / "found.npz", allow_pickle=False) as stored:
+        again = Found.unpack(dict(stored))
+    for name in ("x", "y", "split", "people", "files"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
+    for name in ("classes", "modality", "how", "channels", "rate_hz", "sampling_hz", "front_end", "unreadable"):
+        assert getattr(again, name) == getattr(found, name)

@@ -1,0 +1,96 @@
+"""The guarantee in sentences: every outcome of a certificate has its headline, with the numbers that it rests on."""
+
+import math
+
+import pytest
+
+from bdistil.report import certificate_text as words
+from bdistil.results.certificate import Bounded, Guarantee, Heavy
+
+
+def found(rounds=24, telling=10, since=12, needed=None, bound=0.44, trivial=0.8, broken=None, name="Shirt"):
+    shown = Bounded(name, 6, rounds, 0.2, bound, trivial)
+    return Guarantee(rounds, 10, shown, broken, telling, since, needed)
+
+
+def test_a_bound_that_tells_something_for_every_class():
+    assert words.finding(found()) == (
+        "The deviation stayed under its bound in all 24 rounds; from round 12 on the bound says more than the trivial "
+        "one for every class (0.44 for Shirt, where 0.80 is trivial)."
+    )
+    assert words.tighter(found()) == ""
+
+
+def test_a_bound_that_tells_something_for_some_classes():
+    assert words.finding(found(telling=3, name="4")) == (
+        "The deviation stayed under its bound in all 24 rounds; the bound says more than the trivial one for 3 of 10 "
+        "classes, for “4” from round 12 on (0.44, where 0.80 is trivial)."
+    )
+
+
+@pytest.mark.parametrize(("rounds", "so_long"), [(1, "the first round"), (2, "both rounds"), (6, "all 6 rounds")])
+def test_a_vacuous_bound_says_so_with_its_number(rounds, so_long):
+    assert words.finding(found(rounds, telling=0, since=None, bound=1.2, trivial=0.9)) == (
+        f"The deviation stayed under its bound in {so_long}, but the bound says nothing yet: it comes closest for "
+        "Shirt, 1.20, where 0.90 is trivial."
+    )
+
+
+def test_a_broken_certificate_is_damage():
+    broken = Bounded("Shirt", 6, 3, 0.9, 0.8, 0.8)
+    sentence = words.finding(found(broken=broken))
+    assert "exceeds its bound in round 3 for Shirt (0.90, where 0.80 is the most there can be)" in sentence
+    assert words.tighter(found(broken=broken, telling=0)) == ""
+
+
+@pytest.mark.parametrize(
+    ("telling", "needed", "sentence"),
+    [
+        (0, (9.0, 11.0) * 5, "for every class after 9 to 11 rounds in all."),
+        (0, (9.0,) * 10, "for every class after 9 rounds in all."),
+        (0, (9.0,) * 7 + (math.inf,) * 3, "for seven of ten classes after 9 rounds in all, for the other three never."),
+        (7, (4.0,) * 7 + (9.0,) * 3, "for the three classes left after 9 rounds in all."),
+        (9, (4.0,) * 9 + (9.0,), "for the class left after 9 rounds in all."),
+        (7, (4.0,) * 7 + (9.0, 12.0, math.inf), "for two of the three classes left after 9 to 12 rounds in all, for"),
+        (0, (math.inf,) * 10, "no number of them would bring it below the trivial one for any class."),
+        (7, (4.0,) * 7 + (math.inf,) * 3, "no number of them would bring it below the trivial one for the three"),
+    ],
+)
+def test_how_many_rounds_it_would_take(telling, needed, sentence):
+    text = words.tighter(found(rounds=6, telling=telling, since=None, needed=needed))
+    assert text.startswith("If further rounds were like these, ") and sentence in text
+    assert "square root of the number of rounds" in text
+
+
+def test_without_the_nine_bounds_nothing_is_foretold():
+    assert words.tighter(found(telling=0)).startswith("The bound falls about as")
+
+
+def test_close_numbers_are_told_apart():
+    assert words.apart(0.44, 0.8) == ("0.44", "0.80")
+    assert words.apart(0.8161, 0.8204) == ("0.816", "0.820")
+    assert words.apart(0.5, 0.5) == ("0.5000", "0.5000")
+
+
+def test_the_words_of_a_pair():
+    pair = Heavy(3, "Shirt", "Coat", "Shirt", True, 3.24)
+    assert (words.error(pair), words.times(pair)) == ("too low", "3.2 equal shares")
+    assert "equal weights" in words.heaviest(1) and "student 4" in words.heaviest(4)
+
+
+def test_which_students_miss_the_condition_is_said():
+    first, met = ({"round": n, "certified": True, "edges": [float(n > 1)] * 4} for n in (1, 2))
+    assert words.condition([first, met]) == (
+        "The weak learning condition is met: each student corrects those before it on every class."
+    )
+    missed = [{"round": n, "certified": False, "edges": [-0.1, 0.1, 0.0, 0.1][: 10 - 2 * n]} for n in (3, 4)]
+    assert words.condition([first, met, missed[0]]) == (
+        "The weak learning condition is met in 1 of 2 rounds from the second on; missed by student 3 on 2 of 4 classes."
+    )
+    assert words.condition([first, met, *missed]).endswith(
+        "missed by student 3 on 2 of 4 classes and student 4 on 1 of 2 classes."
+    )
+
+
+def test_polished_students_are_named():
+    assert "polished students" in words.meaning(600, True) and "polished" not in words.meaning(600, False)

@@ -1,0 +1,48 @@
+"""The look of every chart: room for its labels without automargin, and nothing for which Plotly would draw it twice."""
+
+import json
+
+import pytest
+
+from bdistil.report import certificate_figures, chart, figures
+from bdistil.report.palette import THEMES
+from bdistil.results import load
+from bdistil.results.certificate import bounds, by_round
+from bdistil.runs import Run
+from tests.builders import build_run
+
+
+@pytest.fixture(scope="module")
+def every_chart(tmp_path_factory):
+    path = build_run(tmp_path_factory.mktemp("runs") / "r", dataset="fashion-mnist")
+    results, records = load(path), [entry["record"] for entry in Run(path).rounds()]
+    events, look = Run(path).events()[0], {"theme": "light"}
+    rows = by_round(records, list(results.classes)).query("place == 0")
+    return {
+        "frontier": figures.frontier(results.points, results.run["teacher"], cost="macs", **look),
+        "edges": figures.edges(records, **look),
+        "losses": figures.losses(events, **look),
+        "deviation": certificate_figures.deviation(rows, rounds=6, **look),
+        "effective": certificate_figures.effective(records, 55_000, rounds=6, **look),
+        "eta": certificate_figures.eta(bounds(records[-1], 0), 0.5, **look),
+        "empty": chart.empty("Nothing yet.", THEMES["light"]),
+    }
+
+
+def test_a_chart_given_to_plotly_twice_is_drawn_once(every_chart):
+    """Plotly compares what it is given the second time, and takes templates and typed arrays for changes."""
+    for name, figure in every_chart.items():
+        spec = figure.to_json()
+        assert "datarevision" in json.loads(spec)["layout"], name
+        assert "template" not in spec and "bdata" not in spec and "automargin" not in spec, name
+
+
+@pytest.mark.parametrize("top", [1, 10, 1000, 100_000, 0.001])
+def test_the_y_axis_has_room_for_its_longest_label(top):
+    figure = chart.empty("", THEMES["light"])
+    chart.scale(figure.layout.yaxis, (0.0, top))
+    longest = max(map(len, figure.layout.yaxis.ticktext))
+    assert figure.layout.margin.l >= 14 + 12 + 7 * longest  # a line of the title, its distance, digits 7 px wide
+    wide = figure.layout.margin.l
+    chart.scale(figure.layout.xaxis, (0.0, 1_000_000.0))
+    assert figure.layout.margin.l == wide

@@ -1,0 +1,75 @@
+"""A run as text: everything that it is, and how it went, in lines of which each is checked."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bdistil.report.text import shown
+from bdistil.runs import open_run
+from tests.builders import build_run
+
+
+def of(path, **changes):
+    """The lines of a run, its run.json changed."""
+    document = json.loads((path / "run.json").read_text())
+    for name, value in changes.items():
+        document[name] = document[name] | value if isinstance(value, dict) else value
+    (path / "run.json").write_text(json.dumps(document))
+    return [line.replace("\u00a0", " ") for line in shown(open_run(path))]
+
+
+def test_a_run_says_what_it_is_and_how_each_round_went(tmp_path):
+    told = of(build_run(tmp_path / "r", rounds=4, search={3: ["edge", "corrected"]}), parent="shorter")
+    assert told[:3] == ["r: finished", "data set digits", "extends shorter"]
+    assert told[3].startswith("teacher digits-resnet-s: ") and told[3].endswith(" M MACs")
+    assert told[4].startswith("method b-distil, ") and told[4].endswith(" rounds certified")
+    assert told[5] == "student cnn-xs, composition add, mode full"
+    assert "reading" not in told[6] and told[7].endswith("of the teacher, reading 9.0 k, carries 31 kB")
+    assert told[10] == "rounds" and told[11].startswith("  2 condition met, smallest edge 0.0")
+    assert told[11].endswith(", 1 attempt")
+    assert ", 2 attempts, head corrected" in told[12]
+    last = open_run(tmp_path / "r").rounds()[-1]["record"]
+    sides = [f"{last[name]:.2f}" for name in ("measured", "bound", "trivial")]
+    least = "certificate after 4, of the class with the least slack"
+    assert told[14] == "{}: deviation {}, bound {}, trivial bound {}".format(least, *sides)
+    assert told[15] == "students (<- reads what earlier ones left there, a size of 0 passes that on)"
+
+
+def test_a_round_that_misses_the_condition_and_one_of_another_composition_are_told(tmp_path):
+    path = build_run(tmp_path / "r", rounds=3)
+    file = path / "rounds" / "02" / "round.json"
+    entry = json.loads(file.read_text())
+    entry["record"] |= {"certified": False, "composition": ["concat"], "edge_min": -0.0123, "corrected": False}
+    file.write_text(json.dumps(entry))
+    told = of(path)
+    assert "  2 condition missed, smallest edge -0.012, 1 attempt, composition concat" in told
+    assert "method b-distil, 2 of 3 rounds certified" in told
+
+
+def test_a_black_box_tells_its_signature_and_notices(tmp_path):
+    path = build_run(tmp_path / "r", rounds=2, black_box=True)
+    open_run(path).record("notice", text="mine.onnx gives probabilities.")
+    told = of(path, teacher={"name": "mine.onnx", "signature": "x float32 (batch, 1, 8, 8) raw", "accuracy": None})
+    assert told[2:5] == ["teacher mine.onnx", "x float32 (batch, 1, 8, 8) raw", "mine.onnx gives probabilities."]
+    assert not any("of the teacher" in line for line in told)
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "stopped", "failed"])
+def test_a_run_that_has_not_ended_is_told_as_far_as_it_has_come(tmp_path, state):
+    told = of(build_run(tmp_path / "r", state=state))
+    assert told[0].startswith(f"r: {'failed: ' if state == 'failed' else 'stopped'}")
+    assert ("rounds" in told) == (state != "queued") and not any(line.startswith("students") for line in told)
+
+
+def test_a_teachers_run_tells_what_it_reaches_and_costs(tmp_path):
+    told = of(build_run(tmp_path / "r", kind="teach"))
+    assert told[1] == "data set digits" and len(told) == 3
+    assert told[2].startswith("teacher digits-") and " %, " in told[2] and told[2].endswith(" M MACs")
+
+
+def test_showing_it_imports_no_torch():
+    code = "import sys; from bdistil.report.text import shown; from bdistil.runs import open_run; " \
+           "shown(open_run('digits')); sys.exit('torch' in sys.modules)"  # fmt: skip
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,79 @@
+"""What a run would cost: counted on the students it would build, timed on real steps of both methods."""
+
+import pytest
+
+from bdistil.config import DistilConfig
+from bdistil.data.catalogue import info
+from bdistil.runs import estimate as estimating
+from bdistil.runs.estimate import describe, estimate
+from bdistil.training.loop import batch_count
+
+STEPS = batch_count(info("digits").train, 64)
+
+
+def config(method, **given):
+    return DistilConfig.create("digits", teacher="digits-resnet-s", method=method, threads=1, **given)
+
+
+@pytest.fixture
+def timed(monkeypatch):
+    """A step of round t takes t seconds, the teacher 100; returns the rounds that were timed."""
+    rounds = []
+
+    def seconds(config, known, round):
+        rounds.append(round)
+        return float(round)
+
+    monkeypatch.setattr(estimating, "_seconds_per_step", seconds)
+    monkeypatch.setattr(estimating, "_teacher_seconds", lambda card, known, config: 100.0)
+    return rounds
+
+
+def test_frozen_rounds_take_their_epochs_each(timed):
+    expected = estimate(config("b-distil", rounds=4, epochs=3, certified=False))
+    assert expected["seconds"] == pytest.approx(100 + STEPS * 3 * (1 + 2 + 3 + 4))
+    assert expected["first_model_seconds"] == pytest.approx(100 + STEPS * 3) and timed == [1, 4]
+
+
+def test_a_polish_trains_all_students_to_the_end(timed):
+    given = dict(rounds=4, epochs=3, certified=False)
+    polished = estimate(config("b-distil+polish", polish_epochs=5, **given))
+    assert polished["seconds"] == pytest.approx(100 + STEPS * (3 * (1 + 2 + 3 + 4) + 5 * 4))
+    assert polished["disk_bytes"] > estimate(config("b-distil", **given))["disk_bytes"]
+
+
+def test_correcting_heads_takes_time_and_memory(timed):
+    plain, certified = (estimate(config("b-distil", rounds=4, epochs=3, certified=c)) for c in (False, True))
+    assert certified["seconds"] > plain["seconds"] and certified["memory_bytes"] > plain["memory_bytes"]
+
+
+def test_an_extension_pays_for_its_own_rounds_only(timed):
+    expected = estimate(config("b-distil", rounds=4, epochs=3, certified=False), done=2)
+    assert expected["seconds"] == pytest.approx(100 + STEPS * 3 * (3 + 4))
+    assert expected["first_model_seconds"] == pytest.approx(100 + STEPS * 3 * 3) and timed == [3, 4]
+
+
+def test_one_round_is_timed_once(timed):
+    assert estimate(config("b-distil", rounds=1, certified=False))["seconds"] > 100 and timed == [1]
+
+
+@pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
+def test_costs_are_those_of_the_students_that_would_be_built(timed, method):
+    two, four = (estimate(config(method, rounds=rounds)) for rounds in (2, 4))
+    assert 1.3 < four["macs"] / two["macs"] < 2.6 and four["parameters"] > two["parameters"]
+    prices = {row["student"]: row["macs"] for row in four["students"]}
+    assert prices["cnn-xs"] < prices["cnn-s"] < prices["cnn-m"]
+    assert 2 * prices["cnn-xs"] < four["macs"] < 6 * prices["cnn-xs"]
+
+
+@pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
+@pytest.mark.parametrize("round", [1, 3])
+def test_a_step_of_either_method_is_really_taken(method, round):
+    assert estimating._seconds_per_step(config(method, rounds=3, batch_size=8), info("digits"), round) > 0
+
+
+def test_each_students_cost_and_size_are_told(timed):
+    plain, grown = (estimate(config("b-distil+polish", rounds=3, growth=growth)) for growth in (1.0, 1.2))
+    assert plain["sizes"] is None and len(plain["macs_of"]) == 3 and sum(plain["macs_of"]) == plain["macs"]
+    assert len(grown["sizes"]) == 3 and grown["sizes"][0] == [8, 16, 16, 16] and sum(grown["macs_of"]) == grown["macs"]
+    assert "\nstudents of 8-16-16-16, 0-" in describe(grown) and "students of" not in describe(plain)

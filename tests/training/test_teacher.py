@@ -1,0 +1,81 @@
+"""A teacher's training: on the train split alone, resumable, and ending in a card whose figures hold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bdistil.data import load_dataset
+from bdistil.inputs import normalise
+from bdistil.paths import home
+from bdistil.teachers import card, cards
+from bdistil.teachers.weights import load_teacher
+from bdistil.training.loop import Checkpoint, Stopped, Watch, predict
+from bdistil.training.teacher import command, finish_teacher, teach
+from tests.workers import teach_config
+
+
+@pytest.fixture(scope="module")
+def data():
+    """A third of digits."""
+    whole = load_dataset("digits")
+    return replace(whole, x_train=whole.x_train[:360], y_train=whole.y_train[:360])
+
+
+def weights(model):
+    return {name: tensor.contiguous().numpy().tobytes() for name, tensor in model.state_dict().items()}
+
+
+def test_a_trained_teacher_is_saved_with_a_card_that_holds(data):
+    config = teach_config(epochs=6)
+    model, validation = teach(config, data)
+    finished = finish_teacher(config, data, model, validation, {"torch": "x"}, 12.5)
+    name = finished["name"]
+    saved = card(name)
+    assert saved["path"] == str(home() / "teachers" / name) and saved in cards("digits")
+    answers = predict(load_teacher(saved), data.x_test, lambda x: normalise(x, saved["mean"], saved["std"])).numpy()
+    assert saved["accuracy"] == (answers.argmax(1) == data.y_test).mean() > 0.8
+    assert saved["accuracy_low"] < saved["accuracy"] < saved["accuracy_high"]
+    assert saved["data_checksum"] == data.checksum and saved["config"] == config.model_dump()
+    rate = f"--learning-rate {config.learning_rate:g}"
+    told = f"bdistil teach --dataset digits --teacher resnet-s --epochs 6 --seed 0 {rate}"
+    assert saved["command"] == f"{told} --threads 1"
+    assert command(config.model_copy(update={"label_smoothing": 0.0})) == f"{told} --label-smoothing 0 --threads 1"
+    assert saved["macs"] > 1e6 and saved["bytes"] >= 4 * saved["parameters"]
+
+    again = finish_teacher(config, data, model, validation, {"torch": "x"}, 12.5)["name"]
+    assert again != name and card(name) == saved  # no finished teacher is lost, and none takes a shipped one's name
+
+
+def test_an_interrupted_teacher_comes_out_the_same(data, tmp_path):
+    config = teach_config()
+    whole, accuracy = teach(config, data)
+    checkpoint, beats = Checkpoint(tmp_path / "checkpoint.safetensors"), []
+    watch = Watch(batch=lambda _, epoch, *__: beats.append(epoch), stop=lambda: 2 in beats)
+    with pytest.raises(Stopped):
+        teach(config, data, checkpoint=checkpoint, watch=watch)
+    resumed, again = teach(config, data, checkpoint=checkpoint)
+    assert weights(resumed) == weights(whole) and again == accuracy
+
+
+def test_only_the_train_split_teaches(data):
+    """Other validation and test splits change no weight."""
+    rng = np.random.default_rng(0)
+    names = ("x_validation", "y_validation", "x_test", "y_test")
+    other = replace(data, **{name: rng.permutation(getattr(data, name)) for name in names})
+    config = teach_config(epochs=1)
+    assert weights(teach(config, data)[0]) == weights(teach(config, other)[0])
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"seed": 1}, {"label_smoothing": 0.3}, {"weight_decay": 0.1}, {"learning_rate": 0.01}, {"batch_size": 50},
+     {"shift": 0}, {"cutout": 4}, {"flip": True}, {"crop": 6}],
+)  # fmt: skip
+def test_every_option_changes_what_is_trained(data, option):
+    little = replace(data, x_train=data.x_train[:64], y_train=data.y_train[:64])
+    short = dict(epochs=2, batch_size=16)
+    default, changed = (teach(teach_config(**(short | given)), little)[0] for given in ({}, option))
+    assert weights(default) != weights(changed)
+    assert all(torch.isfinite(tensor).all() for tensor in changed.state_dict().values())
