@@ -33,29 +33,29 @@ def card(info: Mapping[str, Any] | None, error: str | None, name: str) -> Card:
     """The card of the run called `name`: of its summary (run.json), or of the sentence that says why there is none."""
     if info is None:
         return Card(name, "cannot be opened", error or "")
-    state = info["state"]
+    state = info.state
     words = STATES[state]
-    if info["sample"]:
+    if info.sample:
         words = f"sample, {words}"
-    if state == "running" and info["kind"] == "distil":
-        total = info["config"]["rounds"]
-        place = f"round {min(info['rounds_done'] + 1, total)} of {total}"
+    if state == "running" and info.kind == "distil":
+        total = info.config.rounds
+        place = f"round {min(info.rounds_done + 1, total)} of {total}"
         words = f"{words}, {'polish' if narration.polishing(info) else place}"
-    if info["kind"] == "distil":
-        words = f"{info['method']}, {words}"
-    explorable = state == "finished" and info["kind"] == "distil"
+    if info.kind == "distil":
+        words = f"{info.method}, {words}"
+    explorable = state == "finished" and info.kind == "distil"
     button = BUTTONS[state] if state != "finished" or explorable else "See its training"
-    return Card(info["title"], words, narration.card(info), button, "explore" if explorable else "distil")
+    return Card(info.title, words, narration.card(info), button, "explore" if explorable else "distil")
 
 
 def sparkline(info: Mapping[str, Any], theme: Theme) -> str:
     """An image tag: accuracy by prefix under the teacher's dashed line; empty before a first point."""
-    points, teacher = info["points"], (info.get("teacher") or {}).get("accuracy")
+    points, teacher = info.points, (info.teacher or {}).get("accuracy")
     if not points or teacher is None:
         return ""
     heights = [point["accuracy"] for point in points]
     low, high = min(*heights, teacher), max(*heights, teacher)
-    total = max(info["config"]["rounds"], 2)
+    total = max(info.config.rounds, 2)
 
     def place(prefix: int, accuracy: float) -> tuple[float, float]:
         x = 10 + (WIDTH - 20) * (prefix - 1) / (total - 1)

@@ -97,7 +97,7 @@ def _checked(given: dict[str, Any]) -> None:
 
 def _training() -> None:
     """Says what trains already, with the way to it."""
-    alive = [s for s in list_runs(samples=False) if s.info and s.info["state"] in ("running", "queued")]
+    alive = [s for s in list_runs(samples=False) if s.info and s.info.state in ("running", "queued")]
     if not alive:
         return
     with st.container(key="training", horizontal=True, vertical_alignment="center"):

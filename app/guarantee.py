@@ -50,8 +50,8 @@ def _certified(path: str, created: str, state: str, points: int, _run: Run, _res
     # All but the run and its results are the cache's key only.
     info = _results.run
     records = [entry["record"] for entry in _run.rounds()[:points]]
-    classes, examples = list(_results.classes), info["dataset"]["train"]
-    found = guarantee(records, classes, examples, info["scale"]["eta_B"] / info["scale"]["B"])
+    classes, examples = list(_results.classes), info.dataset.train
+    found = guarantee(records, classes, examples, info.scale.eta_B / info.scale.B)
     return _Certified(
         (path, created, state, points), records, classes, by_round(records, classes), found, examples, _results.rounds,
         _run.is_polished(),
@@ -80,7 +80,7 @@ def weights(run: Run, results: Results, prefix: int) -> None:
     """The answers on training examples that counted most for the prefix's last student."""
     st.header(f"What weighed most for student {prefix}", anchor=False)
     folders = run.round_folders()[prefix - 1 :]  # none where the run has been deleted meanwhile
-    kept = heaviest(folders[0], results.classes, results.run["dataset"]["train"]) if folders else None
+    kept = heaviest(folders[0], results.classes, results.run.dataset.train) if folders else None
     if prefix > 1 and kept is None:
         ui.muted("This run kept no examples of what weighed most.")
         return
@@ -94,7 +94,7 @@ def weights(run: Run, results: Results, prefix: int) -> None:
 def section(run: Run, results: Results) -> None:
     """What the certificate says, class by class, and what it is made of."""
     info = results.run
-    shown = _certified(str(run.path), info["created"], info["state"], len(results.points), run, results)
+    shown = _certified(str(run.path), info.created, info.state, len(results.points), run, results)
     st.header(certificate_text.finding(shown.found), anchor=False)
     ui.muted(certificate_text.meaning(shown.examples, shown.polished))
     if len(shown.records) > 1:
@@ -103,7 +103,7 @@ def section(run: Run, results: Results) -> None:
     if advice:
         ui.muted(advice)
     _panels(shown)
-    place = _one_class(shown, info["run"])
+    place = _one_class(shown, info.run)
     relative = _game(shown)
     with st.expander("The guarantee as a table"):
         _tables(shown, place, relative)

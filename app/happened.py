@@ -24,74 +24,74 @@ def happened(
     """
     told, rung, accuracy = [], 0, None
     for event in events:
-        kind = event["kind"]
+        kind = event.kind
         if kind == "round_started":
             sentence = _round_started(event, rung, polished)
             rung = event.get("rung", 0)
         elif kind == "round_finished":
-            sentence = _round_finished(event["point"], accuracy)
-            accuracy = event["point"]["accuracy"]
+            sentence = _round_finished(event.point, accuracy)
+            accuracy = event.point.accuracy
         elif kind == "polish_finished":
-            sentence = _polish_finished(event["rounds"][-1]["point"], accuracy)
+            sentence = _polish_finished(event.rounds[-1]["point"], accuracy)
         else:
             sentence = _sentence(event, classes)
         if sentence:
-            told.append((f"{datetime.fromisoformat(event['time']).astimezone(zone):%H:%M}", sentence))
+            told.append((f"{datetime.fromisoformat(event.time).astimezone(zone):%H:%M}", sentence))
     return told[::-1]
 
 
 def _sentence(event: Event, classes: Sequence[str]) -> str | None:
     """An event that stands for itself as a sentence, or None."""
-    kind = event["kind"]
+    kind = event.kind
     if kind == "created":
         return _created(event)
     if kind == "attempt_finished":
         return _attempt_finished(event, classes)
     if kind == "round_uncertified":
-        return f"Round {event['round']} is not certified: attempt {event['attempt']} came closest and is kept."
+        return f"Round {event.round} is not certified: attempt {event.attempt} came closest and is kept."
     if kind == "head_corrected":
         return _head_corrected(event, classes)
     if kind == "phase":
-        return "The polish starts: all students train together." if event["phase"] == "polish" else None
+        return "The polish starts: all students train together." if event.phase == "polish" else None
     if kind == "started":
-        return "Training goes on where it stopped." if event["resumed"] else "Training starts."
+        return "Training goes on where it stopped." if event.resumed else "Training starts."
     if kind == "stopped":
         return _stopped(event)
     if kind == "failed":
-        return f"Failed: {event['error']}"
+        return f"Failed: {event.error}"
     if kind == "finished":
-        return f"Everything is done, after {duration(event['seconds'])}."
+        return f"Everything is done, after {duration(event.seconds)}."
     if kind == "teacher_finished":
-        return f"The teacher {event['teacher']} is ready: {percent(event['card']['accuracy'])} accuracy."
+        return f"The teacher {event.teacher} is ready: {percent(event.card.accuracy)} accuracy."
     if kind == "notice":
-        return event["text"]
+        return event.text
     return WAITING if kind == "queued" else None
 
 
 def _stopped(event: Event) -> str:
-    place = "the polish" if event.get("phase") == "polish" else ""
-    place = f"round {event['round']}" if event.get("round") else place
-    step = f"epoch {event['epoch']}" if event.get("epoch") else ""
-    step = f"step {event['update']} of the head correction" if event.get("update") else step
+    place = "the polish" if event.phase == "polish" else ""
+    place = f"round {event.round}" if event.round else place
+    step = f"epoch {event.epoch}" if event.epoch else ""
+    step = f"step {event.update} of the head correction" if event.update else step
     return f"Stopped in {', '.join(filter(None, (place, step)))}." if step else "Stopped."
 
 
 def _created(event: Event) -> str:
-    if not event.get("parent"):
+    if not event.parent:
         return "The run was created."
-    count = event["rounds_done"]
+    count = event.rounds_done
     stay = "stays as it is" if count == 1 else "stay as they are"
-    return f"The run was created: it goes on from {event['parent']}, whose {count_students(count)} {stay}."
+    return f"The run was created: it goes on from {event.parent}, whose {count_students(count)} {stay}."
 
 
 def _round_started(event: Event, rung: int, polished: bool) -> str:
     """`rung`: of the attempt before."""
-    number, earlier, composition = event["round"], event["round"] - 1, event["composition"]
-    if event["attempt"] > 1 and event.get("rung", 0) > rung:
-        climbed = f"the next rung, composition {composition}, with barrier {event['barrier']:g}"
-        return f"Round {number}, attempt {event['attempt']}: {climbed}."
-    if event["attempt"] > 1:
-        return f"Round {number}, attempt {event['attempt']}: trying again with barrier {event['barrier']:g}."
+    number, earlier, composition = event.round, event.round - 1, event.composition
+    if event.attempt > 1 and event.get("rung", 0) > rung:
+        climbed = f"the next rung, composition {composition}, with barrier {event.barrier:g}"
+        return f"Round {number}, attempt {event.attempt}: {climbed}."
+    if event.attempt > 1:
+        return f"Round {number}, attempt {event.attempt}: trying again with barrier {event.barrier:g}."
     if number == 1:
         return "Round 1 starts: student 1 learns from the teacher alone."
     reads = {
@@ -107,41 +107,41 @@ def _round_started(event: Event, rung: int, polished: bool) -> str:
 
 def _attempt_finished(event: Event, classes: Sequence[str]) -> str | None:
     """What became of an attempt; None for round 1, where every edge is 0."""
-    number, edges, outcome = event["round"], event.get("edges") or [], event.get("outcome", "kept")
+    number, edges, outcome = event.round, event.edges or [], event.get("outcome", "kept")
     if number == 1 or not edges:
         return None
     if outcome == "kept":
         return f"{_corrects(number, edges, classes)}{_turned_down(event)}"
-    missed = sum(edge <= 0 for edge in event["edges_before"])
-    who = f"Student {number}, attempt {event['attempt']},"
+    missed = sum(edge <= 0 for edge in event.edges_before)
+    who = f"Student {number}, attempt {event.attempt},"
     if outcome == "corrected" and not missed:
-        took, cost = seconds(event["correction_seconds"]), kl_change(event["kl_before"], event["kl_after"])
+        took, cost = seconds(event.correction_seconds), kl_change(event.kl_before, event.kl_after)
         prepared = f"its output layer was prepared in {took} for what student {number + 1} needs; KL {cost}"
         return f"{_corrects(number, edges, classes)[:-1]}; {prepared}."
     if outcome == "corrected":
-        return f"{who} missed {missed} of {len(edges)} classes; {_met(event, seconds(event['correction_seconds']))}."
+        return f"{who} missed {missed} of {len(edges)} classes; {_met(event, seconds(event.correction_seconds))}."
     if outcome == "kl":
-        cost = kl_change(event["kl_before"], event["kl_after"])
+        cost = kl_change(event.kl_before, event.kl_after)
         return f"{who} missed {missed} of {len(edges)} classes; mending that would cost {cost} of KL, too much."
     return f"{who} misses {missed} of {len(edges)} classes, and correcting its output layer could not mend that."
 
 
 def _met(event: Event, took: str = "") -> str:
     """What a correction of its output layer did for a student; took: how long it was, where it was this one's alone."""
-    cost = kl_change(event["kl_before"], event["kl_after"])
+    cost = kl_change(event.kl_before, event.kl_after)
     return f"its output layer was corrected{took and f' in {took}'} and now meets all; KL {cost}"
 
 
 def _turned_down(event: Event) -> str:
     """What is said of a correction that was tried and not taken; nothing where none was."""
-    tried = event.get("turned_down")
+    tried = event.turned_down
     if not tried:
         return ""
     if tried["why"] == "none found":
         return " No correction of output layers was found that would do more."
     if tried["why"] == "edge":
         return " A correction of output layers still missed a class, and was taken back."
-    change = kl_change(event["kl_before"], tried["kl_after"])
+    change = kl_change(event.kl_before, tried["kl_after"])
     return f" A correction of output layers would move KL by {change}, too much, and was taken back."
 
 
@@ -159,11 +159,11 @@ def _corrects(number: int, edges: Sequence[float], classes: Sequence[str]) -> st
 
 
 def _head_corrected(event: Event, classes: Sequence[str]) -> str:
-    if not event["corrected"]:
-        return f"After the polish: {_corrects(event['round'], event['edges'], classes)}{_turned_down(event)}"
-    missed = sum(edge <= 0 for edge in event["edges_before"])
-    missed = f"missed {missed} of {len(event['edges'])} classes"
-    return f"After the polish: student {event['round']} {missed}; {_met(event)}."
+    if not event.corrected:
+        return f"After the polish: {_corrects(event.round, event.edges, classes)}{_turned_down(event)}"
+    missed = sum(edge <= 0 for edge in event.edges_before)
+    missed = f"missed {missed} of {len(event.edges)} classes"
+    return f"After the polish: student {event.round} {missed}; {_met(event)}."
 
 
 def _round_finished(point: Event, before: float | None) -> str:

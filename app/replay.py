@@ -60,7 +60,7 @@ class Replay:
     def step(self, events: list[dict[str, Any]], kinds: Sequence[str]) -> None:
         """Pauses after the next event of some kinds; at the end where there is none."""
         here = self.count
-        later = (place for place, event in enumerate(events, 1) if place > here and event["kind"] in kinds)
+        later = (place for place, event in enumerate(events, 1) if place > here and event.kind in kinds)
         self.position, self.since = next(later, self.total), None
         self._keep()
 
@@ -79,6 +79,6 @@ class Replay:
             else:
                 st.button("Play", key="replay-play", on_click=self.play, type="primary")
             st.button("Next epoch", on_click=self.step, args=(events, ["epoch"]), disabled=self.count >= self.total)
-            last = all(event["kind"] not in ROUNDS for event in events[self.count :])
+            last = all(event.kind not in ROUNDS for event in events[self.count :])
             st.button("Next round", on_click=self.step, args=(events, ROUNDS), disabled=last)
             st.button("Leave the replay", on_click=self.leave)

@@ -46,8 +46,8 @@ def _edges(now: Story) -> None:
     rows = [*now.records, *_missed(now)]
     corrected = any(figures.was_corrected(row) for row in rows)
     ui.muted(HOW + (HOLLOW if corrected else ""))
-    classes = now.info["dataset"]["classes"]
-    figure = figures.edges(rows, theme=theme.name(), rounds=now.info["config"]["rounds"], classes=classes)
+    classes = now.info.dataset.classes
+    figure = figures.edges(rows, theme=theme.name(), rounds=now.info.config.rounds, classes=classes)
     ui.chart(figure, "edges", f"Edge of each student by class, {len(now.records)} rounds")
     with st.expander("The edges as a table"):
         told = []
@@ -71,7 +71,7 @@ def _signed(edges: Sequence[float]) -> list[str]:
 def _losses(now: Story) -> None:
     st.header("How each round learned", anchor=False)
     ui.muted("The loss by epoch, a line a round.")
-    figure = figures.losses(now.events, theme=theme.name(), rounds=now.info["config"]["rounds"])
+    figure = figures.losses(now.events, theme=theme.name(), rounds=now.info.config.rounds)
     ui.chart(figure, "losses", "Distillation loss by epoch, a line a round")
     with st.expander("The losses as a table"):
         lines = figures.losses_record(now.events)
@@ -84,13 +84,13 @@ def _losses(now: Story) -> None:
 def _attempts(now: Story) -> None:
     """A row an attempt. Corrective rounds try once and check nothing: their rows are short."""
     st.header("Attempts", anchor=False)
-    resting, label = now.info["state"] not in LIVE, f"Attempts of {now.info['method']}"
-    if now.info["method"] == "b-distil+polish":
+    resting, label = now.info.state not in LIVE, f"Attempts of {now.info.method}"
+    if now.info.method == "b-distil+polish":
         ui.muted("A round trains all students so far, once. They are checked, and corrected, after the polish.")
         rows = [(row["round"], _rung(row), f"{row['barrier']:g}", _outcome(row, resting)) for row in now.attempts]
         ui.table(("Round", "Composition and student", "Barrier", "Outcome"), rows, numeric=(2,), label=label)
         return
-    if now.info["config"].get("certified"):
+    if now.info.config.certified:
         ui.muted("An output layer is corrected for its own round, and so that the next one has something to correct.")
     head = ("Round", "Attempt", "Outcome", "Smallest edge", "Correction", "Composition and student", "Barrier", "Seed")
     rows = [
@@ -111,7 +111,7 @@ def _heads(now: Story) -> None:
     head = ("Student", "Smallest edge", "Correction", "Outcome")
     heads = [{"outcome": "corrected" if row["corrected"] else "kept", **row} for row in now.heads]
     rows = [(row["round"], _smallest(row), _change(row) or "–", _head_outcome(row)) for row in heads]
-    ui.table(head, rows, numeric=(1,), label=f"Output layers after the polish of {now.info['method']}")
+    ui.table(head, rows, numeric=(1,), label=f"Output layers after the polish of {now.info.method}")
 
 
 def _rung(row: Row) -> str:

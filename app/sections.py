@@ -31,10 +31,10 @@ VIEWS = ("students", "teacher", "difference")
 
 def state(run: Run, info: dict[str, Any]) -> None:
     """Says of a run that is not finished how far it is, and leads to its page; nothing of a finished one."""
-    if info["state"] in ("running", "queued"):
-        _growing(run, len(info["points"]))
-    elif info["state"] in ("stopped", "failed"):
-        failed = info["state"] == "failed"
+    if info.state in ("running", "queued"):
+        _growing(run, len(info.points))
+    elif info.state in ("stopped", "failed"):
+        failed = info.state == "failed"
         with ui.notice(narration.explore_note(info), key="unfinished", bad=failed):
             if st.button("See why" if failed else "Resume", type="primary"):
                 ui.go("distil", run=run.id)
@@ -49,7 +49,7 @@ def _growing(run: Run, points: int) -> None:
             info = run.info()
         except UserError:
             st.rerun()
-        if len(info["points"]) != points or info["state"] not in ("running", "queued"):
+        if len(info.points) != points or info.state not in ("running", "queued"):
             st.rerun()
         ui.muted(narration.explore_note(info, (run.heartbeat() or {}).get("round")))
 
@@ -58,12 +58,12 @@ def _growing(run: Run, points: int) -> None:
 
 def frontier(results: Results, axis: CostAxis) -> None:
     """The chart to scale, constant while the thumb moves; a click on a point moves the thumb there."""
-    st.header(f"The frontier of {results.run['method']}, to scale", anchor=False)
+    st.header(f"The frontier of {results.run.method}, to scale", anchor=False)
     caption = f"{formats.intervals(results.people_counted)} Click a point to move the slider there."
     if results.unpolished is not None:
         caption += " Small and hollow: each prefix as its round ended, before the polish."
-    ui.muted(" ".join([caption, *formats.black_box(results.run["teacher"]), narration.recipe(results.run)]))
-    key = f"frontier-{results.run['run']}-{axis.key}"
+    ui.muted(" ".join([caption, *formats.black_box(results.run.teacher), narration.recipe(results.run)]))
+    key = f"frontier-{results.run.run}-{axis.key}"
     run = results.run
     figure = _figure(run["run"], run["created"], len(results.points), run["state"], axis.key, theme.name(), results)
     st.plotly_chart(
@@ -77,12 +77,12 @@ def frontier(results: Results, axis: CostAxis) -> None:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _figure(run: str, created: str, points: int, state: str, cost: str, look: ThemeName, _results: Results) -> Figure:
     # run, created, points and state are the cache's key only.
-    teacher = _results.run["teacher"]
+    teacher = _results.run.teacher
     return figures.frontier(_results.points, teacher, cost=cost, theme=look, unpolished=_results.unpolished)
 
 
 def _numbers(results: Results) -> None:
-    method = results.run["method"]
+    method = results.run.method
     _table(results.points, f"The frontier of {method} as a table")
     if results.unpolished is not None:
         ui.muted("As each round ended, before the polish:")
@@ -148,8 +148,8 @@ def disagreements(results: Results, prefix: int) -> None:
     if not found:
         ui.muted(told)
         return
-    shown = _previews(results.run["dataset"]["name"])
-    known = data.CATALOGUE.get(results.run["dataset"]["name"])
+    shown = _previews(results.run.dataset.name)
+    known = data.CATALOGUE.get(results.run.dataset.name)
     if shown is None or len(shown) != len(results.labels):
         if known and not known.preview:
             told += f" This data’s licence does not permit shipping its {formats.examples(known.modality)}."

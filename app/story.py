@@ -54,7 +54,7 @@ def story(info: Mapping[str, Any], events: Sequence[Event], beat: Mapping[str, A
     for event in events:
         _fold(told, event)
     training = told.attempts[-1] if told.attempts else {}
-    if beat and training.get("outcome") == "training" and training["round"] == beat.get("round"):
+    if beat and training.get("outcome") == "training" and training["round"] == beat.round:
         told.beat = {**beat, "composition": training["composition"]}
     return told
 
@@ -70,25 +70,25 @@ def story_so_far(info: Mapping[str, Any], events: Sequence[Event]) -> Story:
 
 def _fold(told: Story, event: Event) -> None:
     """Takes one event into the rows. A resumed run may tell an epoch or a round twice: the later one counts."""
-    kind = event["kind"]
+    kind = event.kind
     if kind == "round_started":
         _put(told.attempts, {**_attempt(event), "outcome": "training"})
     elif kind == "attempt_finished":
         _put(told.attempts, _attempt(event))
     elif kind == "round_uncertified":
         for row in told.attempts:
-            row["taken"] = row.get("taken") or (row["round"], row["attempt"]) == (event["round"], event["attempt"])
+            row["taken"] = row.get("taken") or (row["round"], row["attempt"]) == (event.round, event.attempt)
     elif kind == "head_corrected":
-        told.heads = [row for row in told.heads if row["round"] < event["round"]] + [dict(event)]
+        told.heads = [row for row in told.heads if row["round"] < event.round] + [dict(event)]
     elif kind == "polish_finished":
         told.unpolished = told.unpolished or told.points
-        told.records, told.points = ([row[name] for row in event["rounds"]] for name in ("record", "point"))
+        told.records, told.points = ([row[name] for row in event.rounds] for name in ("record", "point"))
     elif kind == "round_finished":
         for row in told.attempts:
-            if row["round"] == event["round"] and row["outcome"] == "training":
+            if row["round"] == event.round and row["outcome"] == "training":
                 row["outcome"] = "trained"  # a corrective round: its student is checked after the polish
-        told.records = [row for row in told.records if row["round"] < event["round"]] + [event["record"]]
-        told.points = [row for row in told.points if row["prefix"] < event["round"]] + [event["point"]]
+        told.records = [row for row in told.records if row["round"] < event.round] + [event.record]
+        told.points = [row for row in told.points if row["prefix"] < event.round] + [event.point]
     told.told += kind != "epoch"
 
 
@@ -104,22 +104,22 @@ def _put(attempts: list[dict[str, Any]], row: dict[str, Any]) -> None:
 
 def _relive(told: Story, event: Event) -> None:
     """Moves summary and heartbeat of the moment on by one event."""
-    kind = event["kind"]
+    kind = event.kind
     if kind in ("queued", "stopped", "failed", "finished"):
-        told.info["state"], told.beat = kind, told.beat if kind == "stopped" else None
+        told.info.state, told.beat = kind, told.beat if kind == "stopped" else None
     elif kind == "started":
-        told.info["state"] = "running"
+        told.info.state = "running"
     elif kind == "phase":
-        told.info["phase"] = event["phase"]
-        if event["phase"] == "polish":
-            epochs = told.info["config"].get("polish_epochs")
+        told.info.phase = event.phase
+        if event.phase == "polish":
+            epochs = told.info.config.polish_epochs
             told.beat = {"phase": "polish", "round": None, "epoch": 1, "epochs": epochs, "fraction": 0.0}
     elif kind == "round_started":
-        told.beat = {**_attempt(event), "epoch": 1, "epochs": event["epochs"], "fraction": 0.0}
+        told.beat = {**_attempt(event), "epoch": 1, "epochs": event.epochs, "fraction": 0.0}
     elif kind == "polish_finished":
         told.beat = None
     elif kind == "round_finished":
-        told.beat = {"round": event["round"] + 1, "fraction": 0.0}
+        told.beat = {"round": event.round + 1, "fraction": 0.0}
     elif kind == "epoch":
-        done, epochs = event["epoch"], event["epochs"]
+        done, epochs = event.epoch, event.epochs
         told.beat = {**(told.beat or {}), "epoch": min(done + 1, epochs), "epochs": epochs, "fraction": done / epochs}

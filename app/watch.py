@@ -30,11 +30,11 @@ def watch(run: Run) -> None:
     """Draws the page of a run. Raises UserError if the run cannot be read."""
     shown, replay = _now(run), Replay.of(run)
     if replay:
-        ui.muted(f"Replay of {shown.info['title']}, as it happened. Nothing is trained.")
+        ui.muted(f"Replay of {shown.info.title}, as it happened. Nothing is trained.")
         replay.controls(run.events()[0])
-    ticking = replay.playing if replay else shown.info["state"] in LIVE
+    ticking = replay.playing if replay else shown.info.state in LIVE
     _status(run, shown.signature, every=(PACE if replay else 1.0) if ticking else None)
-    if shown.info["kind"] == "distil":
+    if shown.info.kind == "distil":
         search(shown)
     else:
         _epochs(shown)
@@ -71,7 +71,7 @@ def _status(run: Run, drawn: tuple, every: float | None) -> None:
 
 def _head(run: Run, now: Story, replay: Replay | None) -> None:
     """Title, line, bar, and the one button or notice that the state calls for."""
-    state = now.info["state"]
+    state = now.info.state
     title, button = st.columns([4, 1], vertical_alignment="bottom")
     with title:
         st.title(narration.title(now.info, now.beat), anchor=False)
@@ -91,7 +91,7 @@ def _head(run: Run, now: Story, replay: Replay | None) -> None:
 
 
 def _line(run: Run, now: Story) -> str:
-    if now.info["state"] == "queued":
+    if now.info.state == "queued":
         return narration.WAITING
     return "Stopping after this batch." if run.stop_requested() else narration.progress(now.info, now.beat)
 
@@ -106,14 +106,14 @@ def _bar(fraction: float, label: str) -> None:
 
 def _finished(run: Run, info: dict[str, Any]) -> None:
     with st.container(key="finished", horizontal=True):
-        if info["kind"] == "distil":
+        if info.kind == "distil":
             if st.button("Open in Explore", type="primary"):
                 ui.go("explore", run=run.id)
         elif st.button("Distil this teacher", type="primary"):
-            ui.go("distil", dataset=info["config"]["dataset"], teacher=info["teacher_name"])
+            ui.go("distil", dataset=info.config.dataset, teacher=info.teacher_name)
         total = len(run.events()[0])
         st.button("Replay the training", on_click=Replay.begin, args=(run.id, total))
-    if info["kind"] == "distil":
+    if info.kind == "distil":
         with st.expander("Add rounds"):
             _more_rounds(run, info)
 
@@ -124,7 +124,7 @@ def _more_rounds(run: Run, info: dict[str, Any]) -> None:
     if reason:
         ui.muted(reason)
         return
-    (*_, last), points = run.rounds(), info["points"]
+    (*_, last), points = run.rounds(), info.points
     macs = points[-1]["macs"] - (points[-2]["macs"] if len(points) > 1 else 0)
     cost = f"{formats.macs(macs)} MACs more and took {formats.duration(last['record']['seconds'])} to train"
     stay = "Its student stays" if len(points) == 1 else f"Its {formats.count_students(len(points))} stay"
@@ -145,7 +145,7 @@ def _more_rounds(run: Run, info: dict[str, Any]) -> None:
 
 def _interrupted(run: Run, now: Story) -> None:
     """Stopped, worker gone, or failed: what is, what is safe, what resuming does, and the button."""
-    info, failed = now.info, now.info["state"] == "failed"
+    info, failed = now.info, now.info.state == "failed"
     if failed:
         what, advice = narration.failed_notice(info)
     else:
@@ -160,7 +160,7 @@ def _interrupted(run: Run, now: Story) -> None:
     if "refused" in st.session_state:
         with ui.notice(st.session_state.pop("refused"), key="refused"):
             pass
-    lines = run.log_tail() if failed or info.get("worker_gone") else []
+    lines = run.log_tail() if failed or info.worker_gone else []
     if lines:
         with st.expander("The worker’s last lines"):
             copyable("\n".join(lines), key="log-tail")
@@ -178,22 +178,22 @@ def _resume(run: Run) -> None:
 def _instrument(now: Story) -> None:
     """The operating point, live: finished prefixes draggable, the round in progress filling."""
     info, beat = now.info, now.beat or {}
-    if info["kind"] != "distil" or not now.points:
+    if info.kind != "distil" or not now.points:
         return
-    training = info["state"] == "running" and beat.get("round") == len(now.points) + 1
+    training = info.state == "running" and beat.round == len(now.points) + 1
     data = payload(
-        now.points, info["teacher"], run=info["run"], title=info["title"], mode="live", rounds=info["config"]["rounds"],
+        now.points, info.teacher, run=info.run, title=info.title, mode="live", rounds=info.config.rounds,
         prefix=ui.address().prefix or len(now.points),
-        progress={"round": beat["round"], "fraction": now.fraction} if training else None,
+        progress={"round": beat.round, "fraction": now.fraction} if training else None,
     )  # fmt: skip
-    operating_point(data, key=f"watch-{info['run']}")
+    operating_point(data, key=f"watch-{info.run}")
 
 
 def _epochs(now: Story) -> None:
     """A teacher's training: accuracy on the validation split by epoch."""
     st.header("How the teacher learns", anchor=False)
-    epochs = [event for event in now.events if event["kind"] == "epoch"]
-    figure = figures.learning(epochs, theme=theme.name(), epochs=now.info["config"]["epochs"])
+    epochs = [event for event in now.events if event.kind == "epoch"]
+    figure = figures.learning(epochs, theme=theme.name(), epochs=now.info.config.epochs)
     ui.chart(figure, "learning", "The teacher’s accuracy on the validation split by epoch")
     with st.expander("The epochs as a table"):
         rows = [
@@ -204,8 +204,8 @@ def _epochs(now: Story) -> None:
 
 def _log(now: Story, replay: Replay | None) -> None:
     """What happened, in sentences, newest first; the newest is announced to screen readers once."""
-    classes = (now.info["dataset"] or {}).get("classes") or ()
-    lines = happened(now.events, classes, polished=now.info["method"] == "b-distil+polish")
+    classes = (now.info.dataset or {}).get("classes") or ()
+    lines = happened(now.events, classes, polished=now.info.method == "b-distil+polish")
     st.header("What happened", anchor=False)
     items = "".join(f"<li><time>{escape(time)}</time><span>{escape(text)}</span></li>" for time, text in lines)
     st.html(f'<ol class="log">{items}</ol>')

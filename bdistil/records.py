@@ -6,31 +6,44 @@ none) are refused where they are read, so that whoever reads an attribute may re
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from bdistil.config import DistilConfig, TeachConfig
+from bdistil.paths import open_regular
 
 SCHEMA = 1
+MOST_BYTES = 64_000_000  # of a file: a round of a thousand classes has one
 State = Literal["queued", "running", "stopped", "failed", "finished"]
 Phase = Literal["teacher", "rounds", "polish", "report"]
 Modality = Literal["image", "speech", "sensor"]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Number = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Round = Annotated[int, Field(ge=1, le=64)]
+Round = Annotated[int, Field(ge=1, le=10_000)]
 _R = TypeVar("_R", bound="Record")
 
 
 class Record(BaseModel):
-    """A record of a file: immutable, strictly typed, of finite numbers. Fields that it does not know are passed over."""
+    """A record of a file: immutable, strictly typed, of finite numbers. Unknown fields are passed over."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False, populate_by_name=True)
 
     def document(self) -> dict[str, Any]:
         """The record as JSON's own types."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", by_alias=True)
 
     @classmethod
     def read(cls: type[_R], path: Path) -> _R:
@@ -38,7 +51,11 @@ class Record(BaseModel):
 
         Raises OSError if it can't be opened, and ValueError if it is not JSON or not such a record.
         """
-        return cls.model_validate_json(path.read_bytes())
+        with open_regular(path) as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"{path.name} is larger than {MOST_BYTES // 10**6} MB")
+        return cls.model_validate_json(content)
 
 
 # What is known of a run's data and teacher.
@@ -94,7 +111,28 @@ class Scale(Record):
     temperature: float = Field(gt=0)
 
 
-# The frontier.
+# Costs, and the frontier.
+
+
+class ModelCost(Record):
+    """Of one example: multiply-accumulates; of the model: parameters, and bytes of weights in single precision."""
+
+    macs: Number
+    parameters: Count
+    bytes: Count
+
+
+class PrefixCost(ModelCost):
+    """The cost of a prefix, of all its students.
+
+    memory_bytes: the peak of live activations. overhead_macs, carry_bytes: spent on connections, and held between two
+    students. window_share: how much of a series has been read.
+    """
+
+    memory_bytes: Count
+    overhead_macs: Number
+    carry_bytes: Count
+    window_share: Share = 1.0
 
 
 class SplitScores(Record):
@@ -113,13 +151,11 @@ class PointSummary(Record):
     macs_ratio: Number | None = None
 
 
-class Point(PointSummary):
+class Point(PrefixCost, PointSummary):
     """A prefix on the frontier: what it reaches on the test split, and what one prediction costs in all.
 
     accuracy_low, accuracy_high: 95 % interval. fixed, broken: test examples that the last student turned right and
-    wrong; None in round 1. macs_ratio: of the teacher's MACs. bytes: of the weights. memory_bytes: the peak of live
-    activations. overhead_macs, carry_bytes: spent on connections, and held between two students. window_share: how much
-    of a series has been read.
+    wrong; None in round 1. macs_ratio: of the teacher's MACs.
     """
 
     accuracy_low: Share
@@ -129,16 +165,21 @@ class Point(PointSummary):
     validation: SplitScores
     fixed: Count | None = None
     broken: Count | None = None
-    parameters: Count
-    bytes: Count
-    memory_bytes: Count
-    overhead_macs: Number
-    carry_bytes: Count
-    window_share: Share
     latency_ms: dict[str, Any] = {}
 
 
 # A round.
+
+
+class EpochRecord(Record):
+    """The last epoch of a training. validation: metrics on that split. seconds: of the epoch; total: of all."""
+
+    epoch: Count
+    epochs: Count
+    loss: float
+    validation: dict[str, float] | None = None
+    seconds: Number
+    total: Number
 
 
 class ByEta(Record):
@@ -212,16 +253,21 @@ class Correction(Condition):
     )
 
 
-class AttemptRecord(Correction):
-    """One training of a candidate. barrier: 1/γ. rung: of the search's ladder. seconds: with the correction."""
+class Candidate(Record):
+    """A student that is to be trained for a round. rung: of the search's ladder. barrier: 1/γ."""
 
     round: Round
-    attempt: int
+    attempt: int = 1
     composition: str
     rung: Count = 0
     student: str
-    seed: int | None = None
     barrier: Number
+
+
+class AttemptRecord(Correction, Candidate):
+    """One training of a candidate. seconds: with the correction."""
+
+    seed: int | None = None
     loss: float | None = None
     seconds: Number
 
@@ -253,7 +299,7 @@ class Event(Record):
     """One line of events.jsonl. v: of the format. time: ISO 8601, UTC."""
 
     v: int = 1
-    time: datetime
+    time: AwareDatetime
     kind: str
 
 
@@ -288,32 +334,18 @@ class Notice(Event):
     text: str
 
 
-class RoundStarted(Event):
+class RoundStarted(Event, Candidate):
     """A training of a candidate begins."""
 
     kind: Literal["round_started"]
-    round: Round
-    attempt: int = 1
-    composition: str
-    rung: Count = 0
-    student: str
-    barrier: Number
     epochs: Count
 
 
-class EpochFinished(Event):
-    """validation: the epoch's figures on the validation split. seconds: of the epoch; total: of the training so far."""
-
+class EpochFinished(Event, EpochRecord):
     kind: Literal["epoch"]
     phase: Phase
     round: Round | None = None
     attempt: int | None = None
-    epoch: Count
-    epochs: Count
-    loss: float
-    validation: dict[str, float] | None = None
-    seconds: Number
-    total: Number
 
 
 class AttemptFinished(Event, AttemptRecord):
@@ -399,7 +431,7 @@ class Heartbeat(Record):
 
     host: str
     pid: int
-    time: datetime
+    time: AwareDatetime
     phase: Phase | None = None
     round: Round | None = None
     attempt: int | None = None
@@ -429,14 +461,14 @@ class RunRecord(Record):
     phase: Phase | None = None
     error: str | None = None
     exit_status: int | None = None
-    created: datetime
+    created: AwareDatetime
     title: str
     dataset: DatasetRecord | None = None
     teacher: TeacherRecord | None = None
     method: str | None = None
     student: str | None = None
     mode: Literal["full", "segments"] = "full"
-    config: dict[str, Any]
+    config: DistilConfig | TeachConfig
     seconds: Number = 0.0
     threads: int | None = None
     versions: dict[str, str] = {}
@@ -445,10 +477,10 @@ class RunRecord(Record):
     points: tuple[PointSummary, ...] = ()
     teacher_name: str | None = None
 
-    @model_validator(mode="after")
-    def _is_whole(self) -> "RunRecord":
-        if not isinstance(self.config.get("dataset"), str):
-            raise ValueError("config names no data set")
-        if self.kind == "distil" and not isinstance(self.config.get("rounds"), int):
-            raise ValueError("config says no rounds")
-        return self
+    @field_validator("config", mode="plain")
+    @classmethod
+    def _of_its_kind(cls, value: Any, read: ValidationInfo) -> DistilConfig | TeachConfig:
+        """The options as the configuration of the run's kind reads them; names are checked when a worker starts."""
+        if isinstance(value, DistilConfig | TeachConfig):
+            return value
+        return (TeachConfig if read.data.get("kind") == "teach" else DistilConfig).model_validate(value)

@@ -255,7 +255,7 @@ def list_(as_json: Json = False) -> None:
         return
     for summary in summaries:
         info = summary.info
-        told = f"{info['state']:9} {info['method'] or 'teacher':16} {info['title']}" if info else summary.error
+        told = f"{info.state:9} {info.method or 'teacher':16} {info.title}" if info else summary.error
         print(f"{summary.id:44} {told}")
 
 
@@ -270,9 +270,9 @@ def show(run: str, as_json: Json = False) -> None:
 
         print(json.dumps(report(chosen)))
         return
-    from bdistil.report.text import shown
+    from bdistil.report.text import describe_run
 
-    print(*shown(chosen), sep="\n")
+    print(*describe_run(chosen), sep="\n")
 
 
 @app.command("app")
@@ -366,16 +366,16 @@ def _follow(run: Any, quiet: bool) -> dict[str, Any]:
     start_worker(run)
     info = watch(run, quiet)
     for event in run.events()[0]:
-        if event["kind"] == "notice":
-            print(event["text"], file=sys.stderr)
-    if info["state"] == "failed":
-        print(info["error"], file=sys.stderr)
-        sys.exit(info["exit_status"])
-    if info["worker_gone"]:
+        if event.kind == "notice":
+            print(event.text, file=sys.stderr)
+    if info.state == "failed":
+        print(info.error, file=sys.stderr)
+        sys.exit(info.exit_status)
+    if info.worker_gone:
         what = (run.last_word() or "The worker ended without a word").rstrip(".")
         print(f"{what}; go on with: bdistil resume {run.id}", file=sys.stderr)
         sys.exit(1)
-    if info["state"] != "finished":
+    if info.state != "finished":
         print(f"Stopped; go on with: bdistil resume {run.id}", file=sys.stderr)
         sys.exit(130)
     return info

@@ -2,88 +2,92 @@
 and what the certificate amounts to. Imports no torch.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 import pandas as pd
 
+from bdistil.records import Notice, Point, RoundRecord, TeacherFinished
 from bdistil.report import formats
 from bdistil.results.architecture import architecture, lines
 from bdistil.runs import Run
-from bdistil.runs.documents import report
 
 
-def shown(run: Run) -> list[str]:
+def describe_run(run: Run) -> list[str]:
     """The lines of one run. Raises UserError if it cannot be read."""
-    document, events = report(run), run.events()[0]
-    told = [f"{document['run']}: {document['state']}{': ' + document['error'] if document['error'] else ''}"]
-    dataset = document["dataset"] or {"name": document["config"]["dataset"]}
-    told.append(f"data set {dataset['name']}")
-    if document["parent"]:
-        told.append(f"extends {document['parent']}")
-    if document["kind"] == "teach":
-        return told + [_teacher(event["card"]) for event in events if event["kind"] == "teacher_finished"]
-    config, teacher = document["config"], document["teacher"] or {"name": document["config"]["teacher"]}
-    told.append(_teacher(teacher))
-    told += [text for text in (teacher.get("signature"), *_notices(events)) if text]
-    told.append(f"method {config['method']}, {_certified(document['rounds'])}")
-    told.append(f"student {config['student']}, composition {config['composition']}, mode {document['mode']}")
-    stated = ", as stated" if teacher.get("macs_stated") else ""
-    told += [_prefix(row, stated) for row in document["frontier"]]
-    later = [record for record in document["rounds"] if record["round"] > 1]
+    info, events, rounds = run.info(), run.events()[0], run.rounds()
+    text = [f"{run.id}: {info.state}{f': {info.error}' if info.error else ''}"]
+    text.append(f"data set {info.dataset.name if info.dataset else info.config.dataset}")
+    if info.parent:
+        text.append(f"extends {info.parent}")
+    if info.kind == "teach":
+        cards = (event.card for event in events if isinstance(event, TeacherFinished))
+        return text + [_teacher(card["name"], card.get("accuracy"), card.get("macs")) for card in cards]
+    teacher = info.teacher
+    if teacher:
+        text.append(_teacher(teacher.name, teacher.accuracy, teacher.macs))
+        text += [teacher.signature] if teacher.signature else []
+    else:
+        text.append(_teacher(info.config.teacher))
+    text += [event.text for event in events if isinstance(event, Notice)]
+    records, points = [each.record for each in rounds], [each.point for each in rounds]
+    text.append(f"method {info.method}, {_conditions_met(records)}")
+    text.append(f"student {info.student}, composition {info.config.composition}, mode {info.mode}")
+    stated = ", as stated" if teacher and teacher.macs_stated else ""
+    text += [_prefix(point, stated) for point in points]
+    later = records[1:]
     if later:
-        told += ["rounds", *(_round(record, config["composition"]) for record in later), _certificate(later[-1])]
-    composed = lines(architecture(run.path, pd.DataFrame(document["frontier"])))
+        text += ["rounds", *(_round(record, info.config.composition) for record in later), _certificate(later[-1])]
+    composed = lines(architecture(run.path, pd.DataFrame([point.document() for point in points])))
     if composed:
         reads = any("<-" in line for line in composed)
         legend = " (<- reads what earlier ones left there, a size of 0 passes that on)" if reads else ""
-        told += [f"students{legend}", *composed]
-    return told
+        text += [f"students{legend}", *composed]
+    return text
 
 
-def _teacher(teacher: Mapping[str, Any]) -> str:
+def _teacher(name: str, accuracy: float | None = None, macs: float | None = None) -> str:
     """`teacher digits-resnet-s: 100.0 %, 1.8 M MACs`, as far as that is known."""
-    accuracy, macs = teacher.get("accuracy"), teacher.get("macs")
-    known = [] if accuracy is None else [formats.percent(accuracy)]
-    known += [f"{formats.macs(macs)} MACs"] if macs else []
-    return f"teacher {teacher['name']}" + (f": {', '.join(known)}" if known else "")
+    facts = [] if accuracy is None else [formats.percent(accuracy)]
+    facts += [f"{formats.macs(macs)} MACs"] if macs else []
+    return f"teacher {name}" + (f": {', '.join(facts)}" if facts else "")
 
 
-def _notices(events: list[dict[str, Any]]) -> Iterator[str]:
-    return (event["text"] for event in events if event["kind"] == "notice")
-
-
-def _certified(rounds: list[dict[str, Any]]) -> str:
-    """How many rounds meet the weak learning condition: `all 6 rounds certified`."""
-    met = sum(record["certified"] for record in rounds)
-    if not rounds:
+def _conditions_met(records: list[RoundRecord]) -> str:
+    """In how many rounds the weak learning condition is met: `condition met in all 6 rounds`."""
+    met = sum(record.condition_met for record in records)
+    if not records:
         return "no round has ended yet"
-    return f"all {met} rounds certified" if met == len(rounds) > 1 else f"{met} of {len(rounds)} rounds certified"
+    if met == len(records) > 1:
+        return f"condition met in all {met} rounds"
+    return f"condition met in {met} of {len(records)} rounds"
 
 
-def _prefix(row: Mapping[str, Any], stated: str) -> str:
+def _prefix(point: Point, stated: str) -> str:
     """What a prefix reaches and costs; of its MACs those for reading, and what its last student leaves for the next."""
     parts = []
-    if row["macs_ratio"] is not None:
-        parts.append(f"{100 * row['macs_ratio']:.1f} % of the teacher{stated}")
-    if row.get("overhead_macs"):
-        parts.append(f"reading {formats.macs(row['overhead_macs'])}")
-    if row.get("carry_bytes"):
-        parts.append(f"carries {formats.size(row['carry_bytes'])}")
-    return f"{row['prefix']:3} {100 * row['accuracy']:6.2f} %  {row['macs'] / 1e6:8.3f} M MACs  {', '.join(parts)}"
+    if point.macs_ratio is not None:
+        parts.append(f"{100 * point.macs_ratio:.1f} % of the teacher{stated}")
+    if point.overhead_macs:
+        parts.append(f"reading {formats.macs(point.overhead_macs)}")
+    if point.carry_bytes:
+        parts.append(f"carries {formats.size(point.carry_bytes)}")
+    return f"{point.prefix:3} {100 * point.accuracy:6.2f} %  {point.macs / 1e6:8.3f} M MACs  {', '.join(parts)}"
 
 
-def _round(record: Mapping[str, Any], composition: str) -> str:
+def _round(record: RoundRecord, composition: str) -> str:
     """How the search for a student of a round after the first went; by which composition, where it is another."""
-    parts = [f"condition {'met' if record['certified'] else 'missed'}", f"smallest edge {record['edge_min']:.2g}",
-             "1 attempt" if record["attempts"] == 1 else f"{record['attempts']} attempts"]  # fmt: skip
-    parts += ["head corrected"] if record["corrected"] else []
-    parts += [f"composition {found}" for found in record["composition"] if found != composition]
-    return f"{record['round']:3} {', '.join(parts)}"
+    parts = [
+        f"condition {'met' if record.condition_met else 'missed'}",
+        f"smallest edge {record.edge_min:.2g}",
+        "1 attempt" if record.attempts == 1 else f"{record.attempts} attempts",
+    ]
+    parts += ["head corrected"] if record.corrected else []
+    parts += [f"composition {found}" for found in record.composition if found != composition]
+    return f"{record.round:3} {', '.join(parts)}"
 
 
-def _certificate(record: Mapping[str, Any]) -> str:
+def _certificate(record: RoundRecord) -> str:
     """Both sides of the certificate for the class with the least slack."""
-    deviation, bound, trivial = (formats.decimal(record[name], 2) for name in ("measured", "bound", "trivial"))
-    of = f"certificate after {record['round']}, of the class with the least slack"
+    deviation, bound, trivial = (
+        formats.decimal(value, 2) for value in (record.measured, record.bound, record.trivial)
+    )
+    of = f"certificate after {record.round}, of the class with the least slack"
     return f"{of}: deviation {deviation}, bound {bound}, trivial bound {trivial}"

@@ -9,14 +9,15 @@ from it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bdistil.records import Point, PrefixCost, SplitScores
+
 RESAMPLES = 2000
-COSTS = ("macs", "macs_ratio", "parameters", "bytes", "memory_bytes", "overhead_macs", "carry_bytes")
 
 
 def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
@@ -43,15 +44,14 @@ def prefix_logits(outputs: Iterable[np.ndarray], c: float) -> np.ndarray:
     return np.stack(prefixes)
 
 
-def scores(logits: np.ndarray, teacher: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+def scores(logits: np.ndarray, teacher: np.ndarray, labels: np.ndarray) -> SplitScores:
     """Accuracy and agreement with the teacher, both in [0, 1], of logits (N, L) beside teacher logits (N, L), labels
     (N,).
     """
     answers = logits.argmax(axis=1)
-    return {
-        "accuracy": float((answers == labels).mean()),
-        "agreement": float((answers == teacher.argmax(axis=1)).mean()),
-    }
+    return SplitScores(
+        accuracy=float((answers == labels).mean()), agreement=float((answers == teacher.argmax(axis=1)).mean())
+    )
 
 
 def point(
@@ -61,41 +61,35 @@ def point(
     labels: np.ndarray,
     previous: np.ndarray | None = None,
     *,
-    validation: dict[str, float] | None = None,
-    train: dict[str, float] | None = None,
-    cost: dict[str, float | None] | None = None,
+    validation: SplitScores,
+    train: SplitScores,
+    cost: PrefixCost,
     teacher_macs: float | None = None,
-) -> dict[str, Any]:
-    """One row of the frontier.
+) -> Point:
+    """One point of the frontier.
 
     logits, teacher: (N, L) on the test split, of the prefix and of the teacher; labels: (N,). previous: (N, L) logits
-    of the prefix one student shorter, None in round 1. validation, train: what `scores` gives there. cost: cumulative
-    columns of `COSTS` for one example (MACs, bytes); `macs_ratio` follows from teacher_macs unless given, and
-    `window_share`, how much of a series the prefix has read, is 1 unless given. Columns not given are None.
+    of the prefix one student shorter, None in round 1. validation, train: what `scores` gives there. teacher_macs:
+    None where they are unknown, and the share of them then, too.
     """
     right = logits.argmax(axis=1) == labels
     low, high = wilson(int(right.sum()), len(labels))
     before = np.zeros_like(right) if previous is None else previous.argmax(axis=1) == labels
-    columns: dict[str, Any] = {name: (cost or {}).get(name) for name in COSTS}
-    if columns["macs_ratio"] is None and columns["macs"] is not None and teacher_macs:
-        columns["macs_ratio"] = columns["macs"] / teacher_macs
-    nothing = {"accuracy": None, "agreement": None}
     measured = scores(logits, teacher, labels)
-    return {
-        "prefix": prefix,
-        "accuracy": measured["accuracy"],
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "agreement": measured["agreement"],
-        "train": train or nothing,
-        "validation": validation or nothing,
+    return Point(
+        prefix=prefix,
+        accuracy=measured.accuracy,
+        accuracy_low=low,
+        accuracy_high=high,
+        agreement=measured.agreement,
+        train=train,
+        validation=validation,
         # The first student has nothing before it to repair or to spoil.
-        "fixed": None if previous is None else int((right & ~before).sum()),
-        "broken": None if previous is None else int((before & ~right).sum()),
-        **columns,
-        "window_share": (cost or {}).get("window_share", 1.0),
-        "latency_ms": {},
-    }
+        fixed=None if previous is None else int((right & ~before).sum()),
+        broken=None if previous is None else int((before & ~right).sum()),
+        macs_ratio=cost.macs / teacher_macs if teacher_macs else None,
+        **dict(cost),
+    )
 
 
 def points_lost(
@@ -143,14 +137,14 @@ def frontier(run: Any) -> pd.DataFrame:
 
 
 def frame(
-    rows: list[dict[str, Any]],
+    points: Sequence[Point],
     prefixes: np.ndarray,
     teacher: np.ndarray,
     labels: np.ndarray,
     people: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Stored rows and prefix logits (T, N, L) -> the data frame that `frontier` documents."""
-    table = pd.json_normalize(rows, sep="_")
+    """Stored points and prefix logits (T, N, L) -> the data frame that `frontier` documents."""
+    table = pd.json_normalize([point.document() for point in points], sep="_")
     lost = [points_lost(logits, teacher, labels, people) for logits in prefixes]
     return table.assign(
         points_lost=[value for value, _, _ in lost],

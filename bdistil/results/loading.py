@@ -16,6 +16,7 @@ import pandas as pd
 
 from bdistil.errors import UserError
 from bdistil.results.frontier import frame, prefix_logits
+from bdistil.runs.store import RunInfo
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Results:
     people: (N,) whose example each is, None where the split holds out nobody.
     """
 
-    run: dict[str, Any]
+    run: RunInfo
     classes: tuple[str, ...]
     labels: np.ndarray
     teacher: np.ndarray
@@ -42,12 +43,12 @@ class Results:
         """What the split holds out whole, and how many of them are in the test split: (`speaker`, 2)."""
         if self.people is None:
             return None
-        return self.run["dataset"].get("people") or "person", len(np.unique(self.people))
+        return (self.run.dataset.people if self.run.dataset else None) or "person", len(np.unique(self.people))
 
     @property
     def rounds(self) -> int:
         """How many students the run is meant to have."""
-        return int(self.run["config"]["rounds"])
+        return self.run.config.rounds
 
 
 def load(run: Any) -> Results:
@@ -60,22 +61,22 @@ def load(run: Any) -> Results:
 
         run = open_run(Path(run))
     info, folder = run.info(), Path(run.path)
-    classes = tuple((info.get("dataset") or {}).get("classes") or ())
+    classes = info.dataset.classes if info.dataset else ()
     try:
         # Read the rounds once: a running worker may finish another one meanwhile.
-        rows = [entry["point"] for entry in run.rounds()]
+        rows = [finished.point for finished in run.rounds()]
         if not rows:
             empty = np.zeros((0, len(classes)), np.float32)
             return Results(info, classes, np.zeros(0, np.int64), empty, empty[None][:0], pd.DataFrame())
         labels, teacher, people = _targets(folder / "targets.npz")
-        c, folders = float(info["scale"]["c"]), run.round_folders()[: len(rows)]
+        c, folders = info.scale.c, run.round_folders()[: len(rows)]
         if (folders[0] / "prefix.npz").exists():
             prefixes = _prefixes(folders, c)
         else:
             prefixes = prefix_logits((_arrays(file / "logits.npz", "test")[0] for file in folders), c)
         earlier = run.unpolished()
         unpolished = earlier and frame(
-            [entry["point"] for entry in earlier], _prefixes(run.unpolished_folders(), c), teacher, labels,
+            [finished.point for finished in earlier], _prefixes(run.unpolished_folders(), c), teacher, labels,
             people,
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:

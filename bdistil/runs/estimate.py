@@ -16,10 +16,11 @@ from bdistil.cost import prefix_costs, weight_bytes
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.certificate import Certificate
+from bdistil.method.correction import AHEAD
 from bdistil.method.distillation_data import Task
 from bdistil.method.head_correction import HeadProblem, lagrangian
 from bdistil.method.joint import corrective_round
-from bdistil.method.search import AHEAD, Rung, build, ladder, train_student
+from bdistil.method.student_training import Rung, build, ladder, train_student
 from bdistil.report.formats import duration, quantity, share
 from bdistil.students.catalogue import LADDERS, family, names
 from bdistil.teachers.cards import card_of
