@@ -4,14 +4,13 @@ The sparkline is an image with a data address: `st.html` drops inline svg.
 """
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import narration
 
 from bdistil.report.palette import Theme
+from bdistil.runs import RunInfo
 
 WIDTH, HEIGHT = 300, 72
 STATES = {"queued": "waiting", "running": "training", "stopped": "stopped", "failed": "failed", "finished": "finished"}
@@ -29,7 +28,7 @@ class Card:
     page: str | None = None
 
 
-def card(info: Mapping[str, Any] | None, error: str | None, name: str) -> Card:
+def card(info: RunInfo | None, error: str | None, name: str) -> Card:
     """The card of the run called `name`: of its summary (run.json), or of the sentence that says why there is none."""
     if info is None:
         return Card(name, "cannot be opened", error or "")
@@ -48,12 +47,12 @@ def card(info: Mapping[str, Any] | None, error: str | None, name: str) -> Card:
     return Card(info.title, words, narration.card(info), button, "explore" if explorable else "distil")
 
 
-def sparkline(info: Mapping[str, Any], theme: Theme) -> str:
+def sparkline(info: RunInfo, theme: Theme) -> str:
     """An image tag: accuracy by prefix under the teacher's dashed line; empty before a first point."""
-    points, teacher = info.points, (info.teacher or {}).get("accuracy")
+    points, teacher = info.points, info.teacher and info.teacher.accuracy
     if not points or teacher is None:
         return ""
-    heights = [point["accuracy"] for point in points]
+    heights = [point.accuracy for point in points]
     low, high = min(*heights, teacher), max(*heights, teacher)
     total = max(info.config.rounds, 2)
 
@@ -61,7 +60,7 @@ def sparkline(info: Mapping[str, Any], theme: Theme) -> str:
         x = 10 + (WIDTH - 20) * (prefix - 1) / (total - 1)
         return x, 12 + (HEIGHT - 24) * (high - accuracy) / ((high - low) or 1)
 
-    spots = [place(point["prefix"], point["accuracy"]) for point in points]
+    spots = [place(point.prefix, point.accuracy) for point in points]
     alt = escape(f"Accuracy by number of students, {len(points)} so far, and the teacher’s as a dashed line")
     drawing = base64.b64encode(_drawing(spots, place(1, teacher)[1], theme).encode()).decode()
     return f'<img class="spark" alt="{alt}" src="data:image/svg+xml;base64,{drawing}">'

@@ -4,10 +4,9 @@ Pure functions of what the run store gives: `info` (run.json with its true state
 `happened`, numbers by `bdistil.report.formats`.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
+from bdistil.records import Heartbeat, PointSummary
 from bdistil.report.formats import count_students, duration, macs, missing, number_word, percent, share, students
+from bdistil.runs import RunInfo
 
 WAITING = "Waiting: another run is training."
 FIRST_MODEL = "the first usable model appears when round 1 ends"
@@ -15,7 +14,8 @@ STARTING = "The run is getting ready: data and the teacher’s answers."
 PARTS = {1: "all", 2: "a half", 3: "a third", 4: "a quarter", 5: "a fifth", 6: "a sixth", 8: "an eighth"}
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 
-Info = Mapping[str, Any]
+Info = RunInfo
+Beat = Heartbeat
 
 
 def capital(text: str) -> str:
@@ -23,11 +23,11 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def reached(point: Info) -> str:
+def reached(point: PointSummary) -> str:
     """`92.9 % at 8 % of the teacher's cost`, or in MACs where the teacher's are unknown."""
-    if missing(point["macs_ratio"]):
-        return f"{percent(point['accuracy'])} at {macs(point['macs'])} MACs"
-    return f"{percent(point['accuracy'])} at {share(point['macs_ratio'])} of the teacher’s cost"
+    if missing(point.macs_ratio):
+        return f"{percent(point.accuracy)} at {macs(point.macs)} MACs"
+    return f"{percent(point.accuracy)} at {share(point.macs_ratio)} of the teacher’s cost"
 
 
 def card(info: Info) -> str:
@@ -80,21 +80,21 @@ def _finished_card(info: Info) -> str:
     teacher = f"; the teacher: {percent(info.teacher.accuracy)}."
     if len(info.points) == 1:
         return f"One student: {reached(first)}{teacher}"
-    if missing(first["macs_ratio"]):
+    if missing(first.macs_ratio):
         return f"From {reached(first)} to {reached(last)}{teacher}"
-    start = f"From {percent(first['accuracy'])} at {share(first['macs_ratio'])} of the cost"
-    return f"{start} to {percent(last['accuracy'])} at {share(last['macs_ratio'])}{teacher}"
+    start = f"From {percent(first.accuracy)} at {share(first.macs_ratio)} of the cost"
+    return f"{start} to {percent(last.accuracy)} at {share(last.macs_ratio)}{teacher}"
 
 
 def recipe(info: Info) -> str:
     """What a run is made of: `b-distil: cnn-xs, composition add; teacher digits-resnet-s.`"""
     config = info.config
     if info.kind == "teach":
-        return f"{config['architecture']}, {config['epochs']} epochs."
-    parts = [f"{config['student']}, composition {config['composition']}"]
-    parts += [f"mode {config['mode']}"] if config.get("mode", "full") != "full" else []
-    parts += ["one cell for all"] if config.get("cell") == "shared" else []
-    return f"{info.method}: {', '.join(parts)}; teacher {config['teacher']}."
+        return f"{config.architecture}, {config.epochs} epochs."
+    parts = [f"{config.student}, composition {config.composition}"]
+    parts += [f"mode {config.mode}"] if config.mode != "full" else []
+    parts += ["one cell for all"] if config.cell == "shared" else []
+    return f"{info.method}: {', '.join(parts)}; teacher {config.teacher}."
 
 
 def explore_note(info: Info, current: int | None = None) -> str | None:
@@ -136,12 +136,12 @@ def mode(name: str, rounds: int) -> str:
     )
 
 
-def title(info: Info, beat: Info | None = None) -> str:
+def title(info: Info, beat: Beat | None = None) -> str:
     """The heading of Distil for a run that was started."""
     if info.kind == "teach":
-        return _teacher_title(info, beat or {})
+        return _teacher_title(info, beat)
     total, done, state = info.config.rounds, info.rounds_done, info.state
-    current = min(total, max((beat or {}).get("round") or 0, done + 1))
+    current = min(total, max((beat and beat.round) or 0, done + 1))
     if polishing(info):
         return {
             "running": f"{capital(count_students(done))} {'is' if done == 1 else 'are'} polished together",
@@ -161,20 +161,21 @@ def title(info: Info, beat: Info | None = None) -> str:
     }[state]
 
 
-def _teacher_title(info: Info, beat: Info) -> str:
+def _teacher_title(info: Info, beat: Beat | None) -> str:
     epochs = info.config.epochs
     return {
         "queued": "The teacher waits for its turn",
         "running": "The teacher is training",
-        "stopped": f"Stopped in epoch {beat.epoch or 1} of {epochs}",
+        "stopped": f"Stopped in epoch {(beat and beat.epoch) or 1} of {epochs}",
         "failed": "The teacher’s training failed",
         "finished": "The teacher is ready",
     }[info.state]
 
 
-def progress(info: Info, beat: Info | None) -> str:
+def progress(info: Info, beat: Beat | None, composition: str | None = None) -> str:
     """The line under the title while a run trains: where it is, how long it will take, what can be used already.
 
+    composition: of the student in training, the configured one by default.
     `Epoch 4 of 8, first attempt, composition add. About 52 min left; 2 models can be used already.`
     """
     done, teach = info.rounds_done, info.kind == "teach"
@@ -194,14 +195,14 @@ def progress(info: Info, beat: Info | None) -> str:
     if not beat.round:
         return f"{where}. {capital('; '.join(ends))}."
     attempt = beat.attempt or 1
-    composition = "alone" if beat.round == 1 else beat.composition or info.config.composition
+    composition = "alone" if beat.round == 1 else composition or info.config.composition
     try_ = f"{ORDINALS.get(attempt, f'{attempt}th')} attempt"
     return f"{where}, {try_}, composition {composition}. {capital('; '.join(ends))}."
 
 
-def stopped_notice(info: Info, beat: Info | None, last_word: str | None = None) -> tuple[str, str]:
+def stopped_notice(info: Info, beat: Beat | None, last_word: str | None = None) -> tuple[str, str]:
     """(what is, what to do) for a run that was stopped, or whose worker is gone, with its last word if it had one."""
-    done, beat = info.rounds_done, beat or {}
+    done = info.rounds_done
     if info.kind == "teach":
         safe = "The epochs so far are kept."
     elif done == 0:
@@ -210,11 +211,11 @@ def stopped_notice(info: Info, beat: Info | None, last_word: str | None = None) 
         safe = f"{capital(_as_they_stood(done))}."
     else:
         safe = f"{capital(count_students(done))} {'is' if done == 1 else 'are'} finished and usable."
-    place = f" of round {beat.round}" if beat.round else ""
+    place = f" of round {beat.round}" if beat and beat.round else ""
     if info.kind == "distil" and polishing(info):
         place = " of the polish"
-    epoch = f"repeats epoch {beat.epoch}{place} from its start" if beat.epoch else "goes on where it stopped"
-    if beat.update:
+    epoch = f"repeats epoch {beat.epoch}{place} from its start" if beat and beat.epoch else "goes on where it stopped"
+    if beat and beat.update:
         epoch = f"repeats step {beat.update} of the head correction{place} from its start"
     if complete(info):
         epoch = "works out the last figures"

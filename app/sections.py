@@ -23,13 +23,13 @@ from bdistil.results import Results
 from bdistil.results.confusion import by_class as accuracy_by_class
 from bdistil.results.confusion import confusion as confusion_of
 from bdistil.results.disagreements import disagreements as disagreements_of
-from bdistil.runs import Run
+from bdistil.runs import Run, RunInfo
 from bdistil.runs.previews import Examples, Series, previews, read
 
 VIEWS = ("students", "teacher", "difference")
 
 
-def state(run: Run, info: dict[str, Any]) -> None:
+def state(run: Run, info: RunInfo) -> None:
     """Says of a run that is not finished how far it is, and leads to its page; nothing of a finished one."""
     if info.state in ("running", "queued"):
         _growing(run, len(info.points))
@@ -51,9 +51,15 @@ def _growing(run: Run, points: int) -> None:
             st.rerun()
         if len(info.points) != points or info.state not in ("running", "queued"):
             st.rerun()
-        ui.muted(narration.explore_note(info, (run.heartbeat() or {}).get("round")))
+        ui.muted(narration.explore_note(info, _round(run)))
 
     note()
+
+
+def _round(run: Run) -> int | None:
+    """The round in training, None where nothing says so."""
+    beat = run.heartbeat()
+    return beat and beat.round
 
 
 def frontier(results: Results, axis: CostAxis) -> None:
@@ -65,7 +71,7 @@ def frontier(results: Results, axis: CostAxis) -> None:
     ui.muted(" ".join([caption, *formats.black_box(results.run.teacher), narration.recipe(results.run)]))
     key = f"frontier-{results.run.run}-{axis.key}"
     run = results.run
-    figure = _figure(run["run"], run["created"], len(results.points), run["state"], axis.key, theme.name(), results)
+    figure = _figure(run.run, run.created.isoformat(), len(results.points), run.state, axis.key, theme.name(), results)
     st.plotly_chart(
         figure, key=key, theme=None, config=ui.CHART, on_select=lambda: ui.clicked(key), selection_mode="points",
         alt=f"Accuracy on the test split against cost: {formats.students(len(results.points))}, the teacher as a line",

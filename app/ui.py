@@ -8,7 +8,6 @@ import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -124,7 +123,7 @@ def results(run: Run) -> Results:
     Raises UserError if they cannot be read.
     """
     info = run.info()
-    return _load(str(run.path), info.created, info.state, str(run.round_folders()[-1:]))
+    return _load(str(run.path), info.created.isoformat(), info.state, str(run.round_folders()[-1:]))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -214,7 +213,7 @@ def _arrive(view: dict[str, Any], runs: Mapping[str, RunSummary]) -> None:
 def _refusal(name: str) -> str:
     """Why a run that the address asks for cannot be explored, as one sentence."""
     try:
-        return f"{open_run(name).info()['title']} trains a teacher and has no frontier."
+        return f"{open_run(name).info().title} trains a teacher and has no frontier."
     except UserError as error:
         known = any(summary.id == name for summary in list_runs())
         return str(error) if known else f"There is no run called {name} here."
@@ -237,12 +236,12 @@ def run_label(runs: Mapping[str, RunSummary], name: str) -> str:
     """A run in the picker: title, method and teacher; when it was made, if titles are alike."""
     info = runs[name].info
     parts = [info.title, info.method]
-    if (info.teacher or {}).get("accuracy") is not None:
+    if info.teacher and info.teacher.accuracy is not None:
         parts.append(f"teacher {formats.percent(info.teacher.accuracy)}")
     if runs[name].sample:
         parts.append("sample")
     if not runs[name].sample and sum(other.info.title == info.title for other in runs.values()) > 1:
-        parts.append(f"{datetime.fromisoformat(info.created).astimezone():%d %b, %H:%M}")
+        parts.append(f"{info.created.astimezone():%d %b, %H:%M}")
     return ", ".join(parts)
 
 

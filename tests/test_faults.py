@@ -125,7 +125,7 @@ def test_killed_everywhere_a_polished_run_comes_out_the_same(whole, nursery):
         nursery.start(run, fault)
         until(lambda: not run.is_alive())
         info = run.info()
-        assert info["state"] == "stopped" and info["worker_gone"], (name, run.log_tail())
+        assert info.state == "stopped" and info.worker_gone, (name, run.log_tail())
         assert narration.title(info, run.heartbeat()) == title, name
         what, advice = narration.stopped_notice(info, run.heartbeat())
         assert what == "The worker ended without a word." and "gives the same ensemble" in advice
@@ -139,7 +139,7 @@ def test_killed_everywhere_a_polished_run_comes_out_the_same(whole, nursery):
     finished(run)
     assert everything(run) == everything(whole["polished"])
     assert len(told(run, "epoch")) <= len(told(whole["polished"], "epoch")) + 2  # two were told, but not saved yet
-    assert [event["round"] for event in told(run, "round_finished")] == [1, 2, 3]
+    assert [event.round for event in told(run, "round_finished")] == [1, 2, 3]
     assert len(told(run, "polish_finished")) == 1
     assert len(told(run, "started")) == len(KILLS) + 1
     assert files(run) == files(whole["polished"])  # nothing half-written is left
@@ -166,8 +166,8 @@ def test_killed_in_its_search_a_run_comes_out_the_same_without_training_an_attem
     nursery.start(run, HOPELESS)
     finished(run)
     assert everything(run) == everything(whole["search"])
-    tried = [event["outcome"] for event in told(whole["search"], "attempt_finished", round=2)]
-    assert [event["outcome"] for event in told(run, "attempt_finished", round=2)] == tried and len(tried) > 3
+    tried = [event.outcome for event in told(whole["search"], "attempt_finished", round=2)]
+    assert [event.outcome for event in told(run, "attempt_finished", round=2)] == tried and len(tried) > 3
     assert len(told(run, "epoch")) <= len(told(whole["search"], "epoch")) + 1
     assert files(run) == files(whole["search"])
 
@@ -180,7 +180,7 @@ def test_a_teacher_killed_before_its_name_is_noted_is_saved_once(nursery):
     (saved,) = (card for card in cards("digits") if card.get("run") == run.id)
     nursery.start(run)
     finished(run)
-    assert run.info()["teacher_name"] == saved["name"] == told(run, "teacher_finished")[0]["teacher"]
+    assert run.info().teacher_name == saved["name"] == told(run, "teacher_finished")[0]["teacher"]
     assert [card for card in cards("digits") if card.get("run") == run.id] == [saved]
     assert len(told(run, "epoch")) == 2
 
@@ -191,7 +191,7 @@ def test_a_signal_in_the_polish_and_between_its_corrections_stops_it(whole, nurs
     until(lambda: told(run, "epoch", phase="polish", epoch=1))
     send(run, signal.SIGTERM)
     stopped = told(run, "stopped")
-    assert [event["phase"] for event in stopped] == ["polish"] and not run.info()["worker_gone"]
+    assert [event.phase for event in stopped] == ["polish"] and not run.info().worker_gone
     assert narration.title(run.info(), run.heartbeat()) == "Stopped in the polish"
     assert not (run.path / "polish").exists() and len(run.rounds()) == 3
 
@@ -228,14 +228,14 @@ def test_a_disk_that_fills_up_in_the_polish_is_told_and_costs_an_epoch(whole, nu
     nursery.start(run, refused("ENOSPC", '"phase": "polish"'))
     until(lambda: not run.is_alive())
     info = run.info()
-    assert (info["state"], info["error"], info["exit_status"]) == ("failed", DISK, 1)
+    assert (info.state, info.error, info.exit_status) == ("failed", DISK, 1)
     assert narration.title(info, run.heartbeat()) == "The polish failed"
     assert narration.failed_notice(info) == (
         "The disk is full.", "Free some space, then resume; finished rounds are safe.")  # fmt: skip
     full = at("bdistil.runs.rounds:new_folder", "raise OSError(errno.ENOSPC, 'No space left on device')")
     nursery.start(run, full)  # and again where the polished students are written
     until(lambda: not run.is_alive())
-    assert run.state() == "failed" and run.info()["error"] == DISK and not run.is_polished()
+    assert run.state() == "failed" and run.info().error == DISK and not run.is_polished()
     nursery.start(run)
     finished(run)
     assert everything(run) == everything(whole["polished"])
@@ -247,7 +247,7 @@ def test_a_directory_that_may_no_longer_be_written_is_told_in_the_workers_last_l
     nursery.start(run, refused("EACCES", '"round_started", "round": 2'))
     until(lambda: not run.is_alive())
     info = run.info()
-    assert info["state"] == "stopped" and info["worker_gone"] and len(run.rounds()) == 1
+    assert info.state == "stopped" and info.worker_gone and len(run.rounds()) == 1
     assert narration.title(info, run.heartbeat()) == "Stopped in round 2 of 3"
     advice = "Give yourself the right to, then resume; finished rounds are safe."
     assert run.last_word() == f"{run.path} cannot be written. {advice}"
@@ -280,17 +280,17 @@ def test_a_clock_that_jumps_by_hours_changes_nothing_but_times(whole, nursery):
     until(lambda: told(run, "epoch", phase="polish", epoch=1))
     assert run.state() == "running"
     assert narration.title(run.info(), run.heartbeat()) == "Three students are polished together"
-    assert 0 <= (run.heartbeat()["seconds_left"] or 0) < 3600
+    assert 0 <= (run.heartbeat().seconds_left or 0) < 3600
     run.request_stop()
     until(lambda: not run.is_alive())
     assert run.state() == "stopped" and told(run, "stopped")[0]["phase"] == "polish"
     nursery.start(run, JUMPING)
     finished(run)
-    times = [event["time"] for event in run.events()[0]]
+    times = [event.time for event in run.events()[0]]
     assert times != sorted(times)  # it did jump
     assert everything(run) == everything(whole["polished"])
-    assert 0 < run.info()["seconds"] < 3600
-    assert all(0 <= event["seconds"] < 3600 for event in told(run, "epoch"))
+    assert 0 < run.info().seconds < 3600
+    assert all(0 <= event.seconds < 3600 for event in told(run, "epoch"))
     assert run.id in [summary.id for summary in list_runs(samples=False)]
 
 

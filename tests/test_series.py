@@ -43,10 +43,10 @@ def test_a_run_of_either_preset_killed_in_its_second_round_comes_out_the_same(ow
 
     told_of = whole.info()
     assert told_of["mode"] == "segments" and told_of["dataset"]["modality"] == "speech"
-    assert all(entry["record"]["certified"] for entry in whole.rounds())
+    assert all(entry.record.condition_met for entry in whole.rounds())
     last = whole.rounds()[-1]
-    assert last["point"]["accuracy"] > 0.6 and last["point"]["macs_ratio"] < 0.25
-    assert last["record"]["composition"] == ["carry-state-pool"]
+    assert last.point.accuracy > 0.6 and last.point.macs_ratio < 0.25
+    assert last.record.composition == ["carry-state-pool"]
     # Pages get series: of the test split once a data set, and of what weighed most in a round.
     previews = read_arrays(home() / "previews" / f"{NAME}.npz")
     assert previews["series"].shape == (370, 12, 29) and previews["series"].dtype == np.float16
@@ -58,7 +58,7 @@ def test_a_run_of_either_preset_killed_in_its_second_round_comes_out_the_same(ow
     first, second = ensemble.students
     assert (second.cell is first.cell) == (cell == "shared")
     added = second.head.weight.numel() + second.head.bias.numel() if cell == "shared" else cost.parameters(second)
-    assert last["point"]["parameters"] == cost.parameters(first) + added
+    assert last.point.parameters == cost.parameters(first) + added
     assert (first.first, first.end, second.first, second.end) == (0, 14, 14, 29) and second.dropout == 0.3
     early = data.x_test.copy()
     early[:, :, 14:] = 0  # a first prefix is an answer before the second half has been heard
@@ -75,7 +75,7 @@ def test_a_price_is_counted_on_the_students_that_would_be_built(monkeypatch, met
     recurrence = steps * 3 * 8 * (12 + 8)
     assert recurrence < expected["macs"] < recurrence + 4 * 4 * 16 * 9 + 1
     # Of the names, those that can read each other as this run's students do.
-    assert [row["student"] for row in expected["students"]] == ["gru-xs", "gru-s", "gru-m"]
+    assert [row.student for row in expected["students"]] == ["gru-xs", "gru-s", "gru-m"]
     assert expected["seconds"] > 0 and expected["macs_ratio"] < 0.25
 
 
@@ -133,4 +133,4 @@ def test_series_that_cannot_be_are_one_sentence(given, change, sentence):
 
 def test_a_run_is_named_after_what_it_reads():
     run = create_run(config("b-distil"))
-    assert run.info()["mode"] == "segments" and run.info()["title"] == f"{info(NAME).title}, 2 students"
+    assert run.info().mode == "segments" and run.info().title == f"{info(NAME).title}, 2 students"

@@ -42,7 +42,7 @@ def started(config: DistilConfig | TeachConfig) -> Run:
 def finished(run: Run) -> Run:
     """The same run, once its worker has ended and has finished it."""
     until(lambda: not run.is_alive())
-    assert run.state() == "finished", (run.info()["error"], run.log_tail())
+    assert run.state() == "finished", (run.info().error, run.log_tail())
     return run
 
 
@@ -64,7 +64,7 @@ def told(run: Run, kind: str, **fields: Any) -> list[dict[str, Any]]:
 
 def send(run: Run, number: signal.Signals) -> None:
     """Send the worker a signal, and wait until it is gone."""
-    os.kill(run.heartbeat()["pid"], number)
+    os.kill(run.heartbeat().pid, number)
     until(lambda: not run.is_alive())
 
 
@@ -87,7 +87,7 @@ def ensemble_files(run: Run) -> dict[Path, bytes]:
 # For a nursery's worker: no head correction helps, so every search goes through all its attempts.
 HOPELESS = """
 import bdistil.method.search
-bdistil.method.search.correct_heads = lambda *problem, **options: None
+bdistil.method.correction.correct_heads = lambda *problem, **options: None
 """
 
 
@@ -104,4 +104,4 @@ def everything(run: Run) -> dict[str, Any]:
 
 def timeless(entry: dict[str, Any]) -> dict[str, Any]:
     """A round's record and point without its seconds."""
-    return {**entry, "record": {**entry["record"], "seconds": None, "correction_seconds": None}}
+    return {**entry, "record": {**entry.record, "seconds": None, "correction_seconds": None}}

@@ -10,12 +10,15 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bdistil.errors import UserError
 from bdistil.paths import DASHBOARD, absolute
+
+if TYPE_CHECKING:
+    from bdistil.runs import Run, RunInfo
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False,
                   help="Progressive ensembles of small students, distilled from one large teacher.")  # fmt: skip
@@ -137,7 +140,7 @@ def teach(
     if dry_run:
         _print_cost(config, as_json)
         return
-    print(_follow(create_run(config), quiet)["teacher_name"])
+    print(_follow(create_run(config), quiet).teacher_name)
 
 
 @app.command()
@@ -213,10 +216,10 @@ def run(
     added = _added_rounds(parent, given, config) if parent else None
     if dry_run:
         chosen = extended(parent, added, threads) if parent else _distil_config(given, config)
-        _print_price(chosen, parent.info()["rounds_done"] if parent else 0, as_json)
+        _print_price(chosen, parent.info().rounds_done if parent else 0, as_json)
         return
     made = extend_run(parent, added, threads) if parent else create_run(_distil_config(given, config))
-    print(_follow(made, quiet)["run"])
+    print(_follow(made, quiet).run)
 
 
 @app.command()
@@ -228,7 +231,7 @@ def resume(run: str, quiet: Quiet = False, worker: Annotated[bool, typer.Option(
         from bdistil.runs.worker import work
 
         sys.exit(work(open_run(Path(run))))
-    print(_follow(open_run(Path(run)), quiet)["run"])
+    print(_follow(open_run(Path(run)), quiet).run)
 
 
 @app.command()
@@ -296,8 +299,8 @@ def _print_cost(config: Any, as_json: bool) -> None:
     known = config.known
     cost = model_cost(build_teacher(config.architecture, input_shape=known.input_shape, classes=len(known.classes)),
                       known.input_shape)  # fmt: skip
-    told = f"{quantity(cost['macs'])} MACs, {quantity(cost['parameters'])} parameters"
-    print(json.dumps({**cost, "config": config.model_dump()}) if as_json else told)
+    told = f"{quantity(cost.macs)} MACs, {quantity(cost.parameters)} parameters"
+    print(json.dumps({**cost.document(), "config": config.model_dump()}) if as_json else told)
 
 
 def _print_price(config: Any, done: int, as_json: bool) -> None:
@@ -357,22 +360,23 @@ def _stored_config(file: Path) -> dict[str, Any]:
     return stored
 
 
-def _follow(run: Any, quiet: bool) -> dict[str, Any]:
+def _follow(run: "Run", quiet: bool) -> "RunInfo":
     """Start a worker and show its progress until it ends; returns run.json. Exits 130 where it was stopped, 1 or 2
     where it failed."""
     from bdistil.cli.progress import watch
+    from bdistil.records import Notice
     from bdistil.runs.launch import start_worker
 
     start_worker(run)
     info = watch(run, quiet)
     for event in run.events()[0]:
-        if event.kind == "notice":
+        if isinstance(event, Notice):
             print(event.text, file=sys.stderr)
     if info.state == "failed":
         print(info.error, file=sys.stderr)
         sys.exit(info.exit_status)
     if info.worker_gone:
-        what = (run.last_word() or "The worker ended without a word").rstrip(".")
+        what = (run.failure() or "The worker ended without a word").rstrip(".")
         print(f"{what}; go on with: bdistil resume {run.id}", file=sys.stderr)
         sys.exit(1)
     if info.state != "finished":

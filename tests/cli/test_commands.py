@@ -81,7 +81,7 @@ def test_the_price_of_a_teacher_is_told_before_it_is_trained(bdistil):
     assert (status, err) == (0, "") and list_runs(samples=False) == []
     told, shipped = json.loads(out), card("digits-resnet-s")
     assert all(told[name] == shipped[name] for name in ("macs", "parameters", "bytes"))
-    assert (told["config"]["architecture"], told["config"]["epochs"]) == ("resnet-s", 3)
+    assert (told.config.architecture, told.config.epochs) == ("resnet-s", 3)
     assert bdistil(*words)[1].endswith("parameters\n")
 
 
@@ -239,7 +239,7 @@ def created(monkeypatch):
 def test_a_shown_config_makes_the_same_run_again_and_the_command_line_comes_first(bdistil, created, tmp_path):
     odd = dict(seed=7, shift=2, flip=True, rounds=2, label_share=0.25, threads=1, composition="concat", views=3)
     bdistil(*RUN, "--label-share", "0.25")
-    first = created[0].stored()["config"]
+    first = created[0].stored().config
     file = tmp_path / "config.json"
     file.write_text(json.dumps(first | odd))
     status, out, _ = bdistil("run", "--config", file)
@@ -248,8 +248,8 @@ def test_a_shown_config_makes_the_same_run_again_and_the_command_line_comes_firs
     assert shown == first | odd
     file.write_text(json.dumps(shown))
     bdistil("run", "--config", file, "--rounds", "4", "--quiet")
-    assert created[2].stored()["config"] == shown | {"rounds": 4}
-    assert DistilConfig.create(**created[2].stored()["config"]).rounds == 4
+    assert created[2].stored().config == shown | {"rounds": 4}
+    assert DistilConfig.create(**created[2].stored().config).rounds == 4
 
 
 def test_a_teacher_named_by_its_folder_is_found_again_by_the_worker(bdistil, created, tmp_path, monkeypatch):
@@ -257,16 +257,16 @@ def test_a_teacher_named_by_its_folder_is_found_again_by_the_worker(bdistil, cre
     monkeypatch.chdir(tmp_path)
     assert bdistil(*RUN, "--teacher", "elsewhere/mine")[0] == 0
     monkeypatch.chdir("/")
-    assert card(created[0].stored()["config"]["teacher"])["path"] == str(folder)
+    assert card(created[0].stored().config.teacher)["path"] == str(folder)
 
 
 def test_options_of_the_search_and_the_polish_reach_the_run(bdistil, created):
     bdistil(*RUN, "--no-certified", "--retries", "1", "--polish-epochs", "2", "--head", "student")
-    config = created[0].stored()["config"]
+    config = created[0].stored().config
     assert (config["method"], config["certified"], config["retries"]) == ("b-distil+polish", False, 1)
     assert (config["polish_epochs"], config["head"]) == (2, "student")
     bdistil(*RUN, "--method", "b-distil", "--certified")
-    config = created[1].stored()["config"]
+    config = created[1].stored().config
     assert (config["method"], config["composition"], config["head"]) == ("b-distil", "add", "student")
     assert config["certified"] is True
 
@@ -288,7 +288,7 @@ def test_rounds_are_added_to_a_finished_run(bdistil, created, short):
     status, out, _ = bdistil(*EXTEND, "--rounds", "2", "--threads", "1", "--epochs", "8", "--dataset", "digits")
     info = created[0].stored()
     assert (status, out) == (0, created[0].id + "\n")
-    assert (info["parent"], info["config"]["rounds"], info["config"]["threads"]) == ("short", 5, 1)
+    assert (info.parent, info.config.rounds, info.config.threads) == ("short", 5, 1)
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_ctrl_c_stops_cleanly_and_the_run_goes_on(own_home):
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (130, "") and err == f"Stopped; go on with: bdistil resume {run.id}\n"
-    assert run.state() == "stopped" and not run.info()["worker_gone"]
+    assert run.state() == "stopped" and not run.info().worker_gone
 
     ended = subprocess.run([*program, "resume", run.id], capture_output=True, text=True, timeout=300)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, run.id + "\n", "")

@@ -50,7 +50,7 @@ def test_a_folder_is_taught_distilled_stopped_and_resumed(digits_folder):
     data = OwnData(side=8)
     taught = TeachConfig.create(str(digits_folder), data=data, architecture="resnet-s", epochs=1, threads=1)
     assert taught.dataset == str(digits_folder)
-    teacher = finished(started(taught)).info()["teacher_name"]
+    teacher = finished(started(taught)).info().teacher_name
     assert teacher.startswith("own-digits-") and "--side 8" in card_for(teacher, str(digits_folder), data)["command"]
     config = DistilConfig.create(
         str(digits_folder), data=data, teacher=card_for(None, str(digits_folder), data)["name"], method="b-distil",
@@ -60,7 +60,7 @@ def test_a_folder_is_taught_distilled_stopped_and_resumed(digits_folder):
     until(lambda: told(run, "round_finished"))
     run.request_stop()
     until(lambda: not run.is_alive())
-    stored = run.info()["config"]
+    stored = run.info().config
     assert DistilConfig.build(**stored) == DistilConfig.create(**stored) == config and stored["data"]["side"] == 8
     if run.state() != "finished":
         start_worker(run)

@@ -149,9 +149,9 @@ def test_round_one_has_edges_of_exactly_zero_and_counts_as_met():
     booster = Certificate(g_hat, rounds=2)
     assert (booster.signed_weights() == 0).all()
     record = booster.update(f)
-    assert record["round"] == 1 and record["certified"]
-    assert record["edges"] == record["relative_edges"] == [0] * 5 and record["edge_min"] == 0
-    assert record["effective_examples"] == pytest.approx(len(g_hat))
+    assert record.round == 1 and record.condition_met
+    assert record.edges == record.relative_edges == [0] * 5 and record.edge_min == 0
+    assert record.effective_examples == pytest.approx(len(g_hat))
 
 
 def test_a_candidate_is_judged_by_the_weights_that_the_barrier_sees():
@@ -192,12 +192,12 @@ def assert_holds(booster, record, deviation_of_prefix):
     slack = 1e-9 * (1 + np.abs(deviation_of_prefix).max())
     assert (booster.bounds() >= deviation_of_prefix - slack).all()
     bound = booster.bounds().min(axis=0)
-    np.testing.assert_allclose(record["measured_by_class"], deviation_of_prefix, rtol=1e-9, atol=1e-12)
-    assert record["bound_by_class"] == bound.tolist()
-    tightest = int(np.argmin(bound - np.array(record["measured_by_class"])))
+    np.testing.assert_allclose(record.measured_by_class, deviation_of_prefix, rtol=1e-9, atol=1e-12)
+    assert record.bound_by_class == bound.tolist()
+    tightest = int(np.argmin(bound - np.array(record.measured_by_class)))
     for name in ("measured", "bound", "trivial"):
         assert record[name] == record[f"{name}_by_class"][tightest]
-    assert booster.bounds()[MULTIPLES.index(record["bound_eta"]), tightest] == record["bound"]
+    assert booster.bounds()[MULTIPLES.index(record.bound_eta), tightest] == record.bound
 
 
 @deterministic
@@ -246,8 +246,8 @@ def test_independent_deviations_make_the_bound_say_something_and_repeated_ones_d
     boosted, repeated = Certificate(g_hat, rounds=24), Certificate(g_hat, rounds=24)
     for f in students:
         last, last_repeated = boosted.update(f), repeated.update(students[0])
-    assert last["measured"] < last["bound"] < 0.8 * last["trivial"]
-    assert last["bound_eta"] > 1  # Bennett's term pays off above the theory's η
+    assert last.measured < last.bound < 0.8 * last.trivial
+    assert last.bound_eta > 1  # Bennett's term pays off above the theory's η
     assert last_repeated["bound"] > last_repeated["measured"] > 0.3
 
 
@@ -304,9 +304,9 @@ def test_block_size_changes_results_by_rounding_only(block_rows):
     whole, blocks = Certificate(g_hat, rounds=4), Certificate(g_hat, rounds=4, block_rows=block_rows)
     for f in students:
         expected, record = whole.update(f), blocks.update(f)
-        np.testing.assert_allclose(record["edges"], expected["edges"], rtol=1e-9, atol=1e-14)
-        np.testing.assert_allclose(record["bound_by_class"], expected["bound_by_class"], rtol=1e-9)
-        assert record["effective_examples"] == pytest.approx(expected["effective_examples"], rel=1e-9)
+        np.testing.assert_allclose(record.edges, expected["edges"], rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(record.bound_by_class, expected["bound_by_class"], rtol=1e-9)
+        assert record.effective_examples == pytest.approx(expected["effective_examples"], rel=1e-9)
 
 
 def test_record_survives_json():

@@ -86,7 +86,7 @@ def test_heads_of_all_rounds_meet_their_conditions_together(seed, prefix):
     corrected = correct_heads(problem, *heads)
     assert corrected is not None
     for record in records(problem, *corrected)[1:]:
-        assert record["certified"] and record["edge_min"] > 0
+        assert record.condition_met and record.edge_min > 0
 
 
 @settings(max_examples=12, deadline=None)
@@ -96,7 +96,7 @@ def test_the_head_of_a_frozen_round_meets_its_condition(seed, prefix, ahead):
     assert not records(problem, *heads)[0]["certified"]
     corrected = correct_heads(problem, *heads)
     assert corrected is not None
-    assert all(record["certified"] and record["edge_min"] > 0 for record in records(problem, *corrected))
+    assert all(record.condition_met and record.edge_min > 0 for record in records(problem, *corrected))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -134,7 +134,7 @@ def closest(problem: HeadProblem, weights: list[torch.Tensor], biases: list[torc
 def test_the_edges_are_the_boosters():
     for problem, heads in (together(5, True), frozen(5, False, 1)):
         _, edges, _ = head_correction._state(problem, *heads)
-        told = [record["edges"] for t, record in enumerate(records(problem, *heads), problem.round) if t > 1]
+        told = [record.edges for t, record in enumerate(records(problem, *heads), problem.round) if t > 1]
         np.testing.assert_allclose(edges.numpy(), told, rtol=1e-3, atol=1e-6)
 
 
@@ -157,7 +157,7 @@ def test_no_other_change_that_meets_the_condition_costs_less():
 def test_any_number_of_classes(classes):
     problem, heads = together(6, True, classes=classes)
     corrected = correct_heads(problem, *heads)
-    assert all(record["certified"] for record in records(problem, *corrected))
+    assert all(record.condition_met for record in records(problem, *corrected))
 
 
 def test_features_that_say_nothing_cannot_be_corrected():

@@ -112,7 +112,7 @@ def test_descending_the_penalty_raises_the_edge_of_every_class():
     barrier = Barrier(4, gain=0.3).double()
     (gradient,) = torch.autograd.grad(barrier.penalty(f, g_hat, signed, examples=60), f)
     before, after = booster.candidate(f.detach()), booster.candidate((f - gradient).detach())
-    assert (np.array(after["edges"]) > np.array(before["edges"])).all()
+    assert (np.array(after.edges) > np.array(before.edges)).all()
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

@@ -16,7 +16,7 @@ def path(tmp_path):
 
 
 def kinds(found):
-    return [event["kind"] for event in found]
+    return [event.kind for event in found]
 
 
 def test_events_come_back_in_order_with_what_they_said(path):
@@ -35,7 +35,7 @@ def test_a_reader_goes_on_from_its_offset(path):
     events.append(path, "epoch", epoch=1)
     events.append(path, "epoch", epoch=2)
     found, end = events.read(path, offset)
-    assert [event["epoch"] for event in found] == [1, 2] and end == path.stat().st_size
+    assert [event.epoch for event in found] == [1, 2] and end == path.stat().st_size
 
 
 @pytest.mark.parametrize("length", [1, 20, len(TORN)])
@@ -88,7 +88,7 @@ def test_events_of_many_processes_are_all_there_and_whole(path):
     with ProcessPoolExecutor(4) as pool:
         list(pool.map(_append_fifty, [path] * 4, range(4)))
     found, _ = events.read(path)
-    assert sorted((event["writer"], event["number"]) for event in found) == [
+    assert sorted((event.writer, event.number) for event in found) == [
         (w, n) for w in range(4) for n in range(50)
     ]
 

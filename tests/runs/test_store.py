@@ -137,7 +137,7 @@ def test_a_damaged_round_is_a_sentence(runs, content):
 def test_folders_that_are_no_rounds_do_not_count(runs):
     (runs / "good" / "rounds" / ".07.x1y2").mkdir()
     (runs / "good" / "rounds" / "notes").mkdir()
-    assert [entry["point"]["prefix"] for entry in open_run("good").rounds()] == [1, 2, 3, 4, 5, 6]
+    assert [entry.point.prefix for entry in open_run("good").rounds()] == [1, 2, 3, 4, 5, 6]
 
 
 # Creating
@@ -146,11 +146,11 @@ def test_folders_that_are_no_rounds_do_not_count(runs):
 def test_a_new_run_is_queued_without_a_worker(own_home):
     run = create_run(config(rounds=3))
     info = run.stored()
-    assert (info["state"], info["kind"], info["run"], info["schema"]) == ("queued", "distil", run.id, 1)
-    assert DistilConfig.create(**info["config"]) == config(rounds=3)
+    assert (info.state, info.kind, info.run, info.schema) == ("queued", "distil", run.id, 1)
+    assert DistilConfig.create(**info.config) == config(rounds=3)
     assert run.id.startswith("digits-cnn-xs-") and run.path.parent == own_home / "runs"
-    assert [event["kind"] for event in run.events()[0]] == ["created"]
-    assert run.state() == "stopped" and run.info()["worker_gone"]  # nobody waits for its turn
+    assert [event.kind for event in run.events()[0]] == ["created"]
+    assert run.state() == "stopped" and run.info().worker_gone  # nobody waits for its turn
     teacher = create_run(TeachConfig.create("digits")).stored()
     assert (teacher["kind"], teacher["student"], teacher["method"]) == ("teach", None, None)
 
@@ -159,8 +159,8 @@ def test_runs_created_at_once_are_runs_of_their_own(own_home):
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda seed: create_run(config(seed=seed)), range(24)))
     assert len({run.id for run in made}) == 24
-    assert [run.stored()["config"]["seed"] for run in made] == list(range(24))
-    assert all(run.stored()["run"] == run.id for run in made)
+    assert [run.stored().config.seed for run in made] == list(range(24))
+    assert all(run.stored().run == run.id for run in made)
     assert sorted(path.name for path in (own_home / "runs").iterdir()) == sorted(run.id for run in made)
 
 
@@ -188,11 +188,11 @@ def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
 @pytest.mark.parametrize("state", ["running", "queued"])
 def test_a_run_is_training_if_a_worker_holds_its_lock_whatever_its_file_says(runs, state):
     run = open_run(build_run(runs / "claims", state=state))
-    assert run.info()["state"] == "stopped" and run.info()["worker_gone"] and not run.is_alive()
+    assert run.info().state == "stopped" and run.info().worker_gone and not run.is_alive()
     with hold(run.path):
-        assert run.is_alive() and run.state() == state and not run.info()["worker_gone"]
+        assert run.is_alive() and run.state() == state and not run.info().worker_gone
     assert run.state() == "stopped"
-    assert run.stored()["state"] == state  # reading changes nothing
+    assert run.stored().state == state  # reading changes nothing
 
 
 def test_any_number_of_readers_ask_at_once_without_seeing_each_other(runs):

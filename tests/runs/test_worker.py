@@ -34,7 +34,7 @@ def test_killed_inside_a_round_and_between_rounds_a_run_comes_out_the_same(unint
     run = started(distil_config())
     until(lambda: told(run, "epoch", round=1, epoch=2))  # by then the first one is in the checkpoint
     send(run, signal.SIGKILL)
-    assert run.info()["state"] == "stopped" and run.info()["worker_gone"]
+    assert run.info().state == "stopped" and run.info().worker_gone
     assert json.loads((run.path / "run.json").read_text())["state"] == "running"  # it had no time to say more
     with open(run.path / "events.jsonl", "ab") as file:
         file.write(b'{"v":1,"time":"2026-')
@@ -48,13 +48,13 @@ def test_killed_inside_a_round_and_between_rounds_a_run_comes_out_the_same(unint
     assert made(run) == made(uninterrupted)
     assert ensemble_files(run) == ensemble_files(uninterrupted)
     assert len(told(run, "epoch")) <= 3 * 4 + 2
-    assert [event["round"] for event in told(run, "round_finished")] == [1, 2, 3]
-    assert [event["resumed"] for event in told(run, "started")] == [False, True, True]
+    assert [event.round for event in told(run, "round_finished")] == [1, 2, 3]
+    assert [event.resumed for event in told(run, "started")] == [False, True, True]
     assert _timeless(run.rounds()) == _timeless(uninterrupted.rounds())
 
 
 def _timeless(rounds: list[dict]) -> list[dict]:
-    return [{**entry, "record": {**entry["record"], "seconds": None, "correction_seconds": None}} for entry in rounds]
+    return [{**entry, "record": {**entry.record, "seconds": None, "correction_seconds": None}} for entry in rounds]
 
 
 def test_asked_to_stop_by_file_and_by_signal_a_run_comes_out_the_same(uninterrupted):
@@ -63,7 +63,7 @@ def test_asked_to_stop_by_file_and_by_signal_a_run_comes_out_the_same(uninterrup
     run.request_stop()
     until(lambda: not run.is_alive())
     info = run.info()
-    assert (info["state"], info["worker_gone"], run.stop_requested()) == ("stopped", False, False)
+    assert (info.state, info.worker_gone, run.stop_requested()) == ("stopped", False, False)
     (stopped,) = told(run, "stopped")
     assert stopped["phase"] == "rounds" and stopped["round"] == 1
 
@@ -85,7 +85,7 @@ def test_a_teacher_killed_inside_its_training_comes_out_the_same(own_home):
     send(killed, signal.SIGKILL)
     start_worker(killed)
     finished(killed)
-    names = [run.info()["teacher_name"] for run in (whole, killed)]
+    names = [run.info().teacher_name for run in (whole, killed)]
     assert len(set(names)) == 2  # the finished one keeps its name and is not overwritten
     assert card(names[0])["weights_sha256"] == card(names[1])["weights_sha256"]
     assert len(told(killed, "epoch")) <= 3 + 1
@@ -108,10 +108,10 @@ def test_a_second_run_waits_its_turn_and_survives_the_deletion_of_the_first(trai
 
     start_worker(second)
     until(lambda: len(told(second, "queued")) == 2)
-    pid = first.heartbeat()["pid"]
+    pid = first.heartbeat().pid
     shutil.rmtree(first.path.rename(first.path.with_name("gone")))  # at once: its worker goes on writing there
     finished(second)
-    assert not first.is_alive() and pid != second.heartbeat()["pid"]
+    assert not first.is_alive() and pid != second.heartbeat().pid
     assert first.id not in [summary.id for summary in list_runs()]
     with pytest.raises(UserError, match="There is no run called"):
         open_run(first.id)
@@ -128,8 +128,8 @@ def test_a_round_that_was_finished_but_not_told_is_told_on_resume(uninterrupted)
     run.update(**{**uninterrupted.stored(), "run": run.id, "state": "running", "phase": "rounds", "rounds_done": 1})
     start_worker(run)
     finished(run)
-    assert [event["round"] for event in told(run, "round_finished")] == [1, 2, 3]
-    assert run.info()["rounds_done"] == 3 and len(run.info()["points"]) == 3
+    assert [event.round for event in told(run, "round_finished")] == [1, 2, 3]
+    assert run.info().rounds_done == 3 and len(run.info().points) == 3
     assert made(run) == made(uninterrupted)
 
 
@@ -138,6 +138,6 @@ def test_a_run_that_cannot_be_trained_says_why(trained):
     run = create_run(distil_config(teacher="nobody"))
     start_worker(run)
     until(lambda: not run.is_alive())
-    assert run.info()["state"] == "failed" and run.info()["exit_status"] == 2
-    assert run.info()["error"].startswith("There is no teacher called nobody.")
+    assert run.info().state == "failed" and run.info().exit_status == 2
+    assert run.info().error.startswith("There is no teacher called nobody.")
     assert run.log_tail() == []

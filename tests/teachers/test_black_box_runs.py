@@ -53,7 +53,7 @@ def test_answers_alone_make_an_ensemble(own_home, tmp_path):
     assert {teacher[key] for key in ("macs", "parameters", "bytes")} == {None}
     assert (teacher["name"], teacher["kind"], teacher["approximate_views"]) == ("train.npz", "logits", True)
     assert document["config"]["teacher_logits"] == [str(tmp_path / "train.npz"), str(tmp_path / "test.npz")]
-    assert [row["macs_ratio"] for row in document["frontier"]] == [None, None]
+    assert [row.macs_ratio for row in document["frontier"]] == [None, None]
     assert document["frontier"][-1]["accuracy"] > 0.7
     lines = bdistil("show", out.strip())[1]
     assert "M MACs" in lines and "of the teacher" not in lines
@@ -70,7 +70,7 @@ def test_stated_macs_are_shown_as_stated(own_home, tmp_path):
     name = bdistil(*given, "--views", "1")[1].strip()
     teacher, frontier = shown(name)["teacher"], shown(name)["frontier"]
     assert (teacher["macs"], teacher["macs_stated"], teacher["approximate_views"]) == (1_000_000, True, False)
-    assert [row["macs_ratio"] for row in frontier] == [row["macs"] / 1e6 for row in frontier]
+    assert [row.macs_ratio for row in frontier] == [row.macs / 1e6 for row in frontier]
     assert bdistil("show", name)[1].count("of the teacher, as stated") == 2
 
 
@@ -83,7 +83,7 @@ def test_probabilities_and_doubtful_answers_are_told_once(own_home, tmp_path):
     first, second = err.splitlines()
     assert status == 0 and first == "train.npz gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
     assert "% of the training examples, hardly more often than in a random order" in second
-    assert [event["text"] for event in told(open_run(out.strip()), "notice")] == [first, second]
+    assert [event.text for event in told(open_run(out.strip()), "notice")] == [first, second]
 
 
 def test_answers_that_changed_since_a_run_began_are_one_sentence(own_home, tmp_path):

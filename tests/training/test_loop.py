@@ -86,8 +86,8 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, optimizer, sto
     resumed = Training(optimizer)
     record = resumed.run(checkpoint)
     assert resumed.state() == whole.state()
-    assert record["loss"] == expected["loss"] and record["epoch"] == EPOCHS
-    assert [r["epoch"] for r in told + resumed.records] == [1, 2, 3, 4]  # no whole epoch is trained twice
+    assert record.loss == expected["loss"] and record.epoch == EPOCHS
+    assert [r.epoch for r in told + resumed.records] == [1, 2, 3, 4]  # no whole epoch is trained twice
 
 
 def test_a_finished_training_is_not_trained_again(tmp_path):
@@ -194,5 +194,5 @@ def test_prediction_is_in_evaluation_mode_and_puts_the_mode_back():
 
 def test_only_matrices_decay():
     first, second = decayed(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), 0.1)
-    assert (first["weight_decay"], second["weight_decay"]) == (0.1, 0.0)
-    assert [p.ndim for p in first["params"]] == [4] and {p.ndim for p in second["params"]} == {1}
+    assert (first.weight_decay, second.weight_decay) == (0.1, 0.0)
+    assert [p.ndim for p in first.params] == [4] and {p.ndim for p in second.params} == {1}
