@@ -111,7 +111,7 @@ def _table(points: DataFrame, label: str) -> None:
         "For reading": ("overhead_macs", formats.quantity),
         "Carried": ("carry_bytes", formats.size),
         "Parameters": ("parameters", formats.quantity),
-        "Weights": ("bytes", formats.size),
+        "Model size": ("bytes", formats.size),
     }
     rows = [[known(row.get(column), words) for column, words in columns.values()] for row in points.to_dict("records")]
     ui.table(list(columns), rows, numeric=range(1, len(columns)), label=label)

@@ -1,8 +1,8 @@
 """What the slider shows, as JSON: every text of every prefix is formatted here, the browser only picks.
 
 `payload` is pure: frontier rows and a teacher's card in, one dictionary out. How it is drawn is in instrument.css and
-instrument.js; who holds the chosen prefix is in `__init__`. The sentence and the large share speak of MACs whatever the
-cost axis; ticks, cost bar and the last student's cost follow the axis.
+instrument.js; who holds the chosen prefix is in `__init__`. Every text of a cost (sentence, figures, ticks, bar, the
+thumb's words) follows the cost axis.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from bdistil.report import formats, palette
 from bdistil.report.cost_axes import AXES, CostAxis, tick_text
 
 Row = Mapping[str, Any]
-TICK_TEXT = {"bytes": formats.size, "macs_ratio": formats.share}  # other columns are counts
 
 
 def payload(
@@ -56,7 +55,7 @@ def payload(
         "push": push,
         "heading_level": heading_level,
         "address": None if mode == "compact" else {"run": run, "cost": cost_axis},
-        "labels": _labels(teacher),
+        "labels": _labels(rows, teacher, axis),
         "points": [
             _point(row, before, rows[0], teacher, rounds, axis, full=mode == "full")
             for row, before in zip(rows, [None, *rows], strict=False)
@@ -108,21 +107,20 @@ def _point(
     row: Row, before: Row | None, first: Row, teacher: Row, rounds: int, axis: CostAxis, full: bool
 ) -> dict[str, Any]:
     """One prefix: where it lies, and each text that depends on it."""
-    cost, whole = row[axis.column], axis.of_teacher(teacher)
-    spent = axis.text(cost)
+    spent = axis.text(row[axis.column])
     return {
         "prefix": int(row["prefix"]),
         "accuracy": float(row["accuracy"]),
         "low": float(row["accuracy_low"]),
         "high": float(row["accuracy_high"]),
-        "share": None if formats.missing(whole) else float(cost / whole),
+        "share": axis.share(row, teacher),
         "cost": _tick(row, axis, early=first["window_share"] < 1),
         "difference": formats.points(-row["points_lost"]),
-        "sentence": sentence(row, teacher, rounds),
-        "value_text": value_text(row, rounds),
+        "sentence": sentence(row, teacher, rounds, axis),
+        "value_text": value_text(row, teacher, rounds, axis),
         "figures": _figures(row, before, teacher, axis, full),
         "spent": spent,
-        "bar": "" if formats.missing(whole) else f"{spent}; the teacher: {_whole(axis, teacher)}",
+        "bar": "" if axis.of_teacher(teacher) is None else f"{spent}; the teacher: {_whole(axis, teacher)}",
     }
 
 
@@ -130,52 +128,52 @@ def _tick(row: Row, axis: CostAxis, early: bool) -> str:
     """Below a prefix: what it costs or, where prefixes answer before a series has ended, how much of it they read."""
     if early:
         return formats.percent(row["window_share"], 0)
-    return TICK_TEXT.get(axis.column, formats.quantity)(row[axis.column])
+    return axis.tick(row[axis.column])
 
 
-def sentence(row: Row, teacher: Row, rounds: int) -> str:
+def sentence(row: Row, teacher: Row, rounds: int, axis: CostAxis = AXES["macs"]) -> str:
     """The finding: `3 of 6 students reach 93.3 %, 1.0 points below the teacher, for 12 % of its cost.`"""
-    known = not formats.missing(row["macs_ratio"])
     return formats.finding(
         int(row["prefix"]),
         rounds,
         row["accuracy"],
         teacher["accuracy"],
-        price=f"{formats.share(row['macs_ratio'])} of its cost" if known else f"{formats.quantity(row['macs'])} MACs",
+        price=axis.price(row, teacher, "its"),
         apart=not row["points_lost_low"] <= 0 <= row["points_lost_high"],
         heard=row["window_share"],
     )
 
 
-def value_text(row: Row, rounds: int) -> str:
+def value_text(row: Row, teacher: Row, rounds: int, axis: CostAxis = AXES["macs"]) -> str:
     """The thumb in words: `3 of 6 students, accuracy 93.3 percent, 12 percent of the teacher’s cost`."""
-    price = f"{formats.quantity(row['macs'])} MACs"
-    if not formats.missing(row["macs_ratio"]):
-        price = f"{formats.share(row['macs_ratio'])} of the teacher’s cost"
+    price = axis.price(row, teacher, "the teacher’s")
     heard = f" after {formats.window(row['window_share'])}" if row["window_share"] < 1 else ""
     text = f"{int(row['prefix'])} of {rounds} students{heard}, accuracy {formats.percent(row['accuracy'])}, {price}"
     return text.replace(f"{formats.NO_BREAK}%", " percent")
 
 
-def _labels(teacher: Row) -> list[str]:
-    cost = "Cost of one prediction" if formats.missing(teacher.get("macs")) else "Share of the teacher’s cost"
-    small = ["Against the teacher", "Agrees with the teacher", "Last student brought", "Last student cost"]
-    return ["Accuracy", cost, *small]
+def _labels(rows: Sequence[Row], teacher: Row, axis: CostAxis) -> list[str]:
+    shared = bool(rows) and axis.share(rows[0], teacher) is not None
+    alone = "Cost of one prediction" if axis.whole == "cost" else axis.whole.capitalize()
+    cost = f"Share of the teacher’s {axis.whole}" if shared else alone
+    last = "Last student cost" if axis.whole == "cost" else f"Last student’s {axis.whole}"
+    return ["Accuracy", cost, "Against the teacher", "Agrees with the teacher", "Last student brought", last]
 
 
 def _figures(row: Row, before: Row | None, teacher: Row, axis: CostAxis, full: bool) -> list[dict[str, str]]:
     """The two large and four small figures, in the order of `_labels`; the full instrument says more below them."""
-    if formats.missing(row["macs_ratio"]):
-        cost = _figure(f"{formats.quantity(row['macs'])} MACs")
+    share = axis.share(row, teacher)
+    if share is None:
+        cost = _figure(axis.text(row[axis.column]))
     else:
-        spent = f"{formats.quantity(row['macs'])} of {formats.quantity(teacher['macs'])} MACs"
-        cost = _figure(formats.share(row["macs_ratio"]), spent)
+        counted = AXES["macs"] if axis.relative else axis  # a share of a share would say nothing
+        spent = f"{counted.tick(row[counted.column])} of {counted.text(counted.of_teacher(teacher))}"
+        cost = _figure(formats.share(share), spent)
     step = row[axis.column] - (before[axis.column] if before else 0)
     # The first student has none before it: what it brought is its accuracy.
     gain = formats.points(100 * (row["accuracy"] - before["accuracy"])) if before else formats.percent(row["accuracy"])
     paired = row["points_lost_low"], row["points_lost_high"]
     doubt = f"95{formats.NO_BREAK}% interval {formats.decimal(-paired[1])} to {formats.decimal(-paired[0])}"
-    relative = axis.column == "macs_ratio"
     return [
         _figure(
             formats.percent(row["accuracy"]),
@@ -185,7 +183,7 @@ def _figures(row: Row, before: Row | None, teacher: Row, axis: CostAxis, full: b
         _figure(formats.points(-row["points_lost"]), doubt if full and paired[0] < paired[1] else ""),
         _figure(formats.percent(row["agreement"])),
         _figure(gain, _repairs(row) if full else ""),
-        _figure(formats.share(step) if relative else axis.text(step), "of the teacher’s MACs" if relative else ""),
+        _figure(axis.tick(step), "of the teacher’s MACs") if axis.relative else _figure(axis.text(step)),
     ]
 
 
@@ -203,4 +201,4 @@ def _repairs(row: Row) -> str:
 
 def _whole(axis: CostAxis, teacher: Row) -> str:
     """The teacher's own cost in words; a share of itself would say nothing."""
-    return AXES["macs"].text(teacher["macs"]) if axis.column == "macs_ratio" else axis.text(axis.of_teacher(teacher))
+    return AXES["macs"].text(teacher["macs"]) if axis.relative else axis.text(axis.of_teacher(teacher))

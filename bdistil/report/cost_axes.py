@@ -19,7 +19,8 @@ class CostAxis:
     """key: in addresses and pickers' values. column: of the frontier's rows and, unless `relative`, of the teacher's
     card.
 
-    unit: what one step of the axis is, in the column's unit. text: a value of the column in words.
+    unit: what one step of the axis is, in the column's unit. text: a value of the column in words. whole: what a share
+    is of, after "the teacher’s". tick: a value below a tick. relative: the column is a share of the teacher's `of`.
     """
 
     key: str
@@ -29,29 +30,62 @@ class CostAxis:
     unit: float
     log: bool
     text: Callable[[float], str]
+    whole: str
+    tick: Callable[[float], str] = formats.quantity
+    of: str | None = None
+
+    @property
+    def relative(self) -> bool:
+        return self.of is not None
 
     def of_teacher(self, teacher: Mapping[str, Any]) -> float | None:
         """The teacher's own cost in the column's unit, None where it is unknown."""
-        if self.column == "macs_ratio":
-            return None if formats.missing(teacher.get("macs")) else 1.0
-        value = teacher.get(self.column)
-        return None if formats.missing(value) else float(value)
+        value = teacher.get(self.of or self.column)
+        if formats.missing(value):
+            return None
+        return 1.0 if self.relative else float(value)
+
+    def share(self, row: Mapping[str, Any], teacher: Mapping[str, Any]) -> float | None:
+        """A prefix's cost as a share of the teacher's, None where either is unknown.
+
+        A frontier's row states its share of the MACs itself.
+        """
+        column = "macs_ratio" if self.column == "macs" else self.column
+        if column == "macs_ratio":
+            return None if formats.missing(row["macs_ratio"]) else float(row["macs_ratio"])
+        whole = self.of_teacher(teacher)
+        return float(row[column] / whole) if whole else None
+
+    def price(self, row: Mapping[str, Any], teacher: Mapping[str, Any], whose: str) -> str:
+        """`12 % of its cost`, the teacher being `whose`; `5.2 M MACs` beside a teacher of unknown cost."""
+        share = self.share(row, teacher)
+        return self.text(row[self.column]) if share is None else f"{formats.share(share)} of {whose} {self.whole}"
+
+    def hover(self, row: Mapping[str, Any], teacher: Mapping[str, Any]) -> str:
+        """`5.2 M MACs, 12 % of the teacher`; without the share beside a teacher of unknown cost."""
+        share = None if self.relative else self.share(row, teacher)
+        text = self.text(row[self.column])
+        return text if share is None else f"{text}, {formats.share(share)} of the teacher"
 
 
 AXES: dict[str, CostAxis] = {
     axis.key: axis
     for axis in (
-        CostAxis("macs", "MACs", "macs", "Cost of one prediction (million MACs)", 1e6, True,
-            lambda value: f"{formats.macs(value)} MACs",
+        CostAxis(
+            "macs", "MACs", "macs", "Cost of one prediction (million MACs)", 1e6, True,
+            lambda value: f"{formats.macs(value)} MACs", whole="cost",
         ),
         CostAxis(
             "parameters", "Parameters", "parameters", "Parameters (thousands)", 1e3, True,
-            lambda value: f"{formats.quantity(value)} parameters",
+            lambda value: f"{formats.quantity(value)} parameters", whole="parameters",
         ),
-        CostAxis("bytes", "Weights", "bytes", "Weights (kB, float32)", 1e3, True, formats.size),
+        CostAxis(
+            "bytes", "Model size (kB)", "bytes", "Model size (kB)", 1e3, True,
+            formats.size, whole="model size", tick=formats.size,
+        ),
         CostAxis(
             "share", "Share of the teacher", "macs_ratio", "Share of the teacher’s MACs (%)", 0.01, False,
-            lambda ratio: f"{formats.share(ratio)} of the teacher",
+            lambda ratio: f"{formats.share(ratio)} of the teacher", whole="cost", tick=formats.share, of="macs",
         ),
     )
 }  # fmt: skip

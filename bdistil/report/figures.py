@@ -73,7 +73,7 @@ def frontier_record(
         accuracies=tuple(100 * row["accuracy"] for row in rows),
         lows=lows,
         highs=highs,
-        hovers=tuple(chart.hover(formats.hover(row)) for row in rows),
+        hovers=tuple(chart.hover(formats.hover(row, axis.hover(row, teacher))) for row in rows),
         teacher_accuracy=accuracy,
         teacher_cost=teacher_cost,
         teacher_hover=chart.hover(["the teacher", *lines]),
@@ -82,14 +82,17 @@ def frontier_record(
         x_range=(min(reach) / spread, max(reach) * spread) if axis.log else (0.0, max(reach) * 1.05),
         y_range=(min(heights) - margin, max(heights) + margin),
         unpolished=tuple(
-            (int(row["prefix"]), row[axis.column] / axis.unit, 100 * row["accuracy"], _as_it_ended(row))
+            (
+                int(row["prefix"]), row[axis.column] / axis.unit, 100 * row["accuracy"],
+                _as_it_ended(row, axis.hover(row, teacher)),
+            )
             for row in earlier
         ),
-    )
+    )  # fmt: skip
 
 
-def _as_it_ended(row: Mapping[str, Any]) -> str:
-    first, *rest = formats.hover(row)
+def _as_it_ended(row: Mapping[str, Any], cost: str) -> str:
+    first, *rest = formats.hover(row, cost)
     return chart.hover([f"{first}, as round {int(row['prefix'])} ended", *rest])
 
 

@@ -226,11 +226,11 @@ def missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def hover(row: Mapping[str, Any]) -> list[str]:
-    """The lines that a chart shows for a prefix, in the order used everywhere; the first is its name."""
-    cost = f"{macs(row['macs'])} MACs"
-    if not missing(row["macs_ratio"]):
-        cost += f", {share(row['macs_ratio'])} of the teacher"
+def hover(row: Mapping[str, Any], cost: str) -> list[str]:
+    """The lines that a chart shows for a prefix, in the order used everywhere; the first is its name.
+
+    cost: what the prefix costs on the chart's axis, as `CostAxis.hover` words it.
+    """
     return [
         students(int(row["prefix"])),
         f"accuracy {percent(row['accuracy'])} ({interval(row['accuracy_low'], row['accuracy_high'])})",

@@ -102,8 +102,7 @@ def test_ticks_bar_and_last_student_follow_the_cost_axis(axis, tick, spent, teac
     data = instrument(cost_axis=axis)
     point = data["points"][2]
     assert (point["cost"], point["spent"], data["teacher"]["cost"]) == (tick, spent, teacher)
-    assert figures(data, 3)["Last student cost"].replace("\u00a0", " ") == step
-    assert point["sentence"] == instrument()["points"][2]["sentence"]
+    assert list(figures(data, 3).values())[-1].replace("\u00a0", " ") == step
     assert data["address"] == {"run": "r1", "cost": axis}
 
 
@@ -219,3 +218,16 @@ def test_it_mounts_and_a_page_keeps_its_prefix():
     page.session_state["prefix"] = 5
     page.run()
     assert page.session_state["prefix"] == 5
+
+
+@pytest.mark.parametrize(
+    ("axis", "share", "whole"),
+    [("macs", "12", "cost"), ("parameters", "3", "parameters"), ("bytes", "3", "model size"), ("share", "12", "cost")],
+)
+def test_headline_figure_bar_and_thumb_say_the_same_share_of_the_same_thing(axis, share, whole):
+    data = instrument(cost_axis=axis)
+    point = data["points"][2]
+    assert f"for {share}\u00a0% of its {whole}." in point["sentence"]
+    assert figures(data, 3)[f"Share of the teacher’s {whole}"] == f"{share} %"
+    assert point["value_text"].endswith(f"{share} percent of the teacher’s {whole}")
+    assert f"{100 * point['share']:.0f}" == share

@@ -302,3 +302,15 @@ def test_a_theme_change_needs_no_rerun(visit):
     handle = page.locator(".instrument").element_handle()
     page.wait_for_function(f"box => ({stroke})(box) === 'rgb(148, 169, 255)'", arg=handle)
     assert page.get_by_text("settled 3, run 1").is_visible()
+
+
+@pytest.mark.parametrize("axis", ["macs", "parameters", "bytes", "share"])
+def test_headline_big_figure_and_bar_say_the_same_share(visit, axis):
+    page = visit(f"cost={axis}")
+    share = page.locator(".instrument .big .value").nth(1).inner_text()
+    assert f"for {share} of its" in page.locator(".instrument .headline").inner_text()
+    drawn = page.locator(".instrument .bar").evaluate(
+        """bar => [...bar.querySelectorAll(".block:not([hidden])")]
+            .reduce((sum, block) => sum + parseFloat(block.style.width), 0)"""
+    )
+    assert f"{drawn:.0f}" == share.split("\u00a0")[0]
