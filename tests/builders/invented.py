@@ -52,7 +52,7 @@ class Game:
             return student
         for lean in LEANINGS:
             leaning = {name: f - lean * (self.prefix(name) - self.g_hat[name]) for name, f in student.items()}
-            if self.candidate(leaning)["certified"]:
+            if self.candidate(leaning).condition_met:
                 break
         return leaning
 

@@ -95,7 +95,7 @@ def test_every_composition_and_head_runs_and_tells_the_truth(little, composition
     final = polish(config, little, ensemble)
     certificate = Certificate(little.g_hat, 2)
     for f, record in zip(final.outputs["train"], final.records, strict=True):
-        assert certificate.update(f).items() <= record.items()
+        assert dict(certificate.update(f)).items() <= dict(record).items()
     counts = np.arange(1, 3)[:, None, None]
     prefixes = little.c * final.outputs["test"].cumsum(axis=0) / counts
     with torch.no_grad():

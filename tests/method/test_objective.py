@@ -91,7 +91,7 @@ def test_penalty_is_the_exact_log_barrier_when_the_batch_is_everything():
     exact = -0.3 * torch.log(1 + (signed * (f - g_hat)).sum(dim=0) / (2 * B)).sum()
     assert penalty.item() == pytest.approx(exact.item())
     torch.testing.assert_close(torch.autograd.grad(penalty, f)[0], torch.autograd.grad(exact, f)[0])
-    np.testing.assert_allclose(barrier.edges, booster.candidate(f.detach())["edges"])
+    np.testing.assert_allclose(barrier.edges, booster.candidate(f.detach()).edges)
     assert barrier.edges.abs().max() > 0.01
 
 

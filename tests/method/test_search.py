@@ -54,7 +54,7 @@ def test_a_student_that_misses_the_condition_is_corrected(little, after_round_on
     assert record.kl_after != record.kl_before and record.correction_seconds > 0
     # What is told is what the student answers.
     f = student_training.answers(after_round_one[0], kept.student, little.data.x_train)
-    assert after_round_one[1].candidate(f)["edges"] == record.edges
+    assert after_round_one[1].candidate(f).edges == record.edges
     assert [kind for kind, _ in told] == ["starts", "tried"]
     assert told[0][1]["barrier"] == 0.3 and told[0][1]["attempt"] == 1 and told[0][1]["rung"] == 0
 
