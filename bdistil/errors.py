@@ -16,3 +16,17 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     by_lower = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
     return f" Did you mean {by_lower[close[0]]}?" if close else ""
+
+
+def quoted(text: object, most: int = 80) -> str:
+    """Returns the user's text as a sentence may show it: escaped where it doesn't print, at most `most` characters.
+
+    What is longer loses its middle, for which … stands.
+    """
+    whole = str(text)
+    whole = whole if len(whole) <= 2 * most else f"{whole[:most]}…{whole[-most:]}"
+    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in whole)
+    if len(shown) <= most:
+        return shown
+    head, tail = most // 2, (most - 1) // 2
+    return f"{shown[:head]}…{shown[len(shown) - tail :]}"

@@ -22,7 +22,8 @@ class Found:
     x: uint8 (N, C, H, W) of pictures, float32 (N, C, S) of series. y: int64 (N,), positions in `classes`.
     split: int64 (N,), positions in `SPLITS`. people: int64 (N,) person numbers, or None. files: text (N,), paths below
     the folder, or None.
-    how: one sentence on the split. unreadable: one sentence for each file that was skipped. Others as in `DatasetInfo`.
+    how: one sentence on the split. unreadable: one sentence for each file that was skipped. notes: sentences on how it
+    was read, and on what may be amiss. Others as in `DatasetInfo`.
     """
 
     x: np.ndarray
@@ -38,6 +39,7 @@ class Found:
     sampling_hz: int | None = None
     front_end: str | None = None
     unreadable: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def pack(self) -> dict[str, np.ndarray]:
         """All of it as arrays without objects, for the disk."""

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from bdistil.data.dataset import SPLITS, Dataset
+from bdistil.errors import quoted
 
 _BLOCK = 1024  # series hashed at a time
 _NAMED = 20  # classes or channels
@@ -52,7 +53,7 @@ def describe(data: Dataset) -> list[str]:
 
 def _listed(names: tuple[str, ...]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return ", ".join(map(quoted, names[:_NAMED])) + more
 
 
 def _persons(data: Dataset) -> Iterator[Leak]:

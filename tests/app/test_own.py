@@ -114,9 +114,44 @@ def test_a_table_asks_for_its_columns_and_says_what_leaks(asked, own_page, tmp_p
     assert "has 20 steps" in written(page)
 
 
-@pytest.mark.parametrize(("name", "sentence"), [("nowhere", "There is no file or folder"), ("a.txt", "is no folder")])
+def test_a_clock_that_nobody_named_is_asked_about_on_the_form(asked, own_page, tmp_path):  # noqa: F811
+    rows = [(f"s{n};{n % 2};{t / 25}".replace(".", ",") + f";{n * t % 7}") for n in range(24) for t in range(20)]
+    (tmp_path / "walks.csv").write_text("\n".join(["walk;activity;clock;ax", *rows]))
+    page = fill(own_page, **{"own-path": tmp_path / "walks.csv"})
+    page = fill(page, **{"own-series": "walk", "own-label": "activity"})
+    page.number_input(key="own-window").set_value(10)
+    page = once_read(page.run())
+    assert "the column clock looks like a clock or a counter" in written(page)
+    assert "name a time with the field “Column of times”, or list the columns of values with the field" in written(page)
+    page = once_read(fill(page, **{"own-time": "clock"}))
+    assert "Channels: ax." in written(page)
+    assert "Recognised: semicolons between the columns, decimal commas." in written(page)
+
+
+def test_a_folder_of_tables_and_ts_files_have_fields_of_their_own(asked, own_page, tmp_path):  # noqa: F811
+    for n in range(20):
+        folder = tmp_path / "walks" / "ab"[n % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"t": range(20), "ax": np.arange(20) * n % 7}).to_csv(folder / f"p{n // 4}-{n}.csv", index=False)
+    page = fill(own_page, **{"own-path": tmp_path / "walks"})
+    page = fill(page, **{"own-pattern": r"(p\d)", "own-time": "t"})
+    page.number_input(key="own-window").set_value(10)
+    page = once_read(page.run())
+    assert "Channels: ax." in written(page) and "12 test" in written(page) and "own-side" not in page.session_state
+    lines = [f"{','.join(str(n * t % 7) for t in range(9))}:{'ab'[n % 2]}" for n in range(30)]
+    (tmp_path / "walks.ts").write_text("\n".join(["@classLabel true a b", "@data", *lines]))
+    page.number_input(key="own-window").set_value(None)
+    page = once_read(fill(page, **{"own-path": tmp_path / "walks.ts"}))
+    assert "walks: 18 train, 6 validation, 6 test examples of 2 classes." in written(page) and not page.exception
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("nowhere", "There is no file or folder"), ("a.xlsx", "is no folder"), ("a.txt", "Name the columns")],
+)
 def test_what_cannot_be_used_is_a_sentence(asked, own_page, tmp_path, name, sentence):  # noqa: F811
-    (tmp_path / "a.txt").write_text("text")
+    for file in ("a.txt", "a.xlsx"):
+        (tmp_path / file).write_text("text")
     page = once_read(fill(own_page, **{"own-path": tmp_path / name}))
     assert sentence in written(page) and not page.exception
     assert "Start distilling" not in [each.label for each in page.button]

@@ -18,6 +18,8 @@ from bdistil.runs.launch import start_worker
 from bdistil.teachers import card_for
 from tests.workers import finished, started, told, until
 
+NAMED = ("--series", "series", "--label", "label")
+
 
 @pytest.fixture
 def digits_folder(tmp_path):
@@ -107,7 +109,7 @@ def test_data_checks_a_path_and_says_what_it_found(bdistil, digits_folder, walks
     assert (status, err) == (0, "") and "Nothing leaks: no person and no example is on two sides." in out
     assert "\nClasses: falls, rises.\nChannels: height.\n" in out
     assert is_here(str(walks)) and not is_here(str(walks.with_name("gone.csv")))
-    assert fetch(str(walks), options=OwnData(series="series", label="label", window=20)) == walks
+    assert fetch(str(walks), options=OwnData(series="series", label="label", subject="who", window=20)) == walks
 
 
 def test_a_file_whose_name_is_not_utf_8_is_told(digits_folder):
@@ -134,9 +136,10 @@ def test_a_leak_in_own_data_is_told(bdistil, tmp_path):
     [
         (("data", "digits", "--window", "5"), "Options for own data do not go with digits: leave them out."),
         (("data", "gone.csv"), "There is no file or folder"),
-        (("data", "WALKS"), "walks.csv is a table: say --series COLUMN, --label COLUMN and --window STEPS."),
+        (("data", "WALKS"), "walks.csv is read as a table: say --series COLUMN, --label COLUMN and --window STEPS."),
         (("teach", "--dataset", "WALKS", "--window", "x"), "Window must be a whole number of steps from 2 to 100000;"),
-        (("run", "--dataset", "WALKS", "--series", "series", "--label", "label", "--window", "41"), "has 40 steps"),
+        (("run", "--dataset", "WALKS", *NAMED, "--window", "20"), "the column who is the same for all of a series"),
+        (("data", "WALKS", *NAMED, "--subject", "who", "--window", "41"), "has 40 steps"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_exit_2(bdistil, own_home, walks, words, sentence):
