@@ -24,7 +24,7 @@ from bdistil.results.confusion import by_class as accuracy_by_class
 from bdistil.results.confusion import confusion as confusion_of
 from bdistil.results.disagreements import disagreements as disagreements_of
 from bdistil.runs import Run
-from bdistil.runs.previews import Examples, Series, previews, read
+from bdistil.runs.previews import Examples, Series, may_be_of, previews, read
 
 VIEWS = ("students", "teacher", "difference")
 
@@ -148,7 +148,7 @@ def disagreements(results: Results, prefix: int) -> None:
     if not found:
         ui.muted(told)
         return
-    shown = _previews(results.run["dataset"]["name"])
+    shown = _previews(results.run["dataset"])
     known = data.CATALOGUE.get(results.run["dataset"]["name"])
     if shown is None or len(shown) != len(results.labels):
         if known and not known.preview:
@@ -163,10 +163,12 @@ def disagreements(results: Results, prefix: int) -> None:
     st.html(tables.gallery(found, shown, prefix, theme.name(), read))
 
 
-def _previews(dataset: str) -> Examples | None:
-    """The examples of a test split, in its order, where they are at hand."""
-    path = previews(dataset)
-    return _read(str(path), path.stat().st_mtime) if path else None  # a first run brings them, so absence is not kept
+def _previews(dataset: dict[str, Any]) -> Examples | None:
+    """The examples of the test split of run.json's `dataset`, in its order, where they are at hand."""
+    path = previews(dataset["name"])
+    if path is None or not may_be_of(path, dataset.get("test_checksum")):
+        return None
+    return _read(str(path), path.stat().st_mtime)  # a first run brings them, so absence is not kept
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -31,7 +31,7 @@ _seen: dict[Any, tuple[float, DatasetInfo]] = {}  # by path, options and change 
 _FRESH = 3.0  # seconds; looking at 60,000 files takes one
 _glancing: ContextVar[bool] = ContextVar("glancing", default=False)
 SERIES_FOLDER = ("subject_pattern", "time", "channels", "window", "overlap")  # options of class folders of tables
-_VERSION = 3  # raised whenever the same files would be read otherwise
+_VERSION = 4  # raised whenever the same files would be read otherwise
 
 
 class OwnData(BaseModel):
@@ -177,7 +177,7 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
                         "file: give one of these.")  # fmt: skip
     asked = [str(root), own.model_dump()]
     key = [_VERSION, audio.FEATURES, *asked, identity(paths, root.parent), others]
-    return key, lambda: Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().pack(), alone=True))
+    return key, lambda: Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().hashed().pack(), alone=True))
 
 
 def _only(own: OwnData, *fitting: str) -> None:
@@ -201,7 +201,7 @@ def _info(root: Path, digest: str, found: Found) -> DatasetInfo:
         classes=found.classes, input_shape=found.x.shape[1:], train=train, validation=validation, test=test,
         split=found.how + skipped, licence="your own", source=str(root), download_bytes=0, preview=True,
         channels=found.channels, rate_hz=found.rate_hz, sampling_hz=found.sampling_hz, front_end=found.front_end,
-        people=_people(found),
+        people=_people(found), checksum=found.checksum,
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """What was found in somebody's own data, and how it is split where it is not split yet: whole persons or series."""
 
+import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from bdistil.errors import UserError
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 _ARRAYS = ("x", "y", "split", "people", "files")
 _SEED = 0
+_BLOCK = 1024  # examples that are hashed at a time
 _TEST_SHARE, _VALIDATION_SHARE = 0.2, 0.25  # the second of what the first leaves: 60/20/20
 _OFFICIAL_VALIDATION_SHARE = 0.1  # of a train part whose test part is given
 
@@ -22,6 +24,7 @@ class Found:
     x: uint8 (N, C, H, W) of pictures, float32 (N, C, S) of series. y: int64 (N,), positions in `classes`.
     split: int64 (N,), positions in `SPLITS`. people: int64 (N,) person numbers, or None. files: text (N,), paths below
     the folder, or None.
+    checksum: `Dataset.checksum` of the splits, stored so that it costs nothing to ask for it again.
     how: one sentence on the split. unreadable: one sentence for each file that was skipped. notes: sentences on how it
     was read, and on what may be amiss. Others as in `DatasetInfo`.
     """
@@ -40,6 +43,17 @@ class Found:
     front_end: str | None = None
     unreadable: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    checksum: str | None = None
+
+    def hashed(self) -> "Found":
+        """Itself with the checksum that `Dataset.of` works out for these splits."""
+        digest, kind = hashlib.sha256(), np.uint8 if self.modality == "image" else np.float32
+        for number in range(len(SPLITS)):
+            rows = np.flatnonzero(self.split == number)
+            for at in range(0, len(rows), _BLOCK):  # a copy of all examples may not fit the memory
+                digest.update(np.ascontiguousarray(self.x[rows[at : at + _BLOCK]], dtype=kind))
+            digest.update(np.ascontiguousarray(self.y[rows], dtype=np.int64))
+        return replace(self, checksum=digest.hexdigest())
 
     def pack(self) -> dict[str, np.ndarray]:
         """All of it as arrays without objects, for the disk."""

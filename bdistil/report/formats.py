@@ -16,6 +16,9 @@ from typing import Any
 NO_BREAK, THIN, MINUS = "\u00a0", "\u202f", "\u2212"
 EXAMPLES = {"image": "pictures", "speech": "utterances", "sensor": "windows"}
 WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+UNKNOWN_SPLIT = (
+    "The teacher was trained on a split that is not known: if it has seen test examples, its accuracy is too high."
+)
 
 
 def decimal(value: float, decimals: int = 1) -> str:
@@ -178,9 +181,14 @@ def intervals(people: tuple[str, int] | None) -> str:
     )
 
 
+def split_is_known(teacher: Mapping[str, Any]) -> bool:
+    """Whether it is on record which examples a teacher was trained on; older runs say so of saved teachers alone."""
+    return teacher.get("split_known", "kind" not in teacher)
+
+
 def black_box(teacher: Mapping[str, Any]) -> list[str]:
     """What is to be said of figures that rest on a black box, of run.json's `teacher`; nothing of another teacher."""
-    said = []
+    said = [] if split_is_known(teacher) else [UNKNOWN_SPLIT]
     if teacher.get("macs_stated"):
         said.append("What the teacher costs is as stated with it, not counted.")
     if teacher.get("approximate_views"):

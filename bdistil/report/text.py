@@ -2,7 +2,7 @@
 and what the certificate amounts to. Imports no torch.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -24,8 +24,8 @@ def shown(run: Run) -> list[str]:
     if document["kind"] == "teach":
         return told + [_teacher(event["card"]) for event in events if event["kind"] == "teacher_finished"]
     config, teacher = document["config"], document["teacher"] or {"name": document["config"]["teacher"]}
-    told.append(_teacher(teacher))
-    told += [text for text in (teacher.get("signature"), *_notices(events)) if text]
+    told += [_teacher(teacher), *_teacher_splits(teacher)]
+    told += [text for text in (teacher.get("signature"), *_notices(teacher, events)) if text]
     told.append(f"method {config['method']}, {_certified(document['rounds'])}")
     told.append(f"student {config['student']}, composition {config['composition']}, mode {document['mode']}")
     stated = ", as stated" if teacher.get("macs_stated") else ""
@@ -49,8 +49,18 @@ def _teacher(teacher: Mapping[str, Any]) -> str:
     return f"teacher {teacher['name']}" + (f": {', '.join(known)}" if known else "")
 
 
-def _notices(events: list[dict[str, Any]]) -> Iterator[str]:
-    return (event["text"] for event in events if event["kind"] == "notice")
+def _teacher_splits(teacher: Mapping[str, Any]) -> list[str]:
+    """`of this run's splits: train 99.9 %, validation 96.0 %, test 95.2 %`, where more than the test split is there."""
+    splits = teacher.get("splits") or {}
+    told = ", ".join(f"{split} {formats.percent(accuracy)}" for split, accuracy in splits.items())
+    return [f"the teacher on this run’s splits: {told}"] if len(splits) > 1 else []
+
+
+def _notices(teacher: Mapping[str, Any], events: list[dict[str, Any]]) -> list[str]:
+    """What is to be known of the teacher and the data; runs of earlier versions do not record an unknown split."""
+    told = [event["text"] for event in events if event["kind"] == "notice"]
+    unknown = not formats.split_is_known(teacher) and formats.UNKNOWN_SPLIT not in told
+    return [formats.UNKNOWN_SPLIT, *told] if unknown else told
 
 
 def _certified(rounds: list[dict[str, Any]]) -> str:

@@ -56,7 +56,7 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     return {
         "macs": cost["macs"], "parameters": cost["parameters"], "bytes": cost["bytes"],
         "macs_ratio": cost["macs"] / card["macs"] if card["macs"] else None,
-        "teacher": {key: card.get(key) for key in TOLD} if "kind" in card else None,
+        "teacher": {key: card.get(key) for key in TOLD} if card["notices"] or "kind" in card else None,
         "seconds": teacher_seconds + _training_seconds(config, epochs) + corrections,
         "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
         "memory_bytes": int(PROCESS_BYTES + known.train * np.prod(known.input_shape) * (config.views + 2)

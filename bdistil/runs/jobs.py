@@ -30,14 +30,15 @@ from bdistil.runs.rounds import (
     restore_standing,
     write_arrays,
 )
-from bdistil.runs.store import Run
+from bdistil.runs.store import Run, teacher_figures
 from bdistil.runs.worker import Pulse, versions
-from bdistil.teachers.black_box import measured, no_better_than_chance
-from bdistil.teachers.cards import card_of
+from bdistil.teachers.black_box import no_better_than_chance
+from bdistil.teachers.cards import card_of, check_split
 from bdistil.teachers.logits import asked
 from bdistil.training.loop import Checkpoint, Position, Stopped, Watch
 from bdistil.training.teacher import finish_teacher, teach
 
+CHANGED = "The teacher or the dataset has changed since this run began. Start a new run."
 # What is told of a check and a head correction, in events.
 CORRECTION = ("certified", "edge_min", "edges", "relative_edges", "edges_before", "corrected", "kl_before", "kl_after",
               "accuracy_lost", "correction_seconds", "turned_down")  # fmt: skip
@@ -47,6 +48,7 @@ def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     """Train a teacher and save it with its card."""
     config = TeachConfig.build(**run.stored()["config"])
     data = load_dataset(config.dataset, config.data)
+    _refuse_changed_data(run, data.checksum)
     run.update(dataset=describe(data))
     _enter(run, "teacher")
     _tell_leaks(run, data)
@@ -62,6 +64,8 @@ def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
 def distil_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     """Ask the teacher, train round after round from where the run stands, and save the ensemble."""
     config, device = DistilConfig.build(**run.stored()["config"]), best_device()
+    if not config.examples:  # the checksum of thinned data is compared once it is read
+        _refuse_changed_data(run, config.known.checksum)
     card = card_of(config)
     _enter(run, "teacher")
     task = make_task(config, card, pulse, device)
@@ -137,6 +141,7 @@ def _work(config: DistilConfig) -> list[float]:
 def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = None, device: str = "cpu") -> Task:
     """The data set with the teacher's logits on its splits and on the views of its training inputs."""
     data = load_dataset(config.dataset, config.data)
+    check_split(card, data.checksum, config.dataset, config.data)
     ask, augmentation = asked(card, data, device, config.threads or 1), config.augmentation(data.info)
     if config.examples:
         data = data.thinned(config.examples)
@@ -168,6 +173,7 @@ def describe(data: Dataset) -> dict[str, Any]:
         "name": known.name, "title": known.title, "modality": known.modality, "people": known.people,
         "train": len(data.x_train), "validation": len(data.x_validation), "test": len(data.x_test),
         "classes": list(known.classes), "split": known.split, "checksum": data.checksum,
+        "test_checksum": data.test_checksum,
     }  # fmt: skip
 
 
@@ -177,11 +183,8 @@ def best_device() -> str:
 
 
 def _tell_black_box(run: Run, task: Task, card: dict[str, Any]) -> None:
-    """What a black box is worth, on its card, and what the user should know of it, as events."""
-    if "kind" not in card:
-        return
-    card |= measured(task.teacher["test"], task.data.y_test)
-    doubt = no_better_than_chance(task.teacher["train"], task.data.y_train)
+    """What the user should know of a teacher of which not all is on record, as events."""
+    doubt = no_better_than_chance(task.teacher["train"], task.data.y_train) if "kind" in card else None
     _notice(run, [*card["notices"], *([doubt] if doubt else [])])
 
 
@@ -202,29 +205,40 @@ def _notice(run: Run, texts: list[str]) -> None:
 def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, Any]) -> None:
     """Write targets.npz, the previews, and what run.json says of the task.
 
-    Raises UserError if the teacher or the data are no longer those of the run's finished rounds.
+    Raises UserError if the teacher or the data are no longer those of the run's finished rounds. The teacher's figures
+    are those on the run's own splits, never those of its card.
     """
     data, before = task.data, run.stored()
-    if before["scale"] and (before["scale"]["c"], before["dataset"]["checksum"]) != (task.c, data.checksum):
-        raise UserError("The teacher or the dataset has changed since this run began. Start a new run.")
+    _refuse_changed_data(run, data.checksum)
+    if before["scale"]:
+        weights = (before["teacher"] or {}).get("weights_sha256") or card["weights_sha256"]
+        if (before["scale"]["c"], weights) != (task.c, card["weights_sha256"]):
+            raise UserError(CHANGED)
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
     if data.info.people and data.people_test is not None:
         targets["people_test"] = data.people_test
     write_arrays(run.path / "targets.npz", targets)
-    path = home() / "previews" / f"{data.info.name}.npz"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    previews = home() / "previews" / f"{data.info.name}.npz"
+    if not previews.is_of(previews, data.test_checksum):
+        previews.parent.mkdir(parents=True, exist_ok=True)
         heard = previews.heard(data.info, recordings(config.dataset, config.data))
-        write_arrays(path, previews.arrays(data, data.x_test, heard))
-    told = {key: card.get(key) for key in ("name", "accuracy", "accuracy_low", "accuracy_high", "macs", "parameters",
-                                           "bytes")}  # fmt: skip
+        write_arrays(path, previews.arrays(data, data.x_test, heard) | previews.origin(data.test_checksum))
+    told = {key: card.get(key) for key in ("name", "macs", "parameters", "bytes", "weights_sha256", "split_known")}
+    told |= teacher_figures(targets)
     if "kind" in card:
         told |= {key: card.get(key) for key in ("kind", "macs_stated", "signature")}
         told |= {"approximate_views": card["kind"] == "logits" and config.views > 1}
     eta_b = theory_eta(len(data.x_train), config.planned) * B
     scale = {"c": task.c, "B": B, "eta_B": eta_b, "temperature": config.temperature}
     run.update(dataset=describe(data), teacher={**told, "latency_ms": {}}, scale=scale)
+
+
+def _refuse_changed_data(run: Run, checksum: str | None) -> None:
+    """Raises UserError if the run has begun on data of another checksum. None: it is not known before it is read."""
+    before = (run.stored()["dataset"] or {}).get("checksum")
+    if before and checksum and before != checksum:
+        raise UserError(CHANGED)
 
 
 def _enter(run: Run, phase: str) -> None:

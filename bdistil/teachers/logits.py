@@ -1,5 +1,6 @@
 """What the teacher answers, computed once and kept: the rest of the engine sees logits, never the teacher."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -45,8 +46,11 @@ class TeacherLogits:
 
     def __call__(self, x: np.ndarray, split: str = "", tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
         """Raw inputs (N, *input_shape) to float32 logits (N, classes)."""
-        batches = range(0, len(x), BATCH)
-        return kept(self._card["weights_sha256"][:16], x,
+        batches, card = range(0, len(x), BATCH), self._card
+        # The same weights answer otherwise where inputs are normalised by the figures of another train split.
+        names = ("weights_sha256", "architecture", "mean", "std", "front_end")
+        key = hashlib.sha256(repr([card.get(name) for name in names]).encode()).hexdigest()[:16]
+        return kept(key, x,
                     lambda: np.concatenate([self._answer(x, start, tick) for start in batches]))  # fmt: skip
 
     @torch.inference_mode()

@@ -1,5 +1,6 @@
 """One's own data and black boxes on Distil's form: named by paths, read by a process of its own, told in sentences."""
 
+import json
 import shutil
 import time
 
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 
 from bdistil.config import DistilConfig
+from bdistil.data import info
 from bdistil.errors import UserError
+from bdistil.paths import home
 from bdistil.runs import list_runs
 from bdistil.teachers.snippet import snippet
 from tests.app.conftest import button, copyable, once_answered, written
@@ -54,6 +57,24 @@ def test_first_comes_what_to_distil(asked, own_page):  # noqa: F811
     assert "A folder of class folders of pictures or recordings" in written(own_page)
     assert "First comes what to distil" in written(own_page)
     assert "Start distilling" not in [each.label for each in own_page.button]
+
+
+def test_teachers_of_this_very_split_are_offered(own_page, pictures):
+    """The first of two teachers of one file, before and after a row of it was moved into the test split."""
+    path = pictures / "mine.npz"
+    known = info(str(path))
+    for name, checksum in (("of-this-split", known.checksum), ("of-another", "0" * 64)):
+        folder = home() / "teachers" / name
+        folder.mkdir(parents=True)
+        card = {"schema": 1, "dataset": str(path), "architecture": "resnet-s", "classes": list(known.classes),
+                "input_shape": list(known.input_shape), "mean": [0.0], "std": [1.0], "macs": 1000, "accuracy": 0.9,
+                "name": name, "weights_sha256": "0" * 64, "data_checksum": checksum}  # fmt: skip
+        (folder / "card.json").write_text(json.dumps(card))
+    page = once_read(fill(own_page, **{"own-path": path}))
+    options = page.selectbox(key=f"teacher-{path}").options
+    assert options[0].startswith("of-this-split: 90.0") and not any("of-another" in option for option in options)
+    shutil.rmtree(home() / "teachers" / "of-this-split")
+    assert page.run().selectbox(key=f"teacher-{path}").options[0] == "none yet for this split: train one below"
 
 
 def test_own_pictures_and_answers_for_them_are_distilled(asked, started, own_page, pictures):  # noqa: F811

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bdistil.data import load_dataset
+from bdistil.report.formats import UNKNOWN_SPLIT
 from bdistil.runs import open_run
 from bdistil.teachers import card
 from bdistil.teachers.logits import TeacherLogits
@@ -46,7 +47,7 @@ def test_answers_alone_make_an_ensemble(own_home, tmp_path):
     """Their accuracy is measured on the test split, and what they cost nobody knows."""
     answers, data = shipped_logits(), load_dataset("digits")
     status, out, err = bdistil("run", "--dataset", "digits", "--teacher-logits", *write(tmp_path, answers), *SMALL)
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, f"{UNKNOWN_SPLIT}\n")
     document, teacher = shown(out.strip()), shown(out.strip())["teacher"]
     assert teacher["accuracy"] == pytest.approx((answers["test"].argmax(axis=1) == data.y_test).mean())
     assert teacher["accuracy_low"] < teacher["accuracy"] <= teacher["accuracy_high"]
@@ -80,10 +81,11 @@ def test_probabilities_and_doubtful_answers_are_told_once(own_home, tmp_path):
               for name, logits in shipped_logits().items()}  # fmt: skip
     paths = write(tmp_path, {name: np.roll(rows, 1, axis=1) for name, rows in shares.items()})
     status, out, err = bdistil("run", "--dataset", "digits", "--teacher-logits", *paths, *SMALL)
-    first, second = err.splitlines()
+    first, unknown, second = err.splitlines()
+    assert unknown == UNKNOWN_SPLIT
     assert status == 0 and first == "train.npz gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
     assert "% of the training examples, hardly more often than in a random order" in second
-    assert [event["text"] for event in told(open_run(out.strip()), "notice")] == [first, second]
+    assert [event["text"] for event in told(open_run(out.strip()), "notice")] == [first, unknown, second]
 
 
 def test_answers_that_changed_since_a_run_began_are_one_sentence(own_home, tmp_path):
@@ -96,7 +98,8 @@ def test_answers_that_changed_since_a_run_began_are_one_sentence(own_home, tmp_p
     until(lambda: not run.is_alive())
     write(tmp_path, {name: 2 * logits for name, logits in answers.items()})
     status, _, err = bdistil("resume", run.id, "--quiet")
-    assert (status, err) == (2, "The teacher or the dataset has changed since this run began. Start a new run.\n")
+    changed = "The teacher or the dataset has changed since this run began. Start a new run."
+    assert (status, err.splitlines()) == (2, [UNKNOWN_SPLIT, changed])
     write(tmp_path, answers)
     assert bdistil("resume", run.id, "--quiet")[0] == 0 and open_run(run.id).state() == "finished"
 
@@ -138,7 +141,7 @@ def test_an_onnx_file_makes_an_ensemble(own_home, tmp_path, monkeypatch):
     assert status == 0
     assert "x float32 (batch, 1, 8, 8) normalised → logits float32 (batch, 10)" in out
     status, out, err = bdistil(*given)
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, f"{UNKNOWN_SPLIT}\n")
     document = shown(out.strip())
     assert document["config"]["teacher"] == document["teacher"]["name"] == str(tmp_path / "mine.onnx")
     assert document["teacher"]["accuracy"] == pytest.approx(card("digits-resnet-s")["accuracy"], abs=0.003)
