@@ -5,6 +5,7 @@ the log are drawn outside it, and only when the story has taken a step worth dra
 A replay shows the story of the run's first events: nothing is trained.
 """
 
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -93,6 +94,9 @@ def _head(run: Run, now: Story, replay: Replay | None) -> None:
 def _line(run: Run, now: Story) -> str:
     if now.info["state"] == "queued":
         return narration.WAITING
+    silent = None if Replay.of(run) else narration.silence(now.beat, datetime.now(UTC))
+    if silent:
+        return silent
     return "Stopping after this batch." if run.stop_requested() else narration.progress(now.info, now.beat)
 
 

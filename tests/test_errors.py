@@ -2,7 +2,7 @@
 
 import pytest
 
-from bdistil.errors import UserError, nearest, quoted
+from bdistil.errors import UserError, nearest, printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,7 @@ def test_text_of_the_user_is_escaped_and_shortened_in_the_middle(text, shown):
 def test_no_more_is_shown_than_is_asked_for(text, most):
     shown = quoted(text, most)
     assert len(shown) == most and "…" in shown and shown.isprintable()
+
+
+def test_printable_keeps_what_it_is_told_to():
+    assert printable("one\ntwo\x1b", keep="\n") == "one\ntwo\\x1b"

@@ -4,9 +4,11 @@ Results go to standard output, everything else to standard error. Exit status: 0
 2 unusable input (one sentence), 3 an honest "no", 130 stopped by Ctrl-C and resumable.
 """
 
+import errno
 import functools
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +16,13 @@ from typing import Annotated, Any
 
 import typer
 
-from bdistil.errors import UserError
-from bdistil.paths import DASHBOARD, absolute
+from bdistil.errors import UserError, printable, quoted
+from bdistil.paths import DASHBOARD, absolute, open_regular
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False,
                   help="Progressive ensembles of small students, distilled from one large teacher.")  # fmt: skip
+
+MOST_CONFIG = 1_000_000  # bytes
 
 # Values are checked by the configuration, which knows their limits and words their errors: here they stay text.
 Text = str | None
@@ -71,12 +75,28 @@ def main() -> None:
     """The program: one sentence on standard error and exit 2 for unusable input."""
     sys.stdout.reconfigure(errors="replace")  # names of files need not be UTF-8
     try:
-        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        sys.stdout.flush()  # here, where a full disk or a closed pipe is answered
+        sys.exit(status)
+    except BrokenPipeError:
+        _drop_output()
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _drop_output()
+        print("The output could not be written: the disk is full. Free some space.", file=sys.stderr)
+        sys.exit(1)
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(printable(error, keep="\n"), file=sys.stderr)
     except typer.TyperException as error:  # how the command line itself is used
         print(f"{error.format_message().rstrip('.')}. See bdistil --help.", file=sys.stderr)
     sys.exit(2)
+
+
+def _drop_output() -> None:
+    """Sends what is still buffered to nothing: Python would fail on it again as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @app.command()
@@ -256,7 +276,7 @@ def list_(as_json: Json = False) -> None:
     for summary in summaries:
         info = summary.info
         told = f"{info['state']:9} {info['method'] or 'teacher':16} {info['title']}" if info else summary.error
-        print(f"{summary.id:44} {told}")
+        print(printable(f"{summary.id:44} {told}"))
 
 
 @app.command()
@@ -272,11 +292,13 @@ def show(run: str, as_json: Json = False) -> None:
         return
     from bdistil.report.text import shown
 
-    print(*shown(chosen), sep="\n")
+    print(*(printable(line, keep="\n") for line in shown(chosen)), sep="\n")
 
 
 @app.command("app")
-def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard.")] = 8501) -> None:
+def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard.")] = 8501,
+         host: Annotated[str, typer.Option(help="Name or address that the dashboard answers to.")] = "127.0.0.1",
+         ) -> None:  # fmt: skip
     """Open the dashboard: what `streamlit run app/main.py` does."""
     import socket
     import subprocess
@@ -285,7 +307,8 @@ def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the d
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise UserError(f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}.")
     main_file = DASHBOARD / "app" / "main.py"
-    sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), "--server.port", str(port)]))
+    options = ["--server.port", str(port), "--server.address", host]
+    sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), *options]))
 
 
 def _print_cost(config: Any, as_json: bool) -> None:
@@ -349,11 +372,17 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
 
 def _stored_config(file: Path) -> dict[str, Any]:
     try:
-        stored = json.loads(file.read_text())
-    except (OSError, ValueError):
-        raise UserError(f"{file} is no readable JSON file. Give the `config` of bdistil show RUN --json.") from None
+        with open_regular(file) as opened:
+            content = opened.read(MOST_CONFIG + 1)
+        if len(content) > MOST_CONFIG:
+            raise UserError(f"{quoted(file)} is larger than 1 MB. Give the `config` of bdistil show RUN --json.")
+        stored = json.loads(content)
+    except (OSError, ValueError, RecursionError):
+        raise UserError(
+            f"{quoted(file)} is no readable JSON file. Give the `config` of bdistil show RUN --json."
+        ) from None
     if not isinstance(stored, dict):
-        raise UserError(f"{file} holds no configuration. Give the `config` of bdistil show RUN --json.")
+        raise UserError(f"{quoted(file)} holds no configuration. Give the `config` of bdistil show RUN --json.")
     return stored
 
 
