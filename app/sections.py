@@ -22,6 +22,7 @@ from bdistil.report.palette import ThemeName
 from bdistil.results import Results
 from bdistil.results.confusion import by_class as accuracy_by_class
 from bdistil.results.confusion import confusion as confusion_of
+from bdistil.results.confusion import without_examples
 from bdistil.results.disagreements import disagreements as disagreements_of
 from bdistil.runs import Run
 from bdistil.runs.previews import Examples, Series, may_be_of, previews, read
@@ -131,12 +132,20 @@ def confusion(results: Results, prefix: int) -> None:
     st.html(tables.confusion_table(confusion_of(results, prefix), view))
     key = "Rows: true class. Columns: answer. Percent of the row."
     ui.muted(f"{key} Orange: worse than the teacher, blue: better." if view == "difference" else key)
+    _name_left_out(results)
 
 
 def by_class(results: Results, prefix: int) -> None:
     """Accuracy by class beside the teacher's, worst first."""
     st.header("Accuracy by class", anchor=False)
     st.html(tables.class_table(accuracy_by_class(results, prefix), prefix))
+    _name_left_out(results)
+
+
+def _name_left_out(results: Results) -> None:
+    names = without_examples(results)
+    if names:
+        ui.muted(f"Without a test example, so without an accuracy: {', '.join(names)}.")
 
 
 def disagreements(results: Results, prefix: int) -> None:

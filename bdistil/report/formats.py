@@ -167,6 +167,9 @@ def window(share: float) -> str:
     return f"{percent(share, 0)} of the window"
 
 
+FEWEST_GROUPS = 3  # as in results.frontier: below, the range over the persons stands for an interval
+
+
 def intervals(people: tuple[str, int] | None) -> str:
     """What the whiskers mean; people: what the split holds out whole, and how many of them are tested."""
     plain = "Whiskers are 95 % intervals on the test split."
@@ -175,10 +178,12 @@ def intervals(people: tuple[str, int] | None) -> str:
     who, number = people
     if number == 1:
         return f"{plain} It holds one {who} alone: they say how sure this figure is, not how others would fare."
-    return (
-        f"{plain} It holds {number_word(number)} {who}s whole; the interval of the difference to the teacher is over "
-        f"whole {who}s, the whiskers are over examples and say less of new ones."
-    )
+    if number < FEWEST_GROUPS:
+        return (
+            f"The test split holds {number_word(number)} {who}s: whiskers, and the range of the difference to the "
+            f"teacher, are the range over {number_word(number)} {who}s, not 95 % intervals."
+        )
+    return f"{plain} They, and the interval of the difference to the teacher, are over {number_word(number)} {who}s."
 
 
 def split_is_known(teacher: Mapping[str, Any]) -> bool:
