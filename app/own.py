@@ -29,6 +29,10 @@ BLACK_BOXES = {"onnx": "an ONNX file", "logits": "answers: two NPZ files of logi
 READS = {
     "normalised": "normalised: (x − mean) / std by channel, then the dataset’s front end if it has one",
     "raw": "raw: inputs as they are",
+    "unit": "0 to 1: pictures divided by 255",
+    "maximum": "maximum: inputs divided by the largest training value",
+    "imagenet": "ImageNet: pictures divided by 255, then (x − mean) / std with ImageNet’s figures",
+    "own": "own mean and std, for pictures divided by 255",
     "uint8": "whole numbers: inputs as they are",
 }
 KINDS = (
@@ -105,9 +109,15 @@ def black_box(kind: str) -> dict[str, Any]:
     if kind == "onnx":
         path = _field(st.text_input, "Path of the ONNX file", "onnx-path").strip()
         reads = ui.select("It reads", READS, "onnx-reads", "normalised")
+        if reads == "own":
+            written = _field(st.text_input, "Mean and std of each channel", "onnx-figures",
+                             placeholder="mean=0.5,0.5,0.5;std=0.25,0.25,0.25")  # fmt: skip
+            reads = written.strip() or "mean=…;std=…"
+        output = _field(st.text_input, "Its output", "onnx-output", placeholder="needed where several could be").strip()
         if path and not path.lower().endswith(".onnx"):
             raise UserError(f"{path} does not end in .onnx: give the path of an ONNX file.")
-        given = {"teacher": str(absolute(path)) if path else None, "teacher_input": reads if reads != "uint8" else None}
+        given = {"teacher": str(absolute(path)) if path else None, "teacher_input": reads if reads != "uint8" else None,
+                 "teacher_output": output or None}  # fmt: skip
     else:
         train = _field(st.text_input, "Path of the answers for train and validation", "logits-train").strip()
         test = _field(st.text_input, "Path of the answers for test", "logits-test").strip()

@@ -171,8 +171,11 @@ def run(
         tuple[str, str] | None, typer.Option(metavar="TRAIN.npz TEST.npz", help="Answers instead of a teacher.")
     ] = None,
     teacher_input: Annotated[
-        Text, typer.Option(help="What an ONNX file reads: raw, or normalised, (x − mean) / std and the front end.")
+        Text,
+        typer.Option(help="How inputs are scaled for an ONNX file: raw; unit (/ 255); maximum (/ the largest training "
+                     "value); imagenet; normalised ((x − mean) / std, front end); 'mean=0.5;std=0.25' (of x / 255)."),
     ] = None,
+    teacher_output: Annotated[Text, typer.Option(help="The output of an ONNX file that holds the answers.")] = None,
     teacher_macs: Annotated[Text, typer.Option(help="MACs of one example, stated for an ONNX file or logits.")] = None,
     examples: Annotated[Text, typer.Option(help="How many of the training examples; all by default.")] = None,
     student: Annotated[Text, typer.Option(help="A student's name.")] = None,
@@ -222,7 +225,8 @@ def run(
 
     given = dict(
         dataset=dataset, data=own, teacher=teacher, teacher_logits=teacher_logits, teacher_input=teacher_input,
-        teacher_macs=teacher_macs, examples=examples, student=student, rounds=rounds, seed=seed, method=method,
+        teacher_output=teacher_output, teacher_macs=teacher_macs,
+        examples=examples, student=student, rounds=rounds, seed=seed, method=method,
         composition=composition, mode=mode, head=head, loss=loss, divergence=divergence, temperature=temperature,
         label_share=label_share, barrier=barrier, certified=certified, most_lost=most_lost, retries=retries,
         epochs=epochs, polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay,
@@ -352,6 +356,7 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     from bdistil.config import DistilConfig
     from bdistil.data.custom import OwnData
     from bdistil.teachers import card_for
+    from bdistil.teachers.doubts import check_given
 
     stored = _stored_config(file) if file else {}
     given = {name: value for name, value in given.items() if value is not None}
@@ -365,8 +370,10 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     dataset, teacher = str(values.pop("dataset")), values.pop("teacher", None)
     own = values["data"] = OwnData.given(values.get("data"))
     config = DistilConfig.create(dataset, teacher="" if teacher is None else teacher, **values)
-    options = {name: getattr(config, name) for name in ("teacher_logits", "teacher_input", "teacher_macs")}
+    names = ("teacher_logits", "teacher_input", "teacher_output", "teacher_macs")
+    options = {name: getattr(config, name) for name in names}
     card = card_for(None if teacher is None else config.teacher, dataset, own, **options)
+    check_given(card, config.temperature)
     return config.model_copy(update={"teacher": card["name"], "teacher_logits": card.get("answers")})
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bdistil.data.dataset import SPLITS
 from bdistil.data.imported import Found, numbered, split_anew, split_validation
-from bdistil.data.npz import read_npz
+from bdistil.data.npz import listed, read_npz
 from bdistil.errors import UserError, quoted
 
 _SPLIT_NAMES = {**{name: name for name in SPLITS}, "val": "validation"}
@@ -20,8 +20,7 @@ def read_arrays(path: Path) -> Found:
     """
     given = _load(path)
     if missing := {"x", "y"} - set(given):
-        held = quoted(", ".join(sorted(given)) or "none")
-        raise UserError(f"{path.name} has no array {min(missing)}: it has {held}.")
+        raise UserError(f"{path.name} has no array {min(missing)}: it holds {listed(path)}.")
     x, modality = _inputs(given["x"], path)
     names = {name: _names(given[name], name, len(x), path) for name in ("y", "subject", "split") if name in given}
     y, classes = numbered(names["y"])

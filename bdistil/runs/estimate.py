@@ -13,6 +13,7 @@ import torch
 
 from bdistil.config import DistilConfig
 from bdistil.cost import prefix_costs, weight_bytes
+from bdistil.data.catalogue import is_here, load_dataset
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.certificate import Certificate
@@ -24,6 +25,7 @@ from bdistil.report.formats import duration, quantity, share
 from bdistil.students.catalogue import LADDERS, family, names
 from bdistil.teachers.cards import card_of
 from bdistil.teachers.onnx_teacher import OnnxTeacher
+from bdistil.teachers.scaling import Statistics
 from bdistil.teachers.weights import load_teacher
 from bdistil.training.loop import Position, Stopped, Watch, batch_count
 
@@ -44,6 +46,10 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     """
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
     known, card = config.known, card_of(config)
+    if "kind" in card and is_here(config.dataset):
+        from bdistil.runs.jobs import black_box_doubts
+
+        card["notices"] = card["notices"] + black_box_doubts(config, card, load_dataset(config.dataset, config.data))
     ensemble = _prefix_of(config, known, config.rounds)
     costs, teacher_seconds = prefix_costs(ensemble), _teacher_seconds(card, known, config)
     cost = costs[-1]
@@ -143,8 +149,8 @@ def _teacher_seconds(card: dict[str, Any], known: DatasetInfo, config: DistilCon
     if kind == "logits":
         return 0.0
     if kind == "onnx":
-        channels, x = known.input_shape[0], np.zeros((100, *known.input_shape), np.float32)
-        ask = OnnxTeacher(card, [0.0] * channels, [1.0] * channels).ask
+        x = np.zeros((100, *known.input_shape), np.float32)
+        ask = OnnxTeacher(card, known, Statistics.invented(known.input_shape[0])).ask
     else:
         ask, x = load_teacher(card), torch.zeros(100, *known.input_shape)
         x = x.contiguous(memory_format=torch.channels_last) if known.modality == "image" else x

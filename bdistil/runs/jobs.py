@@ -8,6 +8,7 @@ import torch
 
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, Dataset, load_dataset, recordings
+from bdistil.data.dataset import SPLITS
 from bdistil.data.leaks import leaks
 from bdistil.data.views import view
 from bdistil.ensemble import ProgressiveEnsemble
@@ -32,9 +33,10 @@ from bdistil.runs.rounds import (
 )
 from bdistil.runs.store import Run, teacher_figures
 from bdistil.runs.worker import Pulse, versions
-from bdistil.teachers.black_box import no_better_than_chance
 from bdistil.teachers.cards import card_of, check_split
+from bdistil.teachers.doubts import better_scaling, check_spread, doubts, far_below
 from bdistil.teachers.logits import asked
+from bdistil.teachers.onnx_teacher import OnnxTeacher
 from bdistil.training.loop import Checkpoint, Position, Stopped, Watch
 from bdistil.training.teacher import finish_teacher, teach
 
@@ -70,7 +72,7 @@ def distil_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     _enter(run, "teacher")
     task = make_task(config, card, pulse, device)
     _tell_leaks(run, task.data)
-    _tell_black_box(run, task, card)
+    _tell_black_box(run, config, task, card)
     _describe_task(run, config, task, card)
 
     _enter(run, "rounds")
@@ -99,6 +101,8 @@ def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: flo
             run.record("round_uncertified", round=len(ensemble), attempt=done.record["attempt"])
         keep_round(run, task, ensemble, done, teacher_macs)
         _tell_untold_rounds(run)
+        if len(ensemble) == 1:
+            _tell_far_below(run, task)
         run.update(seconds=seconds())
     return ensemble
 
@@ -121,6 +125,8 @@ def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs:
             standing = corrective_round(config, task, ensemble, previous, **training(t - 1), device=device)
             previous = keep_corrective_round(run, task, ensemble, standing, teacher_macs)
             _tell_untold_rounds(run)
+            if t == 1:
+                _tell_far_below(run, task)
             run.update(seconds=seconds())
         _enter(run, "polish")
         standing = polish(config, task, ensemble, **training(config.rounds),
@@ -182,10 +188,38 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _tell_black_box(run: Run, task: Task, card: dict[str, Any]) -> None:
-    """What the user should know of a teacher of which not all is on record, as events."""
-    doubt = no_better_than_chance(task.teacher["train"], task.data.y_train) if "kind" in card else None
-    _notice(run, [*card["notices"], *([doubt] if doubt else [])])
+def _tell_black_box(run: Run, config: DistilConfig, task: Task, card: dict[str, Any]) -> None:
+    """What the user should know of a teacher of which not all is on record, as events.
+
+    Raises UserError if nothing can be learnt from a black box's logits at the run's temperature.
+    """
+    found: list[str] = []
+    if "kind" in card:
+        check_spread(task.teacher["train"], config.temperature, card["name"])
+        found = black_box_doubts(config, card, task.data, task.teacher)
+    _notice(run, [*card["notices"], *found])
+
+
+def black_box_doubts(config: DistilConfig, card: dict[str, Any], data: Dataset,
+                     answers: dict[str, np.ndarray] | None = None) -> list[str]:  # fmt: skip
+    """Sentences on what is doubtful of a black box. answers: its logits on each split, where they are known.
+
+    Raises UserError if nothing can be learnt from given logits at the run's temperature.
+    """
+    ask = asked(card, data, threads=config.threads or 1)
+    if not answers and not isinstance(ask, OnnxTeacher):
+        answers = {split: ask(data.split(split)[0], split, lambda done: None) for split in SPLITS}
+        check_spread(answers["train"], config.temperature, card["name"])
+    found = doubts(answers, {split: data.split(split)[1] for split in SPLITS}) if answers else []
+    return found + (better_scaling(ask, card["reads"], data) if isinstance(ask, OnnxTeacher) else [])
+
+
+def _tell_far_below(run: Run, task: Task) -> None:
+    """A notice, once round 1 is done, if its student is far below the teacher."""
+    teacher = float((task.teacher["validation"].argmax(axis=1) == task.data.y_validation).mean())
+    first = (run.unpolished() or run.rounds())[0]["point"]["validation"]["accuracy"]
+    sentence = far_below(first, teacher, len(task.data.info.classes))
+    _notice(run, [sentence] if sentence else [])
 
 
 def _tell_leaks(run: Run, data: Dataset) -> None:
@@ -219,9 +253,9 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
     if data.info.people and data.people_test is not None:
         targets["people_test"] = data.people_test
     write_arrays(run.path / "targets.npz", targets)
-    previews = home() / "previews" / f"{data.info.name}.npz"
-    if not previews.is_of(previews, data.test_checksum):
-        previews.parent.mkdir(parents=True, exist_ok=True)
+    path = home() / "previews" / f"{data.info.name}.npz"
+    if not previews.is_of(path, data.test_checksum):
+        path.parent.mkdir(parents=True, exist_ok=True)
         heard = previews.heard(data.info, recordings(config.dataset, config.data))
         write_arrays(path, previews.arrays(data, data.x_test, heard) | previews.origin(data.test_checksum))
     told = {key: card.get(key) for key in ("name", "macs", "parameters", "bytes", "weights_sha256", "split_known")}

@@ -113,7 +113,7 @@ def card(name: str) -> dict[str, Any]:
 
 def card_for(name: str | None, dataset: str, data: "OwnData | None" = None, *,
              teacher_logits: Sequence[str] | None = None, teacher_input: str | None = None,
-             teacher_macs: int | None = None) -> dict[str, Any]:  # fmt: skip
+             teacher_output: str | None = None, teacher_macs: int | None = None) -> dict[str, Any]:  # fmt: skip
     """The card of the named teacher, or of the data set's first one, checked against the data set's classes.
 
     data: how to read what a path names. The other options are those of `DistilConfig`: with teacher_logits the name is
@@ -126,12 +126,14 @@ def card_for(name: str | None, dataset: str, data: "OwnData | None" = None, *,
     onnx = str(name).lower().endswith(".onnx")
     if teacher_input is not None and (teacher_logits or not onnx):
         raise UserError("--teacher-input says what an ONNX file reads: give one with --teacher, or leave it out.")
+    if teacher_output is not None and (teacher_logits or not onnx):
+        raise UserError("--teacher-output names an output of an ONNX file: give one with --teacher, or leave it out.")
     if teacher_logits:
         return _noted(logits_card(teacher_logits, known, teacher_macs))
     if onnx:
         from bdistil.teachers.onnx_teacher import onnx_card
 
-        return _noted(onnx_card(str(name), known, teacher_input, teacher_macs))
+        return _noted(onnx_card(str(name), known, teacher_input, teacher_macs, teacher_output))
     if teacher_macs is not None:
         raise UserError("--teacher-macs states what a black box costs, a saved teacher’s are counted: leave it out.")
     if name is None:
@@ -168,7 +170,8 @@ def _no_teacher(dataset: str, data: "OwnData | None") -> str:
 def card_of(config: Any) -> dict[str, Any]:
     """The card of a run's teacher (`DistilConfig`). Raises UserError as `card_for` does."""
     return card_for(config.teacher, config.dataset, config.data, teacher_logits=config.teacher_logits,
-                    teacher_input=config.teacher_input, teacher_macs=config.teacher_macs)  # fmt: skip
+                    teacher_input=config.teacher_input, teacher_output=config.teacher_output,
+                    teacher_macs=config.teacher_macs)  # fmt: skip
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from bdistil.data import Dataset
 from bdistil.inputs import normalise
 from bdistil.teachers import black_box, onnx_teacher
 from bdistil.teachers.logit_cache import kept
+from bdistil.teachers.scaling import Statistics
 from bdistil.teachers.weights import load_teacher
 
 BATCH = 500
@@ -34,7 +35,7 @@ def asked(card: dict[str, Any], data: Dataset, device: str = "cpu", threads: int
     if kind == black_box.KIND:
         return black_box.GivenLogits(card, data)
     if kind == onnx_teacher.KIND:
-        return onnx_teacher.OnnxTeacher(card, data.mean, data.std, data.info.front_end, threads)
+        return onnx_teacher.OnnxTeacher(card, data.info, Statistics.of(data), threads)
     return TeacherLogits(card, device)
 
 

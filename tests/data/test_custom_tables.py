@@ -195,7 +195,8 @@ def test_an_index_is_no_channel(tmp_path):
     frame.to_csv(tmp_path / "walks.csv")
     frame[frame["walk"] != "s0"].to_parquet(tmp_path / "walks.parquet")
     for name in ("walks.csv", "walks.parquet"):
-        assert custom.info(str(tmp_path / name), OwnData.create(**COLUMNS | dict(channels=None))).channels == ("ax", "ay")
+        data = OwnData.create(**COLUMNS | dict(channels=None))
+        assert custom.info(str(tmp_path / name), data).channels == ("ax", "ay")
 
 
 @pytest.mark.parametrize(
@@ -328,4 +329,4 @@ def test_a_damaged_an_encrypted_and_an_unknown_npz_are_named(tmp_path, spoil):
 
 
 def test_arrays_that_are_missing_are_named(tmp_path):
-    refused(npz(tmp_path, x=SERIES, labels=LABELS), r"data\.npz has no array y: it has x\.")
+    refused(npz(tmp_path, x=SERIES, labels=LABELS), r"data\.npz has no array y: it holds labels, x\.")
