@@ -355,6 +355,8 @@ def _rows(config: DistilConfig, found: dict[str, Any]) -> None:
         ("On disk", told("disk_bytes", formats.size)),
     ]
     ui.pairs(rows)
+    if found.get("busy"):
+        ui.muted(found["busy"])
 
 
 def start(config: DistilConfig | TeachConfig) -> None:

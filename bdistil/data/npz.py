@@ -28,7 +28,10 @@ def read_npz(path: str | Path, names: Iterable[str]) -> dict[str, np.ndarray]:
                     if size > MOST_BYTES:
                         told = f"{size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB"
                         raise UserError(f"{name} in {path} takes {told}: give fewer rows, or narrower numbers.")
-                return {name: archive[name] for name in chosen}
+                arrays = {name: archive[name] for name in chosen}
+                if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+                    raise ValueError("numpy gives a member that is no array as bytes")
+                return arrays
         except UserError:
             raise
         except Exception:  # damaged, encrypted and unknown archives raise what their readers please

@@ -89,6 +89,20 @@ def size(value: float) -> str:
     return _scaled(value, ("bytes", "kB", "MB", "GB", "TB"))
 
 
+BUSY = 0.25  # of all cores, used by other programs: from then on they compete with a training
+
+
+def busy(others: float, cores: int) -> str | None:
+    """A sentence where other programs use so many of the cores that what is timed takes longer; None where they don't.
+
+    others: the cores that they use on average, 1.6 for one and most of another.
+    """
+    if others < BUSY * cores:
+        return None
+    used = "the only core" if cores == 1 else f"{decimal(min(others, cores))} of {cores} cores"
+    return f"The machine is busy (other programs use {used}): the time may be shorter once it is idle."
+
+
 def _scaled(value: float, units: tuple[str, ...]) -> str:
     for unit in units:
         # Thousands are whole from 10 k on; millions and more keep a decimal below 100.

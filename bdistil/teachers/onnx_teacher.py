@@ -163,9 +163,10 @@ def _session(path: str, content: bytes, threads: int = 1) -> Any:
     # CPU results that do not depend on which copy of a machine's kernels is fastest today.
     options.use_deterministic_compute = True
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except (failures.NotImplemented, failures.InvalidGraph, failures.Fail, failures.InvalidArgument,
-            failures.RuntimeException, failures.InvalidProtobuf, failures.EPFail) as error:  # fmt: skip
+            failures.RuntimeException, failures.InvalidProtobuf, failures.EPFail,
+            UnicodeDecodeError) as error:  # fmt: skip
         raise UserError(_why(path, str(error))) from None
 
 
