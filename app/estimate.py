@@ -39,7 +39,7 @@ def _flag(config: DistilConfig, name: str) -> list[str]:
 
 def estimate(config: DistilConfig, wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
     """Returns what a run would cost: macs, parameters, bytes, seconds, first_model_seconds, memory_bytes, disk_bytes;
-    and under `teacher` what is known of a black box.
+    under `teacher` what is known of a black box, and under `busy` a sentence where the machine was.
 
     Raises `engine.Refused` with the command's own sentence, UserError where there is none for another reason.
     """

@@ -23,6 +23,7 @@ from bdistil.data.catalogue import located
 from bdistil.data.custom import OwnData, unchanged
 from bdistil.errors import UserError
 from bdistil.recipes import METHOD
+from bdistil.records import TeacherRecord
 from bdistil.report import formats
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
@@ -127,6 +128,7 @@ def teacher_label(card: dict[str, Any]) -> str:
     accuracy, macs = card.get("accuracy"), card.get("macs")
     known = [f"{formats.percent(accuracy)} accuracy"] if accuracy is not None else []
     known += [f"{formats.macs(macs)} MACs"] if macs else []
+    known += [] if formats.split_is_known(TeacherRecord.model_validate(card)) else ["trained on a split that is not known"]
     return f"{card['name']}: {', '.join(known)}" if known else card["name"]
 
 
@@ -142,8 +144,11 @@ def _data() -> tuple[str, OwnData | None] | None:
 
 def _teacher(dataset: str, data: OwnData | None) -> dict[str, Any]:
     """Draws the choice of a teacher; its options, `teacher` None while there is none, of a black box `teacher_macs`."""
-    asked, cards = ui.address(), {card["name"]: card for card in teachers.cards(located(dataset))}
-    labels = {name: teacher_label(card) for name, card in cards.items()} or {NONE: "none yet: train one below"}
+    asked, cards = ui.address(), {card["name"]: card for card in teachers.cards_for(dataset, data)}
+    labels = {name: teacher_label(card) for name, card in cards.items()}
+    if not labels:
+        of_another_split = " for this split" if teachers.cards(located(dataset)) else ""
+        labels = {NONE: f"none yet{of_another_split}: train one below"}
     if f"teacher-{dataset}" not in st.session_state and asked.teacher in cards:
         ui.remember(f"teacher-{dataset}", asked.teacher)
     teacher = ui.select("Teacher", labels | own.BLACK_BOXES, f"teacher-{dataset}", next(iter(labels)))
@@ -351,6 +356,8 @@ def _rows(config: DistilConfig, found: dict[str, Any]) -> None:
         ("On disk", told("disk_bytes", formats.size)),
     ]
     ui.pairs(rows)
+    if found.get("busy"):
+        ui.muted(found["busy"])
 
 
 def start(config: DistilConfig | TeachConfig) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import streamlit as st
+from doors import Doors
 from starlette.middleware import Middleware
 
 BUNDLES = Path(st.__file__).parent / "static" / "static" / "js"
@@ -69,4 +70,4 @@ async def starting(_: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App(Path(__file__).with_name("shell.py"), middleware=[Middleware(Early)], lifespan=starting)
+app = st.App(Path(__file__).with_name("shell.py"), middleware=[Middleware(Doors), Middleware(Early)], lifespan=starting)

@@ -5,6 +5,7 @@ A process of its own reads them first (engine.py); what it finds is told, and re
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
@@ -16,7 +17,9 @@ import streamlit as st
 import ui
 
 from bdistil.data.custom import OwnData
-from bdistil.data.tables import SUFFIXES
+from bdistil.data.series_folders import kinds_of_tables
+from bdistil.data.tables import is_table
+from bdistil.data.ts_files import files_of
 from bdistil.errors import UserError
 from bdistil.paths import absolute
 from bdistil.teachers.catalogue import TORCHVISION
@@ -26,12 +29,23 @@ BLACK_BOXES = {"onnx": "an ONNX file", "logits": "answers: two NPZ files of logi
 READS = {
     "normalised": "normalised: (x − mean) / std by channel, then the dataset’s front end if it has one",
     "raw": "raw: inputs as they are",
+    "unit": "0 to 1: pictures divided by 255",
+    "maximum": "maximum: inputs divided by the largest training value",
+    "imagenet": "ImageNet: pictures divided by 255, then (x − mean) / std with ImageNet’s figures",
+    "own": "own mean and std, for pictures divided by 255",
     "uint8": "whole numbers: inputs as they are",
 }
 KINDS = (
-    "A folder of class folders of pictures or recordings, a .csv or .parquet table with a row per time step, or an "
-    ".npz file with x and y; on the machine that this dashboard runs on."
+    "A folder of class folders of pictures or recordings, or of tables that are one series each; a table with a row "
+    "per time step (.csv, .tsv, .txt or .parquet); .ts files; or an .npz file with x and y; on the machine that this "
+    "dashboard runs on."
 )
+FIELDS = {
+    "time": "the field “Column of times”",
+    "subject": "the field “Column of persons”",
+    "channels": "the field “Columns of values”",
+    "window": "the field “Steps of a window”",
+}
 SECONDS = 3600  # thousands of recordings take minutes
 SLOW = "Reading this took over an hour and was given up: try it with the command bdistil data."
 FAILED = "Reading this failed: the command bdistil data tells more."
@@ -53,16 +67,24 @@ def data() -> tuple[str, OwnData | None] | None:
         ui.muted(KINDS)
         return None
     root, options = absolute(path), OwnData.create(**_options(path))
-    if root.suffix.lower() in SUFFIXES and not (options.series and options.label and options.window):
+    if is_table(root) and not (options.series and options.label and options.window):
         ui.muted("Name the columns that tell series and labels, and how many steps a window has.")
         return None
-    asked = (str(root), options, stamp(root))
-    found = checks().ask(asked)
+    asked = (str(root), options, [mark for file in files_of(root) or (root,) for mark in stamp(file)])
+    try:
+        found = checks().ask(asked)
+    except UserError as error:
+        raise UserError(_in_fields(str(error))) from None
     if found is None:
         wait(lambda: checks().ask(asked), "Reading …")
         return None
     _tell(found)
     return str(root), options if options.model_fields_set else None
+
+
+def _in_fields(sentence: str) -> str:
+    """A sentence of the engine with the form's fields for its options."""
+    return re.sub(r"--([a-z]+)(?![\w-])", lambda option: FIELDS.get(option[1], option[0]), sentence)
 
 
 def check(asked: Asked, wanted: Callable[[], bool]) -> list[str]:
@@ -87,9 +109,15 @@ def black_box(kind: str) -> dict[str, Any]:
     if kind == "onnx":
         path = _field(st.text_input, "Path of the ONNX file", "onnx-path").strip()
         reads = ui.select("It reads", READS, "onnx-reads", "normalised")
+        if reads == "own":
+            written = _field(st.text_input, "Mean and std of each channel", "onnx-figures",
+                             placeholder="mean=0.5,0.5,0.5;std=0.25,0.25,0.25")  # fmt: skip
+            reads = written.strip() or "mean=…;std=…"
+        output = _field(st.text_input, "Its output", "onnx-output", placeholder="needed where several could be").strip()
         if path and not path.lower().endswith(".onnx"):
             raise UserError(f"{path} does not end in .onnx: give the path of an ONNX file.")
-        given = {"teacher": str(absolute(path)) if path else None, "teacher_input": reads if reads != "uint8" else None}
+        given = {"teacher": str(absolute(path)) if path else None, "teacher_input": reads if reads != "uint8" else None,
+                 "teacher_output": output or None}  # fmt: skip
     else:
         train = _field(st.text_input, "Path of the answers for train and validation", "logits-train").strip()
         test = _field(st.text_input, "Path of the answers for test", "logits-test").strip()
@@ -126,35 +154,67 @@ def _field(draw: Callable[..., Any], label: str, key: str, **options: Any) -> An
 
 def _options(path: str) -> dict[str, Any]:
     """Draws what can be said of data of this kind; names of `OwnData`, without what is left empty."""
-    if Path(path).suffix.lower() in SUFFIXES:
+    if is_table(path):
         return _table_options()
-    if not os.path.isdir(absolute(path)):
+    root = absolute(path)
+    if files_of(root):
+        return _given(_windows())
+    if not os.path.isdir(root):
         return {}
+    if kinds_of_tables(root):
+        return _series_folder_options()
     person, side = st.columns(2)
     given = {
-        "subject_pattern": _field(person.text_input, "Person in a file’s name", "own-pattern", placeholder="unknown",
-                                  help="A regular expression; its group 1 is the person."),
+        "subject_pattern": _pattern(person),
         "side": _field(side.number_input, "Side of pictures, pixels", "own-side", min_value=4, value=None,
                        placeholder="as most have it"),
     }  # fmt: skip
-    return {name: value for name, value in given.items() if value}
+    return _given(given)
+
+
+def _pattern(place: Any) -> str:
+    return _field(place.text_input, "Person in a file’s name", "own-pattern", placeholder="unknown",
+                  help="A regular expression; its group 1 is the person.")  # fmt: skip
+
+
+def _windows() -> dict[str, Any]:
+    window, overlap = st.columns(2)
+    return {
+        "window": _field(window.number_input, "Steps of a window", "own-window", min_value=2, value=None),
+        "overlap": _field(overlap.number_input, "Overlap of windows", "own-overlap", min_value=0.0, max_value=0.99,
+                          value=None, step=0.1, placeholder="0.5"),
+    }  # fmt: skip
+
+
+def _time(place: Any) -> str:
+    return _field(place.text_input, "Column of times", "own-time", placeholder="none")
+
+
+def _channels() -> str:
+    return _field(st.text_input, "Columns of values", "own-channels", placeholder="all others")
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Options without those that are left empty; 0 is one that is given."""
+    return {name: value for name, value in options.items() if value not in ("", None)}
+
+
+def _series_folder_options() -> dict[str, Any]:
+    person, time = st.columns(2)
+    named = {"subject_pattern": _pattern(person), "time": _time(time)}
+    return _given({**named, **_windows(), "channels": _channels()})
 
 
 def _table_options() -> dict[str, Any]:
     series, label = st.columns(2)
     subject, time = st.columns(2)
-    window, overlap = st.columns(2)
-    given = {
+    named = {
         "series": _field(series.text_input, "Column of series", "own-series"),
         "label": _field(label.text_input, "Column of labels", "own-label"),
         "subject": _field(subject.text_input, "Column of persons", "own-subject", placeholder="unknown"),
-        "time": _field(time.text_input, "Column of times", "own-time", placeholder="none"),
-        "window": _field(window.number_input, "Steps of a window", "own-window", min_value=2, value=None),
-        "overlap": _field(overlap.number_input, "Overlap of windows", "own-overlap", min_value=0.0, max_value=0.99,
-                          value=None, step=0.1, placeholder="0.5"),
-        "channels": _field(st.text_input, "Columns of values", "own-channels", placeholder="all others"),
-    }  # fmt: skip
-    return {name: value for name, value in given.items() if value not in ("", None)}
+        "time": _time(time),
+    }
+    return _given({**named, **_windows(), "channels": _channels()})
 
 
 def stamp(path: str | Path) -> list[int | str]:
@@ -196,8 +256,8 @@ def wait(ask: Callable[[], Any], words: str) -> None:
 
 
 def _tell(found: list[str]) -> None:
-    """Sentences on counts and split, leaks as notices, and the first files that can't be read."""
-    leaks = [sentence for sentence in found if sentence.startswith("Leak")]
+    """Sentences on counts and split, leaks and the like as notices, and the first files that can't be read."""
+    leaks = [sentence for sentence in found if sentence.startswith(("Leak", "Notice"))]
     others = [sentence for sentence in found if sentence not in leaks]
     more = [f"And {len(others) - SHOWN} more."] if len(others) > SHOWN + 1 else []
     ui.muted(" ".join(others[:SHOWN] + more if more else others))

@@ -16,15 +16,17 @@ from plotly.graph_objects import Figure
 
 from bdistil import data
 from bdistil.errors import UserError
+from bdistil.records import DatasetRecord
 from bdistil.report import figures, formats, series_drawing, tables
 from bdistil.report.cost_axes import CostAxis
 from bdistil.report.palette import ThemeName
 from bdistil.results import Results
 from bdistil.results.confusion import by_class as accuracy_by_class
 from bdistil.results.confusion import confusion as confusion_of
+from bdistil.results.confusion import without_examples
 from bdistil.results.disagreements import disagreements as disagreements_of
 from bdistil.runs import Run, RunInfo
-from bdistil.runs.previews import Examples, Series, previews, read
+from bdistil.runs.previews import Examples, Series, may_be_of, previews, read
 
 VIEWS = ("students", "teacher", "difference")
 
@@ -83,7 +85,7 @@ def frontier(results: Results, axis: CostAxis) -> None:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _figure(run: str, created: str, points: int, state: str, cost: str, look: ThemeName, _results: Results) -> Figure:
     # run, created, points and state are the cache's key only.
-    teacher = _results.run.teacher
+    teacher = _results.run.teacher.document()
     return figures.frontier(_results.points, teacher, cost=cost, theme=look, unpolished=_results.unpolished)
 
 
@@ -137,12 +139,20 @@ def confusion(results: Results, prefix: int) -> None:
     st.html(tables.confusion_table(confusion_of(results, prefix), view))
     key = "Rows: true class. Columns: answer. Percent of the row."
     ui.muted(f"{key} Orange: worse than the teacher, blue: better." if view == "difference" else key)
+    _name_left_out(results)
 
 
 def by_class(results: Results, prefix: int) -> None:
     """Accuracy by class beside the teacher's, worst first."""
     st.header("Accuracy by class", anchor=False)
     st.html(tables.class_table(accuracy_by_class(results, prefix), prefix))
+    _name_left_out(results)
+
+
+def _name_left_out(results: Results) -> None:
+    names = without_examples(results)
+    if names:
+        ui.muted(f"Without a test example, so without an accuracy: {', '.join(names)}.")
 
 
 def disagreements(results: Results, prefix: int) -> None:
@@ -154,7 +164,7 @@ def disagreements(results: Results, prefix: int) -> None:
     if not found:
         ui.muted(told)
         return
-    shown = _previews(results.run.dataset.name)
+    shown = _previews(results.run.dataset)
     known = data.CATALOGUE.get(results.run.dataset.name)
     if shown is None or len(shown) != len(results.labels):
         if known and not known.preview:
@@ -169,10 +179,12 @@ def disagreements(results: Results, prefix: int) -> None:
     st.html(tables.gallery(found, shown, prefix, theme.name(), read))
 
 
-def _previews(dataset: str) -> Examples | None:
-    """The examples of a test split, in its order, where they are at hand."""
-    path = previews(dataset)
-    return _read(str(path), path.stat().st_mtime) if path else None  # a first run brings them, so absence is not kept
+def _previews(dataset: DatasetRecord) -> Examples | None:
+    """The examples of the test split of run.json's `dataset`, in its order, where they are at hand."""
+    path = previews(dataset.name)
+    if path is None or not may_be_of(path, dataset.test_checksum):
+        return None
+    return _read(str(path), path.stat().st_mtime)  # a first run brings them, so absence is not kept
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

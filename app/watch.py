@@ -5,6 +5,7 @@ the log are drawn outside it, and only when the story has taken a step worth dra
 A replay shows the story of the run's first events: nothing is trained.
 """
 
+from datetime import UTC, datetime
 from html import escape
 
 import narration
@@ -93,7 +94,12 @@ def _head(run: Run, now: RunState, replay: Replay | None) -> None:
 def _line(run: Run, now: RunState) -> str:
     if now.info.state == "queued":
         return narration.WAITING
-    return "Stopping after this batch." if run.stop_requested() else narration.progress(now.info, now.beat, now.composition)
+    silent = None if Replay.of(run) else narration.silence(now.beat, datetime.now(UTC))
+    if silent:
+        return silent
+    if run.stop_requested():
+        return "Stopping after this batch."
+    return narration.progress(now.info, now.beat, now.composition)
 
 
 def _bar(fraction: float, label: str) -> None:

@@ -150,9 +150,8 @@ class DistilConfig(_Config):
     teacher_logits: tuple[str, str] | None = Field(
         default=None, title="Teacher logits", description="two NPZ files, TRAIN.npz and TEST.npz, or nothing"
     )
-    teacher_input: Literal["raw", "normalised"] | None = Field(
-        default=None, title="Teacher input", description="one of raw, normalised, or nothing"
-    )
+    teacher_input: str | None = Field(default=None, title="Teacher input", description="text, or nothing")
+    teacher_output: str | None = Field(default=None, title="Teacher output", description="a name, or nothing")
     teacher_macs: int | None = Field(default=None, ge=1, le=10**18, title="Teacher MACs",
                                      description="a whole number above 0, or nothing")  # fmt: skip
     examples: int | None = Field(default=None, ge=2, title="Training examples",

@@ -16,3 +16,21 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     by_lower = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
     return f" Did you mean {by_lower[close[0]]}?" if close else ""
+
+
+def printable(text: object, keep: str = "") -> str:
+    """Returns the text with what doesn't print (escape characters, line ends) escaped, except what is in `keep`."""
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def quoted(text: object, most: int = 80) -> str:
+    """Returns the user's text as a sentence may show it: escaped where it doesn't print, at most `most` characters.
+
+    What is longer loses its middle, for which … stands.
+    """
+    whole = str(text)
+    shown = printable(whole if len(whole) <= 2 * most else f"{whole[:most]}…{whole[-most:]}")
+    if len(shown) <= most:
+        return shown
+    head, tail = most // 2, (most - 1) // 2
+    return f"{shown[:head]}…{shown[len(shown) - tail :]}"

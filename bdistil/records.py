@@ -65,7 +65,8 @@ class DatasetRecord(Record):
     """The data set that a run is about.
 
     people: what the split holds out whole (`person`, `speaker`), None where examples are split one by one. train,
-    validation, test: how many examples each part has. checksum: SHA-256 over all of them.
+    validation, test: how many examples each part has. checksum: SHA-256 over all of them; test_checksum: over the test
+    split.
     """
 
     name: str
@@ -78,6 +79,7 @@ class DatasetRecord(Record):
     classes: tuple[str, ...] = Field(min_length=1)
     split: str
     checksum: str
+    test_checksum: str | None = None
 
 
 class TeacherRecord(Record):
@@ -85,7 +87,8 @@ class TeacherRecord(Record):
 
     kind: of a black box, `logits` or `onnx`; None of a saved teacher. macs_stated: whether its MACs are the user's word.
     signature: what an ONNX file reads and answers. approximate_views: whether augmented views got their original's
-    logits.
+    logits. weights_sha256: of its weights, or of its answers. split_known: whether it is known on which split it was
+    trained. splits: its accuracy on each split.
     """
 
     name: str
@@ -100,6 +103,9 @@ class TeacherRecord(Record):
     macs_stated: bool = False
     signature: str | None = None
     approximate_views: bool = False
+    weights_sha256: str | None = None
+    split_known: bool | None = None
+    splits: dict[str, Share] = {}
 
 
 class Scale(Record):

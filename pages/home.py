@@ -40,7 +40,7 @@ def instrument() -> None:
         with ui.notice(str(error), key="showpiece"):
             return
     data = payload(
-        results.points, results.run.teacher, run=run.id, title=results.run.title, mode="compact",
+        results.points, results.run.teacher.document(), run=run.id, title=results.run.title, mode="compact",
         rounds=results.rounds, prefix=st.session_state.get("home-prefix", ui.middle(len(results.points))),
     )  # fmt: skip
     st.session_state["home-prefix"] = operating_point(data, key="home")

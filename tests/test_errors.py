@@ -2,7 +2,7 @@
 
 import pytest
 
-from bdistil.errors import UserError, nearest
+from bdistil.errors import UserError, nearest, printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,30 @@ def test_nearest_of_no_choices_is_empty():
 
 def test_user_error_shows_its_sentence():
     assert str(UserError("Rounds must be 1 … 64.")) == "Rounds must be 1 … 64."
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("walks.csv", "walks.csv"),
+        ("größe 1", "größe 1"),
+        (12, "12"),
+        ("a\nb\tc\x1b[31m\x00", r"a\nb\tc\x1b[31m\x00"),
+        ("\u202eevil\u200b\udce9", r"\u202eevil\u200b\udce9"),
+        ("a" * 80, "a" * 80),
+        ("a" * 50 + "b" * 50, "a" * 40 + "…" + "b" * 39),
+    ],
+)
+def test_text_of_the_user_is_escaped_and_shortened_in_the_middle(text, shown):
+    assert quoted(text) == shown
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 10, 80])
+@pytest.mark.parametrize("text", ["x" * 10**6, "\n" * 45, "\n" * 10**6, "ab" * 41])
+def test_no_more_is_shown_than_is_asked_for(text, most):
+    shown = quoted(text, most)
+    assert len(shown) == most and "…" in shown and shown.isprintable()
+
+
+def test_printable_keeps_what_it_is_told_to():
+    assert printable("one\ntwo\x1b", keep="\n") == "one\ntwo\\x1b"

@@ -44,7 +44,7 @@ def test_the_files_and_commands_that_it_names_exist():
     layout = re.findall(r"^    ([a-z]+/) ", README, re.MULTILINE)
     scripts = re.findall(r"(?:python|streamlit run) (\w+/\w+\.py)", README)
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert (len(layout), len(scripts)) == (6, 22)
+    assert (len(layout), len(scripts)) == (6, 24)
     assert [path for path in layout + scripts + links if not (ROOT / path).exists()] == []
 
 

@@ -4,9 +4,11 @@ Results go to standard output, everything else to standard error. Exit status: 0
 2 unusable input (one sentence), 3 an honest "no", 130 stopped by Ctrl-C and resumable.
 """
 
+import errno
 import functools
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,14 +16,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bdistil.errors import UserError
-from bdistil.paths import DASHBOARD, absolute
+from bdistil.errors import UserError, printable, quoted
+from bdistil.paths import DASHBOARD, absolute, open_regular
 
 if TYPE_CHECKING:
     from bdistil.runs import Run, RunInfo
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False,
                   help="Progressive ensembles of small students, distilled from one large teacher.")  # fmt: skip
+
+MOST_CONFIG = 1_000_000  # bytes
 
 # Values are checked by the configuration, which knows their limits and words their errors: here they stay text.
 Text = str | None
@@ -74,12 +78,28 @@ def main() -> None:
     """The program: one sentence on standard error and exit 2 for unusable input."""
     sys.stdout.reconfigure(errors="replace")  # names of files need not be UTF-8
     try:
-        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        sys.stdout.flush()  # here, where a full disk or a closed pipe is answered
+        sys.exit(status)
+    except BrokenPipeError:
+        _drop_output()
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _drop_output()
+        print("The output could not be written: the disk is full. Free some space.", file=sys.stderr)
+        sys.exit(1)
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(printable(error, keep="\n"), file=sys.stderr)
     except typer.TyperException as error:  # how the command line itself is used
         print(f"{error.format_message().rstrip('.')}. See bdistil --help.", file=sys.stderr)
     sys.exit(2)
+
+
+def _drop_output() -> None:
+    """Sends what is still buffered to nothing: Python would fail on it again as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @app.command()
@@ -154,8 +174,11 @@ def run(
         tuple[str, str] | None, typer.Option(metavar="TRAIN.npz TEST.npz", help="Answers instead of a teacher.")
     ] = None,
     teacher_input: Annotated[
-        Text, typer.Option(help="What an ONNX file reads: raw, or normalised, (x − mean) / std and the front end.")
+        Text,
+        typer.Option(help="How inputs are scaled for an ONNX file: raw; unit (/ 255); maximum (/ the largest training "
+                     "value); imagenet; normalised ((x − mean) / std, front end); 'mean=0.5;std=0.25' (of x / 255)."),
     ] = None,
+    teacher_output: Annotated[Text, typer.Option(help="The output of an ONNX file that holds the answers.")] = None,
     teacher_macs: Annotated[Text, typer.Option(help="MACs of one example, stated for an ONNX file or logits.")] = None,
     examples: Annotated[Text, typer.Option(help="How many of the training examples; all by default.")] = None,
     student: Annotated[Text, typer.Option(help="A student's name.")] = None,
@@ -205,7 +228,8 @@ def run(
 
     given = dict(
         dataset=dataset, data=own, teacher=teacher, teacher_logits=teacher_logits, teacher_input=teacher_input,
-        teacher_macs=teacher_macs, examples=examples, student=student, rounds=rounds, seed=seed, method=method,
+        teacher_output=teacher_output, teacher_macs=teacher_macs,
+        examples=examples, student=student, rounds=rounds, seed=seed, method=method,
         composition=composition, mode=mode, head=head, loss=loss, divergence=divergence, temperature=temperature,
         label_share=label_share, barrier=barrier, certified=certified, most_lost=most_lost, retries=retries,
         epochs=epochs, polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay,
@@ -259,7 +283,7 @@ def list_(as_json: Json = False) -> None:
     for summary in summaries:
         info = summary.info
         told = f"{info.state:9} {info.method or 'teacher':16} {info.title}" if info else summary.error
-        print(f"{summary.id:44} {told}")
+        print(printable(f"{summary.id:44} {told}"))
 
 
 @app.command()
@@ -275,11 +299,13 @@ def show(run: str, as_json: Json = False) -> None:
         return
     from bdistil.report.text import describe_run
 
-    print(*describe_run(chosen), sep="\n")
+    print(*(printable(line, keep="\n") for line in describe_run(chosen)), sep="\n")
 
 
 @app.command("app")
-def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard.")] = 8501) -> None:
+def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard.")] = 8501,
+         host: Annotated[str, typer.Option(help="Name or address that the dashboard answers to.")] = "127.0.0.1",
+         ) -> None:  # fmt: skip
     """Open the dashboard: what `streamlit run app/main.py` does."""
     import socket
     import subprocess
@@ -288,7 +314,8 @@ def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the d
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise UserError(f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}.")
     main_file = DASHBOARD / "app" / "main.py"
-    sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), "--server.port", str(port)]))
+    options = ["--server.port", str(port), "--server.address", host]
+    sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), *options]))
 
 
 def _print_cost(config: Any, as_json: bool) -> None:
@@ -332,6 +359,7 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     from bdistil.config import DistilConfig
     from bdistil.data.custom import OwnData
     from bdistil.teachers import card_for
+    from bdistil.teachers.doubts import check_given
 
     stored = _stored_config(file) if file else {}
     given = {name: value for name, value in given.items() if value is not None}
@@ -345,18 +373,26 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     dataset, teacher = str(values.pop("dataset")), values.pop("teacher", None)
     own = values["data"] = OwnData.given(values.get("data"))
     config = DistilConfig.create(dataset, teacher="" if teacher is None else teacher, **values)
-    options = {name: getattr(config, name) for name in ("teacher_logits", "teacher_input", "teacher_macs")}
+    names = ("teacher_logits", "teacher_input", "teacher_output", "teacher_macs")
+    options = {name: getattr(config, name) for name in names}
     card = card_for(None if teacher is None else config.teacher, dataset, own, **options)
+    check_given(card, config.temperature)
     return config.model_copy(update={"teacher": card["name"], "teacher_logits": card.get("answers")})
 
 
 def _stored_config(file: Path) -> dict[str, Any]:
     try:
-        stored = json.loads(file.read_text())
-    except (OSError, ValueError):
-        raise UserError(f"{file} is no readable JSON file. Give the `config` of bdistil show RUN --json.") from None
+        with open_regular(file) as opened:
+            content = opened.read(MOST_CONFIG + 1)
+        if len(content) > MOST_CONFIG:
+            raise UserError(f"{quoted(file)} is larger than 1 MB. Give the `config` of bdistil show RUN --json.")
+        stored = json.loads(content)
+    except (OSError, ValueError, RecursionError):
+        raise UserError(
+            f"{quoted(file)} is no readable JSON file. Give the `config` of bdistil show RUN --json."
+        ) from None
     if not isinstance(stored, dict):
-        raise UserError(f"{file} holds no configuration. Give the `config` of bdistil show RUN --json.")
+        raise UserError(f"{quoted(file)} holds no configuration. Give the `config` of bdistil show RUN --json.")
     return stored
 
 

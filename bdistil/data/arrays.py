@@ -6,8 +6,8 @@ import numpy as np
 
 from bdistil.data.dataset import SPLITS
 from bdistil.data.imported import Found, numbered, split_anew, split_validation
-from bdistil.data.npz import read_npz
-from bdistil.errors import UserError
+from bdistil.data.npz import listed, read_npz
+from bdistil.errors import UserError, quoted
 
 _SPLIT_NAMES = {**{name: name for name in SPLITS}, "val": "validation"}
 
@@ -20,12 +20,12 @@ def read_arrays(path: Path) -> Found:
     """
     given = _load(path)
     if missing := {"x", "y"} - set(given):
-        raise UserError(f"{path.name} has no array {min(missing)}: it has {', '.join(sorted(given)) or 'none'}.")
+        raise UserError(f"{path.name} has no array {min(missing)}: it holds {listed(path)}.")
     x, modality = _inputs(given["x"], path)
     names = {name: _names(given[name], name, len(x), path) for name in ("y", "subject", "split") if name in given}
     y, classes = numbered(names["y"])
     if len(classes) < 2:
-        raise UserError(f"{path.name} has the one class {classes[0]} in y: 2 at least are needed.")
+        raise UserError(f"{path.name} has the one class {quoted(classes[0])} in y: 2 at least are needed.")
     people = numbered(names["subject"])[0] if "subject" in names else None
     groups, what = (np.arange(len(x)), "examples") if people is None else (people, "persons")
     by = "examples of each class" if people is None else "persons, none of whom is on two sides"
@@ -79,7 +79,7 @@ def _names(values: np.ndarray, name: str, count: int, path: Path) -> np.ndarray:
 def _split(names: np.ndarray, path: Path) -> np.ndarray:
     wrong = np.flatnonzero(~np.isin(names, list(_SPLIT_NAMES)))
     if len(wrong):
-        told = f"{path.name}, row {wrong[0] + 1} of split is “{names[wrong[0]]}”"
+        told = f"{path.name}, row {wrong[0] + 1} of split is “{quoted(names[wrong[0]])}”"
         raise UserError(f"{told}: it must be train, validation or test.")
     split = np.array([SPLITS.index(_SPLIT_NAMES[name]) for name in names.tolist()])
     for name in ("train", "test"):

@@ -1,7 +1,8 @@
 """Somebody's own data: a folder of class folders, a table or an NPZ file, read once and kept until it changes.
 
 pictures or recordings   a folder of class folders (`folders`)
-tables of series         CSV or Parquet, a row per time step (`tables`)
+tables of series         CSV or Parquet, a row per time step (`tables`), or class folders of them (`series_folders`)
+series                   the .ts files of sktime and aeon (`ts_files`)
 arrays                   NPZ with x and y (`arrays`)
 """
 
@@ -18,18 +19,19 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bdistil.data import arrays, audio, folders, tables
+from bdistil.data import arrays, audio, folders, series_folders, tables, ts_files
 from bdistil.data.cache import cached, identity
 from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
 from bdistil.data.imported import TEST, Found
-from bdistil.errors import UserError
+from bdistil.errors import UserError, quoted
 from bdistil.paths import absolute
 
 _known: dict[str, DatasetInfo] = {}  # by the digest of what the data is known by until it changes
 _seen: dict[Any, tuple[float, DatasetInfo]] = {}  # by path, options and change of the path itself; and when
 _FRESH = 3.0  # seconds; looking at 60,000 files takes one
 _glancing: ContextVar[bool] = ContextVar("glancing", default=False)
-_VERSION = 2  # raised whenever the same files would be read otherwise
+SERIES_FOLDER = ("subject_pattern", "time", "channels", "window", "overlap")  # options of class folders of tables
+_VERSION = 4  # raised whenever the same files would be read otherwise
 
 
 class OwnData(BaseModel):
@@ -64,9 +66,9 @@ class OwnData(BaseModel):
             first = error.errors()[0]
             field = cls.model_fields.get(str(first["loc"][0]))
             if field is None:
-                raise UserError(f"There is no option called {first['loc'][0]} for own data.") from None
+                raise UserError(f"There is no option called {quoted(first['loc'][0])} for own data.") from None
             asked = given[str(first["loc"][0])]
-            raise UserError(f"{field.title} must be {field.description}; “{asked}” is not.") from None
+            raise UserError(f"{field.title} must be {field.description}; “{quoted(asked)}” is not.") from None
 
     @classmethod
     def given(cls, options: "OwnData | dict[str, Any] | None") -> "OwnData | None":
@@ -74,7 +76,7 @@ class OwnData(BaseModel):
         if options is None or isinstance(options, cls):
             return options
         if not isinstance(options, dict):
-            raise UserError(f"Own data must be told as options by name; “{options}” is not.")
+            raise UserError(f"Own data must be told as options by name; “{quoted(options)}” is not.")
         return cls.create(**options)
 
     def flags(self) -> list[str]:
@@ -86,8 +88,8 @@ class OwnData(BaseModel):
 
 def is_path(name: str) -> bool:
     """Whether a data set is named by a path: by one that exists, or by one with a folder or a file's ending in it."""
-    ending = Path(name).suffix.lower()
-    return bool(name) and ("/" in name or ending in {*tables.SUFFIXES, ".npz"} or os.path.exists(absolute(name)))
+    known = tables.is_table(name) or Path(name).suffix.lower() in (".npz", ".ts")
+    return bool(name) and ("/" in name or known or os.path.exists(absolute(name)))
 
 
 def info(path: str, own: OwnData | None = None) -> DatasetInfo:
@@ -119,8 +121,9 @@ def unchanged() -> Iterator[None]:
 
 
 def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:
-    """Returns one sentence for each file that was skipped. Raises UserError as `info` does."""
-    return _finder(absolute(path), own or OwnData())[1]().unreadable
+    """Returns sentences on how it was read, and one for each file that was skipped. Raises UserError as `info` does."""
+    found = _finder(absolute(path), own or OwnData())[1]()
+    return found.notes + found.unreadable
 
 
 def recordings(path: str, own: OwnData | None = None) -> list[Path]:
@@ -148,27 +151,33 @@ def load(path: str, own: OwnData | None = None) -> Dataset:
 def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
     """What the data is known by until it changes, and a function that reads it, from the disk if it was read before."""
     others: tuple[str, ...] = ()
-    if os.path.isdir(root):
-        _only(own, "side", "subject_pattern")
+    if pair := ts_files.files_of(root):
+        _only(own, "window", "overlap")
+        paths, find = [*pair], lambda: ts_files.read_ts(pair, own)
+    elif os.path.isdir(root):
+        kinds = series_folders.kinds_of_tables(root)
+        _only(own, *(SERIES_FOLDER if kinds else ("side", "subject_pattern")))
         try:
-            files, others = folders.scan(root, own.subject_pattern)
+            files, others = folders.scan(root, own.subject_pattern, kinds or folders.MEDIA)
         except OSError as error:
             raise UserError(f"{error.filename} can't be read ({error.strerror}): make it readable.") from None
         paths, find = ([f"{root}/{file.name}" for file in files],
-                       lambda: folders.read_folder(root, files, others, own.side))  # fmt: skip
+                       lambda: series_folders.read_series_folder(root, files, others, own) if kinds
+                       else folders.read_folder(root, files, others, own.side))  # fmt: skip
     elif not os.path.isfile(root):
-        raise UserError(f"There is no file or folder {root}: check the path.")
-    elif root.suffix.lower() in tables.SUFFIXES:
+        raise UserError(f"There is no file or folder {quoted(root)}: check the path.")
+    elif tables.is_table(root):
         _only(own, "series", "label", "subject", "time", "channels", "window", "overlap")
         paths, find = [root], lambda: tables.read_table(root, own)
     elif root.suffix.lower() == ".npz":
         _only(own)
         paths, find = [root], lambda: arrays.read_arrays(root)
     else:
-        raise UserError(f"{root} is no folder of class folders and no .csv, .parquet or .npz file: give one of these.")
+        raise UserError(f"{quoted(root)} is no folder of class folders and no .csv, .tsv, .txt, .parquet, .ts or .npz "
+                        "file: give one of these.")  # fmt: skip
     asked = [str(root), own.model_dump()]
     key = [_VERSION, audio.FEATURES, *asked, identity(paths, root.parent), others]
-    return key, lambda: Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().pack(), alone=True))
+    return key, lambda: Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().hashed().pack(), alone=True))
 
 
 def _only(own: OwnData, *fitting: str) -> None:
@@ -188,11 +197,11 @@ def _info(root: Path, digest: str, found: Found) -> DatasetInfo:
     train, validation, test = (int((found.split == number).sum()) for number in range(len(SPLITS)))
     skipped = f" {_files(len(found.unreadable))} skipped." if found.unreadable else ""
     return DatasetInfo(
-        name=f"{stem}-{digest}", title=root.stem, modality=found.modality,
+        name=f"{stem}-{digest}", title=quoted(root.stem), modality=found.modality,
         classes=found.classes, input_shape=found.x.shape[1:], train=train, validation=validation, test=test,
         split=found.how + skipped, licence="your own", source=str(root), download_bytes=0, preview=True,
         channels=found.channels, rate_hz=found.rate_hz, sampling_hz=found.sampling_hz, front_end=found.front_end,
-        people=_people(found),
+        people=_people(found), checksum=found.checksum,
     )  # fmt: skip
 
 

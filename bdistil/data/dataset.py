@@ -26,6 +26,7 @@ class DatasetInfo:
     rate_hz: steps a second of a series. sampling_hz: samples a second of the recordings behind a spectrogram.
     people: what the split holds out whole, `speaker` or `subject`; None where it holds out nobody.
     front_end: what follows standardising, one of `bdistil.inputs.FRONT_ENDS`; None for nothing.
+    checksum: of one's own data, `Dataset.checksum` of these splits; None where the name alone says what they are.
     """
 
     name: str
@@ -46,6 +47,7 @@ class DatasetInfo:
     sampling_hz: int | None = None
     people: str | None = None
     front_end: str | None = None
+    checksum: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,14 @@ class Dataset:
 
         x, y = pick("x"), pick("y")
         splits = {name: (x[name], y[name]) for name in SPLITS}
-        return Dataset.of(replace(self.info, train=len(kept)), splits, pick("people"), pick("files"))
+        return Dataset.of(replace(self.info, train=len(kept), checksum=None), splits, pick("people"), pick("files"))
+
+    @property
+    def test_checksum(self) -> str:
+        """SHA-256 of the test split alone, as 64 hexadecimal digits: thinning leaves it as it is."""
+        hashed = hashlib.sha256(self.x_test)
+        hashed.update(self.y_test)
+        return hashed.hexdigest()
 
     def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Returns (x, y) of the split `train`, `validation` or `test`."""

@@ -24,7 +24,7 @@ from bdistil.data.imported import TRAIN, Found, numbered, split_anew, split_vali
 from bdistil.errors import UserError
 
 RECORDINGS = frozenset({".flac", ".wav"})
-_MEDIA = pictures.SUFFIXES | RECORDINGS
+MEDIA = pictures.SUFFIXES | RECORDINGS
 _NOTES = frozenset({".csv", ".db", ".html", ".ini", ".json", ".log", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"})
 _SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
                   "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}  # fmt: skip
@@ -45,10 +45,12 @@ class File:
     person: str | None
 
 
-def scan(root: Path, subject_pattern: str | None) -> tuple[list[File], tuple[str, ...]]:
+def scan(root: Path, subject_pattern: str | None,
+         kinds: frozenset[str] = MEDIA) -> tuple[list[File], tuple[str, ...]]:  # fmt: skip
     """Lists the pictures or recordings below a folder, sorted by name, and a sentence for each other file in it.
 
-    Reads none of them. Raises UserError, one sentence, where folders are no class folders, or persons are missing.
+    kinds: endings of the files to list, if others. Reads none of them. Raises UserError, one sentence, where folders
+    are no class folders, or persons are missing.
     """
     person_in = _person_finder(subject_pattern)
     files, others = [], []
@@ -58,14 +60,15 @@ def scan(root: Path, subject_pattern: str | None) -> tuple[list[File], tuple[str
             raise UserError(f"{part} holds no class folders: add those of train.")
         _check_names(part, classes)
         for folder in classes:
-            above, found = folder.relative_to(root).as_posix(), list(_listed(folder))
+            above, found = folder.relative_to(root).as_posix(), list(_listed(folder, kinds))
             mine = [File(f"{above}/{name}", folder.name, split, person_in(name)) for name, why in found if not why]
             others += [f"{above}/{name} {why}" for name, why in found if why]
             if not mine:
-                raise UserError(f"The class folder {above} of {root} holds no picture and no recording: fill it or "
+                nothing = "no picture and no recording" if kinds == MEDIA else "no table"
+                raise UserError(f"The class folder {above} of {root} holds {nothing}: fill it or "
                                 f"remove it{f', for {others[-1]}' if found else '.'}")  # fmt: skip
             files += mine
-    _check_classes(root, files)
+    _check_classes(root, files, "pictures or recordings" if kinds == MEDIA else "tables")
     return files, tuple(others)
 
 
@@ -137,6 +140,17 @@ def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
     kept, features, more = _each(root, files, read, unreadable)
     return _found(files, kept, layout, np.stack(features), modality="speech", unreadable=more,
                   rate_hz=audio.FRAMES_HZ, sampling_hz=sampling_hz, front_end="running-maximum")  # fmt: skip
+
+
+def read_files(root: Path, files: list[File], read: Callable[[File], Any]
+               ) -> tuple[list[File], list[Any], tuple[str, ...], dict[str, Any]]:  # fmt: skip
+    """Reads each file with `read`, which raises UserError for one that can't be read, in threads.
+
+    Returns the files that were read, what `read` gave, a sentence for each other one, and labels, persons and split of
+    those that were read. Raises UserError if more than one in a hundred can't be read.
+    """
+    kept, given, unreadable = _each(root, files, read)
+    return kept, given, unreadable, _layout(root, kept)
 
 
 def _each(root: Path, files: list[File], read: Callable[[File], Any],
@@ -225,13 +239,13 @@ def _check_names(part: Path, classes: list[Path]) -> None:
             raise UserError(f"The class folders {other} and {folder.name} of {part} differ only in case: rename one.")
 
 
-def _check_classes(root: Path, files: list[File]) -> None:
+def _check_classes(root: Path, files: list[File], what: str) -> None:
     """Raises UserError unless there are two classes or more, all of them to train on, all of one kind of files."""
     if len({_suffix(file.name) in RECORDINGS for file in files}) > 1:
         raise UserError(f"{root} holds both pictures and recordings: keep one kind.")
     labels = {file.label for file in files if file.split in (None, "train")}
     if len(labels) < 2:
-        raise UserError(f"{root} needs 2 class folders with pictures or recordings, and has {len(labels)}: add more.")
+        raise UserError(f"{root} needs 2 class folders with {what}, and has {len(labels)}: add more.")
     stranger = next((file for file in files if file.label not in labels), None)
     if stranger:
         above = stranger.name.rpartition(f"/{stranger.label}/")[0] or stranger.split
@@ -251,18 +265,18 @@ def _subfolders(folder: Path) -> list[Path]:
     return found
 
 
-def _listed(folder: Path, above: str = "") -> Iterator[tuple[str, str]]:
+def _listed(folder: Path, kinds: frozenset[str], above: str = "") -> Iterator[tuple[str, str]]:
     """Names of the files in a class folder and the folders in it, sorted, and why a file is left out, else nothing.
 
     Hidden files and notes are no part of it.
     """
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        suffix = _suffix(entry.name)
-        if entry.name.startswith(".") or suffix in _NOTES:
+        ending = _suffix(entry.name)
+        if entry.name.startswith(".") or ending in _NOTES - kinds:
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _listed(Path(entry.path), f"{above}{entry.name}/")
-        elif suffix in _MEDIA:
+            yield from _listed(Path(entry.path), kinds, f"{above}{entry.name}/")
+        elif ending in kinds:
             yield above + entry.name, ""
         elif entry.is_dir():
             yield above + entry.name, "is a link to a folder, which is not followed: put the folder itself there."
@@ -271,4 +285,6 @@ def _listed(folder: Path, above: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
+    """The ending of a file's name, in lower case; both endings of a compressed file."""
+    stem, ending = os.path.splitext(name.lower())
+    return os.path.splitext(stem)[1] + ending if ending == ".gz" else ending

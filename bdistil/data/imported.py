@@ -1,7 +1,8 @@
 """What was found in somebody's own data, and how it is split where it is not split yet: whole persons or series."""
 
+import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -11,8 +12,11 @@ from bdistil.errors import UserError
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 _ARRAYS = ("x", "y", "split", "people", "files")
 _SEED = 0
+_BLOCK = 1024  # examples that are hashed at a time
 _TEST_SHARE, _VALIDATION_SHARE = 0.2, 0.25  # the second of what the first leaves: 60/20/20
 _OFFICIAL_VALIDATION_SHARE = 0.1  # of a train part whose test part is given
+_MOST_DRAWS, _DRAWN_GROUPS = 4000, 4_000_000  # draws of a balanced split; and groups in all of them, which bounds time
+_ABSENT, _ABSENT_FROM_TRAIN = 10.0, 1e6  # cost of a class that a split lacks
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,9 @@ class Found:
     x: uint8 (N, C, H, W) of pictures, float32 (N, C, S) of series. y: int64 (N,), positions in `classes`.
     split: int64 (N,), positions in `SPLITS`. people: int64 (N,) person numbers, or None. files: text (N,), paths below
     the folder, or None.
-    how: one sentence on the split. unreadable: one sentence for each file that was skipped. Others as in `DatasetInfo`.
+    checksum: `Dataset.checksum` of the splits, stored so that it costs nothing to ask for it again.
+    how: one sentence on the split. unreadable: one sentence for each file that was skipped. notes: sentences on how it
+    was read, and on what may be amiss. Others as in `DatasetInfo`.
     """
 
     x: np.ndarray
@@ -38,6 +44,18 @@ class Found:
     sampling_hz: int | None = None
     front_end: str | None = None
     unreadable: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    checksum: str | None = None
+
+    def hashed(self) -> "Found":
+        """Itself with the checksum that `Dataset.of` works out for these splits."""
+        digest, kind = hashlib.sha256(), np.uint8 if self.modality == "image" else np.float32
+        for number in range(len(SPLITS)):
+            rows = np.flatnonzero(self.split == number)
+            for at in range(0, len(rows), _BLOCK):  # a copy of all examples may not fit the memory
+                digest.update(np.ascontiguousarray(self.x[rows[at : at + _BLOCK]], dtype=kind))
+            digest.update(np.ascontiguousarray(self.y[rows], dtype=np.int64))
+        return replace(self, checksum=digest.hexdigest())
 
     def pack(self) -> dict[str, np.ndarray]:
         """All of it as arrays without objects, for the disk."""
@@ -63,9 +81,13 @@ def split_anew(y: np.ndarray, groups: np.ndarray, what: str, classes: tuple[str,
     """Splits examples 60/20/20 by whole groups, the same way every time; returns int64 (N,), positions in `SPLITS`.
 
     groups: int64 (N,), what is not to be torn apart: a file, a series or a person; `what` names them in an error, and
-    `source` what they are of. Where each group has one class, every class is split in the same proportion. Raises
-    UserError if a class or all of it has fewer than three groups, or if a class is left without training examples.
+    `source` what they are of. Where each group has one class, every class is split in the same proportion; elsewhere
+    the best of many seeded draws balances classes and shares. Raises UserError if a class or all of it has fewer than
+    three groups, or if a class is left without training examples.
     """
+    if not _of_one_class(y, groups):
+        split = _balanced(y, groups, {TEST: 0.2, VALIDATION: 0.2}, what, source)
+        return _checked(split, y, classes, source)
     test = _held_out(y, groups, _TEST_SHARE, 3, what, classes, source)
     split = np.where(test, TEST, TRAIN)
     held_out = _held_out(y[~test], groups[~test], _VALIDATION_SHARE, 2, what, classes, source)
@@ -81,27 +103,73 @@ def split_validation(split: np.ndarray, y: np.ndarray, groups: np.ndarray, what:
     """
     train = split == TRAIN
     split = split.copy()
-    held_out = _held_out(y[train], groups[train], _OFFICIAL_VALIDATION_SHARE, 2, what, classes, source)
-    split[train] = np.where(held_out, VALIDATION, TRAIN)
+    if _of_one_class(y[train], groups[train]):
+        held_out = _held_out(y[train], groups[train], _OFFICIAL_VALIDATION_SHARE, 2, what, classes, source)
+        split[train] = np.where(held_out, VALIDATION, TRAIN)
+    else:
+        split[train] = _balanced(y[train], groups[train], {VALIDATION: _OFFICIAL_VALIDATION_SHARE}, what, source)
     return _checked(split, y, classes, source)
+
+
+def _of_one_class(y: np.ndarray, groups: np.ndarray) -> bool:
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    return np.array_equal(y, y[first][group])
 
 
 def _held_out(y: np.ndarray, groups: np.ndarray, share: float, least: int, what: str,
               classes: tuple[str, ...], source: str) -> np.ndarray:  # fmt: skip
-    """Chooses a share of the groups, one at least, of each class where groups have one; returns bool (N,)."""
+    """Chooses a share of the groups of each class, one at least, where every group has one class; returns bool (N,)."""
     generator = np.random.default_rng(_SEED)
     names, first, group = np.unique(groups, return_index=True, return_inverse=True)
-    of_one_class = np.array_equal(y, y[first][group])
-    strata = y[first] if of_one_class else np.zeros(len(names), np.int64)
     chosen = np.zeros(len(names), bool)
-    for stratum in np.unique(strata):
-        members = np.flatnonzero(strata == stratum)
+    for label in np.unique(y):
+        members = np.flatnonzero(y[first] == label)
         if len(members) < least:
-            where = f"The class {classes[stratum]} of {source}" if of_one_class else source
-            raise UserError(f"{where} needs {least} {what} to hold some out, and has {len(members)}: add more.")
+            raise UserError(f"The class {classes[label]} of {source} needs {least} {what} to hold some out, and has "
+                            f"{len(members)}: add more.")  # fmt: skip
         count = max(1, round(share * len(members)))
         chosen[generator.permutation(members)[:count]] = True
     return chosen[group]
+
+
+def _balanced(y: np.ndarray, groups: np.ndarray, shares: dict[int, float], what: str, source: str) -> np.ndarray:
+    """Draws whole groups for each split in `shares`, the rest for train, and keeps the draw that is best balanced.
+
+    Each draw fills the splits up to their share of the examples, with one group at least. Its cost is the squared
+    distance of every class's shares, and of the total's, from those asked for; a class that a split lacks costs more
+    than any imbalance, one that train lacks most. Returns int64 (N,), positions in `SPLITS`.
+    """
+    names, group = np.unique(groups, return_inverse=True)
+    size = len(names)
+    if size <= len(shares):
+        raise UserError(f"{source} needs {len(shares) + 1} {what} to hold some out, and has {size}: add more.")
+    _, label = np.unique(y, return_inverse=True)
+    counts = np.zeros((size, label.max() + 1))
+    np.add.at(counts, (group, label), 1)
+    totals = counts.sum(axis=0)
+
+    draws = int(np.clip(_DRAWN_GROUPS // size, 100, _MOST_DRAWS))
+    order = np.random.default_rng(_SEED).permuted(np.tile(np.arange(size), (draws, 1)), axis=1)
+    examples = counts.sum(axis=1)[order]
+    middle = (np.cumsum(examples, axis=1) - examples / 2) / examples.sum(axis=1, keepdims=True)
+    part, start, reached = np.full((draws, size), TRAIN), np.zeros(draws, np.int64), 0.0
+    for left, (place, share) in enumerate(shares.items()):
+        reached += share
+        # The splits still to come, and train, get a group each.
+        stop = np.clip((middle < reached).sum(axis=1), start + 1, size - (len(shares) - left))
+        rank = np.arange(size)
+        part[(rank >= start[:, None]) & (rank < stop[:, None])] = place
+        start = stop
+    assigned = np.empty_like(part)
+    np.put_along_axis(assigned, order, part, axis=1)
+
+    cost = np.zeros(draws)
+    for place, share in {**shares, TRAIN: 1 - sum(shares.values())}.items():
+        held = (assigned == place).astype(float) @ counts
+        cost += ((held / totals - share) ** 2).sum(axis=1)
+        cost += len(totals) * (held.sum(axis=1) / totals.sum() - share) ** 2
+        cost += (_ABSENT_FROM_TRAIN if place == TRAIN else _ABSENT) * (held == 0).sum(axis=1)
+    return assigned[cost.argmin()][group]
 
 
 def _checked(split: np.ndarray, y: np.ndarray, classes: tuple[str, ...], source: str) -> np.ndarray:

@@ -1,216 +1,212 @@
-"""CSV and Parquet tables of sensor series, a row per time step, cut into windows. Row 1 of a CSV file is its header."""
+"""Tables of sensor series, a row per time step, cut into windows: CSV and other text tables, or Parquet."""
 
-import csv
-import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bdistil.data import columns, text_tables, windows
 from bdistil.data.imported import Found, numbered, split_anew
-from bdistil.errors import UserError
+from bdistil.errors import UserError, quoted
+from bdistil.paths import open_regular
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bdistil.data.custom import OwnData
 
-SUFFIXES = frozenset({".csv", ".parquet"})
-_RATES_DIFFER = 0.05  # relative; clocks of one make of sensor differ by less
-_INDEX = re.compile(r"Unnamed: \d+|__index_level_\d+__")  # what pandas writes beside a table's own columns
-_CHOOSE = ", or name the columns to use with --channels"
-_OVERLAP = 0.5
-_GAP = 2.5  # steps without a row
+_TEXT = (".csv", ".tsv", ".txt")
+SUFFIXES = frozenset({*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT), ".parquet"})
 
 # pandas is imported where it is used: it takes a second, and listing data sets must not.
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it was read.
+
+    name: of its file, in sentences. how: the way its text is written; None for Parquet. left_out: columns of Parquet
+    that hold lists or records.
+    """
+
+    frame: "pd.DataFrame"
+    path: Path
+    name: str
+    how: text_tables.TextFormat | None = None
+    left_out: tuple[str, ...] = ()
+
+    def row(self, at: int) -> str:
+        """Row `at` of the frame in the file, as people count: blank lines of a text table are in no frame."""
+        if self.how is None:
+            return f"{self.name}, row {at + 1}"
+        line, _ = next(islice(text_tables.rows_of(self.path, self.how), int(at), None))
+        return f"{self.name}, row {line}"
+
+    def channels(self, but: tuple[str | None, ...]) -> tuple[str, ...]:
+        """All columns but the named ones and an index."""
+        own = (column for column in self.frame.columns if not columns.INDEX.fullmatch(column))
+        return tuple(column for column in own if column not in but)
+
+    def values(self, chosen: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """float64 (N,) of each chosen column. Raises UserError, one sentence with the row, where one is no number."""
+        for column in chosen:
+            if self.frame[column].dtype.kind in "mM":
+                raise UserError(f"{self.name}: the column {quoted(column)} holds times, not values: name it with "
+                                f"--time, or {columns.CHOOSE}.")  # fmt: skip
+        return {column: columns.numbers(self.frame[column], column, self.row, f", or {columns.CHOOSE}")
+                for column in chosen}  # fmt: skip
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether a file is called like a table."""
+    return str(path).lower().endswith(tuple(SUFFIXES))
+
+
+def load_table(path: Path, name: str, named: tuple[str, ...], names_only: tuple[str, ...] = (),
+               alone: bool = False) -> Table:  # fmt: skip
+    """Reads a table, which has rows and the named columns; arguments as of `text_tables.recognise`.
+
+    Raises UserError, one sentence, for a file that is no such table.
+    """
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = _parquet(path, name, named)
+        else:
+            how = text_tables.recognise(path, name, named, names_only, alone)
+            table = Table(text_tables.read(path, name, how), path, name, how)
+    except OSError as error:
+        raise UserError(f"{name} can't be read ({error.strerror or 'no table'}): make it readable.") from None
+    if table.frame.empty:
+        raise UserError(f"{name} has no rows: give a table that has some.")
+    return table
 
 
 def read_table(path: Path, own: "OwnData") -> Found:
     """Reads the series of a table and cuts each into windows of `own.window` steps that overlap by `own.overlap`.
 
     Whole persons are held out where `own.subject` names their column, else whole series. Raises UserError, one
-    sentence that names the row, for what is missing, is no number, or does not fit.
+    sentence that names the row, for what is missing, is no number, or does not fit, and for columns that nobody named
+    and that could give the label away.
     """
+    name = quoted(path.name)
     if own.series is None or own.label is None or own.window is None:
-        raise UserError(f"{path.name} is a table: say --series COLUMN, --label COLUMN and --window STEPS.")
-    table = _load(path)
-    known = [own.series, own.label, own.subject, own.time]
-    for column in [*filter(None, known), *(own.channels or ())]:
-        if column not in table.columns:
-            raise _missing(path, column, list(table.columns))
-    channels = own.channels or tuple(name for name in table.columns if name not in known and not _INDEX.fullmatch(name))
-    _check_channels(path, channels, table, own)
+        raise UserError(f"{name} is read as a table: say --series COLUMN, --label COLUMN and --window STEPS.")
+    names_only = tuple(filter(None, (own.series, own.label, own.subject)))
+    named = (*names_only, *filter(None, (own.time,)))
+    for column in own.channels or ():
+        if column in names_only:
+            raise UserError(f"{name}: the column {quoted(column)} says what a series is, not what it measures: "
+                            "leave it out of --channels.")  # fmt: skip
+    table = load_table(path, name, (*named, *(own.channels or ())), names_only)
+    frame, row = table.frame, table.row
+    channels = own.channels or table.channels(named)
     if not channels:
-        raise UserError(f"{path.name} has no column of values beside {', '.join(filter(None, known))}: add one.")
-    if table.empty:
-        raise UserError(f"{path.name} has no rows: give a table that has some.")
+        raise UserError(f"{name} has no column of values beside {quoted(', '.join(named))}: add one.")
 
-    def row(at: int) -> str:
-        return f"{path.name}, row {_line(path, at)}"
-
-    values = np.stack([_numbers(table[column], column, row, _CHOOSE, np.float32) for column in channels])
-    series = _names(table[own.series], own.series, row)
-    label = _names(table[own.label], own.label, row)
-    person = None if own.subject is None else _names(table[own.subject], own.subject, row)
-    order, starts = _series_rows(series)
+    values = table.values(channels)
+    series = columns.names(frame[own.series], own.series, row)
+    label = columns.names(frame[own.label], own.label, row)
+    person = None if own.subject is None else columns.names(frame[own.subject], own.subject, row)
+    rows = columns.SeriesRows.of(series)
     for column, names in [(own.label, label), (own.subject, person)]:
         if names is not None:
-            _check_constant(names, series, column, order, starts, row)
-    rate_hz = None if own.time is None else _rate(_seconds(table[own.time], own.time, row), series, order, starts, row)
+            columns.check_constant(names, series, column, rows, row)
+    times = None if own.time is None else columns.seconds(frame[own.time], own.time, row)
+    rate_hz = None if times is None else columns.rate(times, series, rows, row)
+    copies = frame.duplicated().to_numpy()
+    if own.channels is None:
+        columns.check_unnamed(values, series, copies, name, persons=True)
 
-    overlap = _OVERLAP if own.overlap is None else own.overlap
-    windows, of_series = [], []
-    for rows in np.split(order, starts[1:]):
-        if len(rows) < own.window:
-            raise UserError(f"{row(rows[0])}: the series {series[rows[0]]} has {len(rows)} steps, a window has "
-                            f"{own.window}: choose a shorter window, or remove it.")  # fmt: skip
-        cut = _windows(values[:, rows], own.window, overlap)
-        windows.append(cut)
-        of_series += [rows[0]] * len(cut)
+    stacked, begins = np.stack([each.astype(np.float32) for each in values.values()]), rows.order[rows.starts]
+    x, number = windows.cut([stacked[:, mine] for mine in rows.each()], own.window, own.overlap,
+                            lambda at: f"{row(begins[at])}: the series {quoted(series[begins[at]])}")  # fmt: skip
+    of_series = begins[number]
     y, classes = numbered(label[of_series])
     if len(classes) < 2:
-        raise UserError(f"{path.name} has the one class {classes[0]} in its column {own.label}: 2 at least are needed.")
+        raise UserError(f"{name} has the one class {quoted(classes[0])} in its column {quoted(own.label)}: 2 at "
+                        "least are needed.")  # fmt: skip
     people = None if person is None else numbered(person[of_series])[0]
     groups, what = (numbered(series[of_series])[0], "series") if people is None else (people, "persons")
     how = "60/20/20 of the series of each class" if people is None else "60/20/20 of the persons"
     return Found(
-        x=np.concatenate(windows), y=y, people=people, classes=classes, modality="sensor", channels=channels,
-        rate_hz=rate_hz, split=split_anew(y, groups, what, classes, path.name),
-        how=f"{how}, none of which is on two sides, with a fixed seed; windows of {own.window} steps that overlap by "
-        f"{100 * overlap:g} %.",
+        x=x, y=y, people=people, classes=classes, modality="sensor", channels=channels,
+        rate_hz=rate_hz, split=split_anew(y, groups, what, classes, name),
+        how=f"{how}, none of which is on two sides, with a fixed seed; {windows.sentence(own.window, own.overlap)}",
+        notes=tuple(_notes(table, own, values, series, rows, copies)),
     )  # fmt: skip
 
 
-def _load(path: Path) -> "pd.DataFrame":
-    """The table. Only an empty cell of a CSV file is empty: a class or a person may be called null, None or NA."""
-    import pandas as pd
-
-    try:
-        if path.suffix.lower() == ".csv":
-            return pd.read_csv(path, low_memory=False, keep_default_na=False, na_values=[""])
-        import pyarrow.parquet
-
-        return pyarrow.parquet.read_table(path, partitioning=None).to_pandas(ignore_metadata=True)
-    except OSError as error:
-        raise UserError(f"{path.name} can't be read ({error.strerror or 'no table'}): make it readable.") from None
-    except (ValueError, ArithmeticError) as error:  # what pandas and pyarrow raise for a file that is no table
-        if longer := re.search(r"Expected \d+ fields in line (\d+)", str(error)):
-            told = f"{path.name}, row {longer[1]} has more values than there are columns: mend it."
-            raise UserError(told) from None
-        raise UserError(f"{path.name} is no readable table: save it anew as CSV (in UTF-8) or Parquet.") from None
+def value_notes(values: dict[str, np.ndarray], series: np.ndarray, copies: np.ndarray) -> Iterator[str]:
+    """Sentences on channels that never change, or look like clocks or ids though they were chosen."""
+    if still := columns.still(values):
+        yield f"Constant in all rows: {quoted(', '.join(still))}."
+    clocks, ids = columns.clocks_and_ids(values, series, copies)
+    if clocks or ids:
+        yield (f"Notice: {quoted(', '.join(clocks + ids))} could give the label away, as a clock, a counter or an id "
+               "does.")  # fmt: skip
 
 
-def _line(path: Path, at: int) -> int:
-    """Which row of the file row `at` of the table is, as people count: pandas skips blank lines of a CSV file."""
-    if path.suffix.lower() != ".csv":
-        return at + 1
-    with open(path, newline="", encoding="utf-8-sig", errors="replace") as text:
-        reader = csv.reader(text)
-        lines = (reader.line_num for cells in reader if len(cells) > 1 or "".join(cells).strip())
-        return next(islice(lines, at + 1, None))
+def _notes(table: Table, own: "OwnData", values: dict[str, np.ndarray], series: np.ndarray, rows: columns.SeriesRows,
+           copies: np.ndarray) -> Iterator[str]:  # fmt: skip
+    """Sentences on how the table was read, on its columns, and on rows that are there twice."""
+    if table.how and table.how.sentence:
+        yield table.how.sentence
+    if table.left_out:
+        yield f"Left out, as they hold lists or records: {quoted(', '.join(table.left_out))}."
+    yield from value_notes(values, series, copies)
+    if own.time is not None:
+        return  # a time that is there twice was refused
+    unused = [column for column in table.frame.columns if column not in (own.series, own.label, own.subject, *values)]
+    for column in filter(columns.is_time, unused):
+        again = int(table.frame.duplicated([own.series, column]).sum())
+        if again:
+            yield (f"Notice: {again:,} rows have a time in the column {quoted(column)} that their series had before, "
+                   "and make windows as all others do: remove them, or name the column with --time.")  # fmt: skip
+            return
+    if copies.sum() >= own.window and _longest_repeat(table.frame, rows) >= own.window:
+        yield (f"Notice: {int(copies.sum()):,} rows repeat earlier rows in all columns, and make windows as all others "
+               "do: remove them if they were recorded once.")  # fmt: skip
 
 
-def _missing(path: Path, column: str, columns: list[str]) -> UserError:
-    if len(columns) == 1 and re.search(r"[;\t|]", columns[0]):
-        return UserError(f"{path.name} has the one column {columns[0]!r}: save it with commas between the columns.")
-    return UserError(f"{path.name} has no column {column}: it has {', '.join(columns)}.")
+def _longest_repeat(frame: "pd.DataFrame", rows: columns.SeriesRows) -> int:
+    """The most rows one after the other that all stood in their series before, in the same order.
+
+    Values at rest, which are the same row by row, are no such repeat.
+    """
+    _, first, number = np.unique(frame.groupby(list(frame.columns), dropna=False).ngroup().to_numpy(),
+                                 return_index=True, return_inverse=True)  # fmt: skip
+    place = np.empty(len(frame), np.int64)
+    place[rows.order] = np.arange(len(frame))
+    longest = 0
+    for mine in rows.each():
+        before = place[first[number[mine]]]
+        goes_on = (np.diff(before) == 1) & (before[1:] < place[mine][1:])
+        breaks = np.flatnonzero(~np.concatenate([[False], goes_on, [False]]))
+        longest = max(longest, int(np.diff(breaks).max()))
+    return longest
 
 
-def _check_channels(path: Path, channels: tuple[str, ...], table: "pd.DataFrame", own: "OwnData") -> None:
-    """Raises UserError for a channel that would give the answer away, and for one of times."""
-    for column in channels:
-        if column in (own.series, own.label, own.subject):
-            raise UserError(f"{path.name}: the column {column} says what a series is, not what it measures: leave it "
-                            "out of --channels.")  # fmt: skip
-        if table[column].dtype.kind in "mM":
-            raise UserError(f"{path.name}: the column {column} holds times, not values: name it with --time, or name "
-                            "the columns to use with --channels.")  # fmt: skip
+def _parquet(path: Path, name: str, named: tuple[str, ...]) -> Table:
+    """A Parquet table without columns of lists or records. Raises UserError as `load_table` does, OSError as `open`."""
+    import pyarrow.parquet
 
-
-def _numbers(column: "pd.Series", name: str, row, otherwise: str = "", dtype: type = np.float64) -> np.ndarray:
-    """A column as floats; UserError at the first value that is none, or is too large for one."""
-    import pandas as pd
-
-    whole = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    with np.errstate(over="ignore"):  # what overflows is told
-        numbers = whole.astype(dtype)
-    wrong = np.flatnonzero(~np.isfinite(numbers))
-    if len(wrong):
-        at = wrong[0]
-        value = " ".join(str(column.iloc[at]).split())
-        told = f"is {value}" if np.isfinite(whole[at]) or isinstance(column.iloc[at], float) else f"holds “{value}”"
-        told = "is empty" if column.isna().iloc[at] else told
-        what = "a number below 3e38" if np.isfinite(whole[at]) else "a number"
-        raise UserError(f"{row(at)}: the column {name} {told} where {what} must be: mend it{otherwise}.")
-    return numbers
-
-
-def _names(column: "pd.Series", name: str, row) -> np.ndarray:
-    """A column of names or whole numbers; UserError where one is missing."""
-    missing = np.flatnonzero(column.isna())
-    if len(missing):
-        raise UserError(f"{row(missing[0])}: the column {name} is empty: fill it in.")
-    values = column.to_numpy()
-    return values if values.dtype.kind in "iu" else column.astype(str).to_numpy(dtype=np.str_)
-
-
-def _series_rows(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers, series by series, in the file's order within each; and where each series begins among them."""
-    number = numbered(series)[0]
-    return np.argsort(number, kind="stable"), np.searchsorted(np.sort(number), np.arange(number.max() + 1))
-
-
-def _check_constant(names: np.ndarray, series: np.ndarray, column: str, order: np.ndarray, starts: np.ndarray,
-                    row) -> None:  # fmt: skip
-    """Raises UserError at the first row whose label, or person, is not that of its series' first row."""
-    first = np.repeat(order[starts], np.diff([*starts, len(order)]))
-    other = names[order] != names[first]
-    if other.any():
-        at, begin = order[other][0], first[other][0]
-        raise UserError(f"{row(at)}: the column {column} says {names[at]} where the series {series[at]} began with "
-                        f"{names[begin]}: give one of them a series of its own.")  # fmt: skip
-
-
-def _seconds(column: "pd.Series", name: str, row) -> np.ndarray:
-    """Times as float64 seconds: numbers are seconds, and text is a date with a time."""
-    import pandas as pd
-
-    dated = pd.api.types.is_datetime64_any_dtype(column)
-    if not dated and pd.to_numeric(column, errors="coerce").notna().mean() > 0.5:
-        return _numbers(column, name, row)
-    times = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
-    wrong = np.flatnonzero(times.isna())
-    if len(wrong):
-        raise UserError(f"{row(wrong[0])}: the column {name} holds “{column.iloc[wrong[0]]}”, which is neither seconds "
-                        "nor an ISO 8601 time: mend it.")  # fmt: skip
-    return (times - times.iloc[0]).dt.total_seconds().to_numpy()
-
-
-def _rate(seconds: np.ndarray, series: np.ndarray, order: np.ndarray, starts: np.ndarray, row) -> float | None:
-    """Steps a second of all series; UserError where time stands still or jumps, or where their rates differ."""
-    rates = []
-    for rows in np.split(order, starts[1:]):
-        passed = np.diff(seconds[rows])
-        if not len(passed):
-            continue
-        wrong = np.flatnonzero((passed <= 0) | (passed > _GAP * np.median(passed)))
-        if len(wrong):
-            told = "does not go on" if passed[wrong[0]] <= 0 else f"jumps by {passed[wrong[0]]:g} s"
-            raise UserError(f"{row(rows[wrong[0] + 1])}: time {told} in the series {series[rows[0]]}: mend it, or give "
-                            "what follows a series of its own.")  # fmt: skip
-        rates.append((len(passed) / passed.sum(), rows[0]))
-    if not rates:
-        return None
-    usual = float(np.median([rate for rate, _ in rates]))
-    for rate, at in rates:
-        if abs(rate - usual) > _RATES_DIFFER * usual:
-            raise UserError(f"{row(at)}: the series {series[at]} has {rate:.4g} steps a second where most have "
-                            f"{usual:.4g}: resample it, or remove it.")  # fmt: skip
-    return round(usual, 3)
-
-
-def _windows(series: np.ndarray, length: int, overlap: float) -> np.ndarray:
-    """(channels, steps) -> (windows, channels, length); what is left at the end is no whole window and is left out."""
-    every = max(1, round(length * (1 - overlap)))
-    return np.lib.stride_tricks.sliding_window_view(series, length, axis=1)[:, ::every].transpose(1, 0, 2)
+    with open_regular(path) as content:
+        try:
+            file = pyarrow.parquet.ParquetFile(content)
+            schema = file.schema_arrow
+        except Exception:  # readers of Parquet raise what they please
+            raise text_tables.no_table(name) from None
+        text_tables.check_columns(tuple(schema.names), named, name)
+        nested = tuple(field.name for field in schema if pyarrow.types.is_nested(field.type))
+        for column in nested:
+            if column in named:
+                raise UserError(f"{name}: the column {quoted(column)} holds lists or records, not values: name "
+                                "another.")  # fmt: skip
+        try:
+            flat = [column for column in schema.names if column not in nested]
+            return Table(file.read(flat).to_pandas(ignore_metadata=True), path, name, left_out=nested)
+        except Exception:
+            raise text_tables.no_table(name) from None

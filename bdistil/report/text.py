@@ -2,9 +2,11 @@
 and what the certificate amounts to. Imports no torch.
 """
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from bdistil.records import Notice, Point, RoundRecord, TeacherFinished
+from bdistil.records import AnyEvent, Notice, Point, RoundRecord, TeacherFinished, TeacherRecord
 from bdistil.report import formats
 from bdistil.results.architecture import architecture, lines
 from bdistil.runs import Run
@@ -22,11 +24,11 @@ def describe_run(run: Run) -> list[str]:
         return text + [_teacher(card["name"], card.get("accuracy"), card.get("macs")) for card in cards]
     teacher = info.teacher
     if teacher:
-        text.append(_teacher(teacher.name, teacher.accuracy, teacher.macs))
+        text += [_teacher(teacher.name, teacher.accuracy, teacher.macs), *_teacher_splits(teacher)]
         text += [teacher.signature] if teacher.signature else []
     else:
         text.append(_teacher(info.config.teacher))
-    text += [event.text for event in events if isinstance(event, Notice)]
+    text += _notices(teacher, events)
     records, points = [each.record for each in rounds], [each.point for each in rounds]
     text.append(f"method {info.method}, {_conditions_met(records)}")
     text.append(f"student {info.student}, composition {info.config.composition}, mode {info.mode}")
@@ -48,6 +50,19 @@ def _teacher(name: str, accuracy: float | None = None, macs: float | None = None
     facts = [] if accuracy is None else [formats.percent(accuracy)]
     facts += [f"{formats.macs(macs)} MACs"] if macs else []
     return f"teacher {name}" + (f": {', '.join(facts)}" if facts else "")
+
+
+def _teacher_splits(teacher: TeacherRecord) -> list[str]:
+    """`of this run's splits: train 99.9 %, validation 96.0 %, test 95.2 %`, where more than the test split is there."""
+    splits = ", ".join(f"{split} {formats.percent(accuracy)}" for split, accuracy in teacher.splits.items())
+    return [f"the teacher on this run’s splits: {splits}"] if len(teacher.splits) > 1 else []
+
+
+def _notices(teacher: TeacherRecord | None, events: Sequence[AnyEvent]) -> list[str]:
+    """What is to be known of the teacher and the data; runs of earlier versions do not record an unknown split."""
+    texts = [event.text for event in events if isinstance(event, Notice)]
+    unknown = teacher is not None and not formats.split_is_known(teacher) and formats.UNKNOWN_SPLIT not in texts
+    return [formats.UNKNOWN_SPLIT, *texts] if unknown else texts
 
 
 def _conditions_met(records: list[RoundRecord]) -> str:

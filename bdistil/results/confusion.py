@@ -29,12 +29,16 @@ class Confusion:
 
 
 def confusion(results: Results, prefix: int) -> Confusion:
-    """The confusion of the prefix (1 … T) and of the teacher; above twelve classes, among the prefix's twelve worst."""
+    """The confusion of the prefix (1 … T) and of the teacher; above twelve classes, among the prefix's twelve worst.
+
+    Classes without a test example have no accuracy: above twelve classes they are never among those shown.
+    """
     students = _percent(results.prefixes[prefix - 1].argmax(axis=1), results)
     teacher = _percent(results.teacher.argmax(axis=1), results)
     kept = np.arange(len(results.classes))
     if len(kept) > MOST_CLASSES:
-        kept = np.sort(np.argsort(students.diagonal(), kind="stable")[:MOST_CLASSES])
+        seen = np.unique(results.labels)
+        kept = np.sort(seen[np.argsort(students.diagonal()[seen], kind="stable")[:MOST_CLASSES]])
     names = tuple(results.classes[index] for index in kept)
     return Confusion(names, students[np.ix_(kept, kept)], teacher[np.ix_(kept, kept)])
 
@@ -61,6 +65,11 @@ def by_class(results: Results, prefix: int) -> pd.DataFrame:
     table["difference"] = 100 * (table["accuracy"] - table["teacher"])
     seen = table[table["examples"] > 0]
     return seen.sort_values(["difference", "accuracy"], kind="stable", ignore_index=True)
+
+
+def without_examples(results: Results) -> tuple[str, ...]:
+    """The names of the classes without a test example, which no accuracy by class and no worst class can count."""
+    return tuple(name for index, name in enumerate(results.classes) if index not in set(results.labels.tolist()))
 
 
 def _percent(answers: np.ndarray, results: Results) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 `prefix_logits`, `scores` and `point` make one row from students' outputs (the training loop calls them when a round
 ends); `frontier` gives a run's rows as a tidy data frame. Intervals: Wilson for an accuracy, a paired bootstrap for a
-difference of two accuracies on the same examples. Everything here reads the *test* split to report; nothing is chosen
-from it.
+difference of two accuracies on the same examples; where whole persons are held out, a t interval over the persons.
+Everything here reads the *test* split to report; nothing is chosen from it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ import pandas as pd
 from bdistil.records import Point, PrefixCost, SplitScores
 
 RESAMPLES = 2000
+FEWEST_GROUPS = 3  # below, the range of the groups' means stands for an interval
+_T = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 6: 2.4469, 7: 2.3646, 8: 2.3060, 9: 2.2622, 10: 2.2281,
+      15: 2.1314, 20: 2.0860, 30: 2.0423, 60: 2.0003}  # fmt: skip
 
 
 def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
@@ -101,13 +104,14 @@ def points_lost(
     logits, teacher: (N, L); labels: (N,). The 95 % interval is a paired bootstrap over examples. The difference
     depends only on how many examples the teacher alone and the prefix alone get right, so resampling examples is
     exactly a multinomial draw of those counts: no example is touched. people: (N,) whose example each is, where the
-    split holds out whole persons: those of at least two are resampled whole, as new examples come with new persons.
+    split holds out whole persons: of at least two, the interval is `group_interval`'s, as new examples come with new
+    persons.
     """
     total = len(labels)
     prefix_right, teacher_right = logits.argmax(axis=1) == labels, teacher.argmax(axis=1) == labels
     if people is not None and people.min() < people.max():
         lost = teacher_right.astype(np.int64) - prefix_right
-        return (100 * float(lost.mean()), *_over_people(lost, people, seed))
+        return (100 * float(lost.mean()), *group_interval(100.0 * lost, people, (-100, 100)))
     only_teacher, only_prefix = int((teacher_right & ~prefix_right).sum()), int((prefix_right & ~teacher_right).sum())
     shares = np.array([only_teacher, only_prefix, total - only_teacher - only_prefix]) / total
     draws = np.random.default_rng(seed).multinomial(total, shares, size=RESAMPLES)
@@ -115,13 +119,41 @@ def points_lost(
     return 100 * (only_teacher - only_prefix) / total, float(100 * low / total), float(100 * high / total)
 
 
-def _over_people(lost: np.ndarray, people: np.ndarray, seed: int) -> tuple[float, float]:
-    """The 95 % interval, in percentage points, of the mean of `lost` (N,) if whole persons are drawn anew."""
-    number = np.unique(people, return_inverse=True)[1]
-    examples, sums = np.bincount(number), np.bincount(number, lost)
-    drawn = np.random.default_rng(seed).multinomial(len(examples), np.full(len(examples), 1 / len(examples)), RESAMPLES)
-    low, high = np.percentile(100 * (drawn @ sums) / (drawn @ examples), [2.5, 97.5])
+def group_interval(
+    values: np.ndarray, groups: np.ndarray, limits: tuple[float, float] = (-math.inf, math.inf)
+) -> tuple[float, float]:
+    """The 95 % interval (low, high) of the mean of values (N,) when whole groups (N,) are drawn anew, in their unit.
+
+    A t interval of the ratio of the groups' sums to their sizes: each group's residual is divided by the root of one
+    minus its share h of the examples (the CR2 correction of R. Bell and D. McCaffrey, 2002), and 1/Σh² groups less one
+    are the degrees of freedom. For equal groups it is the t interval of their means. Of fewer than three groups it is
+    no interval but the range of their means. It is clipped to `limits`.
+    """
+    number = np.unique(groups, return_inverse=True)[1]
+    sizes, sums = np.bincount(number), np.bincount(number, values)
+    if len(sizes) < FEWEST_GROUPS:
+        means = sums / sizes
+        return float(means.min()), float(means.max())
+    centre, half = group_means_interval((sums / sizes)[None], sizes)
+    low, high = np.clip([centre[0] - half[0], centre[0] + half[0]], *limits)
     return float(low), float(high)
+
+
+def group_means_interval(means: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means (R, G) of G >= 2 groups of sizes (G,) -> the weighted mean (R,) and half of `group_interval`'s width."""
+    shares = sizes / sizes.sum()
+    centre = means @ shares
+    residuals = shares * (means - centre[:, None]) / np.sqrt(1 - shares)
+    freedom = max(1.0, 1 / float((shares**2).sum()) - 1)
+    return centre, t_quantile(freedom) * np.sqrt((residuals**2).sum(axis=1))
+
+
+def t_quantile(freedom: float) -> float:
+    """The 97.5 % quantile of Student's t for at least one degree of freedom, too large rather than too small.
+
+    Linear in 1/freedom between tabulated ones; the quantile is convex in that, so no interval becomes too narrow.
+    """
+    return float(np.interp(1 / freedom, [0.0, *(1 / np.array(list(_T))[::-1])], [1.959964, *list(_T.values())[::-1]]))
 
 
 def frontier(run: Any) -> pd.DataFrame:
@@ -146,6 +178,11 @@ def frame(
     """Stored points and prefix logits (T, N, L) -> the data frame that `frontier` documents."""
     table = pd.json_normalize([point.document() for point in points], sep="_")
     lost = [points_lost(logits, teacher, labels, people) for logits in prefixes]
+    if people is not None and len(labels) and people.min() < people.max():
+        # Rows store the interval over examples, which is too narrow where those of a person are alike.
+        right = [(logits.argmax(axis=1) == labels).astype(float) for logits in prefixes]
+        bounds = [group_interval(each, people, (0, 1)) for each in right]
+        table = table.assign(accuracy_low=[low for low, _ in bounds], accuracy_high=[high for _, high in bounds])
     return table.assign(
         points_lost=[value for value, _, _ in lost],
         points_lost_low=[low for _, low, _ in lost],

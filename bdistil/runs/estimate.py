@@ -5,14 +5,18 @@
 
 import contextlib
 import os
+import resource
+import sys
 import time
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 
 from bdistil.config import DistilConfig
 from bdistil.cost import prefix_costs, weight_bytes
+from bdistil.data.catalogue import is_here, load_dataset
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.certificate import Certificate
@@ -21,15 +25,17 @@ from bdistil.method.distillation_data import Task
 from bdistil.method.head_correction import HeadProblem, lagrangian
 from bdistil.method.joint import corrective_round
 from bdistil.method.student_training import Rung, build, ladder, train_student
-from bdistil.report.formats import duration, quantity, share
+from bdistil.report.formats import busy, duration, quantity, share, size
 from bdistil.students.catalogue import LADDERS, family, names
 from bdistil.teachers.cards import card_of
 from bdistil.teachers.onnx_teacher import OnnxTeacher
+from bdistil.teachers.scaling import Statistics
 from bdistil.teachers.weights import load_teacher
 from bdistil.training.loop import Position, Stopped, Watch, batch_count
 
 STEPS = 6  # timed steps a round, after two to warm up
-PROCESS_BYTES = 450e6  # what Python, torch and the worker take before there is any data
+ROW_BYTES = 30 * 8  # for each example and class: arrays of the certificate and of a head correction
+RECORD_BYTES, EPOCH_BYTES = 1_150, 250  # of text on disk: for each round and class, for each epoch
 TOLD = ("name", "kind", "signature", "macs", "macs_stated", "notices")  # of a black box
 CORRECTED, EVALUATIONS = 20_000, 300  # examples that a correction is timed on; what it evaluates, as a rule
 
@@ -38,37 +44,74 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     """MACs, parameters and bytes of the last prefix, and what training it takes on this machine.
 
     macs, parameters, bytes: of all students, per example. seconds: of the whole run, one attempt a round;
-    first_model_seconds: until its first round ends. memory_bytes: of the worker. disk_bytes: of the finished run.
+    first_model_seconds: until its first round ends. memory_bytes: of the worker at its peak; a process that has done
+    more than this estimate overstates it. disk_bytes: of the finished run. busy: a sentence where other programs used
+    the machine while this one timed, so that the times are too long; None else.
     macs_ratio: of the teacher's. teacher: what is known of a black box, None else. students: what one student of each
     name would cost in this composition, {"student", "macs", "macs_ratio"}; macs_of: what each of the run's adds. sizes:
     of students that grow, each one's channels or state; None else. done: rounds that an extended run begins with.
     """
+    import bdistil.runs.jobs  # noqa: F401  (for its memory: it is what a worker imports)
+
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
-    known, card = config.known, card_of(config)
+    known, card, load = config.known, card_of(config), Load()
     ensemble = _prefix_of(config, known, config.rounds)
     costs, teacher_seconds = prefix_costs(ensemble), _teacher_seconds(card, known, config)
     cost = costs[-1]
     epochs = _epoch_seconds(config, known, done)
     features = ensemble.students[-1].head.in_features if config.certified else 0
     corrections = _correction_seconds(config, known, features, done) if config.certified else 0.0
-    outputs = (known.train + known.validation + known.test) * len(known.classes) * 4
+    classes, examples = len(known.classes), known.train + known.validation + known.test
+    input_bytes = int(np.prod(known.input_shape)) * (1 if known.modality == "image" else 4)
+    outputs, views = examples * classes * 4, config.views * known.train * input_bytes
+    arrays = 3 * config.views * outputs + known.train * (classes * ROW_BYTES + features * 4)
+    epochs_of_all = config.epochs * (config.rounds - done) + (config.polish_epochs if config.polished else 0)
     files = sum(map(weight_bytes, ensemble.students))  # one each, also of weights that are shared
     kept = (2, 3) if config.polished else (1, 2)  # copies of a prefix's outputs, and of all students
+    # What a batch takes was really taken here, so it is part of this process's own peak, as torch is. Views are there
+    # twice while they are stacked, before anything else is.
+    memory = int(peak_bytes() + input_bytes * examples + views + max(views, arrays))
+    if "kind" in card and is_here(config.dataset):
+        from bdistil.runs.jobs import black_box_doubts
+
+        card["notices"] = card["notices"] + black_box_doubts(config, card, load_dataset(config.dataset, config.data))
     return {
         "macs": cost["macs"], "parameters": cost["parameters"], "bytes": cost["bytes"],
         "macs_ratio": cost["macs"] / card["macs"] if card["macs"] else None,
-        "teacher": {key: card.get(key) for key in TOLD} if "kind" in card else None,
+        "teacher": {key: card.get(key) for key in TOLD} if card["notices"] or "kind" in card else None,
         "seconds": teacher_seconds + _training_seconds(config, epochs) + corrections,
         "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
-        "memory_bytes": int(PROCESS_BYTES + known.train * np.prod(known.input_shape) * (config.views + 2)
-                            * (1 if known.modality == "image" else 4)
-                            + 3 * config.views * outputs + known.train * (30 * len(known.classes) * 8 + features * 4)),
-        "disk_bytes": kept[0] * config.rounds * outputs + kept[1] * files + outputs,
+        "memory_bytes": memory,
+        "disk_bytes": kept[0] * config.rounds * (outputs + classes * RECORD_BYTES) + kept[1] * files + outputs
+                      + epochs_of_all * EPOCH_BYTES,
+        "busy": busy(load.others(), os.cpu_count() or 1),
         "macs_of": np.diff([0, *(each["macs"] for each in costs)]).tolist(),
         "sizes": [_size(student.spec) for student in ensemble.students] if config.growth > 1 else None,
         "students": [_student_cost(name, config, known, card) for name in names(known.modality)
                      if config.composition in LADDERS[family(name)]],
     }  # fmt: skip
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+class Load:
+    """How much of the machine other programs use from its making on."""
+
+    def __init__(self) -> None:
+        self._since, self._used = time.monotonic(), self._used_by_others()
+
+    def others(self) -> float:
+        """The cores that other programs have used, on average."""
+        return max(0.0, self._used_by_others() - self._used) / max(time.monotonic() - self._since, 1e-9)
+
+    @staticmethod
+    def _used_by_others() -> float:
+        """Processor seconds of all programs but this process, at any priority, since the machine was started."""
+        times = psutil.cpu_times()
+        return times.user + times.system + getattr(times, "nice", 0.0) - time.process_time()
 
 
 def _size(spec: dict[str, Any]) -> list[int]:
@@ -103,8 +146,8 @@ def _correction_seconds(config: DistilConfig, known: DatasetInfo, features: int,
 
 
 def describe(expected: dict[str, Any]) -> str:
-    """The estimate in three lines for people, what is known of a black-box teacher before them, and how students
-    grow."""
+    """The estimate in three lines for people, what is known of a black-box teacher before them, how students grow, and
+    at the end whether the machine was busy."""
     ratio, teacher = expected["macs_ratio"], expected["teacher"]
     of_teacher = f", {share(ratio)} of the teacher" if ratio else ""
     before = ""
@@ -118,7 +161,8 @@ def describe(expected: dict[str, Any]) -> str:
         f"{before}{quantity(expected['macs'])} MACs for all students{of_teacher}\n{grow}"
         f"first usable model after about {duration(expected['first_model_seconds'])}, "
         f"the whole run about {duration(expected['seconds'])}\n"
-        f"{expected['memory_bytes'] / 1e9:.1f} GB of memory, {expected['disk_bytes'] / 1e6:.0f} MB on disk"
+        f"{expected['memory_bytes'] / 1e9:.1f} GB of memory, {size(expected['disk_bytes'])} on disk"
+        + (f"\n{expected['busy']}" if expected["busy"] else "")
     )
 
 
@@ -144,8 +188,8 @@ def _teacher_seconds(card: dict[str, Any], known: DatasetInfo, config: DistilCon
     if kind == "logits":
         return 0.0
     if kind == "onnx":
-        channels, x = known.input_shape[0], np.zeros((100, *known.input_shape), np.float32)
-        ask = OnnxTeacher(card, [0.0] * channels, [1.0] * channels).ask
+        x = np.zeros((100, *known.input_shape), np.float32)
+        ask = OnnxTeacher(card, known, Statistics.invented(known.input_shape[0])).ask
     else:
         ask, x = load_teacher(card), torch.zeros(100, *known.input_shape)
         x = x.contiguous(memory_format=torch.channels_last) if known.modality == "image" else x

@@ -43,7 +43,10 @@ def extend_run(parent: Run, rounds: int | str, threads: int | str | None = None)
 
 def extended(parent: Run, rounds: int | str, threads: int | str | None = None) -> DistilConfig:
     """The configuration of the longer run. Raises UserError as `extend_run` does."""
-    config, done = _config(parent), parent.info().rounds_done
+    config, info = _config(parent), parent.info()
+    done, checksum = info.rounds_done, config.known.checksum
+    if checksum and not config.examples and info.dataset and checksum != info.dataset.checksum:
+        raise UserError("The data has changed since this run was trained, so it cannot be extended. Start a new run.")
     most = MOST - done
     if not str(rounds).isdecimal() or not 1 <= int(rounds) <= most:
         raise UserError(f"Rounds to add must be a whole number from 1 to {most}; “{rounds}” is not.")

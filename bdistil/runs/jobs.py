@@ -8,6 +8,7 @@ import torch
 
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, Dataset, load_dataset, recordings
+from bdistil.data.dataset import SPLITS
 from bdistil.data.leaks import leaks
 from bdistil.data.views import view
 from bdistil.ensemble import ProgressiveEnsemble
@@ -53,14 +54,16 @@ from bdistil.runs.rounds import (
     save_round,
     write_arrays,
 )
-from bdistil.runs.store import Run
+from bdistil.runs.store import Run, teacher_figures
 from bdistil.runs.versions import versions
-from bdistil.teachers.black_box import measured, no_better_than_chance
-from bdistil.teachers.cards import card_of
+from bdistil.teachers.cards import card_of, check_split
+from bdistil.teachers.doubts import better_scaling, check_spread, doubts, far_below
 from bdistil.teachers.logits import asked
+from bdistil.teachers.onnx_teacher import OnnxTeacher
 from bdistil.training.loop import Checkpoint, Position, Stopped, Watch
 from bdistil.training.teacher import finish_teacher, teach
 
+CHANGED = "The teacher or the dataset has changed since this run began. Start a new run."
 _C = TypeVar("_C", TeachConfig, DistilConfig)
 
 
@@ -68,6 +71,7 @@ def teach_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], flo
     """Train a teacher and save it with its card."""
     config = _config(run, TeachConfig)
     data = load_dataset(config.dataset, config.data)
+    _refuse_changed_data(run, data.checksum)
     run.update(dataset=describe(data))
     _enter(run, "teacher")
     _record_leaks(run, data)
@@ -83,11 +87,13 @@ def teach_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], flo
 def distil_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], float]) -> None:
     """Ask the teacher, train round after round from where the run stands, and save the ensemble."""
     config, device = _config(run, DistilConfig), best_device()
+    if not config.examples:  # the checksum of thinned data is compared once it is read
+        _refuse_changed_data(run, config.known.checksum)
     card = card_of(config)
     _enter(run, "teacher")
     task = make_task(config, card, heartbeat, device)
     _record_leaks(run, task.data)
-    _record_black_box(run, task, card)
+    _record_doubts(run, config, task, card)
     _describe_task(run, config, task, card)
 
     _enter(run, "rounds")
@@ -116,6 +122,8 @@ def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: flo
             run.record(RoundUnmet, round=len(ensemble), attempt=done.record.attempt)
         save_round(run, task, ensemble, done, teacher_macs)
         _record_missing_rounds(run)
+        if len(ensemble) == 1:
+            _record_far_below(run, task)
         run.update(seconds=seconds())
     return ensemble
 
@@ -140,6 +148,8 @@ def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs:
             snapshot = corrective_round(config, task, ensemble, previous, **training(t - 1), device=device)
             previous = save_corrective_round(run, task, ensemble, snapshot, teacher_macs)
             _record_missing_rounds(run)
+            if t == 1:
+                _record_far_below(run, task)
             run.update(seconds=seconds())
         _enter(run, "polish")
         snapshot = polish(
@@ -162,6 +172,7 @@ def _work(config: DistilConfig) -> list[float]:
 def make_task(config: DistilConfig, card: dict[str, Any], heartbeat: HeartbeatWriter | None = None, device: str = "cpu") -> Task:
     """The data set with the teacher's logits on its splits and on the views of its training inputs."""
     data = load_dataset(config.dataset, config.data)
+    check_split(card, data.checksum, config.dataset, config.data)
     ask, augmentation = asked(card, data, device, config.threads or 1), config.augmentation(data.info)
     if config.examples:
         data = data.thinned(config.examples)
@@ -192,7 +203,7 @@ def describe(data: Dataset) -> DatasetRecord:
     return DatasetRecord(
         name=info.name, title=info.title, modality=info.modality, people=info.people, train=len(data.x_train),
         validation=len(data.x_validation), test=len(data.x_test), classes=tuple(info.classes), split=info.split,
-        checksum=data.checksum,
+        checksum=data.checksum, test_checksum=data.test_checksum,
     )  # fmt: skip
 
 
@@ -206,13 +217,38 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _record_black_box(run: Run, task: Task, card: dict[str, Any]) -> None:
-    """What a black box is worth, on its card, and what the user should know of it, as events."""
-    if "kind" not in card:
-        return
-    card |= measured(task.teacher["test"], task.data.y_test)
-    doubt = no_better_than_chance(task.teacher["train"], task.data.y_train)
-    _notice(run, [*card["notices"], *([doubt] if doubt else [])])
+def _record_doubts(run: Run, config: DistilConfig, task: Task, card: dict[str, Any]) -> None:
+    """What the user should know of a teacher of which not all is on record, as events.
+
+    Raises UserError if nothing can be learnt from a black box's logits at the run's temperature.
+    """
+    found: list[str] = []
+    if "kind" in card:
+        check_spread(task.teacher["train"], config.temperature, card["name"])
+        found = black_box_doubts(config, card, task.data, task.teacher)
+    _notice(run, [*card["notices"], *found])
+
+
+def black_box_doubts(config: DistilConfig, card: dict[str, Any], data: Dataset,
+                     answers: dict[str, np.ndarray] | None = None) -> list[str]:  # fmt: skip
+    """Sentences on what is doubtful of a black box. answers: its logits on each split, where they are known.
+
+    Raises UserError if nothing can be learnt from given logits at the run's temperature.
+    """
+    ask = asked(card, data, threads=config.threads or 1)
+    if not answers and not isinstance(ask, OnnxTeacher):
+        answers = {split: ask(data.split(split)[0], split, lambda done: None) for split in SPLITS}
+        check_spread(answers["train"], config.temperature, card["name"])
+    found = doubts(answers, {split: data.split(split)[1] for split in SPLITS}) if answers else []
+    return found + (better_scaling(ask, card["reads"], data) if isinstance(ask, OnnxTeacher) else [])
+
+
+def _record_far_below(run: Run, task: Task) -> None:
+    """A notice, once round 1 is done, if its student is far below the teacher."""
+    teacher = float((task.teacher["validation"].argmax(axis=1) == task.data.y_validation).mean())
+    first = (run.unpolished() or run.rounds())[0].point.validation.accuracy
+    sentence = far_below(first, teacher, len(task.data.info.classes))
+    _notice(run, [sentence] if sentence else [])
 
 
 def _record_leaks(run: Run, data: Dataset) -> None:
@@ -232,27 +268,37 @@ def _notice(run: Run, texts: list[str]) -> None:
 def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, Any]) -> None:
     """Write targets.npz, the previews, and what run.json says of the task.
 
-    Raises UserError if the teacher or the data are no longer those of the run's finished rounds.
+    Raises UserError if the teacher or the data are no longer those of the run's finished rounds. The teacher's figures
+    are those on the run's own splits, never those of its card.
     """
     data, before = task.data, run.stored()
-    if before.scale and before.dataset and (before.scale.c, before.dataset.checksum) != (task.c, data.checksum):
-        raise UserError("The teacher or the dataset has changed since this run began. Start a new run.")
+    _refuse_changed_data(run, data.checksum)
+    if before.scale:
+        weights = (before.teacher and before.teacher.weights_sha256) or card["weights_sha256"]
+        if (before.scale.c, weights) != (task.c, card["weights_sha256"]):
+            raise UserError(CHANGED)
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
     if data.info.people and data.people_test is not None:
         targets["people_test"] = data.people_test
     write_arrays(run.path / "targets.npz", targets)
     path = home() / "previews" / f"{data.info.name}.npz"
-    if not path.exists():
+    if not previews.is_of(path, data.test_checksum):
         path.parent.mkdir(parents=True, exist_ok=True)
         heard = previews.heard(data.info, recordings(config.dataset, config.data))
-        write_arrays(path, previews.arrays(data, data.x_test, heard))
-    teacher = TeacherRecord.model_validate(
-        {**card, "approximate_views": card.get("kind") == "logits" and config.views > 1}
-    )
+        write_arrays(path, previews.arrays(data, data.x_test, heard) | previews.origin(data.test_checksum))
+    views = {"approximate_views": card.get("kind") == "logits" and config.views > 1}
+    teacher = TeacherRecord.model_validate({**card, **teacher_figures(targets), **views})
     eta_b = theory_eta(len(data.x_train), config.planned) * B
     scale = Scale(c=task.c, B=B, eta_B=eta_b, temperature=config.temperature)
     run.update(dataset=describe(data), teacher=teacher, scale=scale)
+
+
+def _refuse_changed_data(run: Run, checksum: str | None) -> None:
+    """Raises UserError if the run has begun on data of another checksum. None: it is not known before it is read."""
+    before = run.stored().dataset
+    if before and checksum and before.checksum != checksum:
+        raise UserError(CHANGED)
 
 
 def _enter(run: Run, phase: Phase) -> None:

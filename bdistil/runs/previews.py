@@ -107,6 +107,29 @@ def sound(recordings: Mapping[int, np.ndarray], sampling_hz: int) -> dict[str, n
     }  # fmt: skip
 
 
+def origin(checksum: str) -> dict[str, np.ndarray]:
+    """The array that says which test split (`Dataset.test_checksum`) a file's examples are."""
+    return {"test_checksum": np.array(checksum)}
+
+
+def is_of(path: Path, checksum: str | None) -> bool:
+    """Whether a file says that its examples are those of this test split; False where it is missing or says nothing."""
+    return checksum is not None and _origin(path) == checksum
+
+
+def may_be_of(path: Path, checksum: str | None) -> bool:
+    """Whether nothing speaks against it; runs and files of earlier versions do not say what they are of."""
+    return None in (found := (_origin(path), checksum)) or found[0] == found[1]
+
+
+def _origin(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            return str(kept["test_checksum"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
+        return None
+
+
 def stored(kept: Mapping[str, Any]) -> Examples:
     """The examples that a file's arrays hold. Raises KeyError, ValueError or TypeError where they hold none."""
     if "series" not in kept:

@@ -8,3 +8,4 @@ from bdistil.teachers.cards import card as card
 from bdistil.teachers.cards import card_for as card_for
 from bdistil.teachers.cards import card_of as card_of
 from bdistil.teachers.cards import cards as cards
+from bdistil.teachers.cards import cards_for as cards_for

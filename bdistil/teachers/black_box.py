@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bdistil.data.npz import read_npz
+from bdistil.data.npz import listed, read_npz
 from bdistil.errors import UserError
 from bdistil.paths import absolute
 
@@ -38,6 +38,7 @@ def logits_card(paths: Sequence[str], known: Any, macs: int | None = None) -> di
     for path, (logits, names), count in zip(files, answers, counts, strict=True):
         if names is None:
             _check_rows(logits, count, path)
+        _check_not_constant(logits, path)
     kinds = [are_probabilities(logits) for logits, _ in answers]
     if kinds[0] != kinds[1]:
         first, second = files if kinds[0] else files[::-1]
@@ -85,7 +86,7 @@ def read_answers(path: str, classes: int) -> tuple[np.ndarray, np.ndarray | None
     except (OSError, ValueError):
         raise UserError(f"{path} is no NPZ file of plain numbers and fixed-width strings. {how}") from None
     if "logits" not in given:
-        raise UserError(f"{path} holds no array called logits. {how}")
+        raise UserError(f"{path} holds no array called logits, it holds {listed(path)}. {how}")
     logits, files = given["logits"], given.get("files")
     if logits.dtype.kind != "f":
         raise UserError(f"The logits in {path} are {logits.dtype}: give floating-point numbers, one a class.")
@@ -110,6 +111,14 @@ def check_finite(logits: np.ndarray, source: str) -> None:
         row = int(bad.argmax())
         what = "NaN" if np.isnan(logits[row]).any() else "infinite values"
         raise UserError(f"{source}, row {row + 1}: the logits hold {what}. Every answer must be a finite number.")
+
+
+def _check_not_constant(logits: np.ndarray, path: str) -> None:
+    """Raises UserError if all classes, or all examples, have the same logits (N, classes)."""
+    if len(logits) and not np.ptp(logits, axis=1).any():
+        raise UserError(f"The logits in {path} are the same for every class, in every row: check how they were made.")
+    if len(logits) > 1 and not np.ptp(logits, axis=0).any():
+        raise UserError(f"The logits in {path} are the same in every row: check how they were made.")
 
 
 def are_probabilities(answers: np.ndarray) -> bool:

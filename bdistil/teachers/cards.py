@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from bdistil.errors import UserError, nearest
 from bdistil.paths import ASSETS, home
+from bdistil.report.formats import UNKNOWN_SPLIT
 from bdistil.teachers.black_box import logits_card
 
 if TYPE_CHECKING:
     from bdistil.data.custom import OwnData
+    from bdistil.data.dataset import DatasetInfo
 
 SCHEMA = 1
 # What the rest of the engine relies on.
@@ -44,6 +46,56 @@ def cards(dataset: str | None = None) -> list[dict[str, Any]]:
     return [card for card in found if dataset in (None, card["dataset"])]
 
 
+def cards_for(dataset: str, data: "OwnData | None" = None) -> list[dict[str, Any]]:
+    """The cards of the teachers that were trained on the very train split of a data set, in the order of `cards`.
+
+    data: how to read what a path names. Raises UserError as `info` does.
+    """
+    from bdistil.data.catalogue import info
+
+    known = info(dataset, data)
+    return [saved for saved in cards() if trained_on(saved, known)]
+
+
+def trained_on(card: dict[str, Any], known: "DatasetInfo") -> bool | None:
+    """Whether a teacher was trained on this train split; None where its card does not say on which.
+
+    Splits of the catalogue are fixed by their name, which is all that is compared before the data is read. One's own
+    data is compared by its checksum, so that a file that was moved or renamed still finds its teachers.
+    """
+    if known.checksum is None:
+        return card["dataset"] == known.name
+    return card["data_checksum"] == known.checksum if card.get("data_checksum") else None
+
+
+def check_split(card: dict[str, Any], checksum: str, dataset: str, data: "OwnData | None" = None) -> None:
+    """Raises UserError unless the data whose `Dataset.checksum` is given, before any thinning, is the teacher's own."""
+    if card.get("data_checksum") not in (None, checksum):
+        raise _other_split(card, dataset, data)
+
+
+def _other_split(card: dict[str, Any], dataset: str, data: "OwnData | None") -> UserError:
+    return UserError(
+        f"The teacher {card['name']} was trained on other data, or on another split of it, and may have seen test "
+        f"examples of this one. Train one for this split: {_teach(dataset, data)}."
+    )
+
+
+def _teach(dataset: str, data: "OwnData | None") -> str:
+    """The command that trains a teacher on a data set."""
+    return shlex.join(["bdistil", "teach", "--dataset", dataset, *(data.flags() if data else ())])
+
+
+def _noted(card: dict[str, Any]) -> dict[str, Any]:
+    """A card that says whether it is on record what the teacher was trained on, with a notice where it is not.
+
+    Pretrained weights have seen data of which their card knows nothing.
+    """
+    known = card.get("split_known", "kind" not in card and not (card.get("config") or {}).get("weights"))
+    notices = [notice for notice in card.get("notices", []) if notice != UNKNOWN_SPLIT]
+    return card | {"split_known": known, "notices": notices if known else [*notices, UNKNOWN_SPLIT]}
+
+
 def card(name: str) -> dict[str, Any]:
     """The card of a teacher by its name, or by its folder, whose path then is the name by which it is found again.
 
@@ -61,12 +113,12 @@ def card(name: str) -> dict[str, Any]:
 
 def card_for(name: str | None, dataset: str, data: "OwnData | None" = None, *,
              teacher_logits: Sequence[str] | None = None, teacher_input: str | None = None,
-             teacher_macs: int | None = None) -> dict[str, Any]:  # fmt: skip
+             teacher_output: str | None = None, teacher_macs: int | None = None) -> dict[str, Any]:  # fmt: skip
     """The card of the named teacher, or of the data set's first one, checked against the data set's classes.
 
     data: how to read what a path names. The other options are those of `DistilConfig`: with teacher_logits the name is
     of no account, an ONNX file is named by its path. Raises UserError if there is none, it does not fit, or an option
-    is not for it.
+    is not for it, or if the teacher was trained on another split. `split_known` says whether it is on record which.
     """
     from bdistil.data.catalogue import info, located
 
@@ -74,19 +126,20 @@ def card_for(name: str | None, dataset: str, data: "OwnData | None" = None, *,
     onnx = str(name).lower().endswith(".onnx")
     if teacher_input is not None and (teacher_logits or not onnx):
         raise UserError("--teacher-input says what an ONNX file reads: give one with --teacher, or leave it out.")
+    if teacher_output is not None and (teacher_logits or not onnx):
+        raise UserError("--teacher-output names an output of an ONNX file: give one with --teacher, or leave it out.")
     if teacher_logits:
-        return logits_card(teacher_logits, known, teacher_macs)
+        return _noted(logits_card(teacher_logits, known, teacher_macs))
     if onnx:
         from bdistil.teachers.onnx_teacher import onnx_card
 
-        return onnx_card(str(name), known, teacher_input, teacher_macs)
+        return _noted(onnx_card(str(name), known, teacher_input, teacher_macs, teacher_output))
     if teacher_macs is not None:
         raise UserError("--teacher-macs states what a black box costs, a saved teacher’s are counted: leave it out.")
     if name is None:
-        fitting = cards(dataset)
+        fitting = cards_for(dataset, data)
         if not fitting:
-            how = shlex.join(["bdistil", "teach", "--dataset", dataset, *(data.flags() if data else ())])
-            raise UserError(f"There is no teacher for {dataset} yet. Train one: {how}.")
+            raise UserError(_no_teacher(dataset, data))
         return fitting[0]
     chosen = card(name)
     if len(chosen["classes"]) != len(known.classes):
@@ -99,13 +152,26 @@ def card_for(name: str | None, dataset: str, data: "OwnData | None" = None, *,
             f"This teacher reads inputs of shape {tuple(chosen['input_shape'])}, those of {dataset} have "
             f"{known.input_shape}. Choose one trained on {dataset}."
         )
-    return chosen
+    same = trained_on(chosen, known)
+    if same is False:
+        raise _other_split(chosen, dataset, data)
+    return chosen if same else _noted(chosen | {"split_known": False})
+
+
+def _no_teacher(dataset: str, data: "OwnData | None") -> str:
+    """Why no teacher is offered: there is none for the data set, or those that there are know another split of it."""
+    others = [saved["name"] for saved in cards(dataset)]
+    if others:
+        return (f"There is no teacher for this split of {dataset} yet: {others[0]} was trained on another one, or "
+                f"before the data changed. Train one: {_teach(dataset, data)}.")  # fmt: skip
+    return f"There is no teacher for {dataset} yet. Train one: {_teach(dataset, data)}."
 
 
 def card_of(config: Any) -> dict[str, Any]:
     """The card of a run's teacher (`DistilConfig`). Raises UserError as `card_for` does."""
     return card_for(config.teacher, config.dataset, config.data, teacher_logits=config.teacher_logits,
-                    teacher_input=config.teacher_input, teacher_macs=config.teacher_macs)  # fmt: skip
+                    teacher_input=config.teacher_input, teacher_output=config.teacher_output,
+                    teacher_macs=config.teacher_macs)  # fmt: skip
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -119,4 +185,4 @@ def _read(folder: Path) -> dict[str, Any]:
         raise UserError(f"The teacher {folder.name} was written by a newer version; update to use it.")
     if not whole:
         raise UserError(f"The teacher {folder.name} cannot be read: its card.json is incomplete. Choose another one.")
-    return {**card, "name": folder.name, "path": str(folder)}
+    return _noted({**card, "name": folder.name, "path": str(folder)})

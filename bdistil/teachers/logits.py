@@ -1,5 +1,6 @@
 """What the teacher answers, computed once and kept: the rest of the engine sees logits, never the teacher."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from bdistil.data import Dataset
 from bdistil.inputs import normalise
 from bdistil.teachers import black_box, onnx_teacher
 from bdistil.teachers.logit_cache import kept
+from bdistil.teachers.scaling import Statistics
 from bdistil.teachers.weights import load_teacher
 
 BATCH = 500
@@ -33,7 +35,7 @@ def asked(card: dict[str, Any], data: Dataset, device: str = "cpu", threads: int
     if kind == black_box.KIND:
         return black_box.GivenLogits(card, data)
     if kind == onnx_teacher.KIND:
-        return onnx_teacher.OnnxTeacher(card, data.mean, data.std, data.info.front_end, threads)
+        return onnx_teacher.OnnxTeacher(card, data.info, Statistics.of(data), threads)
     return TeacherLogits(card, device)
 
 
@@ -45,8 +47,11 @@ class TeacherLogits:
 
     def __call__(self, x: np.ndarray, split: str = "", tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
         """Raw inputs (N, *input_shape) to float32 logits (N, classes)."""
-        batches = range(0, len(x), BATCH)
-        return kept(self._card["weights_sha256"][:16], x,
+        batches, card = range(0, len(x), BATCH), self._card
+        # The same weights answer otherwise where inputs are normalised by the figures of another train split.
+        names = ("weights_sha256", "architecture", "mean", "std", "front_end")
+        key = hashlib.sha256(repr([card.get(name) for name in names]).encode()).hexdigest()[:16]
+        return kept(key, x,
                     lambda: np.concatenate([self._answer(x, start, tick) for start in batches]))  # fmt: skip
 
     @torch.inference_mode()

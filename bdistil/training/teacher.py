@@ -92,8 +92,9 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
         "mean": list(data.mean), "std": list(data.std), "front_end": data.info.front_end,
         "accuracy": right / len(data.y_test), "accuracy_low": low, "accuracy_high": high,
         "validation_accuracy": validation_accuracy, **model_cost(model, data.info.input_shape),
-        "epochs": config.epochs, "seed": config.seed, "data_checksum": data.checksum, "config": config.model_dump(),
-        "run": run, "command": command(config), "created": events.now(), "seconds": seconds, "versions": versions,
+        "epochs": config.epochs, "seed": config.seed, "data_checksum": data.checksum,
+        "split_known": not config.weights, "config": config.model_dump(), "run": run, "command": command(config),
+        "created": events.now(), "seconds": seconds, "versions": versions,
     }  # fmt: skip
     return {**card, "name": save_teacher(model, card)}
 

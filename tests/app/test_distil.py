@@ -215,6 +215,13 @@ def test_a_refusal_is_the_commands_own_and_a_mended_file_is_another_question(own
     assert estimate._known_by(config) != before
 
 
+def test_a_busy_machine_is_told_beside_the_estimate(open_page, asked, teacher):
+    sentence = "The machine is busy (other programs use 1.6 of 2 cores): the time may be shorter once it is idle."
+    assert "busy" not in written(open_page("distil"))
+    asked.answer = {**ESTIMATE, "busy": sentence}
+    assert sentence in written(open_page("distil"))
+
+
 def test_without_a_teacher_the_page_says_how_to_get_one(open_page, asked):
     page = open_page("distil")
     assert "There is no teacher for digits yet." in written(page)

@@ -3,7 +3,12 @@ import shutil
 
 import numpy as np
 import pytest
+from operating_point.payload import payload
 
+from bdistil.report import formats
+from bdistil.results.loading import load
+from bdistil.runs import open_run
+from bdistil.runs.previews import origin
 from tests.app.conftest import button, charts, written
 from tests.builders import add_round, build_previews, build_run, hold
 
@@ -184,6 +189,42 @@ def test_disagreements_without_pictures_are_a_table(open_page, fashion):
 def test_previews_of_another_split_are_not_shown(open_page, fashion, own_home):
     build_previews(own_home, "fashion-mnist", examples=10)
     assert 'alt="Test example' not in written(open_page("explore", run="fashion"))
+
+
+def test_previews_of_other_examples_are_not_shown_however_many_they_are(open_page, fashion, own_home):
+    path = build_previews(own_home, "fashion-mnist")
+    info = json.loads((fashion / "run.json").read_text())
+    info["dataset"]["test_checksum"] = "1" * 64
+    (fashion / "run.json").write_text(json.dumps(info))
+    for checksum, drawn in (("1", True), ("0", False)):
+        with np.load(path) as stored:
+            arrays = dict(stored) | origin(checksum * 64)
+        np.savez(path, **arrays)
+        assert ('alt="Test example' in written(open_page("explore", run="fashion"))) == drawn
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_teacher_whose_split_is_not_known_says_so_where_its_accuracy_stands(open_page, fashion, known):
+    info = json.loads((fashion / "run.json").read_text())
+    info["teacher"]["split_known"] = known
+    (fashion / "run.json").write_text(json.dumps(info))
+    said = "The teacher was trained on a split that is not known" in written(open_page("explore", run="fashion"))
+    assert said != known
+
+
+def test_a_run_has_one_difference_to_the_teacher(fashion):
+    """Of a run that took the teacher's accuracy from its card, where it was that on another test split."""
+    info = json.loads((fashion / "run.json").read_text())
+    info["teacher"]["accuracy"] = 0.5
+    (fashion / "run.json").write_text(json.dumps(info))
+    results = load(open_run("fashion"))
+    row = results.points.iloc[0]
+    first = payload(results.points, results.run["teacher"], run="fashion", title="", rounds=6, prefix=1)["points"][0]
+    distance = formats.decimal(row["points_lost"])
+    lost = 100 * (results.run["teacher"]["accuracy"] - row["accuracy"])
+    assert lost > 0 and row["points_lost"] == pytest.approx(lost)
+    assert first["difference"].startswith(f"{formats.MINUS}{distance}")
+    assert f"{distance} points below the teacher" in first["sentence"]
 
 
 def test_students_like_the_teacher_disagree_nowhere(open_page, fashion):

@@ -95,7 +95,7 @@ def test_one_segment_so_far_is_no_early_prediction_yet(open_page, runs):
 
 def test_persons_held_out_are_told_of(open_page, speech, runs):
     html = written(open_page("explore", run="speech"))
-    assert "It holds two speakers whole; the interval of the difference to the teacher is over whole speakers" in html
+    assert "are the range over two speakers, not 95 % intervals" in html
     build_run(runs / "digits", rounds=2)
     page = open_page("explore", run="digits")
     assert "speaker" not in written(page)

@@ -1,5 +1,6 @@
 """One's own data and black boxes on Distil's form: named by paths, read by a process of its own, told in sentences."""
 
+import json
 import shutil
 import time
 
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 
 from bdistil.config import DistilConfig
+from bdistil.data import info
 from bdistil.errors import UserError
+from bdistil.paths import home
 from bdistil.runs import list_runs
 from bdistil.teachers.snippet import snippet
 from tests.app.conftest import button, copyable, once_answered, written
@@ -54,6 +57,24 @@ def test_first_comes_what_to_distil(asked, own_page):  # noqa: F811
     assert "A folder of class folders of pictures or recordings" in written(own_page)
     assert "First comes what to distil" in written(own_page)
     assert "Start distilling" not in [each.label for each in own_page.button]
+
+
+def test_teachers_of_this_very_split_are_offered(own_page, pictures):
+    """The first of two teachers of one file, before and after a row of it was moved into the test split."""
+    path = pictures / "mine.npz"
+    known = info(str(path))
+    for name, checksum in (("of-this-split", known.checksum), ("of-another", "0" * 64)):
+        folder = home() / "teachers" / name
+        folder.mkdir(parents=True)
+        card = {"schema": 1, "dataset": str(path), "architecture": "resnet-s", "classes": list(known.classes),
+                "input_shape": list(known.input_shape), "mean": [0.0], "std": [1.0], "macs": 1000, "accuracy": 0.9,
+                "name": name, "weights_sha256": "0" * 64, "data_checksum": checksum}  # fmt: skip
+        (folder / "card.json").write_text(json.dumps(card))
+    page = once_read(fill(own_page, **{"own-path": path}))
+    options = page.selectbox(key=f"teacher-{path}").options
+    assert options[0].startswith("of-this-split: 90.0") and not any("of-another" in option for option in options)
+    shutil.rmtree(home() / "teachers" / "of-this-split")
+    assert page.run().selectbox(key=f"teacher-{path}").options[0] == "none yet for this split: train one below"
 
 
 def test_own_pictures_and_answers_for_them_are_distilled(asked, started, own_page, pictures):  # noqa: F811
@@ -114,9 +135,44 @@ def test_a_table_asks_for_its_columns_and_says_what_leaks(asked, own_page, tmp_p
     assert "has 20 steps" in written(page)
 
 
-@pytest.mark.parametrize(("name", "sentence"), [("nowhere", "There is no file or folder"), ("a.txt", "is no folder")])
+def test_a_clock_that_nobody_named_is_asked_about_on_the_form(asked, own_page, tmp_path):  # noqa: F811
+    rows = [(f"s{n};{n % 2};{t / 25}".replace(".", ",") + f";{n * t % 7}") for n in range(24) for t in range(20)]
+    (tmp_path / "walks.csv").write_text("\n".join(["walk;activity;clock;ax", *rows]))
+    page = fill(own_page, **{"own-path": tmp_path / "walks.csv"})
+    page = fill(page, **{"own-series": "walk", "own-label": "activity"})
+    page.number_input(key="own-window").set_value(10)
+    page = once_read(page.run())
+    assert "the column clock looks like a clock or a counter" in written(page)
+    assert "name a time with the field “Column of times”, or list the columns of values with the field" in written(page)
+    page = once_read(fill(page, **{"own-time": "clock"}))
+    assert "Channels: ax." in written(page)
+    assert "Recognised: semicolons between the columns, decimal commas." in written(page)
+
+
+def test_a_folder_of_tables_and_ts_files_have_fields_of_their_own(asked, own_page, tmp_path):  # noqa: F811
+    for n in range(20):
+        folder = tmp_path / "walks" / "ab"[n % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame({"t": range(20), "ax": np.arange(20) * n % 7}).to_csv(folder / f"p{n // 4}-{n}.csv", index=False)
+    page = fill(own_page, **{"own-path": tmp_path / "walks"})
+    page = fill(page, **{"own-pattern": r"(p\d)", "own-time": "t"})
+    page.number_input(key="own-window").set_value(10)
+    page = once_read(page.run())
+    assert "Channels: ax." in written(page) and "12 test" in written(page) and "own-side" not in page.session_state
+    lines = [f"{','.join(str(n * t % 7) for t in range(9))}:{'ab'[n % 2]}" for n in range(30)]
+    (tmp_path / "walks.ts").write_text("\n".join(["@classLabel true a b", "@data", *lines]))
+    page.number_input(key="own-window").set_value(None)
+    page = once_read(fill(page, **{"own-path": tmp_path / "walks.ts"}))
+    assert "walks: 18 train, 6 validation, 6 test examples of 2 classes." in written(page) and not page.exception
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("nowhere", "There is no file or folder"), ("a.xlsx", "is no folder"), ("a.txt", "Name the columns")],
+)
 def test_what_cannot_be_used_is_a_sentence(asked, own_page, tmp_path, name, sentence):  # noqa: F811
-    (tmp_path / "a.txt").write_text("text")
+    for file in ("a.txt", "a.xlsx"):
+        (tmp_path / file).write_text("text")
     page = once_read(fill(own_page, **{"own-path": tmp_path / name}))
     assert sentence in written(page) and not page.exception
     assert "Start distilling" not in [each.label for each in page.button]

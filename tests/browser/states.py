@@ -72,6 +72,11 @@ STATES = (
          ("Column of persons", "person"), ("Steps of a window", "10")),
     ),
     State(
+        "distil-own-clock", "distil?dataset=own", "Distil a teacher into students", (),
+        (("Path of your data", "clock.csv"), ("Column of series", "walk"), ("Column of labels", "activity"),
+         ("Steps of a window", "10")),
+    ),
+    State(
         "distil-own-missing", "distil?dataset=own", "Distil a teacher into students", (),
         (("Path of your data", "nowhere/recordings"),),
     ),
@@ -132,6 +137,8 @@ def furnish(home: Path) -> Iterator[None]:
     build_run(runs / "many-channels", dataset="dsa-19", rounds=2)
     rows = [(f"walk {n}", ("walks", "runs")[n % 2], n // 3, n * t % 7) for n in range(40) for t in range(20)]
     pd.DataFrame(rows, columns=["walk", "activity", "person", "ax"]).to_csv(home / "walks.csv", index=False)
+    clock = [(f"walk {n}", ("walks", "runs")[n % 2], t / 25, n * t % 7) for n in range(40) for t in range(20)]
+    pd.DataFrame(clock, columns=["walk", "activity", "clock", "ax"]).to_csv(home / "clock.csv", index=False, sep=";")
     build_previews(home, "fashion-mnist", examples=2000)
     build_previews(home, "free-spoken-digits", recorded=400)
     build_previews(home, "watch")

@@ -35,6 +35,17 @@ def refused(bdistil, own_home):
 RUN = ("run", "--dataset", "digits", "--quiet")
 
 
+@pytest.mark.parametrize("content", ["[" * 100_000, " " * 1_000_001])
+def test_a_config_too_deep_or_too_large_is_one_sentence(refused, tmp_path, content):
+    file = tmp_path / "c.json"
+    file.write_text(content)
+    assert "config" in refused("run", "--config", file)
+
+
+def test_a_config_that_is_no_regular_file_is_one_sentence(refused):
+    assert "/dev/zero is no readable JSON file" in refused("run", "--config", "/dev/zero")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -368,3 +379,14 @@ def test_a_teacher_whose_weights_are_of_another_shape_fails_with_one_sentence(ow
                            text=True, timeout=300)  # fmt: skip
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.count("\n") == 1 and "are not those of a resnet-s with 10 classes" in ended.stderr
+
+
+def test_output_that_cannot_be_written_is_no_traceback(own_home):
+    for words in (["list"], ["list", "--json"]):
+        command = [sys.executable, "-m", "bdistil", *words]
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert ended.returncode == 1 and ended.stderr.count("\n") == 1 and "disk is full" in ended.stderr
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as piped:
+            piped.stdout.close()
+            assert (piped.stderr.read(), piped.wait()) == ("", 1)

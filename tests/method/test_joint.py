@@ -9,7 +9,15 @@ from bdistil.method import joint, search
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
-from bdistil.method.joint import POLISH, corrective_round, distil_together, head_inputs, polish, prefix_weights, evaluate_all
+from bdistil.method.joint import (
+    POLISH,
+    corrective_round,
+    distil_together,
+    evaluate_all,
+    head_inputs,
+    polish,
+    prefix_weights,
+)
 from bdistil.training.loop import Checkpoint, Stopped, Watch
 from tests.tasks import digits_task, one_thread  # noqa: F401
 from tests.workers import polished_config

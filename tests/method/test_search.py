@@ -7,8 +7,8 @@ from bdistil.config import DistilConfig
 from bdistil.errors import UserError
 from bdistil.method import correction, student_training
 from bdistil.method.certificate import Certificate
-from bdistil.method.frozen import distil
 from bdistil.method.correction import correct
+from bdistil.method.frozen import distil
 from bdistil.method.search import SearchWatch, find_weak_learner
 from bdistil.method.student_training import ladder
 from bdistil.students import build_student

@@ -24,6 +24,7 @@ def test_a_run_says_what_it_is_and_how_each_round_went(tmp_path):
     told = of(build_run(tmp_path / "r", rounds=4, search={3: ["edge", "corrected"]}), parent="shorter")
     assert told[:3] == ["r: finished", "data set digits", "extends shorter"]
     assert told[3].startswith("teacher digits-resnet-s: ") and told[3].endswith(" M MACs")
+    assert told.pop(4) == "the teacher on this run’s splits: train 97.2 %, validation 97.0 %, test 96.2 %"
     assert told[4].startswith("method b-distil, ") and told[4].endswith(" rounds certified")
     assert told[5] == "student cnn-xs, composition add, mode full"
     assert "reading" not in told[6] and told[7].endswith("of the teacher, reading 9.0 k, carries 31 kB")
@@ -52,7 +53,8 @@ def test_a_black_box_tells_its_signature_and_notices(tmp_path):
     path = build_run(tmp_path / "r", rounds=2, black_box=True)
     open_run(path).record("notice", text="mine.onnx gives probabilities.")
     told = of(path, teacher={"name": "mine.onnx", "signature": "x float32 (batch, 1, 8, 8) raw", "accuracy": None})
-    assert told[2:5] == ["teacher mine.onnx", "x float32 (batch, 1, 8, 8) raw", "mine.onnx gives probabilities."]
+    assert told[2] == "teacher mine.onnx: 96.2 %"  # counted from the stored logits
+    assert told[4:6] == ["x float32 (batch, 1, 8, 8) raw", "mine.onnx gives probabilities."]
     assert not any("of the teacher" in line for line in told)
 
 

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from bdistil.errors import UserError
 from bdistil.results import frontier, load
-from bdistil.results.frontier import frame, point, points_lost, prefix_logits, scores, wilson
+from bdistil.results.frontier import (
+    frame,
+    group_interval,
+    group_means_interval,
+    point,
+    points_lost,
+    prefix_logits,
+    scores,
+    wilson,
+)
 from tests.builders import build_run
 
 
@@ -123,7 +132,7 @@ def test_whole_persons_are_drawn_anew_where_the_split_holds_them_out():
     labels, people = np.zeros(400, int), np.repeat([3, 7, 8, 9], 100)
     teacher, students = np.eye(2)[labels], np.eye(2)[(people == 9).astype(int)]  # all is lost on one person
     value, low, high = points_lost(students, teacher, labels, people)
-    assert (value, low, high) == (25.0, 0.0, 75.0)
+    assert (value, low, high) == pytest.approx((25.0, 25 - 3.1824 * 25, 100.0))
     over_examples = points_lost(students, teacher, labels)
     assert over_examples[0] == 25.0 and over_examples[1] > 19 and over_examples[2] < 31
     assert points_lost(students, teacher, labels, np.zeros(400, int)) == over_examples  # one person tells of no others
@@ -133,3 +142,28 @@ def test_persons_with_more_examples_count_more():
     labels, people = np.zeros(40, int), np.repeat([0, 1], [30, 10])
     teacher, students = np.eye(2)[labels], np.eye(2)[people]
     assert points_lost(students, teacher, labels, people)[0] == 25.0
+
+
+def test_of_three_equal_groups_it_is_the_t_interval_of_their_means():
+    low, high = group_interval(np.array([-18.0, -16.5, -14.4]), np.arange(3), (-100, 100))
+    centre, half = -16.3, 4.3027 * np.std([-18.0, -16.5, -14.4], ddof=1) / np.sqrt(3)
+    assert (low, high) == pytest.approx((centre - half, centre + half), abs=1e-3)
+
+
+def test_of_two_groups_it_is_their_range_and_no_interval_leaves_its_limits():
+    assert group_interval(np.array([1.0, 0, 1, 1]), np.array([0, 0, 1, 1])) == (0.5, 1.0)
+    assert group_interval(np.array([0.5, 1, 1]), np.arange(3), (0, 1))[1] == 1.0
+
+
+@pytest.mark.parametrize("skewed", [False, True])
+@pytest.mark.parametrize("heavy", [None, 0, 1])
+@pytest.mark.parametrize("groups", [3, 5, 10])
+def test_intervals_over_few_groups_cover_the_truth(groups, heavy, skewed):
+    sizes = np.ones(groups)
+    if heavy is not None:
+        sizes[heavy::2] = 3
+    generator = np.random.default_rng(0)
+    shape = (10_000, groups)
+    means = 1 - generator.exponential(size=shape) if skewed else generator.normal(size=shape)
+    centre, half = group_means_interval(means, sizes)
+    assert (np.abs(centre) <= half).mean() >= (0.87 if skewed else 0.93)

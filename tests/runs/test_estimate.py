@@ -1,5 +1,9 @@
 """What a run would cost: counted on the students it would build, timed on real steps of both methods."""
 
+import os
+from types import SimpleNamespace
+
+import psutil
 import pytest
 
 from bdistil.config import DistilConfig
@@ -77,3 +81,44 @@ def test_each_students_cost_and_size_are_told(timed):
     assert plain["sizes"] is None and len(plain["macs_of"]) == 3 and sum(plain["macs_of"]) == plain["macs"]
     assert len(grown["sizes"]) == 3 and grown["sizes"][0] == [8, 16, 16, 16] and sum(grown["macs_of"]) == grown["macs"]
     assert "\nstudents of 8-16-16-16, 0-" in describe(grown) and "students of" not in describe(plain)
+
+
+def test_text_and_outputs_of_every_round_are_on_the_disk(timed):
+    expected = estimate(config("b-distil", rounds=4, epochs=10, certified=False))
+    known = info("digits")
+    logits = (known.train + known.validation + known.test) * 10 * 4
+    texts = 4 * 10 * estimating.RECORD_BYTES + 40 * estimating.EPOCH_BYTES
+    assert expected["disk_bytes"] == 5 * logits + 2 * expected["bytes"] + texts
+
+
+def test_memory_is_this_process_and_what_the_data_takes(timed, monkeypatch):
+    monkeypatch.setattr(estimating, "peak_bytes", lambda: 800_000_000)
+    few, many = (estimate(config("b-distil", rounds=2, views=views, certified=False)) for views in (1, 64))
+    view, logits = info("digits").train * 64, 4 * 1797 * 10
+    assert 800_000_000 < few["memory_bytes"] < 810_000_000
+    assert many["memory_bytes"] - few["memory_bytes"] == 63 * (view + 3 * logits)
+
+
+def test_the_peak_is_what_this_process_has_held():
+    before, block = estimating.peak_bytes(), b"x" * (psutil.Process().memory_info().rss // 2)
+    assert estimating.peak_bytes() >= max(before, psutil.Process().memory_info().rss * 0.9) and len(block) > 1e7
+
+
+def test_a_busy_machine_is_told(timed, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(estimating.Load, "others", lambda self: 1.62)
+    busy = estimate(config("b-distil", rounds=1, certified=False))
+    sentence = "The machine is busy (other programs use 1.6 of 2 cores): the time may be shorter once it is idle."
+    assert busy["busy"] == sentence and describe(busy).endswith(f"on disk\n{sentence}")
+    monkeypatch.setattr(estimating.Load, "others", lambda self: 0.3)
+    idle = estimate(config("b-distil", rounds=1, certified=False))
+    assert idle["busy"] is None and describe(idle).endswith("on disk")
+
+
+def test_the_load_is_that_of_other_programs_alone(monkeypatch):
+    used, own, now = iter([(100.0, 10.0, 5.0), (104.0, 12.0, 6.0)]), iter([20.0, 22.0]), iter([50.0, 54.0])
+    monkeypatch.setattr(psutil, "cpu_times", lambda: SimpleNamespace(**dict(zip(("user", "system", "nice"), next(used),
+                                                                               strict=True))))  # fmt: skip
+    clock = SimpleNamespace(monotonic=lambda: next(now), process_time=lambda: next(own))
+    monkeypatch.setattr(estimating, "time", clock)
+    assert estimating.Load().others() == pytest.approx((4 + 2 + 1 - 2) / 4)

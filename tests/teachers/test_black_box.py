@@ -77,7 +77,7 @@ def saved(tmp_path, monkeypatch):
         ({"logits": logits(classes=4)}, "The logits in {} have shape (7, 4), the dataset has 3 classes"),
         ({"logits": logits().ravel()}, "The logits in {} have shape (21,), the dataset has 3 classes"),
         ({"logits": logits()[..., None]}, "The logits in {} have shape (7, 3, 1), the dataset has 3 classes"),
-        ({"answers": logits()}, "{} holds no array called logits."),
+        ({"answers": logits()}, "{} holds no array called logits, it holds "),
         ({"logits": logits(), "files": np.arange(7)}, "The files in {} are int64 of shape (7,): give one relative"),
         ({"logits": logits(), "files": np.array(["a"] * 6)}, "The files in {} are <U1 of shape (6,): give one"),
     ],

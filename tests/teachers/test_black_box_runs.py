@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bdistil.data import load_dataset
+from bdistil.report.formats import UNKNOWN_SPLIT
 from bdistil.runs import open_run
 from bdistil.teachers import card
 from bdistil.teachers.logits import TeacherLogits
@@ -46,7 +47,7 @@ def test_answers_alone_make_an_ensemble(own_home, tmp_path):
     """Their accuracy is measured on the test split, and what they cost nobody knows."""
     answers, data = shipped_logits(), load_dataset("digits")
     status, out, err = bdistil("run", "--dataset", "digits", "--teacher-logits", *write(tmp_path, answers), *SMALL)
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, f"{UNKNOWN_SPLIT}\n")
     document, teacher = shown(out.strip()), shown(out.strip())["teacher"]
     assert teacher["accuracy"] == pytest.approx((answers["test"].argmax(axis=1) == data.y_test).mean())
     assert teacher["accuracy_low"] < teacher["accuracy"] <= teacher["accuracy_high"]
@@ -80,10 +81,11 @@ def test_probabilities_and_doubtful_answers_are_told_once(own_home, tmp_path):
               for name, logits in shipped_logits().items()}  # fmt: skip
     paths = write(tmp_path, {name: np.roll(rows, 1, axis=1) for name, rows in shares.items()})
     status, out, err = bdistil("run", "--dataset", "digits", "--teacher-logits", *paths, *SMALL)
-    first, second = err.splitlines()
+    first, unknown, second = err.splitlines()
+    assert unknown == UNKNOWN_SPLIT
     assert status == 0 and first == "train.npz gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
     assert "% of the training examples, hardly more often than in a random order" in second
-    assert [event.text for event in told(open_run(out.strip()), "notice")] == [first, second]
+    assert [event.text for event in told(open_run(out.strip()), "notice")] == [first, unknown, second]
 
 
 def test_answers_that_changed_since_a_run_began_are_one_sentence(own_home, tmp_path):
@@ -96,7 +98,8 @@ def test_answers_that_changed_since_a_run_began_are_one_sentence(own_home, tmp_p
     until(lambda: not run.is_alive())
     write(tmp_path, {name: 2 * logits for name, logits in answers.items()})
     status, _, err = bdistil("resume", run.id, "--quiet")
-    assert (status, err) == (2, "The teacher or the dataset has changed since this run began. Start a new run.\n")
+    changed = "The teacher or the dataset has changed since this run began. Start a new run."
+    assert (status, err.splitlines()) == (2, [UNKNOWN_SPLIT, changed])
     write(tmp_path, answers)
     assert bdistil("resume", run.id, "--quiet")[0] == 0 and open_run(run.id).state() == "finished"
 
@@ -107,6 +110,9 @@ def test_answers_that_changed_since_a_run_began_are_one_sentence(own_home, tmp_p
         (lambda rows: rows[1:], "train.npz has 1436 rows, the dataset has 1077 train and 360 validation examples"),
         (lambda rows: rows[:, :9], "have shape (1437, 9), the dataset has 10 classes"),
         (lambda rows: rows.astype(int), "train.npz are int64: give floating-point numbers"),
+        (lambda rows: rows * 1e-6, "all classes are equally likely: multiply them by about"),
+        (lambda rows: rows * 1e30, "one class has all the probability: multiply them by about"),
+        (lambda rows: rows * 0, "are the same for every class, in every row"),
         (lambda rows: np.where(np.arange(len(rows))[:, None] == 5, np.nan, rows), "row 6: the logits hold NaN"),
     ],
 )
@@ -138,7 +144,7 @@ def test_an_onnx_file_makes_an_ensemble(own_home, tmp_path, monkeypatch):
     assert status == 0
     assert "x float32 (batch, 1, 8, 8) normalised → logits float32 (batch, 10)" in out
     status, out, err = bdistil(*given)
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, f"{UNKNOWN_SPLIT}\n")
     document = shown(out.strip())
     assert document["config"]["teacher"] == document["teacher"]["name"] == str(tmp_path / "mine.onnx")
     assert document["teacher"]["accuracy"] == pytest.approx(card("digits-resnet-s")["accuracy"], abs=0.003)
@@ -146,3 +152,64 @@ def test_an_onnx_file_makes_an_ensemble(own_home, tmp_path, monkeypatch):
     assert document["frontier"][-1]["macs_ratio"] is None and document["frontier"][-1]["accuracy"] > 0.7
     assert f"\n{document['teacher']['signature']}\n" in bdistil("show", out.strip())[1]
     assert len(list((own_home / "cache" / "teacher-logits").iterdir())) == 4  # three splits, and a second view
+
+
+def test_permuted_rows_are_noticed_by_the_dry_run_and_the_run(own_home, tmp_path):
+    """Half of the training rows in another order: the teacher is better on the test split than on its own."""
+    answers = shipped_logits()
+    rows, generator = np.arange(len(answers["train"])), np.random.default_rng(0)
+    moved = generator.permutation(rows)[: len(rows) // 2]
+    rows[np.sort(moved)] = moved
+    paths = write(tmp_path, answers | {"train": answers["train"][rows]})
+    given = ("run", "--dataset", "digits", "--teacher-logits", *paths, *SMALL)
+    sentence = "better on examples that it was not trained on is unusual"
+    assert sentence in bdistil(*given, "--dry-run")[1]
+    status, out, _ = bdistil(*given)
+    assert status == 0 and any(sentence in event["text"] for event in told(open_run(out.strip()), "notice"))
+
+
+def linear(path, shape, kind):
+    """Writes a linear classifier of digits, right for nine in ten as they are, as an ONNX file; returns its path."""
+    import onnx
+
+    data = load_dataset("digits")
+    x = data.x_train.reshape(len(data.x_train), -1).astype(np.float64)
+    means = np.stack([x[data.y_train == label].mean(axis=0) for label in range(10)], axis=1) / 10
+    arrays = {"weight": means, "bias": -5 * (means**2).sum(axis=0)}
+    node, value = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [node("Flatten", ["x"], ["flat"]), node("Gemm", ["flat", "weight", "bias"], ["logits"])], "linear",
+        [value("x", kind, shape)], [value("logits", kind, ("N", 10))],
+        [onnx.numpy_helper.from_array(array.astype(onnx.helper.tensor_dtype_to_np_dtype(kind)), name)
+         for name, array in arrays.items()],
+    )  # fmt: skip
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "notice"), [(("N", 1, 8, 8), 1, None), (("N", 8, 8, 1), 11, "channels last")]
+)
+def test_a_linear_onnx_teacher_trains_students_from_end_to_end(own_home, tmp_path, shape, kind, notice):
+    """In the data set's layout without a notice; with channels last and float64 the same, and said."""
+    path = linear(tmp_path / "linear.onnx", shape, kind)
+    more = ("--epochs", "4", "--student", "cnn-s")
+    status, out, err = bdistil("run", "--dataset", "digits", "--teacher", path, "--teacher-input", "raw", *SMALL, *more)
+    assert status == 0, err
+    document = shown(out.strip())
+    assert document["teacher"]["accuracy"] > 0.85 and document["frontier"][-1]["accuracy"] > 0.7
+    notices = [event["text"] for event in told(open_run(out.strip()), "notice")]
+    if notice:
+        assert notice in notices[0] and "float64" in notices[1]
+    else:
+        assert notices == [] and err == ""
+
+
+def test_the_wrong_scaling_and_a_student_far_below_are_noticed_in_the_run(own_home, tmp_path):
+    """One step of training leaves the first student near chance; before it, raw is named instead of maximum."""
+    path = linear(tmp_path / "linear.onnx", ("N", 1, 8, 8), 1)
+    given = ("run", "--dataset", "digits", "--teacher", path, *SMALL, "--rounds", "1", "--polish-epochs", "0")
+    assert "choose --teacher-input raw" in bdistil(*given, "--teacher-input", "maximum", "--dry-run")[1]
+    status, out, err = bdistil(*given, "--teacher-input", "raw", "--learning-rate", "1e-6")
+    assert status == 0, err
+    assert [event["text"] for event in told(open_run(out.strip()), "notice")][0].startswith("After round 1 the student")

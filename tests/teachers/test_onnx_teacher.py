@@ -12,8 +12,10 @@ import torch
 from bdistil.data import CATALOGUE, load_dataset
 from bdistil.errors import UserError
 from bdistil.teachers import card, card_for, onnx_teacher
+from bdistil.teachers.doubts import better_scaling
 from bdistil.teachers.logits import TeacherLogits, asked
 from bdistil.teachers.onnx_teacher import OnnxTeacher, onnx_card
+from bdistil.teachers.scaling import Statistics
 from bdistil.teachers.weights import load_teacher
 
 FLOAT, UINT8 = onnx.TensorProto.FLOAT, onnx.TensorProto.UINT8
@@ -73,7 +75,8 @@ def test_two_inputs_or_outputs_are_one_sentence(made):
     path = made(more=[add], inputs=[value("bias", (10,))], outputs=[value("sum", ("batch", 10))])
     assert "has 2 inputs (x, bias): export it with exactly one" in refusal(path)
     path = made(outputs=[value("product", ("batch", 10))])
-    assert "has 2 outputs (logits, product): export it with exactly one" in refusal(path)
+    asked = "choose the one with the answers, best the logits, with --teacher-output logits"
+    assert f"has 2 outputs (logits, product): {asked}" in refusal(path)
 
 
 @pytest.mark.parametrize(
@@ -82,11 +85,10 @@ def test_two_inputs_or_outputs_are_one_sentence(made):
         ({"shape": ("batch", 3, 8, 8), "weight": np.tile(WEIGHT, (3, 1))},
          "reads (batch, 3, 8, 8), the dataset has (batch, 1, 8, 8)"),
         ({"shape": (0, 1, 8, 8), "gives": (0, 10)}, "reads a batch of 0 examples: export it with a dynamic batch"),
-        ({"shape": ("batch", 64)}, "reads (batch, 64), the dataset has (batch, 1, 8, 8)"),
-        ({"shape": ("batch", 8, 8, 1)}, "reads (batch, 8, 8, 1), the dataset has (batch, 1, 8, 8)"),
+        ({"shape": ("batch", 8, 8)}, "reads (batch, 8, 8), the dataset has (batch, 1, 8, 8)"),
         ({"shape": ("batch", 1, "height", 8)}, "reads (batch, 1, ?, 8): only the batch may be dynamic"),
         ({"shape": ("batch", 1, None, None)}, "reads (batch, 1, ?, ?): only the batch may be dynamic"),
-        ({"shape": SHAPE, "kind": onnx.TensorProto.DOUBLE}, "reads tensor(double): export it with an input of float32"),
+        ({"shape": SHAPE, "kind": onnx.TensorProto.INT64}, "reads tensor(int64): export it with an input of float32"),
     ],
 )  # fmt: skip
 def test_another_input_is_one_sentence(made, changes, sentence):
@@ -97,7 +99,7 @@ def test_other_classes_are_one_sentence(made):
     nine = replace(DIGITS, classes=DIGITS.classes[:9])
     assert "gives tensor(float) (batch, 10), the dataset has 9 classes" in refusal(made(), known=nine)
     path = made(gives=("batch", "many"), last=("Compress", "nine"), axis=1)  # how many is seen when it is tried
-    assert "answers 2 examples with (2, 9), the dataset has 10 classes" in refusal(path)
+    assert "answers 24 examples with (24, 9), the dataset has 10 classes" in refusal(path)
 
 
 def test_an_operator_that_nobody_knows_is_one_sentence(made):
@@ -180,8 +182,8 @@ def test_no_file_is_one_sentence(tmp_path):
 
 
 def test_what_it_reads_must_be_said(made):
-    assert "reads float32: choose the teacher input raw, inputs as they are, or" in refusal(made(), reads=None)
-    with pytest.raises(UserError, match="--teacher-input is raw or normalised; “pixels” is not"):
+    assert "reads float32: choose the teacher input raw, inputs as they are, unit" in refusal(made(), reads=None)
+    with pytest.raises(UserError, match="--teacher-input is one of raw, unit, .*, got “pixels”"):
         onnx_card(made(), DIGITS, "pixels")
     assert "reads whole numbers (uint8), which are raw" in refusal(made(kind=UINT8), reads="normalised")
 
@@ -199,7 +201,7 @@ def test_a_file_that_changed_since_is_one_sentence(made):
     known = onnx_card(made(), DIGITS, "raw")
     made(last=("Neg",))
     with pytest.raises(UserError, match="has changed since this run began"):
-        OnnxTeacher(known, [0.0], [1.0])
+        OnnxTeacher(known, DIGITS, Statistics((0.0,), (1.0,), 16.0))
 
 
 def test_without_onnxruntime_the_sentence_says_how_to_install_it(made, monkeypatch):
@@ -216,7 +218,11 @@ def test_without_onnxruntime_the_sentence_says_how_to_install_it(made, monkeypat
 @pytest.mark.parametrize("batch", ["batch", None, 1, 7, 64])
 def test_any_batch_gives_the_same_answers(made, batch):
     x = load_dataset("digits").x_test[:50]
-    teacher = OnnxTeacher(onnx_card(made(shape=(batch, 1, 8, 8), gives=(batch, 10)), DIGITS, "raw"), [0.0], [1.0])
+    teacher = OnnxTeacher(
+        onnx_card(made(shape=(batch, 1, 8, 8), gives=(batch, 10)), DIGITS, "raw"),
+        DIGITS,
+        Statistics((0.0,), (1.0,), 16.0),
+    )
     assert teacher(x, "test") == pytest.approx(answers(x), rel=1e-4, abs=1e-3)
 
 
@@ -234,13 +240,15 @@ def test_whole_numbers_are_raw(made):
     known = onnx_card(made(kind=UINT8), DIGITS, None)
     x = load_dataset("digits").x_test[:50]
     assert known["reads"] == "raw"
-    assert OnnxTeacher(known, [5.0], [2.0])(x, "test") == pytest.approx(answers(x), rel=1e-4, abs=1e-3)
+    assert OnnxTeacher(known, DIGITS, Statistics((5.0,), (2.0,), 16.0))(x, "test") == pytest.approx(
+        answers(x), rel=1e-4, abs=1e-3
+    )
 
 
 def test_probabilities_become_logarithms(made):
     known = onnx_card(made(last=("Softmax",)), DIGITS, "raw")
     x = load_dataset("digits").x_test[:50]
-    found = OnnxTeacher(known, [0.0], [1.0])(x, "test")
+    found = OnnxTeacher(known, DIGITS, Statistics((0.0,), (1.0,), 16.0))(x, "test")
     assert known["probabilities"] and "gives probabilities, not logits" in known["notices"][0]
     assert (found.argmax(axis=1) == answers(x).argmax(axis=1)).all() and found.min() == pytest.approx(np.log(1e-7))
 
@@ -263,3 +271,161 @@ def test_an_exported_network_answers_as_it_did(tmp_path):
                           dynamic_shapes=({0: torch.export.Dim("batch")},), verbose=False)  # fmt: skip
     ask = asked(card_for(path, "digits", teacher_input="normalised"), data)
     assert ask(data.x_test, "test") == pytest.approx(TeacherLogits(shipped)(data.x_test), abs=1e-3)
+
+
+# ---------------------------------------------------------------------------------- as the world exports them
+
+
+def asked_of(path, reads="raw", output=None):
+    """The card of a file and what it answers to 50 digits."""
+    data = load_dataset("digits")
+    known = onnx_card(path, DIGITS, reads, None, output)
+    return known, asked(known, data)(data.x_test[:50], "test")
+
+
+EXPECTED = answers(load_dataset("digits").x_test[:50])
+
+
+@pytest.mark.parametrize(
+    ("shape", "notice"),
+    [
+        (("batch", 8, 8, 1), "channels last: the dataset’s (batch, 1, 8, 8) is rearranged"),
+        (("batch", 64), "the dataset’s (batch, 1, 8, 8) is flattened"),
+    ],
+)
+def test_another_layout_is_adapted_and_said(made, shape, notice):
+    known, found = asked_of(made(shape=shape))
+    assert notice in known["notices"][0] and found == pytest.approx(EXPECTED, rel=1e-4, abs=1e-3)
+
+
+def test_channels_are_moved_last_not_only_renamed(made):
+    """With three channels the order of the numbers changes: each is weighed as the file reads it."""
+    info = replace(DIGITS, input_shape=(3, 8, 8))
+    weight = np.random.default_rng(1).normal(size=(192, 10)).astype(np.float32)
+    x = np.random.default_rng(2).integers(0, 256, (5, 3, 8, 8)).astype(np.uint8)
+    teacher = OnnxTeacher(onnx_card(made(shape=("batch", 8, 8, 3), weight=weight), info, "raw"), info,
+                          Statistics.invented(3))  # fmt: skip
+    expected = x.transpose(0, 2, 3, 1).reshape(5, -1).astype(np.float32) @ weight
+    assert teacher.ask(x) == pytest.approx(expected, rel=1e-4, abs=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(onnx.TensorProto.DOUBLE, "float64"), (onnx.TensorProto.FLOAT16, "float16")]
+)
+def test_other_floats_are_adapted_and_said(made, kind, name):
+    cast = onnx.helper.make_node("Cast", ["logits"], ["wide"], to=kind)
+    path = made(kind=kind, more=[cast], outputs=[value("wide", ("batch", 10), kind)])
+    known, found = asked_of(path, output="wide")
+    assert f"reads and gives {name}: numbers are converted" in known["notices"][0]
+    assert found.dtype == np.float32 and found == pytest.approx(EXPECTED, rel=1e-2, abs=1e-2)
+
+
+def test_a_named_output_is_the_one_that_answers(made):
+    """Each has its own answers, from the cache as well."""
+    negative = onnx.helper.make_node("Neg", ["product"], ["negative"])
+    path = made(more=[negative], outputs=[value("negative", ("batch", 10))])
+    for name, sign in (("logits", 1), ("negative", -1), ("logits", 1)):
+        assert asked_of(path, output=name)[1] == pytest.approx(sign * EXPECTED, rel=1e-4, abs=1e-3)
+    with pytest.raises(UserError, match="has no output other: choose --teacher-output from logits, negative"):
+        onnx_card(path, DIGITS, "raw", None, "other")
+
+
+def test_of_scikit_learns_pair_the_probabilities_are_taken(made):
+    nodes = [
+        onnx.helper.make_node("ArgMax", ["product"], ["label"], axis=1, keepdims=0),
+        onnx.helper.make_node("Softmax", ["product"], ["probabilities"], axis=1),
+    ]
+    path = made(more=nodes, outputs=[value("label", ("batch",), onnx.TensorProto.INT64)])
+    model = onnx.load(path)
+    table = value("probabilities", ("batch", 10))
+    model.graph.output.remove(model.graph.output[0])
+    model.graph.output.append(table)
+    onnx.save(model, path)
+    known, found = asked_of(path)
+    assert "probabilities is taken, the only one with a number for each of the 10 classes" in known["notices"][0]
+    assert known["probabilities"] and (found.argmax(axis=1) == EXPECTED.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("classes", [{"classlabels_int64s": range(10)}, {"classlabels_strings": list("1032547698")}])
+def test_dictionaries_are_read_by_their_keys(made, classes):
+    """scikit-learn's ZipMap; names are matched to the data set's classes, not taken in their order."""
+    nodes = [onnx.helper.make_node("Softmax", ["product"], ["table"], axis=1),
+             onnx.helper.make_node("ZipMap", ["table"], ["maps"], domain="ai.onnx.ml", **classes)]  # fmt: skip
+    path = made(more=nodes)
+    model = onnx.load(path)
+    model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 1))
+    key = onnx.TensorProto.INT64 if "classlabels_int64s" in classes else onnx.TensorProto.STRING
+    number = onnx.helper.make_tensor_type_proto(FLOAT, [])
+    kind = onnx.helper.make_sequence_type_proto(onnx.helper.make_map_type_proto(key, number))
+    del model.graph.output[:]
+    model.graph.output.append(onnx.helper.make_value_info("maps", kind))
+    onnx.save(model, path)
+    _, found = asked_of(path)
+    order = [1, 0, 3, 2, 5, 4, 7, 6, 9, 8] if key == onnx.TensorProto.STRING else list(range(10))
+    assert (found.argmax(axis=1) == EXPECTED[:, order].argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize(
+    ("reads", "mean", "std"), [("unit", 0, 255), ("maximum", 0, 16), ("mean=0.1;std=0.5", 25.5, 127.5)]
+)
+def test_inputs_are_scaled_as_chosen(made, reads, mean, std):
+    assert asked_of(made(), reads)[1] == pytest.approx(answers(load_dataset("digits").x_test[:50], mean, std), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("reads", "sentence"),
+    [
+        ("imagenet", "imagenet is for colour pictures"),
+        ("mean=0.1,0.2;std=1,1", "has 2 means and 2 standard deviations for 1 channels"),
+        ("mean=0.1", "write it like 'mean=0.5,0.5,0.5;std=0.25,0.25,0.25'"),
+        ("mean=0;std=0", "with every std above 0"),
+        ("mean=nan;std=1", "can't be read"),
+    ],
+)
+def test_another_scaling_is_one_sentence(made, reads, sentence):
+    with pytest.raises(UserError) as error:
+        onnx_card(made(), DIGITS, reads)
+    assert sentence in str(error.value)
+
+
+def nearest_mean():
+    """Weights and biases of a linear classifier that is right for most digits as they are."""
+    data = load_dataset("digits")
+    x = data.x_train.reshape(len(data.x_train), -1)
+    means = np.stack([x[data.y_train == label].mean(axis=0) for label in range(10)], axis=1)
+    return means.astype(np.float32), (-0.5 * (means**2).sum(axis=0)).astype(np.float32)
+
+
+def test_a_scaling_that_is_right_more_often_is_named(made):
+    weight, bias = nearest_mean()
+    path = made(weight=weight, last=("Add", "bias"))
+    model = onnx.load(path)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(bias, "bias"))
+    onnx.save(model, path)
+    data = load_dataset("digits")
+    sentence = better_scaling(asked(onnx_card(path, DIGITS, "maximum"), data), "maximum", data)
+    assert "training examples with the input maximum" in sentence[0] and "choose --teacher-input raw" in sentence[0]
+    assert better_scaling(asked(onnx_card(path, DIGITS, "raw"), data), "raw", data) == []
+
+
+# --------------------------------------------------------------- answers that depend on more than the example
+
+
+def test_a_teacher_in_training_mode_is_refused(made):
+    """Its dropout draws anew at every call."""
+    path = made(last=("Dropout", "ratio", "yes"))
+    model = onnx.load(path)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(0.3, np.float32), "ratio"))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(True), "yes"))
+    onnx.save(model, path)
+    assert "its answers differ from call to call: export it in evaluation mode" in refusal(path)
+
+
+def test_a_teacher_that_reads_its_batch_is_refused(made):
+    mean = onnx.helper.make_node("ReduceMean", ["product"], ["mean"], axes=[0])
+    path = made()
+    model = onnx.load(path)
+    model.graph.node.insert(3, mean)
+    model.graph.node[4].CopyFrom(onnx.helper.make_node("Sub", ["product", "mean"], ["logits"]))
+    onnx.save(model, path)
+    assert "its answer to an example depends on the other examples of the batch" in refusal(path)
