@@ -23,7 +23,6 @@ from bdistil.data.catalogue import located
 from bdistil.data.custom import OwnData, unchanged
 from bdistil.errors import UserError
 from bdistil.recipes import METHOD
-from bdistil.records import TeacherRecord
 from bdistil.report import formats
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
@@ -128,7 +127,7 @@ def teacher_label(card: dict[str, Any]) -> str:
     accuracy, macs = card.get("accuracy"), card.get("macs")
     known = [f"{formats.percent(accuracy)} accuracy"] if accuracy is not None else []
     known += [f"{formats.macs(macs)} MACs"] if macs else []
-    known += [] if formats.split_is_known(TeacherRecord.model_validate(card)) else ["trained on a split that is not known"]
+    known += [] if card.get("split_known", "kind" not in card) else ["trained on a split that is not known"]
     return f"{card['name']}: {', '.join(known)}" if known else card["name"]
 
 

@@ -217,8 +217,8 @@ def progress(info: Info, beat: Beat | None, composition: str | None = None) -> s
     return f"{where}, {try_}, composition {composition}. {capital('; '.join(ends))}."
 
 
-def stopped_notice(info: Info, beat: Beat | None, last_word: str | None = None) -> tuple[str, str]:
-    """(what is, what to do) for a run that was stopped, or whose worker is gone, with its last word if it had one."""
+def stopped_notice(info: Info, beat: Beat | None, failure: str | None = None) -> tuple[str, str]:
+    """(what is, what to do) for a run that was stopped, or whose worker is gone, and with why, where it could tell."""
     done = info.rounds_done
     if info.kind == "teach":
         safe = "The epochs so far are kept."
@@ -240,7 +240,7 @@ def stopped_notice(info: Info, beat: Beat | None, last_word: str | None = None) 
     resuming = f"Resuming {epoch}, and gives the same {product} as an uninterrupted run."
     if not info.worker_gone:
         return safe, resuming
-    what, dot, advice = (last_word or "The worker ended without a word.").partition(". ")
+    what, dot, advice = (failure or "The worker ended without a word.").partition(". ")
     return what + dot.strip(), " ".join(filter(None, (advice, safe, resuming)))
 
 

@@ -257,6 +257,8 @@ def wait(ask: Callable[[], Any], words: str) -> None:
 
 def _tell(found: list[str]) -> None:
     """Sentences on counts and split, leaks and the like as notices, and the first files that can't be read."""
+    # Lines that begin with a space are rows of the sentence above them: they count as one with it.
+    found = re.sub(r"\n(?= )", "", "\n".join(found)).splitlines()
     leaks = [sentence for sentence in found if sentence.startswith(("Leak", "Notice"))]
     others = [sentence for sentence in found if sentence not in leaks]
     more = [f"And {len(others) - SHOWN} more."] if len(others) > SHOWN + 1 else []

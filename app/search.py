@@ -146,14 +146,15 @@ def _correction(record: AttemptRecord | None) -> str:
 
 
 def _change(record: Correction) -> str:
-    """The same without the time; nothing where none was tried."""
+    """The same without the time; nothing where none was tried, or an older run does not tell."""
     tried = record.rejected or (record if record.outcome != "kept" or record.corrected else None)
     if tried is None:
         return ""
-    if tried.kl_after is None or tried.accuracy_lost is None:
+    if tried.kl_after is None:
         return tried.why
     change = f"KL {formats.kl_change(record.kl_before, tried.kl_after)}"
-    return f"{change}, accuracy {formats.signed(-100 * tried.accuracy_lost, 2)}"
+    lost = tried.accuracy_lost
+    return change if lost is None else f"{change}, accuracy {formats.signed(-100 * lost, 2)}"
 
 
 def _outcome(row: Attempt, resting: bool) -> str:

@@ -188,8 +188,8 @@ def _instrument(now: RunState) -> None:
         return
     training = info.state == "running" and beat is not None and beat.round == len(now.points) + 1
     data = payload(
-        [point.document() for point in now.points], info.teacher.document(), run=info.run, title=info.title, mode="live", rounds=info.config.rounds,
-        prefix=ui.address().prefix or len(now.points),
+        [point.document() for point in now.points], info.teacher.document(), run=info.run, title=info.title,
+        mode="live", rounds=info.config.rounds, prefix=ui.address().prefix or len(now.points),
         progress={"round": beat.round, "fraction": now.fraction} if training else None,
     )  # fmt: skip
     operating_point(data, key=f"watch-{info.run}")

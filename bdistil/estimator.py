@@ -40,7 +40,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
     (N, channels, height, width) and series (N, channels, time).
 
     Attributes after `fit`: ensemble_ (`ProgressiveEnsemble`), classes_ (L,), edges_ (T, L): edge_j of each student on
-    the training inputs under the weights of its round; records_: what `show RUN --json` lists under "rounds".
+    the training inputs under the weights of its round; records_: a `RoundRecord` a student.
     """
 
     def __init__(

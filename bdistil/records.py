@@ -30,6 +30,7 @@ State = Literal["queued", "running", "stopped", "failed", "finished"]
 Phase = Literal["teacher", "rounds", "polish", "report"]
 Modality = Literal["image", "speech", "sensor"]
 Count = Annotated[int, Field(ge=0, le=2**53)]
+Macs = Annotated[int, Field(ge=0)]  # no largest: a user may state those of a teacher
 Number = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Round = Annotated[int, Field(ge=1, le=10_000)]
@@ -95,7 +96,7 @@ class TeacherRecord(Record):
     accuracy: Share | None = None
     accuracy_low: Share | None = None
     accuracy_high: Share | None = None
-    macs: Number | None = None
+    macs: Macs | None = None
     parameters: Count | None = None
     bytes: Count | None = None
     latency_ms: dict[str, Any] = {}
@@ -123,7 +124,7 @@ class Scale(Record):
 class ModelCost(Record):
     """Of one example: multiply-accumulates; of the model: parameters, and bytes of weights in single precision."""
 
-    macs: Number
+    macs: Macs
     parameters: Count
     bytes: Count
 
@@ -136,7 +137,7 @@ class PrefixCost(ModelCost):
     """
 
     memory_bytes: Count
-    overhead_macs: Number
+    overhead_macs: Macs
     carry_bytes: Count
     window_share: Share = 1.0
 
@@ -153,7 +154,7 @@ class PointSummary(Record):
 
     prefix: Round
     accuracy: Share
-    macs: Number
+    macs: Macs
     macs_ratio: Number | None = None
 
 
@@ -229,7 +230,7 @@ class CertificateRow(Condition):
 
     round: Round
     effective_examples: Number
-    largest: tuple[float, ...]
+    largest: tuple[float, ...] = ()
     measured: Number
     bound: Number
     trivial: Number
@@ -244,14 +245,15 @@ class Correction(Condition):
     """The check of a student against the weak learning condition, and what became of its head.
 
     edges_before: before the correction. kl_before, kl_after: of the prefix to the teacher, on the training inputs.
-    accuracy_lost: on the validation split, by the correction. outcome: `kept`, `corrected`, or why not: `edge`, `kl`.
+    accuracy_lost: on the validation split, by the correction; None in older runs. outcome: `kept`, `corrected`, or why
+    not: `edge`, `kl`.
     """
 
-    edges_before: tuple[float, ...]
+    edges_before: tuple[float, ...] = ()
     corrected: bool
     kl_before: Number
     kl_after: Number
-    accuracy_lost: float = 0.0
+    accuracy_lost: float | None = None
     correction_seconds: Number = 0.0
     outcome: str = "kept"
     rejected: RejectedCorrection | None = Field(
@@ -285,7 +287,7 @@ class RoundRecord(CertificateRow, Correction):
     attempts: int = 1
     composition: tuple[str, ...]
     rung: Count = 0
-    student: str
+    student: str | None = None
     barrier: Number
     loss: float | None = None
     seconds: Number = 0.0
@@ -483,7 +485,7 @@ class RunRecord(Record):
     points: tuple[PointSummary, ...] = ()
     teacher_name: str | None = None
 
-    @field_validator("config", mode="plain")
+    @field_validator("config", mode="before")
     @classmethod
     def _of_its_kind(cls, value: Any, read: ValidationInfo) -> DistilConfig | TeachConfig:
         """The options as the configuration of the run's kind reads them; names are checked when a worker starts."""

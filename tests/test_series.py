@@ -41,12 +41,12 @@ def test_a_run_of_either_preset_killed_in_its_second_round_comes_out_the_same(ow
     finished(killed)
     assert everything(killed) == everything(whole)
 
-    told_of = whole.info()
-    assert told_of["mode"] == "segments" and told_of["dataset"]["modality"] == "speech"
+    summary = whole.info()
+    assert summary.mode == "segments" and summary.dataset.modality == "speech"
     assert all(entry.record.condition_met for entry in whole.rounds())
     last = whole.rounds()[-1]
     assert last.point.accuracy > 0.6 and last.point.macs_ratio < 0.25
-    assert last.record.composition == ["carry-state-pool"]
+    assert last.record.composition == ("carry-state-pool",)
     # Pages get series: of the test split once a data set, and of what weighed most in a round.
     previews = read_arrays(home() / "previews" / f"{NAME}.npz")
     assert previews["series"].shape == (370, 12, 29) and previews["series"].dtype == np.float16
@@ -75,7 +75,7 @@ def test_a_price_is_counted_on_the_students_that_would_be_built(monkeypatch, met
     recurrence = steps * 3 * 8 * (12 + 8)
     assert recurrence < expected["macs"] < recurrence + 4 * 4 * 16 * 9 + 1
     # Of the names, those that can read each other as this run's students do.
-    assert [row.student for row in expected["students"]] == ["gru-xs", "gru-s", "gru-m"]
+    assert [row["student"] for row in expected["students"]] == ["gru-xs", "gru-s", "gru-m"]
     assert expected["seconds"] > 0 and expected["macs_ratio"] < 0.25
 
 
@@ -108,7 +108,7 @@ def test_arrays_of_series_are_distilled_as_people_have_them(own_home, method):
     staged = list(model.staged_decision_function(test))
     assert [answers.shape for answers in staged] == [(370, 9)] * 2
     assert (model.predict(test) == data.y_test).mean() > 0.6
-    assert model.records_[1]["certified"] and (model.edges_[1] > 0).all()
+    assert model.records_[1].condition_met and (model.edges_[1] > 0).all()
     assert torch.equal(model.ensemble_(data.x_test)[1], torch.from_numpy(staged[1]))  # itself it takes time last
     first, second = model.ensemble_.students
     assert second.first == 14 and (second.cell is first.cell) == (cell == "shared")

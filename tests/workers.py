@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bdistil.config import DistilConfig, TeachConfig
+from bdistil.records import AnyEvent, FinishedRound
 from bdistil.runs import Run, create_run
 from bdistil.runs.launch import start_worker
 
@@ -56,10 +57,10 @@ def until(condition: Callable[[], Any]) -> Any:
     raise AssertionError(f"still not so after {PATIENCE} seconds")
 
 
-def told(run: Run, kind: str, **fields: Any) -> list[dict[str, Any]]:
+def told(run: Run, kind: str, **fields: Any) -> list[AnyEvent]:
     """The events of a kind that have these values."""
     wanted = {"kind": kind, **fields}
-    return [event for event in run.events()[0] if wanted.items() <= event.items()]
+    return [event for event in run.events()[0] if wanted.items() <= dict(event).items()]
 
 
 def send(run: Run, number: signal.Signals) -> None:
@@ -102,6 +103,7 @@ def everything(run: Run) -> dict[str, Any]:
             "entries": [timeless(entry) for entry in entries]}  # fmt: skip
 
 
-def timeless(entry: dict[str, Any]) -> dict[str, Any]:
-    """A round's record and point without its seconds."""
-    return {**entry, "record": {**entry.record, "seconds": None, "correction_seconds": None}}
+def timeless(entry: FinishedRound) -> FinishedRound:
+    """A round's record and point with its seconds set to 0."""
+    record = entry.record.model_copy(update={"seconds": 0.0, "correction_seconds": 0.0})
+    return entry.model_copy(update={"record": record})

@@ -46,7 +46,9 @@ def correct(
     answer, features = (torch.cat(parts) for parts in zip(*batches, strict=True))
     f = answer.cpu().numpy()
     before, kl = certificate.candidate(f), _divergence(config, task, certificate, f)
-    unchanged = Correction(**dict(before), edges_before=before.edges, corrected=False, kl_before=kl, kl_after=kl)
+    unchanged = Correction(
+        **dict(before), edges_before=before.edges, corrected=False, kl_before=kl, kl_after=kl, accuracy_lost=0.0
+    )
     if not config.certified or (before.condition_met and not ahead):
         return f, unchanged
     right_before = right(task, validation_prefix(task, ensemble, student))

@@ -227,6 +227,7 @@ def evaluate_all(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble
             RoundRecord(
                 **dict(row), composition=(composition(config, t),), student=student_name(config, t), corrected=False,
                 barrier=config.barrier, kl_before=kl, kl_after=kl, edges_before=row.edges,
+                accuracy_lost=0.0,
             )
         )  # fmt: skip
     return Snapshot(outputs, records, heaviest)

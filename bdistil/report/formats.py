@@ -14,13 +14,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bdistil.records import TeacherRecord
+from bdistil.teachers.black_box import UNKNOWN_SPLIT
 
 NO_BREAK, THIN, MINUS = "\u00a0", "\u202f", "\u2212"
 EXAMPLES = {"image": "pictures", "speech": "utterances", "sensor": "windows"}
 WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-UNKNOWN_SPLIT = (
-    "The teacher was trained on a split that is not known: if it has seen test examples, its accuracy is too high."
-)
 
 
 def decimal(value: float, decimals: int = 1) -> str:

@@ -76,8 +76,8 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
 
         card["notices"] = card["notices"] + black_box_doubts(config, card, load_dataset(config.dataset, config.data))
     return {
-        "macs": cost["macs"], "parameters": cost["parameters"], "bytes": cost["bytes"],
-        "macs_ratio": cost["macs"] / card["macs"] if card["macs"] else None,
+        "macs": cost.macs, "parameters": cost.parameters, "bytes": cost.bytes,
+        "macs_ratio": cost.macs / card["macs"] if card["macs"] else None,
         "teacher": {key: card.get(key) for key in TOLD} if card["notices"] or "kind" in card else None,
         "seconds": teacher_seconds + _training_seconds(config, epochs) + corrections,
         "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
@@ -85,7 +85,7 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
         "disk_bytes": kept[0] * config.rounds * (outputs + classes * RECORD_BYTES) + kept[1] * files + outputs
                       + epochs_of_all * EPOCH_BYTES,
         "busy": busy(load.others(), os.cpu_count() or 1),
-        "macs_of": np.diff([0, *(each["macs"] for each in costs)]).tolist(),
+        "macs_of": np.diff([0, *(each.macs for each in costs)]).tolist(),
         "sizes": [_size(student.spec) for student in ensemble.students] if config.growth > 1 else None,
         "students": [_student_cost(name, config, known, card) for name in names(known.modality)
                      if config.composition in LADDERS[family(name)]],
@@ -178,7 +178,7 @@ def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, card: dic
     """One student in the middle of a run: it reads a predecessor of its own kind."""
     pair = _prefix_of(config.model_copy(update={"student": name}), known, 2)
     costs = prefix_costs(pair)
-    macs = costs[1]["macs"] - costs[0]["macs"]
+    macs = costs[1].macs - costs[0].macs
     return {"student": name, "macs": macs, "macs_ratio": macs / card["macs"] if card["macs"] else None}
 
 

@@ -23,6 +23,9 @@ from bdistil.paths import absolute
 KIND = "logits"
 LEAST_PROBABILITY = 1e-7
 ROUNDING = 0.01  # by which probabilities in half precision miss a sum of 1
+UNKNOWN_SPLIT = (
+    "The teacher was trained on a split that is not known: if it has seen test examples, its accuracy is too high."
+)
 PROBABILITIES = "{} gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
 
 

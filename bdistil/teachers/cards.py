@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bdistil.errors import UserError, nearest
 from bdistil.paths import ASSETS, home
-from bdistil.report.formats import UNKNOWN_SPLIT
-from bdistil.teachers.black_box import logits_card
+from bdistil.teachers.black_box import UNKNOWN_SPLIT, logits_card
 
 if TYPE_CHECKING:
     from bdistil.data.custom import OwnData

@@ -72,7 +72,7 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
         rate=one_cycle(config.learning_rate, warm_up=0.2), seed=config.seed, checkpoint=checkpoint, watch=watch,
         evaluate=lambda: {"accuracy": validation_accuracy()},
     )  # fmt: skip
-    return model, record["validation"]["accuracy"]
+    return model, record.validation["accuracy"]
 
 
 def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validation_accuracy: float,
@@ -91,10 +91,10 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
         "dataset": config.dataset, "classes": list(data.info.classes), "input_shape": list(data.info.input_shape),
         "mean": list(data.mean), "std": list(data.std), "front_end": data.info.front_end,
         "accuracy": right / len(data.y_test), "accuracy_low": low, "accuracy_high": high,
-        "validation_accuracy": validation_accuracy, **model_cost(model, data.info.input_shape),
+        "validation_accuracy": validation_accuracy, **model_cost(model, data.info.input_shape).document(),
         "epochs": config.epochs, "seed": config.seed, "data_checksum": data.checksum,
         "split_known": not config.weights, "config": config.model_dump(), "run": run, "command": command(config),
-        "created": events.now(), "seconds": seconds, "versions": versions,
+        "created": events.now().isoformat(timespec="milliseconds"), "seconds": seconds, "versions": versions,
     }  # fmt: skip
     return {**card, "name": save_teacher(model, card)}
 

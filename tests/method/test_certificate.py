@@ -1,6 +1,5 @@
 """Properties of the boosting game: closed form, edges and certificate, on arbitrary and on adversarial deviations."""
 
-import json
 import subprocess
 import sys
 
@@ -23,6 +22,7 @@ from bdistil.method.certificate import (
     theory_eta,
     weights,
 )
+from bdistil.records import CertificateRow
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=200)
 
@@ -248,7 +248,7 @@ def test_independent_deviations_make_the_bound_say_something_and_repeated_ones_d
         last, last_repeated = boosted.update(f), repeated.update(students[0])
     assert last.measured < last.bound < 0.8 * last.trivial
     assert last.bound_eta > 1  # Bennett's term pays off above the theory's η
-    assert last_repeated["bound"] > last_repeated["measured"] > 0.3
+    assert last_repeated.bound > last_repeated.measured > 0.3
 
 
 def test_edges_at_the_theorys_eta_give_the_papers_rate():
@@ -260,7 +260,7 @@ def test_edges_at_the_theorys_eta_give_the_papers_rate():
     for _ in range(rounds):
         f = random.uniform(-B, B, size=g_hat.shape)
         f *= np.where(np.array(booster.candidate(f).edges) < 0, -1, 1)  # a mirrored student has the opposite edge
-        assert min(booster.update(f)["edges"]) >= 0
+        assert min(booster.update(f).edges) >= 0
     rate = B * np.sqrt(2 * np.log(2 * examples) / rounds)
     assert (booster.bounds()[THEORY] <= rate + 1e-12).all()
     assert theory_eta(examples, rounds) == pytest.approx(rate / B**2)
@@ -269,7 +269,7 @@ def test_edges_at_the_theorys_eta_give_the_papers_rate():
 def test_trivial_bound_is_the_mean_largest_deviation_but_at_most_one():
     booster = Certificate(np.zeros((2, 2)), rounds=2)
     booster.update(np.array([[0.5, 2.0], [0.0, 0.0]]))
-    assert booster.update(np.array([[0.1, 0.0], [-0.25, 1.0]]))["trivial_by_class"] == [0.375, 1]
+    assert booster.update(np.array([[0.1, 0.0], [-0.25, 1.0]])).trivial_by_class == (0.375, 1)
 
 
 # State
@@ -304,15 +304,15 @@ def test_block_size_changes_results_by_rounding_only(block_rows):
     whole, blocks = Certificate(g_hat, rounds=4), Certificate(g_hat, rounds=4, block_rows=block_rows)
     for f in students:
         expected, record = whole.update(f), blocks.update(f)
-        np.testing.assert_allclose(record.edges, expected["edges"], rtol=1e-9, atol=1e-14)
-        np.testing.assert_allclose(record.bound_by_class, expected["bound_by_class"], rtol=1e-9)
-        assert record.effective_examples == pytest.approx(expected["effective_examples"], rel=1e-9)
+        np.testing.assert_allclose(record.edges, expected.edges, rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(record.bound_by_class, expected.bound_by_class, rtol=1e-9)
+        assert record.effective_examples == pytest.approx(expected.effective_examples, rel=1e-9)
 
 
 def test_record_survives_json():
     g_hat, (f, _) = simulated(rounds=2)
     record = Certificate(g_hat, rounds=2).update(f)
-    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert CertificateRow.model_validate_json(record.model_dump_json()) == record
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((3, 2)), np.full((2, 2), np.nan)])

@@ -13,6 +13,7 @@ from bdistil.method.certificate import B, Certificate
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
 from bdistil.method.search import SearchWatch
+from bdistil.records import RoundRecord
 from bdistil.training.loop import Checkpoint, Stopped, Watch, predict
 from bdistil.training.teacher import teach
 from tests.absent import absent
@@ -44,11 +45,11 @@ def prefixes(task: Task, rounds, split: str) -> np.ndarray:
     return task.c * sums / np.arange(1, len(rounds) + 1)[:, None, None]
 
 
-def timeless(record: dict) -> dict:
-    return {**record, "seconds": 0, "correction_seconds": 0}
+def timeless(record: RoundRecord) -> RoundRecord:
+    return record.model_copy(update={"seconds": 0.0, "correction_seconds": 0.0})
 
 
-def certified(record: dict) -> bool:
+def certified(record: RoundRecord) -> bool:
     """Whether both sides of the certificate stand as they must, for every class."""
     return all(m <= b for m, b in zip(record.measured_by_class, record.bound_by_class, strict=True))
 
@@ -63,7 +64,7 @@ def test_rounds_come_closer_to_the_teacher_and_are_right_more_often(task):
     for t, r in enumerate(rounds, start=1):
         assert r.record.round == t and certified(r.record)
         assert np.abs(r.outputs["train"] - task.g_hat).max() <= B
-        assert r.record.composition == ["alone" if t == 1 else "add"] and r.record.barrier == 0.3
+        assert r.record.composition == ("alone" if t == 1 else "add",) and r.record.barrier == 0.3
         assert r.record.condition_met and min(r.record.edges) >= 0
     # What is saved is what the ensemble says.
     with torch.no_grad():

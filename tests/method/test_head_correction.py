@@ -93,7 +93,7 @@ def test_heads_of_all_rounds_meet_their_conditions_together(seed, prefix):
 @given(seed=st.integers(0, 10_000), prefix=st.booleans(), ahead=st.integers(0, 2))
 def test_the_head_of_a_frozen_round_meets_its_condition(seed, prefix, ahead):
     problem, heads = frozen(seed, prefix, ahead)
-    assert not records(problem, *heads)[0]["certified"]
+    assert not records(problem, *heads)[0].condition_met
     corrected = correct_heads(problem, *heads)
     assert corrected is not None
     assert all(record.condition_met and record.edge_min > 0 for record in records(problem, *corrected))

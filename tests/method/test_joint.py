@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bdistil.ensemble import bound
-from bdistil.method import joint, search
+from bdistil.method import correction, joint
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
@@ -18,6 +18,7 @@ from bdistil.method.joint import (
     polish,
     prefix_weights,
 )
+from bdistil.records import RejectedCorrection
 from bdistil.training.loop import Checkpoint, Stopped, Watch
 from tests.tasks import digits_task, one_thread  # noqa: F401
 from tests.workers import polished_config
@@ -52,7 +53,7 @@ def test_prefixes_come_closer_and_the_polish_makes_every_one_better(task):
     unpolished = [s.records[-1].kl_after for s in standings]
     assert unpolished[2] < unpolished[1] < unpolished[0]
     told = []
-    final = polish(config, task, ensemble, corrected=lambda round, correction: told.append((round, correction)))
+    final = polish(config, task, ensemble, corrected=lambda record: told.append((record.round, record)))
     polished = [record.kl_after for record in final.records]
     assert all(after < before for after, before in zip(polished, unpolished, strict=True))
     assert max(polished[1:]) < polished[0]
@@ -207,7 +208,7 @@ def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkey
     before = {name: tensor.clone() for name, tensor in ensemble.state_dict().items()}
     expected = evaluate_all(config, task, ensemble)
     assert not expected.records[1].condition_met
-    monkeypatch.setattr(search, "MOST_KL", 0.0)
+    monkeypatch.setattr(correction, "MOST_KL", 0.0)
     dear = polish(config.model_copy(update={"most_lost": -1.0}), task, ensemble)
     monkeypatch.setattr(joint, "correct_heads", lambda *args, **options: None)
     unfound = polish(config, task, ensemble)
@@ -218,8 +219,8 @@ def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkey
         assert record.edges == record.edges_before and record.kl_after == record.kl_before
         assert np.array_equal(standing.outputs["test"], expected.outputs["test"])
     tried, none = dear.records[1].rejected, unfound.records[1].rejected
-    assert tried["why"] == "kl" and tried["edge_min"] > 0 and tried["kl_after"] != dear.records[1].kl_before
-    assert none == {"why": "none found"}
+    assert tried.why == "kl" and tried.edge_min > 0 and tried.kl_after != dear.records[1].kl_before
+    assert none == RejectedCorrection(why="none found")
     assert all(tensor.equal(before[name]) for name, tensor in ensemble.state_dict().items())
 
 

@@ -56,7 +56,7 @@ def test_a_student_that_misses_the_condition_is_corrected(little, after_round_on
     f = student_training.answers(after_round_one[0], kept.student, little.data.x_train)
     assert after_round_one[1].candidate(f).edges == record.edges
     assert [kind for kind, _ in told] == ["starts", "tried"]
-    assert told[0][1]["barrier"] == 0.3 and told[0][1]["attempt"] == 1 and told[0][1]["rung"] == 0
+    assert told[0][1].barrier == 0.3 and told[0][1].attempt == 1 and told[0][1].rung == 0
 
 
 def test_where_nothing_is_to_be_certified_a_student_is_trained_once_and_kept(little, after_round_one):
@@ -83,12 +83,12 @@ def test_without_success_it_climbs_the_whole_ladder_and_keeps_the_best(little, a
     config = distil_config(composition="concat", retries=1, **SHORT)
     kept, attempts, told = whole_search(config, little, after_round_one)
     starts = [fields for kind, fields in told if kind == "starts"]
-    assert [(s["rung"], s["composition"], s["student"], round(s["barrier"], 2)) for s in starts] == [
+    assert [(s.rung, s.composition, s.student, round(s.barrier, 2)) for s in starts] == [
         (0, "concat", "cnn-xs", 0.3), (0, "concat", "cnn-xs", 0.9),
         (1, "concat-all", "cnn-xs", 0.3), (1, "concat-all", "cnn-xs", 0.9),
         (2, "concat-all", "cnn-xs × 1.5", 0.3), (2, "concat-all", "cnn-xs × 1.5", 0.9),
     ]  # fmt: skip
-    assert [s["attempt"] for s in starts] == [1, 2, 3, 4, 5, 6]
+    assert [s.attempt for s in starts] == [1, 2, 3, 4, 5, 6]
     assert len({a.record.seed for a in attempts}) == 6
     assert all(a.record.outcome == "edge" and not a.record.condition_met for a in attempts)
     smallest = [min(a.record.edges_before) for a in attempts]

@@ -65,7 +65,7 @@ def test_one_round_is_timed_once(timed):
 def test_costs_are_those_of_the_students_that_would_be_built(timed, method):
     two, four = (estimate(config(method, rounds=rounds)) for rounds in (2, 4))
     assert 1.3 < four["macs"] / two["macs"] < 2.6 and four["parameters"] > two["parameters"]
-    prices = {row.student: row.macs for row in four["students"]}
+    prices = {row["student"]: row["macs"] for row in four["students"]}
     assert prices["cnn-xs"] < prices["cnn-s"] < prices["cnn-m"]
     assert 2 * prices["cnn-xs"] < four["macs"] < 6 * prices["cnn-xs"]
 

@@ -39,7 +39,7 @@ def rounds_of(run):
 
 def change_config(run, **changes):
     info = json.loads((run.path / "run.json").read_text())
-    info.config |= changes
+    info["config"] |= changes
     (run.path / "run.json").write_text(json.dumps(info))
 
 
@@ -52,7 +52,7 @@ def test_the_longer_run_begins_with_the_rounds_of_its_parent(runs):
     assert (info.config.rounds, info.config.horizon) == (5, 3)
     assert (info.method, info.config.composition) == ("b-distil", "add")
     for known in ("dataset", "teacher", "scale", "rounds_done", "points"):
-        assert info[known] == old[known]
+        assert getattr(info, known) == getattr(old, known)
     assert rounds_of(longer) == rounds_of(parent) and len(longer.rounds()) == 3
     assert (longer.path / "targets.npz").read_bytes() == (parent.path / "targets.npz").read_bytes()
     assert contents(parent) == before
@@ -62,8 +62,8 @@ def test_what_happened_in_the_parent_s_rounds_is_kept_and_nothing_of_its_end(run
     parent = plain(runs / "short")
     happened = extend_run(parent, 1).events()[0]
     kinds = [event.kind for event in happened]
-    assert kinds.count("round_finished") == 3 and kinds[-1] == "created" and happened[-1]["parent"] == "short"
-    assert happened[-1]["rounds_done"] == 3
+    assert kinds.count("round_finished") == 3 and kinds[-1] == "created" and happened[-1].parent == "short"
+    assert happened[-1].rounds_done == 3
     assert not {"started", "finished", "phase", "stopped"} & set(kinds)
     told = [event for event in parent.events()[0] if event.kind == "round_finished"]
     assert [event for event in happened if event.kind == "round_finished"] == told
@@ -143,7 +143,7 @@ def test_a_number_of_rounds_that_cannot_be_is_one_sentence(runs, rounds):
 
 def test_words_and_threads_of_a_command_line_will_do(runs):
     config = extend_run(plain(runs / "short"), "2", threads="3").stored().config
-    assert (config["rounds"], config["threads"]) == (5, 3)
+    assert (config.rounds, config.threads) == (5, 3)
 
 
 def test_a_parent_anywhere_is_extended_into_the_home(runs, tmp_path):

@@ -18,6 +18,7 @@ from tests.workers import (
     send,
     started,
     teach_config,
+    timeless,
     told,
     until,
 )
@@ -50,11 +51,7 @@ def test_killed_inside_a_round_and_between_rounds_a_run_comes_out_the_same(unint
     assert len(told(run, "epoch")) <= 3 * 4 + 2
     assert [event.round for event in told(run, "round_finished")] == [1, 2, 3]
     assert [event.resumed for event in told(run, "started")] == [False, True, True]
-    assert _timeless(run.rounds()) == _timeless(uninterrupted.rounds())
-
-
-def _timeless(rounds: list[dict]) -> list[dict]:
-    return [{**entry, "record": {**entry.record, "seconds": None, "correction_seconds": None}} for entry in rounds]
+    assert [timeless(entry) for entry in run.rounds()] == [timeless(entry) for entry in uninterrupted.rounds()]
 
 
 def test_asked_to_stop_by_file_and_by_signal_a_run_comes_out_the_same(uninterrupted):
@@ -65,7 +62,7 @@ def test_asked_to_stop_by_file_and_by_signal_a_run_comes_out_the_same(uninterrup
     info = run.info()
     assert (info.state, info.worker_gone, run.stop_requested()) == ("stopped", False, False)
     (stopped,) = told(run, "stopped")
-    assert stopped["phase"] == "rounds" and stopped["round"] == 1
+    assert stopped.phase == "rounds" and stopped.round == 1
 
     start_worker(run)
     until(lambda: told(run, "epoch", round=2, epoch=1))
@@ -123,9 +120,10 @@ def test_a_round_that_was_finished_but_not_told_is_told_on_resume(uninterrupted)
     for name in ("rounds/01", "rounds/02"):
         shutil.copytree(uninterrupted.path / name, run.path / name)
     lines = (uninterrupted.path / "events.jsonl").read_text().splitlines(keepends=True)
-    second = next(i for i, line in enumerate(lines) if '"kind": "round_finished", "round": 2' in line)
+    second = next(i for i, line in enumerate(lines) if '"kind":"round_finished","round":2' in line)
     (run.path / "events.jsonl").write_text("".join(lines[:second]))
-    run.update(**{**uninterrupted.stored(), "run": run.id, "state": "running", "phase": "rounds", "rounds_done": 1})
+    begun = dict(uninterrupted.stored()) | {"run": run.id, "state": "running", "phase": "rounds", "rounds_done": 1}
+    run.update(**begun)
     start_worker(run)
     finished(run)
     assert [event.round for event in told(run, "round_finished")] == [1, 2, 3]

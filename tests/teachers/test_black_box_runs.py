@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from bdistil.data import load_dataset
-from bdistil.report.formats import UNKNOWN_SPLIT
 from bdistil.runs import open_run
 from bdistil.teachers import card
+from bdistil.teachers.black_box import UNKNOWN_SPLIT
 from bdistil.teachers.logits import TeacherLogits
 from bdistil.teachers.weights import load_teacher
 from tests.workers import polished_config, started, told, until
@@ -54,7 +54,7 @@ def test_answers_alone_make_an_ensemble(own_home, tmp_path):
     assert {teacher[key] for key in ("macs", "parameters", "bytes")} == {None}
     assert (teacher["name"], teacher["kind"], teacher["approximate_views"]) == ("train.npz", "logits", True)
     assert document["config"]["teacher_logits"] == [str(tmp_path / "train.npz"), str(tmp_path / "test.npz")]
-    assert [row.macs_ratio for row in document["frontier"]] == [None, None]
+    assert [row["macs_ratio"] for row in document["frontier"]] == [None, None]
     assert document["frontier"][-1]["accuracy"] > 0.7
     lines = bdistil("show", out.strip())[1]
     assert "M MACs" in lines and "of the teacher" not in lines
@@ -71,7 +71,7 @@ def test_stated_macs_are_shown_as_stated(own_home, tmp_path):
     name = bdistil(*given, "--views", "1")[1].strip()
     teacher, frontier = shown(name)["teacher"], shown(name)["frontier"]
     assert (teacher["macs"], teacher["macs_stated"], teacher["approximate_views"]) == (1_000_000, True, False)
-    assert [row.macs_ratio for row in frontier] == [row.macs / 1e6 for row in frontier]
+    assert [row["macs_ratio"] for row in frontier] == [row["macs"] / 1e6 for row in frontier]
     assert bdistil("show", name)[1].count("of the teacher, as stated") == 2
 
 
@@ -165,7 +165,7 @@ def test_permuted_rows_are_noticed_by_the_dry_run_and_the_run(own_home, tmp_path
     sentence = "better on examples that it was not trained on is unusual"
     assert sentence in bdistil(*given, "--dry-run")[1]
     status, out, _ = bdistil(*given)
-    assert status == 0 and any(sentence in event["text"] for event in told(open_run(out.strip()), "notice"))
+    assert status == 0 and any(sentence in event.text for event in told(open_run(out.strip()), "notice"))
 
 
 def linear(path, shape, kind):
@@ -198,7 +198,7 @@ def test_a_linear_onnx_teacher_trains_students_from_end_to_end(own_home, tmp_pat
     assert status == 0, err
     document = shown(out.strip())
     assert document["teacher"]["accuracy"] > 0.85 and document["frontier"][-1]["accuracy"] > 0.7
-    notices = [event["text"] for event in told(open_run(out.strip()), "notice")]
+    notices = [event.text for event in told(open_run(out.strip()), "notice")]
     if notice:
         assert notice in notices[0] and "float64" in notices[1]
     else:
@@ -212,4 +212,4 @@ def test_the_wrong_scaling_and_a_student_far_below_are_noticed_in_the_run(own_ho
     assert "choose --teacher-input raw" in bdistil(*given, "--teacher-input", "maximum", "--dry-run")[1]
     status, out, err = bdistil(*given, "--teacher-input", "raw", "--learning-rate", "1e-6")
     assert status == 0, err
-    assert [event["text"] for event in told(open_run(out.strip()), "notice")][0].startswith("After round 1 the student")
+    assert [event.text for event in told(open_run(out.strip()), "notice")][0].startswith("After round 1 the student")
