@@ -1,7 +1,8 @@
 """A folder of class folders, of pictures or of recordings: what is in it, and reading it.
 
     ROOT/CLASS/…          split here, by whole persons where file names tell them
-    ROOT/train/CLASS/…    with test/ and, if it is there, val/ beside it, or as others call them: the split is kept
+    ROOT/train/CLASS/…    with test/ and, if it is there, val/ beside it, or as others call them: the split is kept;
+                          where there is no test/, val/ is the test split
 
 Nothing outside of the folder is read: links that lead out of it count as unreadable. So do files of kinds that are not
 read; notes beside the pictures or recordings do not.
@@ -90,7 +91,10 @@ def _parts(root: Path) -> dict[str | None, Path]:
         if parts.setdefault(split_of[folder], folder) != folder:
             raise UserError(f"{root} has two folders for {split_of[folder]}: keep one of them.")
     if "test" not in parts:
-        raise UserError(f"{root} has no folder test beside train: add one, or remove train to have it split.")
+        if "validation" not in parts:
+            raise UserError(f"{root} has no folder test or val beside {parts['train'].name}: add one, or give "
+                            f"{parts['train']} as the data to have it split.")  # fmt: skip
+        parts["test"] = parts.pop("validation")
     return parts
 
 
@@ -195,7 +199,11 @@ def _layout(root: Path, files: list[File]) -> dict[str, Any]:
         how = "As its folders train, val and test say."
         if not (split == SPLITS.index("validation")).any():
             split = split_validation(split, y, groups, what, classes, str(root))
-            how = f"As its folders train and test say; a tenth of the {what} is held out of train for validation."
+            test = next(file.name.partition("/")[0] for file in files if file.split == "test")
+            named = "train and test say"
+            if _SPLIT_FOLDERS[test.casefold()] == "validation":
+                named = f"train and {test} say, where {test} is the test split, as there is no folder test"
+            how = f"As its folders {named}; a tenth of the {what} is held out of train for validation."
     return {"y": y, "classes": classes, "people": people, "split": split, "how": how}
 
 

@@ -71,6 +71,19 @@ def test_an_example_is_its_own_file_with_its_own_label(tmp_path):
             np.testing.assert_array_equal(one, np.asarray(Image.open(tmp_path / file)).transpose(2, 0, 1))
 
 
+@pytest.mark.parametrize("names", ["train val", "train valid", "training validation", "Train VAL", "train dev"])
+def test_without_test_val_is_the_test_split_and_validation_is_drawn_from_train(tmp_path, names):
+    train, val = names.split()
+    pictures(tmp_path / train, count=20)
+    pictures(tmp_path / val, count=5, mode="L")
+    data = custom.load(str(tmp_path))
+    assert [len(data.split(name)[0]) for name in SPLITS] == [36, 4, 10]
+    assert {file.partition("/")[0] for file in data.files_test} == {val}
+    assert np.bincount(data.y_validation).tolist() == [2, 2]
+    assert data.info.split == (f"As its folders train and {val} say, where {val} is the test split, as there is no "
+                               "folder test; a tenth of the files is held out of train for validation.")  # fmt: skip
+
+
 @pytest.mark.parametrize("names", ["train val test", "train valid test", "Training VALID Testing", "Train dev Test"])
 def test_folders_above_the_class_folders_are_the_split(tmp_path, names):
     for part, count in zip(names.split(), (5, 3, 2), strict=True):
@@ -401,7 +414,8 @@ def _not_utf_8(root):
         (_both_kinds, r".*pets holds both pictures and recordings: keep one kind\."),
         (_linked_class, r".*pets/owl is a link to a folder, which is not followed: put the folder itself there\."),
         (_stray_part, r".*pets has the folder cat beside train, where only val and test may be: move it\."),
-        (_train_alone, r".*pets has no folder test beside train: add one, or remove train to have it split\."),
+        (_train_alone, r".*pets has no folder test or val beside train: add one, or give .*pets/train as the data to "
+                       r"have it split\."),
         (_strange_class, r"The class folder test/cow of .*pets is not in train: add it there\."),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
