@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,7 @@ def load(path: str, own: OwnData | None = None) -> Dataset:
 def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
     """What the data is known by until it changes, and a function that reads it, from the disk if it was read before."""
     others: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if pair := ts_files.files_of(root):
         _only(own, "window", "overlap")
         paths, find = [*pair], lambda: ts_files.read_ts(pair, own)
@@ -158,9 +160,10 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
         kinds = series_folders.kinds_of_tables(root)
         _only(own, *(SERIES_FOLDER if kinds else ("side", "subject_pattern")))
         try:
-            files, others = folders.scan(root, own.subject_pattern, kinds or folders.MEDIA)
+            listing = folders.scan(root, own.subject_pattern, kinds or folders.MEDIA)
         except OSError as error:
             raise UserError(f"{error.filename} can't be read ({error.strerror}): make it readable.") from None
+        files, others, notes = listing.files, listing.others, listing.notes
         paths, find = ([f"{root}/{file.name}" for file in files],
                        lambda: series_folders.read_series_folder(root, files, others, own) if kinds
                        else folders.read_folder(root, files, others, own.side))  # fmt: skip
@@ -177,7 +180,12 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
                         "file: give one of these.")  # fmt: skip
     asked = [str(root), own.model_dump()]
     key = [_VERSION, audio.FEATURES, *asked, identity(paths, root.parent), others]
-    return key, lambda: Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().hashed().pack(), alone=True))
+
+    def found() -> Found:
+        read = Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().hashed().pack(), alone=True))
+        return replace(read, notes=notes + read.notes)  # what is passed over may change, and the data stays the same
+
+    return key, found
 
 
 def _only(own: OwnData, *fitting: str) -> None:

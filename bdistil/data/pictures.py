@@ -63,14 +63,14 @@ def _opened(path: Path, name: str) -> Iterator[Image.Image]:
             if width * height > _MOST_PIXELS:
                 raise _too_large(name)
             if min(width, height) < _LEAST_SIDE:
-                raise UserError(f"{name} is {width}×{height} pixels, too small to show anything: remove it.")
+                raise UserError(f"{name} is {width}×{height} pixels, too small to show anything: move it away.")
             yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise _too_large(name) from None
     except UserError:
         raise
     except Exception:  # Pillow's readers raise whatever comes to their mind: SyntaxError, struct.error, EOFError, …
-        raise UserError(f"{name} is no intact picture: save it anew, or remove it.") from None
+        raise UserError(f"{name} is no intact picture: save it anew, or move it away.") from None
 
 
 def _plain(image: Image.Image, colour: bool) -> Image.Image:
@@ -88,4 +88,6 @@ def _plain(image: Image.Image, colour: bool) -> Image.Image:
 
 
 def _too_large(name: str) -> UserError:
-    return UserError(f"{name} has more than {_MOST_PIXELS // 1_000_000} million pixels: make it smaller, or remove it.")
+    return UserError(
+        f"{name} has more than {_MOST_PIXELS // 1_000_000} million pixels: make it smaller, or move it away."
+    )
