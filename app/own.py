@@ -41,6 +41,7 @@ KINDS = (
     "dashboard runs on."
 )
 FIELDS = {
+    "kind": "the field “Kind of files”",
     "time": "the field “Column of times”",
     "subject": "the field “Column of persons”",
     "channels": "the field “Columns of values”",
@@ -163,9 +164,11 @@ def _options(path: str) -> dict[str, Any]:
         return {}
     if kinds_of_tables(root):
         return _series_folder_options()
-    person, side = st.columns(2)
+    person, side, kind = st.columns(3)
     given = {
         "subject_pattern": _pattern(person),
+        "kind": _field(kind.text_input, "Kind of files", "own-kind", placeholder="all",
+                       help="The ending of the files that alone are read, such as jpg: for pictures beside masks."),
         "side": _field(side.number_input, "Side of pictures, pixels", "own-side", min_value=4, value=None,
                        placeholder="as most have it"),
     }  # fmt: skip
@@ -262,5 +265,5 @@ def _tell(found: list[str]) -> None:
     more = [f"And {len(others) - SHOWN} more."] if len(others) > SHOWN + 1 else []
     ui.muted(" ".join(others[:SHOWN] + more if more else others))
     if leaks:
-        with ui.notice(" ".join(leaks), key="leaks"):
+        with ui.notice(_in_fields(" ".join(leaks)), key="leaks"):
             pass

@@ -43,6 +43,8 @@ class OwnData(BaseModel):
     side: int | None = Field(default=None, ge=4, le=512, title="Side",
                              description="a whole number of pixels from 4 to 512")  # fmt: skip
     subject_pattern: str | None = Field(default=None, title="Subject pattern", description="a regular expression")
+    kind: str | None = Field(default=None, title="Kind",
+                             description="an ending of pictures or recordings, such as jpg, png or wav")  # fmt: skip
     series: str | None = Field(default=None, title="Series", description="a column's name")
     label: str | None = Field(default=None, title="Label", description="a column's name")
     subject: str | None = Field(default=None, title="Subject", description="a column's name")
@@ -57,6 +59,14 @@ class OwnData(BaseModel):
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("kind")
+    @classmethod
+    def _ending(cls, value: str | None) -> str | None:
+        ending = None if value is None else value.lower().removeprefix(".")
+        if ending is not None and f".{ending}" not in folders.MEDIA:
+            raise ValueError
+        return ending
 
     @classmethod
     def create(cls, **given: Any) -> "OwnData":
@@ -158,9 +168,9 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
         paths, find = [*pair], lambda: ts_files.read_ts(pair, own)
     elif os.path.isdir(root):
         kinds = series_folders.kinds_of_tables(root)
-        _only(own, *(SERIES_FOLDER if kinds else ("side", "subject_pattern")))
+        _only(own, *(SERIES_FOLDER if kinds else ("side", "subject_pattern", "kind")))
         try:
-            listing = folders.scan(root, own.subject_pattern, kinds or folders.MEDIA)
+            listing = folders.scan(root, own.subject_pattern, kinds or folders.MEDIA, own.kind)
         except OSError as error:
             raise UserError(f"{error.filename} can't be read ({error.strerror}): make it readable.") from None
         files, others, notes = listing.files, listing.others, listing.notes

@@ -27,6 +27,7 @@ from bdistil.errors import UserError, quoted
 
 RECORDINGS = frozenset({".flac", ".wav"})
 MEDIA = pictures.SUFFIXES | RECORDINGS
+_ALIKE = ({".jfif", ".jpeg", ".jpg"}, {".tif", ".tiff"})  # endings of one kind of file
 _NOTES = frozenset({".csv", ".db", ".html", ".ini", ".json", ".log", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"})
 _LEFT_BEHIND = frozenset({"#recycle", "$recycle.bin", "@eadir", "__macosx", "__pycache__", "desktop.ini", "ehthumbs.db",
                           "icon\r", "lost+found", "system volume information", "thumbs.db"})  # fmt: skip
@@ -58,14 +59,15 @@ class Listing:
     notes: tuple[str, ...]
 
 
-def scan(root: Path, subject_pattern: str | None, kinds: frozenset[str] = MEDIA) -> Listing:
+def scan(root: Path, subject_pattern: str | None, kinds: frozenset[str] = MEDIA, kind: str | None = None) -> Listing:
     """Lists the pictures or recordings below a folder.
 
-    kinds: endings of the files to list, if others. Reads none of them. Raises UserError, one sentence, where folders
-    are no class folders, or persons are missing.
+    kinds: endings of the files to list, if others. kind: the ending of those that alone are wanted, without its dot.
+    Reads none of them. Raises UserError, one sentence, where folders are no class folders, or persons are missing.
     """
+    wanted = kinds if kind is None else _endings(f".{kind}")
     person_in = _person_finder(subject_pattern)
-    files, others, passed_over = [], [], set()
+    files, others, unwanted, passed_over = [], [], [], set()
     for split, part in _parts(root, passed_over).items():
         classes = _subfolders(part, passed_over)
         if split and not classes:
@@ -73,18 +75,38 @@ def scan(root: Path, subject_pattern: str | None, kinds: frozenset[str] = MEDIA)
         _check_names(part, classes)
         for folder in classes:
             above, found = folder.relative_to(root).as_posix(), list(_listed(folder, kinds, passed_over))
-            mine = [File(f"{above}/{name}", folder.name, split, person_in(name)) for name, why in found if not why]
-            others += [f"{quoted(f'{above}/{name}')} {why}" for name, why in found if why]
+            good = [name for name, why in found if not why]
+            mine = [File(f"{above}/{name}", folder.name, split, person_in(name)) for name in good
+                    if _suffix(name) in wanted]  # fmt: skip
+            unwanted += [f"{above}/{name}" for name in good if _suffix(name) not in wanted]
+            unread = [f"{quoted(f'{above}/{name}')} {why}" for name, why in found if why]
+            if not mine and kind:
+                raise UserError(f"The class folder {quoted(above)} of {quoted(root)} holds no file of the kind {kind}: "
+                                "add some, or choose another kind with --kind.")  # fmt: skip
             if not mine:
                 nothing = "no picture and no recording" if kinds == MEDIA else "no table"
                 raise UserError(f"The class folder {quoted(above)} of {quoted(root)} holds {nothing}: fill it or "
-                                f"move it away{f', for {others[-1]}' if found else '.'}")  # fmt: skip
+                                f"move it away{f', for {unread[0]}' if unread else '.'}")  # fmt: skip
+            others += unread
             files += mine
     _check_classes(root, files, "pictures or recordings" if kinds == MEDIA else "tables")
-    return Listing(files, tuple(others), tuple(_left_out(root, passed_over)))
+    return Listing(files, tuple(others), tuple(_notes(root, files, unwanted, passed_over)))
 
 
-def _left_out(root: Path, passed_over: set[str]) -> Iterator[str]:
+def _notes(root: Path, files: list[File], unwanted: list[str], passed_over: set[str]) -> Iterator[str]:
+    """Sentences on what is not read of a folder, and on files that come in pairs, as pictures and their masks do."""
+    by_stem: dict[str, list[str]] = {}
+    for file in files:
+        by_stem.setdefault(os.path.splitext(file.name)[0], []).append(os.path.basename(file.name))
+    pairs = [names for names in by_stem.values() if len({_endings(_suffix(name)) for name in names}) > 1]
+    if pairs:
+        first, second = pairs[0][:2]
+        count = "1 pair" if len(pairs) == 1 else f"{len(pairs):,} pairs"
+        yield (f"Notice: {count} like {quoted(first)} and {quoted(second)} count as two examples each: where one is a "
+               f"mask of the other, choose a kind of files with --kind, such as {_suffix(first)[1:]}.")  # fmt: skip
+    if unwanted:
+        count = "1 file" if len(unwanted) == 1 else f"{len(unwanted):,} files"
+        yield f"Left out, as of another kind than was asked for: {count}, such as {quoted(unwanted[0])}."
     if passed_over:
         example = quoted(os.path.relpath(min(passed_over), root))
         count = "1 file or folder" if len(passed_over) == 1 else f"{len(passed_over):,} files and folders"
@@ -285,7 +307,8 @@ def _check_names(part: Path, classes: list[Path]) -> None:
 def _check_classes(root: Path, files: list[File], what: str) -> None:
     """Raises UserError unless there are two classes or more, all of them to train on, all of one kind of files."""
     if len({_suffix(file.name) in RECORDINGS for file in files}) > 1:
-        raise UserError(f"{quoted(root)} holds both pictures and recordings: keep one kind.")
+        raise UserError(f"{quoted(root)} holds both pictures and recordings: choose a kind with --kind, "
+                        f"such as {_suffix(files[0].name)[1:]}.")  # fmt: skip
     labels = {file.label for file in files if file.split in (None, "train")}
     if len(labels) < 2:
         raise UserError(f"{quoted(root)} needs 2 class folders with {what}, and has {len(labels)}: add more.")
@@ -338,6 +361,11 @@ def _listed(folder: Path, kinds: frozenset[str], passed_over: set[str], above: s
             yield above + entry.name, "is a link to a folder, which is not followed: put the folder itself there."
         else:
             yield above + entry.name, "is of a kind that is not read: save it as another one, or move it away."
+
+
+def _endings(ending: str) -> frozenset[str]:
+    """All endings, with their dots, that files of the same kind have."""
+    return frozenset(next((alike for alike in _ALIKE if ending in alike), {ending}))
 
 
 def _suffix(name: str) -> str:
