@@ -50,7 +50,7 @@ FIELDS = {
 SECONDS = 3600  # thousands of recordings take minutes
 SLOW = "Reading this took over an hour and was given up: try it with the command bdistil data."
 FAILED = "Reading this failed: the command bdistil data tells more."
-SHOWN = 7  # sentences; most that follow are on files that can't be read
+SHOWN = 12  # sentences; most that follow are on files that can't be read
 MOST_MACS = 1e12  # in millions, as `DistilConfig` has it
 FRESH = 2.0  # seconds; looking at 60,000 files takes half of one
 MOST_FILES = 200_000  # that are looked at: the path may be that of a whole disk
@@ -92,7 +92,8 @@ def check(asked: Asked, wanted: Callable[[], bool]) -> list[str]:
     """What `bdistil data PATH` says of the data, sentence by sentence. Raises UserError where it refuses."""
     path, options, _ = asked
     arguments = ["data", path, *options.flags()]
-    return engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED).splitlines()[:-1]
+    output = engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED)
+    return re.sub(r"(:)?\n  ", lambda line: ": " if line[1] else "; ", output).splitlines()[:-1]  # lists are one line
 
 
 @st.cache_resource

@@ -32,7 +32,7 @@ _seen: dict[Any, tuple[float, DatasetInfo]] = {}  # by path, options and change 
 _FRESH = 3.0  # seconds; looking at 60,000 files takes one
 _glancing: ContextVar[bool] = ContextVar("glancing", default=False)
 SERIES_FOLDER = ("subject_pattern", "time", "channels", "window", "overlap")  # options of class folders of tables
-_VERSION = 4  # raised whenever the same files would be read otherwise
+_VERSION = 5  # raised whenever the same files would be read otherwise
 
 
 class OwnData(BaseModel):
@@ -135,6 +135,11 @@ def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:
     """Returns sentences on how it was read, and one for each file that was skipped. Raises UserError as `info` does."""
     found = _finder(absolute(path), own or OwnData())[1]()
     return found.notes + found.unreadable
+
+
+def notes(path: str, own: OwnData | None = None) -> tuple[str, ...]:
+    """Returns sentences on how it was read and what may be amiss. Raises UserError as `info` does."""
+    return _finder(absolute(path), own or OwnData())[1]().notes
 
 
 def recordings(path: str, own: OwnData | None = None) -> list[Path]:

@@ -171,7 +171,18 @@ def _read_pictures(root: Path, files: list[File], side: int | None) -> Found:
             lambda file: pictures.read_picture(root / file.name, quoted(file.name), side, colour),
             unreadable,
         )
-    return _found(files, kept, layout, np.stack(read), modality="image", unreadable=more)
+    blank = [file.name for file, pixels in zip(kept, read, strict=True) if (pixels == pixels[:, :1, :1]).all()]
+    return _found(
+        files, kept, layout, np.stack(read), modality="image", unreadable=more, notes=_blank(blank, len(kept))
+    )
+
+
+def _blank(names: list[str], count: int) -> tuple[str, ...]:
+    """A sentence on pictures that are one colour, if there are any."""
+    if not names:
+        return ()
+    return (f"Notice: {len(names):,} of {count:,} pictures {'is' if len(names) == 1 else 'are'} one colour, such as "
+            f"{quoted(names[0])}; transparent parts are read as white.",)  # fmt: skip
 
 
 def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:

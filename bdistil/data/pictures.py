@@ -34,7 +34,7 @@ def look(path: Path, name: str) -> Shape:
 
 
 def read_picture(path: Path, name: str, side: int, colour: bool) -> np.ndarray:
-    """Reads a picture as uint8 (3 or 1, side, side): its middle square, resized; upright; black where it is clear.
+    """Reads a picture as uint8 (3 or 1, side, side): its middle square, resized; upright; white where it is clear.
 
     Raises UserError as `look` does, and for a picture that is cut off or damaged.
     """
@@ -83,7 +83,7 @@ def _plain(image: Image.Image, colour: bool) -> Image.Image:
         image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         clear = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", clear.size, "black"), clear)
+        image = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
     return image.convert("RGB" if colour else "L")
 
 

@@ -175,7 +175,7 @@ def test_a_float_picture_from_0_to_1_is_not_black(tmp_path):
     assert [(every == value).all(axis=(1, 2, 3)).sum() for value in (127, 64)] == [1, 1]
 
 
-def test_a_picture_is_turned_upright_and_black_where_it_is_clear(tmp_path):
+def test_a_picture_is_turned_upright_and_white_where_it_is_clear(tmp_path):
     turned = np.zeros((12, 12, 3), np.uint8)
     turned[:, :6] = 200
     exif = Image.Exif()
@@ -187,7 +187,52 @@ def test_a_picture_is_turned_upright_and_black_where_it_is_clear(tmp_path):
     every = np.concatenate([data.split(name)[0] for name in SPLITS])
     upright = np.zeros((3, 12, 12), np.uint8)
     upright[:, :6] = 200
-    assert (every == upright).all(axis=(1, 2, 3)).sum() == 1 and (every == 0).all(axis=(1, 2, 3)).sum() == 1
+    assert (every == upright).all(axis=(1, 2, 3)).sum() == 1 and (every == 255).all(axis=(1, 2, 3)).sum() == 1
+
+
+def _drawing(mode):
+    """A black square on a transparent ground, in a mode that says what is clear in its own way."""
+    ink = np.zeros((12, 12), np.uint8)
+    ink[3:9, 3:9] = 255
+    drawn = Image.merge("LA", (Image.new("L", (12, 12)), Image.fromarray(ink)))
+    if mode in ("LA", "RGBA"):
+        return drawn.convert(mode), {}
+    if mode == "P":
+        indices = Image.fromarray((ink // 255).astype(np.uint8))
+        drawn = Image.new("P", (12, 12))
+        drawn.putpalette([7, 7, 7, 0, 0, 0])
+        drawn.paste(indices)
+        return drawn, {"transparency": 0}
+    grey = Image.fromarray(np.where(ink, 0, 7).astype(np.uint8)).convert(mode)
+    return grey, {"transparency": 7 if mode == "L" else (7, 7, 7)}
+
+
+@pytest.mark.parametrize("mode, suffix", [("RGBA", ".png"), ("LA", ".png"), ("P", ".png"), ("L", ".png"),
+                                          ("RGB", ".png"), ("RGBA", ".webp"), ("P", ".gif")])  # fmt: skip
+def test_drawings_on_a_transparent_ground_are_read_on_white(tmp_path, mode, suffix):
+    pictures(tmp_path)
+    drawn, options = _drawing(mode)
+    drawn.save(tmp_path / "cat" / f"drawing{suffix}", **options, **({"lossless": True} if suffix == ".webp" else {}))
+    data = custom.load(str(tmp_path))
+    every = {str(name): x for split in SPLITS for name, x in zip(getattr(data, f"files_{split}"), data.split(split)[0],
+                                                                 strict=True)}  # fmt: skip
+    expected = np.full((3, 12, 12), 255, np.uint8)
+    expected[:, 3:9, 3:9] = 0
+    np.testing.assert_array_equal(every[f"cat/drawing{suffix}"], expected)
+    assert custom.unreadable(str(tmp_path)) == ()
+
+
+def test_pictures_of_one_colour_are_counted_and_named(tmp_path):
+    pictures(tmp_path)
+    Image.new("RGB", (12, 12), "red").save(tmp_path / "dog" / "001.png")
+    assert custom.notes(str(tmp_path)) == (
+        "Notice: 1 of 20 pictures is one colour, such as dog/001.png; transparent parts are read as white.",
+    )
+    Image.new("LA", (12, 12), (255, 0)).save(tmp_path / "dog" / "000.png")
+    Image.new("L", (30, 12), 90).save(tmp_path / "dog" / "003.png")
+    assert custom.notes(str(tmp_path)) == (
+        "Notice: 3 of 20 pictures are one colour, such as dog/000.png; transparent parts are read as white.",
+    )
 
 
 def _corrupt(path):
