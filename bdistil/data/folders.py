@@ -68,10 +68,12 @@ def scan(root: Path, subject_pattern: str | None, kinds: frozenset[str] = MEDIA,
     wanted = kinds if kind is None else _endings(f".{kind}")
     person_in = _person_finder(subject_pattern)
     files, others, unwanted, passed_over = [], [], [], set()
-    for split, part in _parts(root, passed_over).items():
+    parts = _parts(root, passed_over)
+    for split, part in parts.items():
         classes = _subfolders(part, passed_over)
         if split and not classes:
-            raise UserError(f"{quoted(part)} holds no class folders: add those of train.")
+            raise UserError(f"{quoted(part)} holds no class folders: add those of train, or give "
+                            f"{quoted(parts['train'])} as the data to have it split.")  # fmt: skip
         _check_names(part, classes)
         for folder in classes:
             above, found = folder.relative_to(root).as_posix(), list(_listed(folder, kinds, passed_over))
@@ -90,27 +92,36 @@ def scan(root: Path, subject_pattern: str | None, kinds: frozenset[str] = MEDIA,
             others += unread
             files += mine
     _check_classes(root, files, "pictures or recordings" if kinds == MEDIA else "tables")
-    return Listing(files, tuple(others), tuple(_notes(root, files, unwanted, passed_over)))
+    outside = [os.path.relpath(entry.path, root) for folder in dict.fromkeys((root, *parts.values()))
+               for entry in _entries(folder, passed_over) if _suffix(entry.name) in kinds - _NOTES]  # fmt: skip
+    notes = [*_pairs(files), *_left_out("as of another kind than was asked for", unwanted),
+             *_left_out("as outside of class folders", outside)]  # fmt: skip
+    if passed_over:
+        example = quoted(os.path.relpath(min(passed_over), root))
+        count = "1 file or folder" if len(passed_over) == 1 else f"{len(passed_over):,} files and folders"
+        notes.append("Passed over as hidden, or left behind by archives, editors or systems: "
+                     f"{count}, such as {example}.")  # fmt: skip
+    return Listing(files, tuple(others), tuple(notes))
 
 
-def _notes(root: Path, files: list[File], unwanted: list[str], passed_over: set[str]) -> Iterator[str]:
-    """Sentences on what is not read of a folder, and on files that come in pairs, as pictures and their masks do."""
+def _pairs(files: list[File]) -> Iterator[str]:
+    """A sentence on pictures or recordings of one name and two kinds, as pictures and their masks are."""
     by_stem: dict[str, list[str]] = {}
-    for file in files:
+    for file in files if _suffix(files[0].name) in MEDIA else ():
         by_stem.setdefault(os.path.splitext(file.name)[0], []).append(os.path.basename(file.name))
     pairs = [names for names in by_stem.values() if len({_endings(_suffix(name)) for name in names}) > 1]
     if pairs:
         first, second = pairs[0][:2]
         count = "1 pair" if len(pairs) == 1 else f"{len(pairs):,} pairs"
         yield (f"Notice: {count} like {quoted(first)} and {quoted(second)} count as two examples each: where one is a "
-               f"mask of the other, choose a kind of files with --kind, such as {_suffix(first)[1:]}.")  # fmt: skip
-    if unwanted:
-        count = "1 file" if len(unwanted) == 1 else f"{len(unwanted):,} files"
-        yield f"Left out, as of another kind than was asked for: {count}, such as {quoted(unwanted[0])}."
-    if passed_over:
-        example = quoted(os.path.relpath(min(passed_over), root))
-        count = "1 file or folder" if len(passed_over) == 1 else f"{len(passed_over):,} files and folders"
-        yield f"Passed over as hidden, or left behind by archives, editors or systems: {count}, such as {example}."
+               "mask or a copy of the other, choose a kind of files with --kind, such as "
+               f"{_suffix(first)[1:]}.")  # fmt: skip
+
+
+def _left_out(why: str, names: list[str]) -> Iterator[str]:
+    if names:
+        count = "1 file" if len(names) == 1 else f"{len(names):,} files"
+        yield f"Left out, {why}: {count}, such as {quoted(names[0])}."
 
 
 def _parts(root: Path, passed_over: set[str]) -> dict[str | None, Path]:
@@ -126,6 +137,9 @@ def _parts(root: Path, passed_over: set[str]) -> dict[str | None, Path]:
             raise UserError(f"{quoted(root)} has the folder {name}, named like a split, and no folder train of class "
                             f"folders: rename {name} if it is a class, or put the class folders to train on into a "
                             "folder train.")  # fmt: skip
+        if len(folders) == 1 and _subfolders(folders[0], passed_over):
+            raise UserError(f"{quoted(root)} needs 2 class folders and has 1, {quoted(folders[0].name)}: give "
+                            f"{quoted(folders[0])} as the data if the folders in it are the classes.")  # fmt: skip
         return {None: root}
     other = [folder.name for folder in folders if not split_of[folder]]
     if other:

@@ -222,6 +222,34 @@ def test_drawings_on_a_transparent_ground_are_read_on_white(tmp_path, mode, suff
     assert custom.unreadable(str(tmp_path)) == ()
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".tif", ".webp"])
+def test_of_moving_pictures_the_first_one_is_read(tmp_path, suffix):
+    pictures(tmp_path)
+    first, *others = (Image.fromarray(np.full((12, 12, 3), grey, np.uint8)) for grey in (40, 140, 240))
+    lossless = {"lossless": True} if suffix == ".webp" else {}
+    first.save(tmp_path / "cat" / f"moving{suffix}", save_all=True, append_images=others, **lossless)
+    data = custom.load(str(tmp_path))
+    every = np.concatenate([data.split(name)[0] for name in SPLITS])
+    assert len(every) == 21 and (every == 40).all(axis=(1, 2, 3)).sum() == 1
+
+
+def test_names_that_differ_in_case_are_files_of_their_own(tmp_path):
+    pictures(tmp_path)
+    for value, name in enumerate(("Cat.png", "cat.png", "cat.PNG", "CAT.Png")):
+        picture(tmp_path / "cat" / name, value=5000 + value)
+    data = custom.load(str(tmp_path))
+    assert sum(len(data.split(name)[0]) for name in SPLITS) == 24 and custom.unreadable(str(tmp_path)) == ()
+
+
+def test_pictures_outside_of_the_class_folders_are_counted_and_named(tmp_path):
+    for part in ("train", "test"):
+        pictures(tmp_path / part, mode="L" if part == "test" else "RGB")
+    picture(tmp_path / "cover.jpg")
+    picture(tmp_path / "test" / "stray.png")
+    (tmp_path / "labels.csv").write_text("file,label")
+    assert custom.unreadable(str(tmp_path)) == ("Left out, as outside of class folders: 2 files, such as cover.jpg.",)
+
+
 def test_pictures_of_one_colour_are_counted_and_named(tmp_path):
     pictures(tmp_path)
     Image.new("RGB", (12, 12), "red").save(tmp_path / "dog" / "001.png")
@@ -431,6 +459,14 @@ def _only_leftovers(root):
     (root / "owl" / "Thumbs.db").write_bytes(b"x")
 
 
+def _wrapped(root):
+    """As an archive is unpacked whose only folder is called like itself."""
+    for label in ("cat", "dog"):
+        (root / "pets").mkdir(exist_ok=True)
+        (root / label).rename(root / "pets" / label)
+    (root / "__MACOSX").mkdir()
+
+
 def _no_classes(root):
     for label, name in (("cat", "train"), ("dog", "test")):
         (root / label).rename(root / name)
@@ -467,7 +503,7 @@ def _not_utf_8(root):
             r"rename Test if it is a class, or put the class folders to train on into a folder train\.",
         ),  # fmt: skip
         (_two_names, r".*pets has two folders for test, Testing and test: put their files into one\."),
-        (_no_class_in_test, r".*pets/test holds no class folders: add those of train\."),
+        (_no_class_in_test, r".*pets/test holds no class folders: add those of train, or give .*pets/train as .*\."),
         (
             _other_kind,
             r"The class folder owl of .* move it away, for owl/hoot\.mp3 is of a kind that is not read: .*\.",
@@ -478,6 +514,11 @@ def _not_utf_8(root):
             _only_leftovers,
             r"The class folder owl of .*pets holds no picture and no recording: fill it or move it away\.",
         ),
+        (
+            _wrapped,
+            r".*pets needs 2 class folders and has 1, pets: give .*pets/pets as the data if the folders in it are "
+            r"the classes\.",
+        ),  # fmt: skip
         (_one_item, r"The class owl of .*pets needs 3 files to hold some out, and has 1: add more\."),
         (_case, r"The class folders Cat and cat of .*pets differ only in case: rename one\."),
         (_one_class, r".*pets needs 2 class folders with pictures or recordings, and has 1: add more\."),
@@ -618,8 +659,8 @@ def test_pictures_with_masks_beside_them_are_named_and_one_kind_can_be_chosen(tm
         picture(root / label / f"{number:03}.jpg", mode="L")
     picture(root / "cat" / "alone.JPEG")
     (note,) = custom.unreadable(str(root))
-    assert note == ("Notice: 3 pairs like 000.jpg and 000.png count as two examples each: where one is a mask of the "
-                    "other, choose a kind of files with --kind, such as jpg.")  # fmt: skip
+    assert note == ("Notice: 3 pairs like 000.jpg and 000.png count as two examples each: where one is a mask or a "
+                    "copy of the other, choose a kind of files with --kind, such as jpg.")  # fmt: skip
     png, jpg = OwnData(kind=".PNG"), OwnData(kind="jpg")
     assert custom.load(str(root), png).checksum == custom.load(str(pictures(tmp_path / "tiles alone"))).checksum
     assert custom.unreadable(str(root), png) == (
