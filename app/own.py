@@ -93,7 +93,8 @@ def check(asked: Asked, wanted: Callable[[], bool]) -> list[str]:
     path, options, _ = asked
     arguments = ["data", path, *options.flags()]
     output = engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED)
-    return re.sub(r"(:)?\n  ", lambda line: ": " if line[1] else "; ", output).splitlines()[:-1]  # lists are one line
+    lines = re.sub(r"(:)?\n  ", lambda line: ": " if line[1] else "; ", output).splitlines()[:-1]  # a list is one
+    return [line if line.endswith((".", "?")) else f"{line}." for line in lines]
 
 
 @st.cache_resource
