@@ -41,6 +41,7 @@ KINDS = (
     "dashboard runs on."
 )
 FIELDS = {
+    "kind": "the field “Kind of files”",
     "time": "the field “Column of times”",
     "subject": "the field “Column of persons”",
     "channels": "the field “Columns of values”",
@@ -49,7 +50,7 @@ FIELDS = {
 SECONDS = 3600  # thousands of recordings take minutes
 SLOW = "Reading this took over an hour and was given up: try it with the command bdistil data."
 FAILED = "Reading this failed: the command bdistil data tells more."
-SHOWN = 7  # sentences; most that follow are on files that can't be read
+SHOWN = 12  # sentences; most that follow are on files that can't be read
 MOST_MACS = 1e12  # in millions, as `DistilConfig` has it
 FRESH = 2.0  # seconds; looking at 60,000 files takes half of one
 MOST_FILES = 200_000  # that are looked at: the path may be that of a whole disk
@@ -91,7 +92,9 @@ def check(asked: Asked, wanted: Callable[[], bool]) -> list[str]:
     """What `bdistil data PATH` says of the data, sentence by sentence. Raises UserError where it refuses."""
     path, options, _ = asked
     arguments = ["data", path, *options.flags()]
-    return engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED).splitlines()[:-1]
+    output = engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED)
+    lines = re.sub(r"(:)?\n  ", lambda line: ": " if line[1] else "; ", output).splitlines()[:-1]  # a list is one
+    return [line if line.endswith((".", "?")) else f"{line}." for line in lines]
 
 
 @st.cache_resource
@@ -163,9 +166,11 @@ def _options(path: str) -> dict[str, Any]:
         return {}
     if kinds_of_tables(root):
         return _series_folder_options()
-    person, side = st.columns(2)
+    person, side, kind = st.columns(3)
     given = {
         "subject_pattern": _pattern(person),
+        "kind": _field(kind.text_input, "Kind of files", "own-kind", placeholder="all",
+                       help="The ending of the files that alone are read, such as jpg: for pictures beside masks."),
         "side": _field(side.number_input, "Side of pictures, pixels", "own-side", min_value=4, value=None,
                        placeholder="as most have it"),
     }  # fmt: skip
@@ -262,5 +267,5 @@ def _tell(found: list[str]) -> None:
     more = [f"And {len(others) - SHOWN} more."] if len(others) > SHOWN + 1 else []
     ui.muted(" ".join(others[:SHOWN] + more if more else others))
     if leaks:
-        with ui.notice(" ".join(leaks), key="leaks"):
+        with ui.notice(_in_fields(" ".join(leaks)), key="leaks"):
             pass

@@ -267,8 +267,8 @@ def _read_folder(suffix: str) -> Callable[[bytes, Path], None]:
             (home / label).mkdir()
             for number in range(3):
                 (home / label / f"{number}.{suffix}").write_bytes(content)
-        files, others = folders.scan(home, None)
-        folders.read_folder(home, files, others, None)
+        listing = folders.scan(home, None)
+        folders.read_folder(home, listing.files, listing.others, None)
 
     return read
 

@@ -37,6 +37,7 @@ Rate = Annotated[Text, typer.Option(help="Peak learning rate.")]
 OWN_DATA = {
     "side": "Own pictures: side that they are resized to, in pixels.",
     "subject_pattern": "Own folders: a regular expression whose group 1 finds the person in a file's name.",
+    "kind": "Own folders: the ending of the files that alone are read, such as jpg.",
     "series": "Own tables: the column that names the series.",
     "label": "Own tables: the column of labels.",
     "subject": "Own tables: the column of persons, who are then held out whole.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from bdistil.data.dataset import SPLITS
-from bdistil.errors import UserError
+from bdistil.errors import UserError, quoted
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 _ARRAYS = ("x", "y", "split", "people", "files")
@@ -125,8 +125,8 @@ def _held_out(y: np.ndarray, groups: np.ndarray, share: float, least: int, what:
     for label in np.unique(y):
         members = np.flatnonzero(y[first] == label)
         if len(members) < least:
-            raise UserError(f"The class {classes[label]} of {source} needs {least} {what} to hold some out, and has "
-                            f"{len(members)}: add more.")  # fmt: skip
+            raise UserError(f"The class {quoted(classes[label])} of {source} needs {least} {what} to hold some out, "
+                            f"and has {len(members)}: add more.")  # fmt: skip
         count = max(1, round(share * len(members)))
         chosen[generator.permutation(members)[:count]] = True
     return chosen[group]
@@ -175,6 +175,6 @@ def _balanced(y: np.ndarray, groups: np.ndarray, shares: dict[int, float], what:
 def _checked(split: np.ndarray, y: np.ndarray, classes: tuple[str, ...], source: str) -> np.ndarray:
     missing = np.setdiff1d(np.arange(len(classes)), y[split == TRAIN])
     if len(missing):
-        raise UserError(f"The class {classes[missing[0]]} of {source} has no example left to train on: add some of "
-                        "other persons.")  # fmt: skip
+        raise UserError(f"The class {quoted(classes[missing[0]])} of {source} has no example left to train on: add "
+                        "some of other persons.")  # fmt: skip
     return split.astype(np.int64)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from bdistil.config import DistilConfig, TeachConfig
-from bdistil.data import CATALOGUE, Dataset, load_dataset, recordings
+from bdistil.data import CATALOGUE, Dataset, custom, load_dataset, recordings
 from bdistil.data.dataset import SPLITS
 from bdistil.data.leaks import leaks
 from bdistil.data.views import view
@@ -53,7 +53,7 @@ def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     _refuse_changed_data(run, data.checksum)
     run.update(dataset=describe(data))
     _enter(run, "teacher")
-    _tell_leaks(run, data)
+    _tell_data(run, data, config)
     device = best_device()
     model, validation = teach(config, data, checkpoint=checkpoint_of(run), watch=_watch(run, pulse, seconds, 1),
                               device=device)  # fmt: skip
@@ -71,7 +71,7 @@ def distil_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
     card = card_of(config)
     _enter(run, "teacher")
     task = make_task(config, card, pulse, device)
-    _tell_leaks(run, task.data)
+    _tell_data(run, task.data, config)
     _tell_black_box(run, config, task, card)
     _describe_task(run, config, task, card)
 
@@ -222,10 +222,11 @@ def _tell_far_below(run: Run, task: Task) -> None:
     _notice(run, [sentence] if sentence else [])
 
 
-def _tell_leaks(run: Run, data: Dataset) -> None:
-    """What one's own data has on two sides, as events: figures on such data say too much. Others' is known."""
+def _tell_data(run: Run, data: Dataset, config: TeachConfig | DistilConfig) -> None:
+    """What one's own data has on two sides, and what may be amiss with it, as events. Others' is known."""
     if data.info.name not in CATALOGUE:
         _notice(run, [leak.sentence for leak in leaks(data)])
+        _notice(run, custom.notes(config.dataset, config.data))
 
 
 def _notice(run: Run, texts: list[str]) -> None:

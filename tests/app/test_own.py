@@ -149,6 +149,27 @@ def test_a_clock_that_nobody_named_is_asked_about_on_the_form(asked, own_page, t
     assert "Recognised: semicolons between the columns, decimal commas." in written(page)
 
 
+def test_masks_blank_pictures_and_leftovers_are_told_on_the_form(asked, own_page, tmp_path):  # noqa: F811
+    for number in range(24):
+        folder = tmp_path / "pets" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 255, (8, 8), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:02}.jpg")
+        Image.new("L", (8, 8)).save(folder / f"{number:02}.png")
+    (tmp_path / "pets" / "__MACOSX").mkdir()
+    page = once_read(fill(own_page, **{"own-path": tmp_path / "pets"}))
+    assert "24 pairs like 00.jpg and 00.png count as two examples each" in written(page)
+    assert "choose a kind of files with the field “Kind of files”, such as jpg" in written(page)
+    assert "24 of 48 pictures are one colour, such as a/00.png" in written(page)
+    assert "1 file or folder, such as __MACOSX." in written(page)
+    assert "Examples of each class (train, validation, test): a: 14, 5, 5; b: 14, 5, 5." in written(page)
+    page = once_read(fill(page, **{"own-kind": "jpg"}))
+    assert "Left out, as of another kind than was asked for: 24 files, such as a/00.png." in written(page)
+    assert "24 pairs" not in written(page) and "one colour" not in written(page)
+    page = once_read(fill(page, **{"own-kind": "exe"}))
+    assert "Kind must be an ending of pictures or recordings" in written(page) and not page.exception
+
+
 def test_a_folder_of_tables_and_ts_files_have_fields_of_their_own(asked, own_page, tmp_path):  # noqa: F811
     for n in range(20):
         folder = tmp_path / "walks" / "ab"[n % 2]
