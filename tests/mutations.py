@@ -301,10 +301,11 @@ def _read_answers(content: bytes, home: Path) -> None:
 def _ask_onnx(content: bytes, home: Path) -> None:
     from bdistil.data.catalogue import info
     from bdistil.teachers.onnx_teacher import OnnxTeacher, onnx_card
+    from bdistil.teachers.scaling import Statistics
 
     (home / "teacher.onnx").write_bytes(content)
     card = onnx_card(str(home / "teacher.onnx"), info("digits"), "raw")
-    OnnxTeacher(card, [0.0], [1.0])(np.zeros((4, 1, 8, 8), np.uint8), "test")
+    OnnxTeacher(card, info("digits"), Statistics.invented(1))(np.zeros((4, 1, 8, 8), np.uint8), "test")
 
 
 def _load_weights(content: bytes, home: Path) -> None:
