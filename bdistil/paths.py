@@ -7,12 +7,13 @@ from typing import BinaryIO
 
 from platformdirs import user_data_path
 
-from bdistil.errors import UserError
+from bdistil.errors import UserError, quoted
 
 _PACKAGE = Path(__file__).resolve().parent
 # The folder of app, pages and assets: inside the package where it was installed from a wheel, else the repository.
 DASHBOARD = _PACKAGE / "_dashboard" if (_PACKAGE / "_dashboard").is_dir() else _PACKAGE.parent
 ASSETS = DASHBOARD / "assets"
+DATA_ROOTS = "BDISTIL_DATA_ROOTS"  # the environment's name for folders that the dashboard reads beside its own
 
 
 def home() -> Path:
@@ -25,7 +26,7 @@ def absolute(path: str | Path) -> Path:
     try:
         return Path(os.path.abspath(Path(path).expanduser()))
     except (RuntimeError, ValueError):
-        raise UserError(f"{path} names no place on this machine: check the path.") from None
+        raise UserError(f"{quoted(path)} names no place on this machine: check the path.") from None
 
 
 def open_regular(path: str | Path) -> BinaryIO:

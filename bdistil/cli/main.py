@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from bdistil.errors import UserError, printable, quoted
-from bdistil.paths import DASHBOARD, absolute, open_regular
+from bdistil.paths import DASHBOARD, DATA_ROOTS, absolute, open_regular
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False,
                   help="Progressive ensembles of small students, distilled from one large teacher.")  # fmt: skip
@@ -302,17 +302,27 @@ def show(run: str, as_json: Json = False) -> None:
 @app.command("app")
 def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard.")] = 8501,
          host: Annotated[str, typer.Option(help="Name or address that the dashboard answers to.")] = "127.0.0.1",
-         ) -> None:  # fmt: skip
+         data_root: Annotated[
+             list[str] | None,
+             typer.Option(help="A folder whose files may be named in the browser, beside your home, this folder, and "
+                          "those of data sets and runs; may be repeated."),
+         ] = None) -> None:  # fmt: skip
     """Open the dashboard: what `streamlit run app/main.py` does."""
     import socket
     import subprocess
 
+    named = [str(absolute(folder)) for folder in data_root or ()]
+    for folder in named:
+        if not os.path.isdir(folder) or os.pathsep in folder:
+            raise UserError(f"{quoted(folder)} can be no --data-root: name a folder without {os.pathsep} in its path.")
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise UserError(f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}.")
     main_file = DASHBOARD / "app" / "main.py"
     options = ["--server.port", str(port), "--server.address", host]
-    sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), *options]))
+    roots = os.pathsep.join([*filter(None, [os.environ.get(DATA_ROOTS)]), *named])
+    sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), *options],
+                             env={**os.environ, DATA_ROOTS: roots}))  # fmt: skip
 
 
 def _print_cost(config: Any, as_json: bool) -> None:

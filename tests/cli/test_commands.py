@@ -162,6 +162,22 @@ def test_a_port_in_use_is_one_sentence(refused):
         )
 
 
+def test_roots_of_data_reach_the_dashboard(bdistil, refused, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(subprocess, "call", lambda command, env: started.append(env["BDISTIL_DATA_ROOTS"]) or 0)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert bdistil("app", "--port", port, "--data-root", "one", "--data-root", tmp_path / "two") == (0, "", "")
+    assert started == [f"{tmp_path / 'one'}:{tmp_path / 'two'}"]
+    (tmp_path / "file").touch()
+    for folder in ("file", "nowhere"):
+        assert f"{tmp_path / folder} can be no --data-root" in refused("app", "--port", port, "--data-root", folder)
+
+
 def test_a_home_that_cannot_be_written_is_one_sentence(refused, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("BDISTIL_HOME", str(tmp_path / "file"))
