@@ -85,13 +85,28 @@ def main() -> None:
         if error.errno != errno.ENOSPC:
             raise
         _drop_output()
-        print("The output could not be written: the disk is full. Free some space.", file=sys.stderr)
+        _say_aside("The output could not be written: the disk is full. Free some space.")
         sys.exit(1)
     except UserError as error:
-        print(printable(error, keep="\n"), file=sys.stderr)
+        _say_aside(error)
     except typer.TyperException as error:  # how the command line itself is used
-        print(f"{error.format_message().rstrip('.')}. See bdistil --help.", file=sys.stderr)
+        _say_aside(f"{error.format_message().rstrip('.')}. See bdistil --help.")
     sys.exit(2)
+
+
+def _say(*lines: object) -> None:
+    """Print results, a line each. What others have named (files, columns, runs) never moves a terminal's cursor."""
+    print(*map(printable, lines), sep="\n")
+
+
+def _say_aside(*lines: object) -> None:
+    """Print on standard error, as `_say` does."""
+    print(*map(printable, lines), sep="\n", file=sys.stderr)
+
+
+def _say_json(document: Any) -> None:
+    """Print one JSON document, which escapes what does not print itself."""
+    print(json.dumps(document))
 
 
 def _drop_output() -> None:
@@ -113,14 +128,14 @@ def data(
         from bdistil.data.leaks import describe
 
         folder = fetch(name, options=own)
-        print(*describe(load_dataset(name, own)), *skipped(name, own), folder, sep="\n")
+        _say(*describe(load_dataset(name, own)), *skipped(name, own), folder)
         return
     for known in CATALOGUE.values():
         size = f"{known.train + known.validation + known.test} examples, {len(known.classes)} classes"
         price = f"{known.download_bytes / 1e6:.0f} MB to download" if known.download_bytes else "to be unpacked by hand"
         here = "here" if is_here(known.name) else price
-        print(f"{known.name:28} {known.modality:8} {size:28} {known.licence:16} {here}")
-    print(data_home())
+        _say(f"{known.name:28} {known.modality:8} {size:28} {known.licence:16} {here}")
+    _say(data_home())
 
 
 @app.command()
@@ -157,7 +172,7 @@ def teach(
     if dry_run:
         _print_cost(config, as_json)
         return
-    print(_follow(create_run(config), quiet)["teacher_name"])
+    _say(_follow(create_run(config), quiet)["teacher_name"])
 
 
 @app.command()
@@ -240,7 +255,7 @@ def run(
         _print_price(chosen, parent.info()["rounds_done"] if parent else 0, as_json)
         return
     made = extend_run(parent, added, threads) if parent else create_run(_distil_config(given, config))
-    print(_follow(made, quiet)["run"])
+    _say(_follow(made, quiet)["run"])
 
 
 @app.command()
@@ -252,7 +267,7 @@ def resume(run: str, quiet: Quiet = False, worker: Annotated[bool, typer.Option(
         from bdistil.runs.worker import work
 
         sys.exit(work(open_run(Path(run))))
-    print(_follow(open_run(Path(run)), quiet)["run"])
+    _say(_follow(open_run(Path(run)), quiet)["run"])
 
 
 @app.command()
@@ -264,7 +279,7 @@ def stop(run: str) -> None:
     if not chosen.is_alive():
         raise UserError(f"{run} is not training.")
     chosen.request_stop()
-    print(chosen.id)
+    _say(chosen.id)
 
 
 @app.command("list")
@@ -275,12 +290,12 @@ def list_(as_json: Json = False) -> None:
 
     summaries = list_runs()
     if as_json:
-        print(json.dumps(listing(summaries)))
+        _say_json(listing(summaries))
         return
     for summary in summaries:
         info = summary.info
         told = f"{info['state']:9} {info['method'] or 'teacher':16} {info['title']}" if info else summary.error
-        print(printable(f"{summary.id:44} {told}"))
+        _say(f"{summary.id:44} {told}")
 
 
 @app.command()
@@ -292,11 +307,11 @@ def show(run: str, as_json: Json = False) -> None:
     if as_json:
         from bdistil.runs.documents import report
 
-        print(json.dumps(report(chosen)))
+        _say_json(report(chosen))
         return
     from bdistil.report.text import shown
 
-    print(*(printable(line, keep="\n") for line in shown(chosen)), sep="\n")
+    _say(*shown(chosen))
 
 
 @app.command("app")
@@ -334,14 +349,20 @@ def _print_cost(config: Any, as_json: bool) -> None:
     cost = model_cost(build_teacher(config.architecture, input_shape=known.input_shape, classes=len(known.classes)),
                       known.input_shape)  # fmt: skip
     told = f"{quantity(cost['macs'])} MACs, {quantity(cost['parameters'])} parameters"
-    print(json.dumps({**cost, "config": config.model_dump()}) if as_json else told)
+    if as_json:
+        _say_json({**cost, "config": config.model_dump()})
+    else:
+        _say(told)
 
 
 def _print_price(config: Any, done: int, as_json: bool) -> None:
     from bdistil.runs.estimate import describe, estimate
 
     expected = estimate(config, done)
-    print(json.dumps(expected) if as_json else describe(expected))
+    if as_json:
+        _say_json(expected)
+    else:
+        _say(*describe(expected).splitlines())
 
 
 def _added_rounds(parent: Any, given: dict[str, Any], file: Path | None) -> str:
@@ -413,15 +434,15 @@ def _follow(run: Any, quiet: bool) -> dict[str, Any]:
     info = watch(run, quiet)
     for event in run.events()[0]:
         if event["kind"] == "notice":
-            print(event["text"], file=sys.stderr)
+            _say_aside(event["text"])
     if info["state"] == "failed":
-        print(info["error"], file=sys.stderr)
+        _say_aside(info["error"])
         sys.exit(info["exit_status"])
     if info["worker_gone"]:
         what = (run.last_word() or "The worker ended without a word").rstrip(".")
-        print(f"{what}; go on with: bdistil resume {run.id}", file=sys.stderr)
+        _say_aside(f"{what}; go on with: bdistil resume {run.id}")
         sys.exit(1)
     if info["state"] != "finished":
-        print(f"Stopped; go on with: bdistil resume {run.id}", file=sys.stderr)
+        _say_aside(f"Stopped; go on with: bdistil resume {run.id}")
         sys.exit(130)
     return info
