@@ -2,7 +2,7 @@
 
 import pytest
 
-from bdistil.errors import UserError, nearest, printable, quoted
+from bdistil.errors import UserError, nearest, quoted
 
 
 @pytest.mark.parametrize(

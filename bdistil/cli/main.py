@@ -293,9 +293,19 @@ def list_(as_json: Json = False) -> None:
         _say_json(listing(summaries))
         return
     for summary in summaries:
-        info = summary.info
-        told = f"{info['state']:9} {info['method'] or 'teacher':16} {info['title']}" if info else summary.error
-        _say(f"{summary.id:44} {told}")
+        _say(f"{summary.id:44} {_described(summary)}")
+
+
+def _described(summary: Any) -> str:
+    """What a run is, where it stands, and whether its worker is silent; or why it cannot be read."""
+    from bdistil.report.silence import quiet
+    from bdistil.runs import Run
+
+    info = summary.info
+    if not info:
+        return summary.error
+    silent = quiet(Run(summary.path).heartbeat()) if info["state"] in ("queued", "running") else None
+    return f"{info['state']:9} {info['method'] or 'teacher':16} {info['title']}" + (f", {silent}" if silent else "")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bdistil.errors import printable
+from bdistil.report.silence import quiet
 from bdistil.runs.store import Run
 
 
@@ -31,6 +32,8 @@ def watch(run: Run, quiet: bool, poll: float = 0.3) -> dict[str, Any]:
 
 
 def _describe(name: str, beat: dict[str, Any]) -> str:
+    if silent := quiet(beat):
+        return f"{name}: {silent}"
     if beat.get("update"):
         return f"{name}: correcting output layers, step {beat['update']} of at most {beat['updates']}"
     if not beat.get("epochs"):

@@ -34,7 +34,7 @@ from filelock import FileLock
 from bdistil.atomic import sync, write_json
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data.dataset import SPLITS
-from bdistil.errors import UserError, nearest
+from bdistil.errors import UserError, nearest, printable
 from bdistil.paths import ASSETS, home, open_regular, read_json
 from bdistil.runs import events
 from bdistil.teachers.black_box import measured
@@ -75,13 +75,15 @@ class Run:
     def info(self) -> dict[str, Any]:
         """run.json, with `state` as it really is: a run whose worker is gone is stopped, whatever the file says.
 
+        Its title shows what doesn't print as escapes.
+
         Raises UserError if the file is missing, incomplete, or written by a newer version.
         """
         info = self.stored()
         claims_worker = info["state"] in ("queued", "running")
         gone = claims_worker and not self.is_alive()
-        return {**info, "state": "stopped" if gone else info["state"], "worker_gone": gone, "sample": self.sample,
-                "teacher": self._teacher(info.get("teacher"))}  # fmt: skip
+        return {**info, "title": printable(info["title"]), "state": "stopped" if gone else info["state"],
+                "worker_gone": gone, "sample": self.sample, "teacher": self._teacher(info.get("teacher"))}  # fmt: skip
 
     def _teacher(self, told: dict[str, Any] | None) -> dict[str, Any] | None:
         """What run.json says of the teacher; earlier versions took its accuracy from its card, it is counted anew."""
