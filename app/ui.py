@@ -88,7 +88,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, numeric: Sequen
 
     def cell(tag: str, column: int, text: Any) -> str:
         scope = ' scope="col"' if tag == "th" else ""
-        return f"<{tag}{scope}{' class=number' if column in numeric else ''}>{escape(str(text))}</{tag}>"
+        return f"<{tag}{scope}{' class=number' if column in numeric else ''}>{escape(printable(text))}</{tag}>"
 
     body = "".join("<tr>" + "".join(cell("td", i, text) for i, text in enumerate(row)) + "</tr>" for row in rows)
     top = "".join(cell("th", i, text) for i, text in enumerate(head))

@@ -19,7 +19,7 @@ from replay import PACE, Replay
 from search import LIVE, search
 from story import Story, story, story_so_far
 
-from bdistil.errors import UserError
+from bdistil.errors import UserError, printable
 from bdistil.report import figures, formats
 from bdistil.report.silence import silence
 from bdistil.runs import Run
@@ -229,6 +229,7 @@ def _log(now: Story, replay: Replay | None) -> None:
     """What happened, in sentences, newest first; the newest is announced to screen readers once."""
     classes = (now.info["dataset"] or {}).get("classes") or ()
     lines = happened(now.events, classes, polished=now.info["method"] == "b-distil+polish")
+    lines = [(time, printable(text)) for time, text in lines]
     st.header("What happened", anchor=False)
     items = "".join(f"<li><time>{escape(time)}</time><span>{escape(text)}</span></li>" for time, text in lines)
     st.html(f'<ol class="log">{items}</ol>')
