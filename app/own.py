@@ -259,7 +259,8 @@ def wait(ask: Callable[[], Any], words: str) -> None:
 def _tell(found: list[str]) -> None:
     """Sentences on counts and split, leaks and the like as notices, and the first files that can't be read."""
     leaks = [sentence for sentence in found if sentence.startswith(("Leak", "Notice"))]
-    others = [sentence for sentence in found if sentence not in leaks]
+    table = ("Examples of each class", "  ")  # of up to hundreds of classes; what is few there is a sentence as well
+    others = [sentence for sentence in found if sentence not in leaks and not sentence.startswith(table)]
     more = [f"And {len(others) - SHOWN} more."] if len(others) > SHOWN + 1 else []
     ui.muted(" ".join(others[:SHOWN] + more if more else others))
     if leaks:
