@@ -15,13 +15,13 @@ from typing import Any
 import engine
 import streamlit as st
 import ui
+from places import followed
 
 from bdistil.data.custom import OwnData
 from bdistil.data.series_folders import kinds_of_tables
 from bdistil.data.tables import is_table
 from bdistil.data.ts_files import files_of
-from bdistil.errors import UserError
-from bdistil.paths import absolute
+from bdistil.errors import UserError, quoted
 from bdistil.teachers.catalogue import TORCHVISION
 
 OWN = "own"  # in the list of data sets
@@ -67,11 +67,13 @@ def data() -> tuple[str, OwnData | None] | None:
     if not path:
         ui.muted(KINDS)
         return None
-    root, options = absolute(path), OwnData.create(**_options(path))
+    root = followed(path)
+    options = OwnData.create(**_options(root))
     if is_table(root) and not (options.series and options.label and options.window):
         ui.muted("Name the columns that tell series and labels, and how many steps a window has.")
         return None
-    asked = (str(root), options, [mark for file in files_of(root) or (root,) for mark in stamp(file)])
+    files = [followed(str(file)) for file in files_of(root)] or [root]
+    asked = (str(root), options, [mark for file in files for mark in stamp(file)])
     try:
         found = checks().ask(asked)
     except UserError as error:
@@ -118,13 +120,13 @@ def black_box(kind: str) -> dict[str, Any]:
             reads = written.strip() or "mean=…;std=…"
         output = _field(st.text_input, "Its output", "onnx-output", placeholder="needed where several could be").strip()
         if path and not path.lower().endswith(".onnx"):
-            raise UserError(f"{path} does not end in .onnx: give the path of an ONNX file.")
-        given = {"teacher": str(absolute(path)) if path else None, "teacher_input": reads if reads != "uint8" else None,
+            raise UserError(f"{quoted(path)} does not end in .onnx: give the path of an ONNX file.")
+        given = {"teacher": str(followed(path)) if path else None, "teacher_input": reads if reads != "uint8" else None,
                  "teacher_output": output or None}  # fmt: skip
     else:
         train = _field(st.text_input, "Path of the answers for train and validation", "logits-train").strip()
         test = _field(st.text_input, "Path of the answers for test", "logits-test").strip()
-        files = (str(absolute(train)), str(absolute(test))) if train and test else None
+        files = (str(followed(train)), str(followed(test))) if train and test else None
         given = {"teacher": Path(files[0]).name if files else None, "teacher_logits": files}
     macs = _field(st.number_input, "Its MACs for one example, in millions", "black-box-macs", min_value=0.0,
                   max_value=MOST_MACS, value=None, placeholder="unknown: costs are told without a share")  # fmt: skip
@@ -142,7 +144,7 @@ def torchvision() -> dict[str, Any] | None:
     if not name:
         return None
     architecture = f"{TORCHVISION}{name.removeprefix(TORCHVISION)}" + (f"@{side}" if side else "")
-    given = None if not weights else weights if weights == "DEFAULT" else str(absolute(weights))
+    given = None if not weights else weights if weights == "DEFAULT" else str(followed(weights))
     return {"architecture": architecture, "weights": given}
 
 
@@ -155,11 +157,10 @@ def _field(draw: Callable[..., Any], label: str, key: str, **options: Any) -> An
     return st.session_state[kept]
 
 
-def _options(path: str) -> dict[str, Any]:
+def _options(root: Path) -> dict[str, Any]:
     """Draws what can be said of data of this kind; names of `OwnData`, without what is left empty."""
-    if is_table(path):
+    if is_table(root):
         return _table_options()
-    root = absolute(path)
     if files_of(root):
         return _given(_windows())
     if not os.path.isdir(root):
@@ -263,7 +264,8 @@ def wait(ask: Callable[[], Any], words: str) -> None:
 def _tell(found: list[str]) -> None:
     """Sentences on counts and split, leaks and the like as notices, and the first files that can't be read."""
     leaks = [sentence for sentence in found if sentence.startswith(("Leak", "Notice"))]
-    others = [sentence for sentence in found if sentence not in leaks]
+    table = ("Examples of each class", "  ")  # of up to hundreds of classes; what is few there is a sentence as well
+    others = [sentence for sentence in found if sentence not in leaks and not sentence.startswith(table)]
     more = [f"And {len(others) - SHOWN} more."] if len(others) > SHOWN + 1 else []
     ui.muted(" ".join(others[:SHOWN] + more if more else others))
     if leaks:

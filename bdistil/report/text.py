@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bdistil.report import formats
+from bdistil.report.silence import silence
 from bdistil.results.architecture import architecture, lines
 from bdistil.runs import Run
 from bdistil.runs.documents import report
@@ -17,6 +18,8 @@ def shown(run: Run) -> list[str]:
     """The lines of one run. Raises UserError if it cannot be read."""
     document, events = report(run), run.events()[0]
     told = [f"{document['run']}: {document['state']}{': ' + document['error'] if document['error'] else ''}"]
+    silent = silence(run.heartbeat()) if document["state"] in ("queued", "running") else None
+    told += [silent] if silent else []
     dataset = document["dataset"] or {"name": document["config"]["dataset"]}
     told.append(f"data set {dataset['name']}")
     if document["parent"]:

@@ -9,7 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bdistil.paths import open_regular
+
 VERSION = 1
+MOST_BYTES = 256e6  # of a file; a day of training writes a thousandth of it
 
 
 def now() -> str:
@@ -32,16 +35,24 @@ def append(path: Path, kind: str, **fields: Any) -> dict[str, Any]:
 def read(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     """The events from byte `offset` on, and the offset to go on from.
 
-    Raises ValueError for a damaged line that is not the last one.
+    Raises ValueError for a damaged line that is not the last one, and for a file of more than `MOST_BYTES`.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size > MOST_BYTES:
+                raise ValueError("too large for an event file")
             file.seek(offset)
             content = file.read()
     except FileNotFoundError:
         return [], offset
     complete = content[: content.rfind(b"\n") + 1]
-    return [json.loads(line) for line in complete.splitlines()], offset + len(complete)
+    try:
+        events = [json.loads(line) for line in complete.splitlines()]
+    except RecursionError:
+        raise ValueError("brackets within brackets, too many to be read") from None
+    if not all(isinstance(event, dict) and "kind" in event for event in events):
+        raise ValueError("a line is no event")
+    return events, offset + len(complete)
 
 
 def _cut_torn_tail(file: Any) -> None:

@@ -26,6 +26,7 @@ from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import Round
 from bdistil.method.joint import Standing
 from bdistil.method.search import Attempt
+from bdistil.paths import open_regular, read_json, read_regular
 from bdistil.results.frontier import point, prefix_logits, scores
 from bdistil.runs import previews
 from bdistil.runs.store import Run
@@ -155,7 +156,7 @@ def restore_attempts(run: Run, round: int) -> list[Attempt]:
     attempts = []
     for folder in _numbered(run.path / "attempts" / f"{round:02d}"):
         try:
-            attempts.append(Attempt(_read_student(folder).eval(), json.loads((folder / "attempt.json").read_text())))
+            attempts.append(Attempt(_read_student(folder).eval(), read_json(folder / "attempt.json")))
         except DAMAGES:
             break
     return attempts
@@ -163,7 +164,7 @@ def restore_attempts(run: Run, round: int) -> list[Attempt]:
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an NPZ file. Raises as numpy does; the file is closed even where it is damaged."""
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+    with open_regular(path) as file, np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
 
 
@@ -202,8 +203,8 @@ def _write_student(folder: Path, student: Student) -> None:
 
 
 def _read_student(folder: Path) -> Student:
-    spec = json.loads((folder / "student.json").read_text())
-    return rebuild(spec, (folder / "student.safetensors").read_bytes())
+    spec = read_json(folder / "student.json")
+    return rebuild(spec, read_regular(folder / "student.safetensors"))
 
 
 def _write_round(

@@ -16,7 +16,6 @@ the process.
 
 import errno
 import fcntl
-import json
 import os
 import shutil
 import tempfile
@@ -35,14 +34,15 @@ from filelock import FileLock
 from bdistil.atomic import sync, write_json
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data.dataset import SPLITS
-from bdistil.errors import UserError, nearest
-from bdistil.paths import ASSETS, home
+from bdistil.errors import UserError, nearest, printable
+from bdistil.paths import ASSETS, home, open_regular, read_json
 from bdistil.runs import events
 from bdistil.teachers.black_box import measured
 from bdistil.teachers.catalogue import short
 
 SCHEMA = 1
 STATES = ("queued", "running", "stopped", "failed", "finished")
+MOST_LOG = 64_000  # bytes of a log that are looked at
 LAST_WORD = "Failed: "  # before what a worker could tell to its log alone
 
 
@@ -75,13 +75,15 @@ class Run:
     def info(self) -> dict[str, Any]:
         """run.json, with `state` as it really is: a run whose worker is gone is stopped, whatever the file says.
 
+        Its title shows what doesn't print as escapes.
+
         Raises UserError if the file is missing, incomplete, or written by a newer version.
         """
         info = self.stored()
         claims_worker = info["state"] in ("queued", "running")
         gone = claims_worker and not self.is_alive()
-        return {**info, "state": "stopped" if gone else info["state"], "worker_gone": gone, "sample": self.sample,
-                "teacher": self._teacher(info.get("teacher"))}  # fmt: skip
+        return {**info, "title": printable(info["title"]), "state": "stopped" if gone else info["state"],
+                "worker_gone": gone, "sample": self.sample, "teacher": self._teacher(info.get("teacher"))}  # fmt: skip
 
     def _teacher(self, told: dict[str, Any] | None) -> dict[str, Any] | None:
         """What run.json says of the teacher; earlier versions took its accuracy from its card, it is counted anew."""
@@ -96,7 +98,7 @@ class Run:
     def stored(self) -> dict[str, Any]:
         """run.json as it was written. Raises UserError as `info` does."""
         try:
-            info = json.loads((self.path / "run.json").read_text())
+            info = read_json(self.path / "run.json")
             newer = info["schema"] > SCHEMA
         except FileNotFoundError:
             if not self.path.is_dir():
@@ -104,7 +106,7 @@ class Run:
             raise _unreadable("its run.json is missing") from None
         except OSError as error:
             raise _unreadable(f"its run.json cannot be opened ({error.strerror})") from None
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             raise _unreadable("its run.json is incomplete") from None
         if newer:
             raise UserError("Written by a newer version; update to open it.")
@@ -128,15 +130,16 @@ class Run:
         """The events from byte `offset` on, and the offset to go on from. Raises UserError if the file is damaged."""
         try:
             return events.read(self.path / "events.jsonl", offset)
-        except ValueError:
+        except (OSError, ValueError):
             raise _unreadable("its event file is damaged") from None
 
     def heartbeat(self) -> dict[str, Any] | None:
         """Where training is now, or None."""
         try:
-            return json.loads((self.path / "heartbeat.json").read_text())
+            beat = read_json(self.path / "heartbeat.json")
         except (OSError, ValueError):
             return None
+        return beat if isinstance(beat, dict) else None
 
     def lock(self) -> FileLock:
         """The lock that a worker holds for its whole life."""
@@ -191,7 +194,9 @@ class Run:
     def log_tail(self, lines: int = 10) -> list[str]:
         """The last lines that the worker printed."""
         try:
-            return (self.path / "worker.log").read_text(errors="replace").splitlines()[-lines:]
+            with open_regular(self.path / "worker.log") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - MOST_LOG))
+                return file.read(MOST_LOG).decode(errors="replace").splitlines()[-lines:]
         except OSError:
             return []
 
@@ -214,7 +219,7 @@ class Run:
 @lru_cache(maxsize=256)
 def _stored_figures(path: Path, _changed: int) -> dict[str, Any]:
     """`teacher_figures` of a run's targets.npz. Raises as numpy does, and KeyError for one without a test split."""
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as targets:
+    with open_regular(path) as file, np.load(file, allow_pickle=False) as targets:
         return teacher_figures(targets)
 
 
@@ -335,7 +340,7 @@ def _numbered(folder: Path) -> list[Path]:
 
 def _entry(folder: Path) -> dict[str, Any]:
     try:
-        entry = json.loads((folder / "round.json").read_text())
+        entry = read_json(folder / "round.json")
         return {"record": entry["record"], "point": entry["point"]}
     except (OSError, ValueError, KeyError, TypeError):
         raise _unreadable(f"its round {int(folder.name)} is damaged") from None

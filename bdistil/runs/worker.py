@@ -12,6 +12,7 @@ import platform
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from bdistil.runs import events
 from bdistil.runs.store import LAST_WORD, Run
 
 TICK = 0.4  # seconds between heartbeats: the dashboard looks once a second
+ALIVE = 5.0  # seconds between them where training has nothing to tell
 NICENESS = 10
 PLACE = ("phase", "round", "attempt", "epoch", "update")
 
@@ -39,6 +41,7 @@ class Pulse:
     signalled: bool = False
     fields: dict[str, Any] = field(default_factory=dict)
     _last: float = 0.0
+    _writing: threading.Lock = field(default_factory=threading.Lock)
     _started: float = field(default_factory=time.monotonic)
     _start_fraction: float | None = None
 
@@ -47,9 +50,33 @@ class Pulse:
         begins = any(fields.get(name) != self.fields.get(name) for name in PLACE)
         self.fields = fields
         if begins or time.monotonic() - self._last >= TICK:
+            self._write()
+
+    def _write(self) -> None:
+        with self._writing:
             self._last = time.monotonic()
-            document = {"host": socket.gethostname(), "pid": os.getpid(), "time": events.now(), **fields}
+            document = {"host": socket.gethostname(), "pid": os.getpid(), "time": events.now(), **self.fields}
             write_json(self.run.path / "heartbeat.json", document, durable=False)
+
+    @contextlib.contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Inside, a heartbeat is written every ALIVE seconds where nothing calls `beat`: reading data, computing a
+        teacher's answers or evaluating a large split may take minutes. A process that is paused writes none."""
+        ended = threading.Event()
+
+        def again() -> None:
+            while not ended.wait(ALIVE):
+                if time.monotonic() - self._last >= ALIVE:
+                    with contextlib.suppress(OSError):  # a full disk is told by whoever writes results
+                        self._write()
+
+        thread = threading.Thread(target=again, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def stop(self) -> bool:
         return self.signalled or self.run.stop_requested()
@@ -81,7 +108,7 @@ def work(run: Run) -> int:
             return 0
         try:
             pulse.beat(phase=None)
-            with _turn(run, pulse):
+            with pulse.going_on(), _turn(run, pulse):
                 _train(run, pulse)
             return 0
         except _NoTurn:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bdistil.results.frontier import point, scores
+from bdistil.runs.events import now
 from tests.builders.datasets import DATASETS, arrays
 from tests.builders.invented import Game, teacher
 from tests.builders.students import specs
@@ -259,7 +260,7 @@ class Writer:
             self.event("failed", error=info["error"])
             (self.path / "worker.log").write_text("Traceback\nOSError: [Errno 28] No space left on device\n")
         beat = {
-            "host": "here", "pid": 2**22 + 1, "time": self.clock.isoformat(), "phase": phase, "round": number,
+            "host": "here", "pid": 2**22 + 1, "time": now(), "phase": phase, "round": number,
             "attempt": None if number is None else 1, "epoch": self.epoch + 1, "epochs": self.epochs, "batch": 3,
             "batches": 10, "fraction": (self.epoch + 0.3) / self.epochs, "seconds_left": 3120.0,
         }  # fmt: skip
