@@ -123,6 +123,12 @@ class Dataset:
         hashed.update(self.y_test)
         return hashed.hexdigest()
 
+    @property
+    def counts(self) -> dict[str, list[int]]:
+        """Examples of each class, in the order of the classes, in each of `SPLITS`."""
+        size = len(self.info.classes)
+        return {name: np.bincount(self.split(name)[1], minlength=size).tolist() for name in SPLITS}
+
     def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Returns (x, y) of the split `train`, `validation` or `test`."""
         if name not in SPLITS:

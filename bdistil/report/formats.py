@@ -13,6 +13,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bdistil.errors import quoted
+from bdistil.results.scarce import FEWEST, Scarce
+
 NO_BREAK, THIN, MINUS = "\u00a0", "\u202f", "\u2212"
 EXAMPLES = {"image": "pictures", "speech": "utterances", "sensor": "windows"}
 WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
@@ -198,6 +201,32 @@ def intervals(people: tuple[str, int] | None) -> str:
             f"teacher, are the range over {number_word(number)} {who}s, not 95 % intervals."
         )
     return f"{plain} They, and the interval of the difference to the teacher, are over {number_word(number)} {who}s."
+
+
+MOST_NAMES = 20  # classes in one sentence
+
+
+def scarce(found: Scarce) -> list[str]:
+    """`No test examples of 2 of 7 classes: rowing, sitting.`, and the same of classes with few; nothing of no class."""
+    kinds = (("No", found.absent), (f"Fewer than {FEWEST}", found.thin))
+    return [
+        f"{words} {found.split} examples of {len(names)} of {found.classes} classes: {some_of(names)}."
+        for words, names in kinds
+        if names
+    ]
+
+
+def some_of(names: Sequence[str]) -> str:
+    """`rowing, sitting`: names that are the user's text, the first twenty of them."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(map(quoted, names[:MOST_NAMES])) + more
+
+
+def below_largest(accuracy: float, name: str, share: float) -> str | None:
+    """A sentence where an accuracy is below what always answering the largest class reaches; all in [0, 1]."""
+    if accuracy >= share:
+        return None
+    return f"{percent(accuracy)} is below always answering {quoted(name)}: {percent(share, 0)}."
 
 
 def split_is_known(teacher: Mapping[str, Any]) -> bool:

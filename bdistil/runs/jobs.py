@@ -178,6 +178,7 @@ def describe(data: Dataset) -> dict[str, Any]:
     return {
         "name": known.name, "title": known.title, "modality": known.modality, "people": known.people,
         "train": len(data.x_train), "validation": len(data.x_validation), "test": len(data.x_test),
+        "counts": data.counts,
         "classes": list(known.classes), "split": known.split, "checksum": data.checksum,
         "test_checksum": data.test_checksum,
     }  # fmt: skip
