@@ -16,12 +16,14 @@ import engine
 import streamlit as st
 import ui
 
-from bdistil.data.custom import OwnData
+from bdistil.data.custom import OwnData, info
+from bdistil.data.dataset import SPLITS
 from bdistil.data.series_folders import kinds_of_tables
 from bdistil.data.tables import is_table
 from bdistil.data.ts_files import files_of
 from bdistil.errors import UserError
 from bdistil.paths import absolute
+from bdistil.report import formats
 from bdistil.teachers.catalogue import TORCHVISION
 
 OWN = "own"  # in the list of data sets
@@ -79,6 +81,10 @@ def data() -> tuple[str, OwnData | None] | None:
         wait(lambda: checks().ask(asked), "Reading …")
         return None
     _tell(found)
+    known = info(str(root), options)
+    with st.expander("Examples of each class"):
+        rows = list(zip(known.classes, *(map(formats.count, counts) for counts in known.counts), strict=True))
+        ui.table(("Class", *SPLITS), rows, numeric=range(1, 4), label="Examples of each class and split")
     return str(root), options if options.model_fields_set else None
 
 
@@ -258,7 +264,8 @@ def wait(ask: Callable[[], Any], words: str) -> None:
 def _tell(found: list[str]) -> None:
     """Sentences on counts and split, leaks and the like as notices, and the first files that can't be read."""
     leaks = [sentence for sentence in found if sentence.startswith(("Leak", "Notice"))]
-    others = [sentence for sentence in found if sentence not in leaks]
+    counts = [line for line in found if line.startswith(("Examples of each class", "  "))]  # a table says it
+    others = [sentence for sentence in found if sentence not in leaks + counts]
     more = [f"And {len(others) - SHOWN} more."] if len(others) > SHOWN + 1 else []
     ui.muted(" ".join(others[:SHOWN] + more if more else others))
     if leaks:

@@ -27,6 +27,7 @@ class DatasetInfo:
     people: what the split holds out whole, `speaker` or `subject`; None where it holds out nobody.
     front_end: what follows standardising, one of `bdistil.inputs.FRONT_ENDS`; None for nothing.
     checksum: of one's own data, `Dataset.checksum` of these splits; None where the name alone says what they are.
+    counts: of one's own data, examples of each class in each of `SPLITS`, 3 x L.
     """
 
     name: str
@@ -48,6 +49,7 @@ class DatasetInfo:
     people: str | None = None
     front_end: str | None = None
     checksum: str | None = None
+    counts: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ class Dataset:
 
         x, y = pick("x"), pick("y")
         splits = {name: (x[name], y[name]) for name in SPLITS}
-        return Dataset.of(replace(self.info, train=len(kept), checksum=None), splits, pick("people"), pick("files"))
+        info = replace(self.info, train=len(kept), checksum=None, counts=())
+        return Dataset.of(info, splits, pick("people"), pick("files"))
 
     @property
     def test_checksum(self) -> str:
