@@ -127,6 +127,11 @@ class Dataset:
         return hashed.hexdigest()
 
     @property
+    def test_persons(self) -> np.ndarray | None:
+        """Whose each test example is, int64 (N,), where the split holds out whole persons; None elsewhere."""
+        return self.people_test if self.info.people else None
+
+    @property
     def counts(self) -> dict[str, list[int]]:
         """Examples of each class, in the order of the classes, in each of `SPLITS`."""
         size = len(self.info.classes)

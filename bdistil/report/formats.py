@@ -164,17 +164,23 @@ def listing(names: Sequence[str]) -> str:
 
 
 def finding(
-    prefix: int, total: int, accuracy: float, teacher: float, *, price: str, apart: bool = True, heard: float = 1.0
+    prefix: int, total: int, accuracy: float, teacher: float, *, price: str, apart: bool = True, heard: float = 1.0,
+    persons: int | None = None,
 ) -> str:
     """What a prefix of `total` students does, in one sentence: the headline.
 
     accuracy, teacher: in [0, 1]. price: what it costs, `12 % of its cost`, or `5.2 M MACs` beside a teacher of
     unknown cost. apart: False where the interval of the difference holds 0, so that the test split leaves it open
-    which is better. heard: the share of a series that the prefix has read.
+    which is better. heard: the share of a series that the prefix has read. persons: how many stand behind the
+    interval, None where single examples do.
 
     `3 of 6 students reach 93.3 %, 1.0 points below the teacher, for 12 % of its cost.`
     """
-    end = "." if apart else "; the test split cannot tell them apart."
+    if persons and persons < FEWEST_GROUPS:  # no interval: whether they agree is all that there is to say
+        who = f"{number_word(persons)} test persons"
+        end = f"; so it is for each of {who}." if apart else f"; {who} cannot tell them apart."
+    else:
+        end = "." if apart else "; the test split cannot tell them apart."
     reached = f"{_subject(prefix, total)} {percent(accuracy)}{f' after {window(heard)}' if heard < 1 else ''}"
     return f"{reached}, {_against(100 * (teacher - accuracy))}, for {price}{end}"
 
@@ -185,6 +191,12 @@ def window(share: float) -> str:
 
 
 FEWEST_GROUPS = 3  # as in results.frontier: below, the range over the persons stands for an interval
+
+
+def interval_name(persons: int | None) -> str:
+    """`95 % interval`, or `range over two persons` where too few stand behind it; None: single examples do."""
+    few = persons is not None and persons < FEWEST_GROUPS
+    return f"range over {number_word(persons)} persons" if few else f"95{NO_BREAK}% interval"
 
 
 def intervals(people: tuple[str, int] | None) -> str:

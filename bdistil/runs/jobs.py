@@ -251,8 +251,8 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
             raise UserError(CHANGED)
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
-    if data.info.people and data.people_test is not None:
-        targets["people_test"] = data.people_test
+    if data.test_persons is not None:
+        targets["people_test"] = data.test_persons
     write_arrays(run.path / "targets.npz", targets)
     path = home() / "previews" / f"{data.info.name}.npz"
     if not previews.is_of(path, data.test_checksum):
