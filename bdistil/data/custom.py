@@ -31,7 +31,7 @@ _seen: dict[Any, tuple[float, DatasetInfo]] = {}  # by path, options and change 
 _FRESH = 3.0  # seconds; looking at 60,000 files takes one
 _glancing: ContextVar[bool] = ContextVar("glancing", default=False)
 SERIES_FOLDER = ("subject_pattern", "time", "channels", "window", "overlap")  # options of class folders of tables
-_VERSION = 4  # raised whenever the same files would be read otherwise
+_VERSION = 5  # raised whenever the same files would be read otherwise
 
 
 class OwnData(BaseModel):
