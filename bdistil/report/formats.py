@@ -177,8 +177,8 @@ def finding(
     `3 of 6 students reach 93.3 %, 1.0 points below the teacher, for 12 % of its cost.`
     """
     if persons and persons < FEWEST_GROUPS:  # no interval: whether they agree is all that there is to say
-        who = f"{number_word(persons)} test persons"
-        end = f"; so it is for each of {who}." if apart else f"; {who} cannot tell them apart."
+        who, side = f"{number_word(persons)} test persons", "below" if accuracy < teacher else "above"
+        end = f"; {side} it for each of {who}." if apart else f"; {who} cannot tell them apart."
     else:
         end = "." if apart else "; the test split cannot tell them apart."
     reached = f"{_subject(prefix, total)} {percent(accuracy)}{f' after {window(heard)}' if heard < 1 else ''}"

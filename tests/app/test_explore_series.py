@@ -103,7 +103,7 @@ def test_persons_held_out_are_told_of(open_page, speech, runs):
     point = instrument(page)["points"][0]
     assert point["figures"][0]["aside"].startswith("range over two persons ")
     assert point["figures"][2]["aside"].startswith("range over two persons ")
-    ends = "; (two test persons cannot tell them apart|so it is for each of two test persons)"
+    ends = "; (two test persons cannot tell them apart|(below|above) it for each of two test persons)"
     assert re.search(ends, point["sentence"])
     build_run(runs / "digits", rounds=2)
     page = open_page("explore", run="digits")

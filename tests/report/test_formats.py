@@ -136,7 +136,7 @@ def test_a_machine_is_busy_once_others_use_a_quarter_of_it():
 @pytest.mark.parametrize(
     ("persons", "apart", "end"),
     [
-        (2, True, "; so it is for each of two test persons."),
+        (2, True, "; below it for each of two test persons."),
         (2, False, "; two test persons cannot tell them apart."),
         (3, True, "."),
         (3, False, "; the test split cannot tell them apart."),
