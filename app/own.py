@@ -17,11 +17,13 @@ import streamlit as st
 import ui
 from places import followed
 
-from bdistil.data.custom import OwnData
+from bdistil.data.custom import OwnData, info
+from bdistil.data.dataset import SPLITS
 from bdistil.data.series_folders import kinds_of_tables
 from bdistil.data.tables import is_table
 from bdistil.data.ts_files import files_of
 from bdistil.errors import UserError, quoted
+from bdistil.report import formats
 from bdistil.teachers.catalogue import TORCHVISION
 
 OWN = "own"  # in the list of data sets
@@ -82,6 +84,10 @@ def data() -> tuple[str, OwnData | None] | None:
         wait(lambda: checks().ask(asked), "Reading …")
         return None
     _tell(found)
+    known = info(str(root), options)
+    with st.expander("Examples of each class"):
+        rows = list(zip(known.classes, *(map(formats.count, counts) for counts in known.counts), strict=True))
+        ui.table(("Class", *SPLITS), rows, numeric=range(1, 4), label="Examples of each class and split")
     return str(root), options if options.model_fields_set else None
 
 
@@ -264,8 +270,8 @@ def wait(ask: Callable[[], Any], words: str) -> None:
 def _tell(found: list[str]) -> None:
     """Sentences on counts and split, leaks and the like as notices, and the first files that can't be read."""
     leaks = [sentence for sentence in found if sentence.startswith(("Leak", "Notice"))]
-    table = ("Examples of each class", "  ")  # of up to hundreds of classes; what is few there is a sentence as well
-    others = [sentence for sentence in found if sentence not in leaks and not sentence.startswith(table)]
+    counts = [line for line in found if line.startswith(("Examples of each class", "  "))]  # a table says it
+    others = [sentence for sentence in found if sentence not in leaks + counts]
     more = [f"And {len(others) - SHOWN} more."] if len(others) > SHOWN + 1 else []
     ui.muted(" ".join(others[:SHOWN] + more if more else others))
     if leaks:

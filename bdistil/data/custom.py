@@ -224,8 +224,13 @@ def _info(root: Path, digest: str, found: Found) -> DatasetInfo:
         classes=found.classes, input_shape=found.x.shape[1:], train=train, validation=validation, test=test,
         split=found.how + skipped, licence="your own", source=str(root), download_bytes=0, preview=True,
         channels=found.channels, rate_hz=found.rate_hz, sampling_hz=found.sampling_hz, front_end=found.front_end,
-        people=_people(found), checksum=found.checksum,
+        people=_people(found), checksum=found.checksum, counts=_counts(found),
     )  # fmt: skip
+
+
+def _counts(found: Found) -> tuple[tuple[int, ...], ...]:
+    sides = (found.y[found.split == number] for number in range(len(SPLITS)))
+    return tuple(tuple(np.bincount(side, minlength=len(found.classes)).tolist()) for side in sides)
 
 
 def _people(found: Found) -> str | None:

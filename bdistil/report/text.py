@@ -7,9 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from bdistil.data.dataset import SPLITS
+from bdistil.errors import UserError
 from bdistil.report import formats
 from bdistil.report.silence import silence
+from bdistil.results import load
 from bdistil.results.architecture import architecture, lines
+from bdistil.results.scarce import largest_class, scarce_of
 from bdistil.runs import Run
 from bdistil.runs.documents import report
 
@@ -33,6 +37,7 @@ def shown(run: Run) -> list[str]:
     told.append(f"student {config['student']}, composition {config['composition']}, mode {document['mode']}")
     stated = ", as stated" if teacher.get("macs_stated") else ""
     told += [_prefix(row, stated) for row in document["frontier"]]
+    told += _caveats(run, document["frontier"])
     later = [record for record in document["rounds"] if record["round"] > 1]
     if later:
         told += ["rounds", *(_round(record, config["composition"]) for record in later), _certificate(later[-1])]
@@ -42,6 +47,19 @@ def shown(run: Run) -> list[str]:
         legend = " (<- reads what earlier ones left there, a size of 0 passes that on)" if reads else ""
         told += [f"students{legend}", *composed]
     return told
+
+
+def _caveats(run: Run, rows: list[dict[str, Any]]) -> list[str]:
+    """Classes that a split has no example or few of, and an accuracy that always answering one class surpasses."""
+    if not rows:
+        return []
+    try:
+        results = load(run)
+    except UserError:  # its rows can still be shown
+        return []
+    below = formats.below_largest(rows[-1]["accuracy"], *largest_class(results))
+    scarce = [text for split in SPLITS for text in formats.scarce(scarce_of(results, split))]
+    return ([f"{formats.students(len(rows))}: {below}"] if below else []) + scarce
 
 
 def _teacher(teacher: Mapping[str, Any]) -> str:

@@ -68,16 +68,19 @@ def point(
     train: dict[str, float] | None = None,
     cost: dict[str, float | None] | None = None,
     teacher_macs: float | None = None,
+    people: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """One row of the frontier.
 
     logits, teacher: (N, L) on the test split, of the prefix and of the teacher; labels: (N,). previous: (N, L) logits
     of the prefix one student shorter, None in round 1. validation, train: what `scores` gives there. cost: cumulative
     columns of `COSTS` for one example (MACs, bytes); `macs_ratio` follows from teacher_macs unless given, and
-    `window_share`, how much of a series the prefix has read, is 1 unless given. Columns not given are None.
+    `window_share`, how much of a series the prefix has read, is 1 unless given. people: as of `accuracy_interval`;
+    the column `persons` is how many persons its interval is over, None where it is over examples. Columns not given
+    are None.
     """
     right = logits.argmax(axis=1) == labels
-    low, high = wilson(int(right.sum()), len(labels))
+    low, high = accuracy_interval(right, people)
     before = np.zeros_like(right) if previous is None else previous.argmax(axis=1) == labels
     columns: dict[str, Any] = {name: (cost or {}).get(name) for name in COSTS}
     if columns["macs_ratio"] is None and columns["macs"] is not None and teacher_macs:
@@ -89,6 +92,7 @@ def point(
         "accuracy": measured["accuracy"],
         "accuracy_low": low,
         "accuracy_high": high,
+        "persons": persons(people),
         "agreement": measured["agreement"],
         "train": train or nothing,
         "validation": validation or nothing,
@@ -99,6 +103,23 @@ def point(
         "window_share": (cost or {}).get("window_share", 1.0),
         "latency_ms": {},
     }
+
+
+def persons(people: np.ndarray | None) -> int | None:
+    """How many persons (N,) an interval is over: two at least. None where it is over single examples."""
+    count = 0 if people is None else len(np.unique(people))
+    return count if count > 1 else None
+
+
+def accuracy_interval(right: np.ndarray, people: np.ndarray | None = None) -> tuple[float, float]:
+    """The 95 % interval (low, high) of an accuracy, in [0, 1]. right: bool (N,), which examples are answered correctly.
+
+    people: (N,) whose example each is, where the split holds out whole persons. Of at least two it is
+    `group_interval`'s, as examples of a person are alike; else Wilson's.
+    """
+    if persons(people):
+        return group_interval(right.astype(float), people, (0, 1))
+    return wilson(int(right.sum()), len(right))
 
 
 def points_lost(
@@ -115,7 +136,7 @@ def points_lost(
     """
     total = len(labels)
     prefix_right, teacher_right = logits.argmax(axis=1) == labels, teacher.argmax(axis=1) == labels
-    if people is not None and people.min() < people.max():
+    if persons(people):
         lost = teacher_right.astype(np.int64) - prefix_right
         return (100 * float(lost.mean()), *group_interval(100.0 * lost, people, (-100, 100)))
     only_teacher, only_prefix = int((teacher_right & ~prefix_right).sum()), int((prefix_right & ~teacher_right).sum())
@@ -184,12 +205,11 @@ def frame(
     """Stored rows and prefix logits (T, N, L) -> the data frame that `frontier` documents."""
     table = pd.json_normalize(rows, sep="_")
     lost = [points_lost(logits, teacher, labels, people) for logits in prefixes]
-    if people is not None and len(labels) and people.min() < people.max():
-        # Rows store the interval over examples, which is too narrow where those of a person are alike.
-        right = [(logits.argmax(axis=1) == labels).astype(float) for logits in prefixes]
-        bounds = [group_interval(each, people, (0, 1)) for each in right]
+    if persons(people):  # rows of earlier versions store the interval over examples
+        bounds = [accuracy_interval(logits.argmax(axis=1) == labels, people) for logits in prefixes]
         table = table.assign(accuracy_low=[low for low, _ in bounds], accuracy_high=[high for _, high in bounds])
     return table.assign(
+        persons=persons(people),
         points_lost=[value for value, _, _ in lost],
         points_lost_low=[low for _, low, _ in lost],
         points_lost_high=[high for _, _, high in lost],

@@ -2,8 +2,13 @@
 
 from typing import Any
 
+import pandas as pd
+
+from bdistil.errors import UserError
+from bdistil.results.loading import load
 from bdistil.runs.store import Run, RunSummary
 
+Row = dict[str, Any]
 FIELDS = ("schema", "run", "kind", "parent", "state", "phase", "error", "sample", "created", "dataset", "teacher",
           "method", "student", "mode", "config", "seconds", "threads", "versions", "scale")  # fmt: skip
 
@@ -11,14 +16,32 @@ FIELDS = ("schema", "run", "kind", "parent", "state", "phase", "error", "sample"
 def report(run: Run) -> dict[str, Any]:
     """The document of one run. Raises UserError if the run cannot be read."""
     info, rounds, unpolished = run.info(), run.rounds(), run.unpolished()
+    points = [{"persons": None, **entry["point"]} for entry in rounds]
+    earlier = None if unpolished is None else [{"persons": None, **entry["point"]} for entry in unpolished]
+    if rounds and (info.get("dataset") or {}).get("people") and "persons" not in rounds[0]["point"]:
+        points, earlier = _over_persons(run, points, earlier)
     return {
         **{field: info.get(field) for field in FIELDS},
         "teacher_name": info.get("teacher_name"),
-        "frontier": [entry["point"] for entry in rounds],
-        "unpolished": None if unpolished is None else [entry["point"] for entry in unpolished],
+        "frontier": points,
+        "unpolished": earlier,
         "rounds": [entry["record"] for entry in rounds],
         "attempts": [_attempt(event) for event in run.events()[0] if event["kind"] == "attempt_finished"],
     }
+
+
+def _over_persons(run: Run, points: list[Row], earlier: list[Row] | None) -> tuple[list[Row], list[Row] | None]:
+    """The rows of a run of an earlier version, which stored intervals over examples, with those over its persons."""
+    try:
+        results = load(run)
+    except UserError:  # the rows themselves can be read
+        return points, earlier
+
+    def restated(rows: list[Row], table: pd.DataFrame) -> list[Row]:
+        found = table[["accuracy_low", "accuracy_high", "persons"]].to_dict("records")
+        return [row | interval for row, interval in zip(rows, found, strict=False)]
+
+    return restated(points, results.points), earlier and restated(earlier, results.unpolished)
 
 
 def _attempt(event: dict[str, Any]) -> dict[str, Any]:

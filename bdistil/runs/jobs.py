@@ -178,6 +178,7 @@ def describe(data: Dataset) -> dict[str, Any]:
     return {
         "name": known.name, "title": known.title, "modality": known.modality, "people": known.people,
         "train": len(data.x_train), "validation": len(data.x_validation), "test": len(data.x_test),
+        "counts": data.counts,
         "classes": list(known.classes), "split": known.split, "checksum": data.checksum,
         "test_checksum": data.test_checksum,
     }  # fmt: skip
@@ -251,8 +252,8 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
             raise UserError(CHANGED)
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
-    if data.info.people and data.people_test is not None:
-        targets["people_test"] = data.people_test
+    if data.test_persons is not None:
+        targets["people_test"] = data.test_persons
     write_arrays(run.path / "targets.npz", targets)
     path = home() / "previews" / f"{data.info.name}.npz"
     if not previews.is_of(path, data.test_checksum):

@@ -187,7 +187,7 @@ def _point(task: Task, t: int, prefixes: dict[str, np.ndarray], cost: dict[str, 
     told = {split: scores(prefixes[split][-1], task.teacher[split], labels[split]) for split in ("train", "validation")}
     return point(
         t, prefixes["test"][-1], task.teacher["test"], labels["test"], prefixes["test"][-2] if t > 1 else None,
-        **told, cost=cost, teacher_macs=teacher_macs,
+        **told, cost=cost, teacher_macs=teacher_macs, people=task.data.test_persons,
     )  # fmt: skip
 
 

@@ -226,11 +226,16 @@ def _stored_figures(path: Path, _changed: int) -> dict[str, Any]:
 def teacher_figures(targets: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """What the teacher reaches on a run's own splits, from `teacher_…` (N, classes) and `labels_…` (N,) of each.
 
+    `people_test` (N,), where it is there, says whose each test example is.
+
     accuracy, accuracy_low, accuracy_high: on the test split, with its 95 % interval. splits: accuracy of every split
     that is there. Raises KeyError where the test split is not.
     """
     splits = [split for split in SPLITS if f"teacher_{split}" in targets]
-    found = {split: measured(targets[f"teacher_{split}"], targets[f"labels_{split}"]) for split in splits}
+    found = {
+        split: measured(targets[f"teacher_{split}"], targets[f"labels_{split}"], targets.get(f"people_{split}"))
+        for split in splits
+    }
     return {**found["test"], "splits": {split: figures["accuracy"] for split, figures in found.items()}}
 
 

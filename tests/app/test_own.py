@@ -59,6 +59,14 @@ def test_first_comes_what_to_distil(asked, own_page):  # noqa: F811
     assert "Start distilling" not in [each.label for each in own_page.button]
 
 
+def test_examples_of_each_class_and_split_are_a_table(own_page, pictures):
+    html = written(once_read(fill(own_page, **{"own-path": pictures / "mine.npz"})))
+    assert "Examples of each class and split" in html and "Examples of each class (" not in html
+    for name in "012":
+        assert f"<td>{name}</td><td class=number>12</td><td class=number>4</td><td class=number>4</td>" in html
+    assert "Fewer than 10 validation examples of 3 of 3 classes: 0, 1, 2." in html
+
+
 def test_teachers_of_this_very_split_are_offered(own_page, pictures):
     """The first of two teachers of one file, before and after a row of it was moved into the test split."""
     path = pictures / "mine.npz"

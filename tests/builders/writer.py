@@ -194,6 +194,7 @@ class Writer:
         share = number / self.rounds if self.mode == "segments" else 1.0
         return point(
             number, prefix["test"], *game.splits["test"], before, cost=cost, teacher_macs=teacher_macs,
+            people=np.arange(len(prefix["test"])) % 2 if self.known.people and not self.old else None,
             **{name: scores(prefix[name], *game.splits[name]) for name in ("train", "validation")},
         ) | {"window_share": share}  # fmt: skip
 
