@@ -170,7 +170,7 @@ def test_masks_blank_pictures_and_leftovers_are_told_on_the_form(asked, own_page
     assert "choose a kind of files with the field “Kind of files”, such as jpg" in written(page)
     assert "24 of 48 pictures are one colour, such as a/00.png" in written(page)
     assert "1 file or folder, such as __MACOSX." in written(page)
-    assert "Examples of each class (train, validation, test): a: 14, 5, 5; b: 14, 5, 5." in written(page)
+    assert "<td>a</td><td class=number>14</td><td class=number>5</td><td class=number>5</td>" in written(page)
     page = once_read(fill(page, **{"own-kind": "jpg"}))
     assert "Left out, as of another kind than was asked for: 24 files, such as a/00.png." in written(page)
     assert "24 pairs" not in written(page) and "one colour" not in written(page)
