@@ -28,8 +28,11 @@ class Card:
     page: str | None = None
 
 
-def card(info: RunInfo | None, error: str | None, name: str) -> Card:
-    """The card of the run called `name`: of its summary (run.json), or of the sentence that says why there is none."""
+def card(info: RunInfo | None, error: str | None, name: str, silent: str | None = None) -> Card:
+    """The card of the run called `name`: of its summary (run.json), or of the sentence that says why there is none.
+
+    silent: what is said instead where its worker gives no sign of life.
+    """
     if info is None:
         return Card(name, "cannot be opened", error or "")
     state = info.state
@@ -44,7 +47,7 @@ def card(info: RunInfo | None, error: str | None, name: str) -> Card:
         words = f"{info.method}, {words}"
     explorable = state == "finished" and info.kind == "distil"
     button = BUTTONS[state] if state != "finished" or explorable else "See its training"
-    return Card(info.title, words, narration.card(info), button, "explore" if explorable else "distil")
+    return Card(info.title, words, silent or narration.card(info), button, "explore" if explorable else "distil")
 
 
 def sparkline(info: RunInfo, theme: Theme) -> str:

@@ -16,7 +16,8 @@ def section(results: Results) -> None:
     st.header("Early prediction", anchor=False)
     ui.muted(formats.early(points["window_share"].tolist(), points["accuracy"].tolist()))
     st.html(tables.early_table(points, results.run.teacher.accuracy, _seconds(results)))
-    ui.muted("Points are those above or below all students at the end of the window; intervals are 95 %.")
+    name = formats.interval_name(results.people_counted[1] if results.people_counted else None)
+    ui.muted(f"Points are those above or below all students at the end of the window. Interval: {name}.")
 
 
 def _seconds(results: Results) -> float | None:

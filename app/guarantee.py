@@ -7,6 +7,7 @@ numbers come from `bdistil.results.certificate`, its sentences from `bdistil.rep
 from dataclasses import dataclass
 from typing import Any
 
+import sections
 import streamlit as st
 import theme
 import ui
@@ -104,6 +105,7 @@ def section(run: Run, results: Results) -> None:
     if advice:
         ui.muted(advice)
     _panels(shown)
+    sections.scarce(results, "train")
     place = _one_class(shown, info.run)
     relative = _game(shown)
     with st.expander("The guarantee as a table"):

@@ -4,7 +4,6 @@ Pure functions of what the run store gives: `info` (run.json with its true state
 `happened`, numbers by `bdistil.report.formats`.
 """
 
-from datetime import datetime
 
 from bdistil.records import Heartbeat, PointSummary
 from bdistil.report.formats import count_students, duration, macs, missing, number_word, percent, share, students
@@ -13,7 +12,6 @@ from bdistil.runs import RunInfo
 WAITING = "Waiting: another run is training."
 FIRST_MODEL = "the first usable model appears when round 1 ends"
 STARTING = "The run is getting ready: data and the teacher’s answers."
-SILENT = 30.0  # seconds
 PARTS = {1: "all", 2: "a half", 3: "a third", 4: "a quarter", 5: "a fifth", 6: "a sixth", 8: "an eighth"}
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 
@@ -173,20 +171,6 @@ def _teacher_title(info: Info, beat: Beat | None) -> str:
         "failed": "The teacher’s training failed",
         "finished": "The teacher is ready",
     }[info.state]
-
-
-def silence(beat: Beat | None, now: datetime) -> str | None:
-    """A sentence where a worker amid an epoch has given no sign of life for SILENT seconds (it was paused, or the
-    machine slept), else None. Phases without epochs, such as reading data, may be silent for long."""
-    if beat is None or not beat.epoch:
-        return None
-    seconds = (now - beat.time).total_seconds()
-    if seconds < SILENT:
-        return None
-    return (
-        f"No sign of life for {duration(seconds)}: the worker (process {beat.pid}) may be paused, or the "
-        "machine slept. Wait, or end that process and resume; finished rounds are safe."
-    )
 
 
 def progress(info: Info, beat: Beat | None, composition: str | None = None) -> str:

@@ -15,13 +15,15 @@ from typing import Any
 import engine
 import streamlit as st
 import ui
+from places import followed
 
-from bdistil.data.custom import OwnData
+from bdistil.data.custom import OwnData, info
+from bdistil.data.dataset import SPLITS
 from bdistil.data.series_folders import kinds_of_tables
 from bdistil.data.tables import is_table
 from bdistil.data.ts_files import files_of
-from bdistil.errors import UserError
-from bdistil.paths import absolute
+from bdistil.errors import UserError, quoted
+from bdistil.report import formats
 from bdistil.teachers.catalogue import TORCHVISION
 
 OWN = "own"  # in the list of data sets
@@ -41,6 +43,7 @@ KINDS = (
     "dashboard runs on."
 )
 FIELDS = {
+    "kind": "the field “Kind of files”",
     "time": "the field “Column of times”",
     "subject": "the field “Column of persons”",
     "channels": "the field “Columns of values”",
@@ -49,7 +52,7 @@ FIELDS = {
 SECONDS = 3600  # thousands of recordings take minutes
 SLOW = "Reading this took over an hour and was given up: try it with the command bdistil data."
 FAILED = "Reading this failed: the command bdistil data tells more."
-SHOWN = 7  # sentences; most that follow are on files that can't be read
+SHOWN = 12  # sentences; most that follow are on files that can't be read
 MOST_MACS = 1e12  # in millions, as `DistilConfig` has it
 FRESH = 2.0  # seconds; looking at 60,000 files takes half of one
 MOST_FILES = 200_000  # that are looked at: the path may be that of a whole disk
@@ -66,11 +69,13 @@ def data() -> tuple[str, OwnData | None] | None:
     if not path:
         ui.muted(KINDS)
         return None
-    root, options = absolute(path), OwnData.create(**_options(path))
+    root = followed(path)
+    options = OwnData.create(**_options(root))
     if is_table(root) and not (options.series and options.label and options.window):
         ui.muted("Name the columns that tell series and labels, and how many steps a window has.")
         return None
-    asked = (str(root), options, [mark for file in files_of(root) or (root,) for mark in stamp(file)])
+    files = [followed(str(file)) for file in files_of(root)] or [root]
+    asked = (str(root), options, [mark for file in files for mark in stamp(file)])
     try:
         found = checks().ask(asked)
     except UserError as error:
@@ -79,6 +84,10 @@ def data() -> tuple[str, OwnData | None] | None:
         wait(lambda: checks().ask(asked), "Reading …")
         return None
     _tell(found)
+    known = info(str(root), options)
+    with st.expander("Examples of each class"):
+        rows = list(zip(known.classes, *(map(formats.count, counts) for counts in known.counts), strict=True))
+        ui.table(("Class", *SPLITS), rows, numeric=range(1, 4), label="Examples of each class and split")
     return str(root), options if options.model_fields_set else None
 
 
@@ -91,7 +100,9 @@ def check(asked: Asked, wanted: Callable[[], bool]) -> list[str]:
     """What `bdistil data PATH` says of the data, sentence by sentence. Raises UserError where it refuses."""
     path, options, _ = asked
     arguments = ["data", path, *options.flags()]
-    return engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED).splitlines()[:-1]
+    output = engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED)
+    lines = re.sub(r"(:)?\n  ", lambda line: ": " if line[1] else "; ", output).splitlines()[:-1]  # a list is one
+    return [line if line.endswith((".", "?")) else f"{line}." for line in lines]
 
 
 @st.cache_resource
@@ -115,13 +126,13 @@ def black_box(kind: str) -> dict[str, Any]:
             reads = written.strip() or "mean=…;std=…"
         output = _field(st.text_input, "Its output", "onnx-output", placeholder="needed where several could be").strip()
         if path and not path.lower().endswith(".onnx"):
-            raise UserError(f"{path} does not end in .onnx: give the path of an ONNX file.")
-        given = {"teacher": str(absolute(path)) if path else None, "teacher_input": reads if reads != "uint8" else None,
+            raise UserError(f"{quoted(path)} does not end in .onnx: give the path of an ONNX file.")
+        given = {"teacher": str(followed(path)) if path else None, "teacher_input": reads if reads != "uint8" else None,
                  "teacher_output": output or None}  # fmt: skip
     else:
         train = _field(st.text_input, "Path of the answers for train and validation", "logits-train").strip()
         test = _field(st.text_input, "Path of the answers for test", "logits-test").strip()
-        files = (str(absolute(train)), str(absolute(test))) if train and test else None
+        files = (str(followed(train)), str(followed(test))) if train and test else None
         given = {"teacher": Path(files[0]).name if files else None, "teacher_logits": files}
     macs = _field(st.number_input, "Its MACs for one example, in millions", "black-box-macs", min_value=0.0,
                   max_value=MOST_MACS, value=None, placeholder="unknown: costs are told without a share")  # fmt: skip
@@ -139,7 +150,7 @@ def torchvision() -> dict[str, Any] | None:
     if not name:
         return None
     architecture = f"{TORCHVISION}{name.removeprefix(TORCHVISION)}" + (f"@{side}" if side else "")
-    given = None if not weights else weights if weights == "DEFAULT" else str(absolute(weights))
+    given = None if not weights else weights if weights == "DEFAULT" else str(followed(weights))
     return {"architecture": architecture, "weights": given}
 
 
@@ -152,20 +163,21 @@ def _field(draw: Callable[..., Any], label: str, key: str, **options: Any) -> An
     return st.session_state[kept]
 
 
-def _options(path: str) -> dict[str, Any]:
+def _options(root: Path) -> dict[str, Any]:
     """Draws what can be said of data of this kind; names of `OwnData`, without what is left empty."""
-    if is_table(path):
+    if is_table(root):
         return _table_options()
-    root = absolute(path)
     if files_of(root):
         return _given(_windows())
     if not os.path.isdir(root):
         return {}
     if kinds_of_tables(root):
         return _series_folder_options()
-    person, side = st.columns(2)
+    person, side, kind = st.columns(3)
     given = {
         "subject_pattern": _pattern(person),
+        "kind": _field(kind.text_input, "Kind of files", "own-kind", placeholder="all",
+                       help="The ending of the files that alone are read, such as jpg: for pictures beside masks."),
         "side": _field(side.number_input, "Side of pictures, pixels", "own-side", min_value=4, value=None,
                        placeholder="as most have it"),
     }  # fmt: skip
@@ -260,9 +272,10 @@ def _tell(found: list[str]) -> None:
     # Lines that begin with a space are rows of the sentence above them: they count as one with it.
     found = re.sub(r"\n(?= )", "", "\n".join(found)).splitlines()
     leaks = [sentence for sentence in found if sentence.startswith(("Leak", "Notice"))]
-    others = [sentence for sentence in found if sentence not in leaks]
+    counts = [line for line in found if line.startswith(("Examples of each class", "  "))]  # a table says it
+    others = [sentence for sentence in found if sentence not in leaks + counts]
     more = [f"And {len(others) - SHOWN} more."] if len(others) > SHOWN + 1 else []
     ui.muted(" ".join(others[:SHOWN] + more if more else others))
     if leaks:
-        with ui.notice(" ".join(leaks), key="leaks"):
+        with ui.notice(_in_fields(" ".join(leaks)), key="leaks"):
             pass

@@ -4,6 +4,7 @@ Each draws one thing of loaded `Results` at a prefix; the numbers come from `bdi
 `bdistil.report.figures`, tables and pictures from `bdistil.report.tables`.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from bdistil.report.palette import ThemeName
 from bdistil.results import Results
 from bdistil.results.confusion import by_class as accuracy_by_class
 from bdistil.results.confusion import confusion as confusion_of
-from bdistil.results.confusion import without_examples
 from bdistil.results.disagreements import disagreements as disagreements_of
+from bdistil.results.scarce import largest_class, scarce_of
 from bdistil.runs import Run, RunInfo
 from bdistil.runs.previews import Examples, Series, may_be_of, previews, read
 
@@ -56,6 +57,22 @@ def _growing(run: Run, points: int) -> None:
         ui.muted(narration.explore_note(info, _round(run)))
 
     note()
+
+
+def caveats(results: Results, prefix: int) -> None:
+    """What the headline must not be read without: classes that no test example is of, an accuracy below a constant's.
+    """
+    absent = formats.scarce(replace(scarce_of(results, "test"), thin=()))
+    below = formats.below_largest(results.points["accuracy"].iloc[prefix - 1], *largest_class(results))
+    if absent or below:
+        ui.muted(" ".join([below] * bool(below) + absent))
+
+
+def scarce(results: Results, split: str) -> None:
+    """Names the classes of which a split has no example or few, below a figure by class that is about this split."""
+    found = formats.scarce(scarce_of(results, split))
+    if found:
+        ui.muted(" ".join(found))
 
 
 def _round(run: Run) -> int | None:
@@ -139,20 +156,14 @@ def confusion(results: Results, prefix: int) -> None:
     st.html(tables.confusion_table(confusion_of(results, prefix), view))
     key = "Rows: true class. Columns: answer. Percent of the row."
     ui.muted(f"{key} Orange: worse than the teacher, blue: better." if view == "difference" else key)
-    _name_left_out(results)
+    scarce(results, "test")
 
 
 def by_class(results: Results, prefix: int) -> None:
     """Accuracy by class beside the teacher's, worst first."""
     st.header("Accuracy by class", anchor=False)
     st.html(tables.class_table(accuracy_by_class(results, prefix), prefix))
-    _name_left_out(results)
-
-
-def _name_left_out(results: Results) -> None:
-    names = without_examples(results)
-    if names:
-        ui.muted(f"Without a test example, so without an accuracy: {', '.join(names)}.")
+    scarce(results, "test")
 
 
 def disagreements(results: Results, prefix: int) -> None:

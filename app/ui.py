@@ -18,9 +18,10 @@ from cards import card, sparkline
 from plotly.graph_objects import Figure
 from streamlit.delta_generator import DeltaGenerator
 
-from bdistil.errors import UserError
+from bdistil.errors import UserError, printable
 from bdistil.report import formats, palette
 from bdistil.report.cost_axes import CostAxis
+from bdistil.report.silence import silence
 from bdistil.results import Results, load
 from bdistil.runs import Run, RunSummary, list_runs, open_run
 
@@ -70,7 +71,7 @@ def notice(what: str, advice: str = "", *, key: str, bad: bool = False) -> Itera
         tone = "bad" if bad else "warning"
         st.html(
             f'<div class="notice" role="status"><span class="{tone}" aria-hidden="true">!</span>'
-            f"<p><strong>{escape(what)}</strong> {escape(advice)}</p></div>"
+            f"<p><strong>{escape(printable(what))}</strong> {escape(printable(advice))}</p></div>"
         )
         with st.container(key=f"notice-buttons-{key}", horizontal=True):
             yield
@@ -78,7 +79,7 @@ def notice(what: str, advice: str = "", *, key: str, bad: bool = False) -> Itera
 
 def muted(sentence: str, lead: bool = False) -> None:
     """A caption in the muted colour; `lead`: a paragraph of prose, at most 62 characters wide."""
-    st.html(f'<p class="muted{" lead" if lead else ""}">{escape(sentence)}</p>')
+    st.html(f'<p class="muted{" lead" if lead else ""}">{escape(printable(sentence))}</p>')
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, numeric: Sequence[int] = (), label: str) -> None:
@@ -86,7 +87,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, numeric: Sequen
 
     def cell(tag: str, column: int, text: Any) -> str:
         scope = ' scope="col"' if tag == "th" else ""
-        return f"<{tag}{scope}{' class=number' if column in numeric else ''}>{escape(str(text))}</{tag}>"
+        return f"<{tag}{scope}{' class=number' if column in numeric else ''}>{escape(printable(text))}</{tag}>"
 
     body = "".join("<tr>" + "".join(cell("td", i, text) for i, text in enumerate(row)) + "</tr>" for row in rows)
     top = "".join(cell("th", i, text) for i, text in enumerate(head))
@@ -277,7 +278,9 @@ def run_card(summary: RunSummary | None) -> None:
             if st.button("Distil digits", key="card-button-first"):
                 go("distil", dataset="digits")
             return
-        shown = card(summary.info, summary.error, summary.id)
+        live = summary.info and summary.info.state in ("queued", "running")
+        silent = silence(Run(summary.path).heartbeat()) if live else None
+        shown = card(summary.info, summary.error, summary.id, silent)
         line = sparkline(summary.info, palette.THEMES[theme.name()]) if summary.info else ""
         _card_text(shown.title, shown.state, line, shown.sentence)
         if shown.button and st.button(shown.button, key=f"card-button-{name}"):
@@ -286,6 +289,7 @@ def run_card(summary: RunSummary | None) -> None:
 
 def _card_text(title: str, state: str, line: str, sentence: str) -> None:
     line = line or '<div class="spark"></div>'
+    title, sentence = printable(title), printable(sentence)
     st.html(
         f'<div class="card"><h3>{escape(title)}</h3><p class="state">{escape(state)}</p>{line}'
         f'<p class="sentence">{escape(sentence)}</p></div>'

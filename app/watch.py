@@ -5,7 +5,6 @@ the log are drawn outside it, and only when the story has taken a step worth dra
 A replay shows the story of the run's first events: nothing is trained.
 """
 
-from datetime import UTC, datetime
 from html import escape
 
 import narration
@@ -19,12 +18,15 @@ from replay import PACE, Replay
 from search import LIVE, search
 from story import RunState, run_state, state_so_far
 
-from bdistil.errors import UserError
+from bdistil.errors import UserError, printable
 from bdistil.records import EpochFinished
 from bdistil.report import figures, formats
+from bdistil.report.silence import silence
 from bdistil.runs import Run, RunInfo
 from bdistil.runs.extend import MOST, extend_run, refusal
 from bdistil.runs.launch import start_worker
+
+AT_REST = 3.0  # seconds
 
 
 def watch(run: Run) -> None:
@@ -35,6 +37,8 @@ def watch(run: Run) -> None:
         replay.controls(run.events()[0])
     ticking = replay.playing if replay else shown.info.state in LIVE
     _status(run, shown.signature, every=(PACE if replay else 1.0) if ticking else None)
+    if not ticking and not replay:
+        _follow(run, shown.signature)
     if shown.info.kind == "distil":
         search(shown)
     else:
@@ -70,6 +74,21 @@ def _status(run: Run, drawn: tuple, every: float | None) -> None:
     status()
 
 
+def _follow(run: Run, drawn: tuple) -> None:
+    """Draws nothing, and looks every few seconds whether a run at rest goes on: another tab may have resumed it."""
+
+    @st.fragment(run_every=AT_REST)
+    def look() -> None:
+        try:
+            moved = _now(run).signature != drawn
+        except UserError:
+            moved = True
+        if moved:
+            st.rerun()
+
+    look()
+
+
 def _head(run: Run, now: RunState, replay: Replay | None) -> None:
     """Title, line, bar, and the one button or notice that the state calls for."""
     state = now.info.state
@@ -94,7 +113,7 @@ def _head(run: Run, now: RunState, replay: Replay | None) -> None:
 def _line(run: Run, now: RunState) -> str:
     if now.info.state == "queued":
         return narration.WAITING
-    silent = None if Replay.of(run) else narration.silence(now.beat, datetime.now(UTC))
+    silent = None if Replay.of(run) else silence(now.beat)
     if silent:
         return silent
     if run.stop_requested():
@@ -212,6 +231,7 @@ def _log(now: RunState, replay: Replay | None) -> None:
     """What happened, in sentences, newest first; the newest is announced to screen readers once."""
     classes = now.info.dataset.classes if now.info.dataset else ()
     lines = happened(now.events, classes, polished=now.info.method == "b-distil+polish")
+    lines = [(time, printable(text)) for time, text in lines]
     st.header("What happened", anchor=False)
     items = "".join(f"<li><time>{escape(time)}</time><span>{escape(text)}</span></li>" for time, text in lines)
     st.html(f'<ol class="log">{items}</ol>')

@@ -23,6 +23,7 @@ from bdistil.atomic import new_folder
 from bdistil.errors import UserError
 from bdistil.inputs import after, check
 from bdistil.method.certificate import KAPPA
+from bdistil.paths import read_json, read_regular
 from bdistil.students.build import rebuild
 from bdistil.students.student import Carry, Student
 
@@ -221,7 +222,7 @@ class ProgressiveEnsemble(nn.Module):
         """
         folder = Path(folder)
         try:
-            document = json.loads((folder / "ensemble.json").read_bytes())
+            document = read_json(folder / "ensemble.json")
         except OSError as error:
             raise UserError(f"{folder} holds no saved ensemble: give a folder that `save` wrote.") from error
         except ValueError as error:
@@ -274,7 +275,7 @@ def _weights_file(folder: Path, prefix: int) -> Path:
 
 
 def _load_student(folder: Path, prefix: int, saved: dict[str, Any]) -> Student:
-    weights = _weights_file(folder, prefix).read_bytes()
+    weights = read_regular(_weights_file(folder, prefix))
     if hashlib.sha256(weights).hexdigest() != saved["sha256"]:
         raise ValueError(f"student {prefix}'s weights changed after they were saved")
     return rebuild(saved["spec"], weights)

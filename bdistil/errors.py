@@ -5,6 +5,7 @@ The command line prints a `UserError` on standard error and exits with status 2;
 
 import difflib
 from collections.abc import Iterable
+from unicodedata import category
 
 
 class UserError(Exception):
@@ -18,9 +19,13 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     return f" Did you mean {by_lower[close[0]]}?" if close else ""
 
 
-def printable(text: object, keep: str = "") -> str:
-    """Returns the text with what doesn't print (escape characters, line ends) escaped, except what is in `keep`."""
-    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in str(text))
+def printable(text: object) -> str:
+    """Returns the text with what doesn't print (escape characters, line ends) escaped; spaces of any width stay."""
+    return "".join(c if c.isprintable() or category(c) == "Zs" else _escaped(c) for c in str(text))
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def quoted(text: object, most: int = 80) -> str:

@@ -1,18 +1,22 @@
 """Where things lie: the home of one's own runs and teachers, and what ships with the product."""
 
 import errno
+import json
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from platformdirs import user_data_path
 
-from bdistil.errors import UserError
+from bdistil.errors import UserError, quoted
 
+MOST_BYTES = 2e9  # of a file that is read whole
+MOST_JSON = 64e6
 _PACKAGE = Path(__file__).resolve().parent
 # The folder of app, pages and assets: inside the package where it was installed from a wheel, else the repository.
 DASHBOARD = _PACKAGE / "_dashboard" if (_PACKAGE / "_dashboard").is_dir() else _PACKAGE.parent
 ASSETS = DASHBOARD / "assets"
+DATA_ROOTS = "BDISTIL_DATA_ROOTS"  # the environment's name for folders that the dashboard reads beside its own
 
 
 def home() -> Path:
@@ -25,7 +29,7 @@ def absolute(path: str | Path) -> Path:
     try:
         return Path(os.path.abspath(Path(path).expanduser()))
     except (RuntimeError, ValueError):
-        raise UserError(f"{path} names no place on this machine: check the path.") from None
+        raise UserError(f"{quoted(path)} names no place on this machine: check the path.") from None
 
 
 def open_regular(path: str | Path) -> BinaryIO:
@@ -35,3 +39,19 @@ def open_regular(path: str | Path) -> BinaryIO:
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(errno.EINVAL, "it is no regular file")
     return open(path, "rb")
+
+
+def read_regular(path: str | Path, most: float = MOST_BYTES) -> bytes:
+    """The bytes of a file. Raises OSError where it can't be read, is no regular file, or is larger than `most`."""
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        return file.read()
+
+
+def read_json(path: str | Path, most: float = MOST_JSON) -> Any:
+    """What a JSON file says. Raises OSError as `read_regular` does, and ValueError for one that is no readable JSON."""
+    try:
+        return json.loads(read_regular(path, most))
+    except RecursionError:
+        raise ValueError("brackets within brackets, too many to be read") from None

@@ -67,7 +67,7 @@ class DatasetRecord(Record):
 
     people: what the split holds out whole (`person`, `speaker`), None where examples are split one by one. train,
     validation, test: how many examples each part has. checksum: SHA-256 over all of them; test_checksum: over the test
-    split.
+    split. counts: examples of each class in each part.
     """
 
     name: str
@@ -81,12 +81,13 @@ class DatasetRecord(Record):
     split: str
     checksum: str
     test_checksum: str | None = None
+    counts: dict[str, tuple[Count, ...]] = {}
 
 
 class TeacherRecord(Record):
     """The teacher that a run distils. Accuracies are on the run's test split; costs are of one example.
 
-    kind: of a black box, `logits` or `onnx`; None of a saved teacher. macs_stated: whether its MACs are the user's word.
+    kind: of a black box, `logits` or `onnx`; None of a saved teacher. macs_stated: whether its MACs are the user's.
     signature: what an ONNX file reads and answers. approximate_views: whether augmented views got their original's
     logits. weights_sha256: of its weights, or of its answers. split_known: whether it is known on which split it was
     trained. splits: its accuracy on each split.
@@ -104,6 +105,7 @@ class TeacherRecord(Record):
     macs_stated: bool = False
     signature: str | None = None
     approximate_views: bool = False
+    persons: Count | None = None
     weights_sha256: str | None = None
     split_known: bool | None = None
     splits: dict[str, Share] = {}
@@ -161,12 +163,14 @@ class PointSummary(Record):
 class Point(PrefixCost, PointSummary):
     """A prefix on the frontier: what it reaches on the test split, and what one prediction costs in all.
 
-    accuracy_low, accuracy_high: 95 % interval. fixed, broken: test examples that the last student turned right and
-    wrong; None in round 1. macs_ratio: of the teacher's MACs.
+    accuracy_low, accuracy_high: 95 % interval, over `persons` persons, or over examples where that is None. fixed,
+    broken: test examples that the last student turned right and wrong; None in round 1. macs_ratio: of the
+    teacher's MACs.
     """
 
     accuracy_low: Share
     accuracy_high: Share
+    persons: Count | None = None
     agreement: Share
     train: SplitScores
     validation: SplitScores
@@ -457,7 +461,7 @@ class RunRecord(Record):
     """run.json: configuration and summary of a run.
 
     parent: the run that it extends. error: why it failed. config: all options, as the configuration of its kind reads
-    them. seconds: of training so far. rounds_done: finished rounds, of which `points` are the frontier. teacher_name: of
+    them. seconds: of training so far. rounds_done: finished rounds; points: their frontier. teacher_name: of
     the teacher that a run of the kind `teach` has saved.
     """
 

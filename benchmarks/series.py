@@ -5,7 +5,7 @@ dsa-19, persons held out (4 rotations of 4/2/2, one seed) and the random split o
 for each split and rotation, as `bdistil teach` does, and never seen again by its seed: a seed is one of the students'
 training. Every run is measured twice, before its heads are corrected and after, so that what meeting the weak learning
 condition costs is a difference of the same students. `alone` is the same recipe without a connection between students.
-Intervals are 95 % bootstraps of the mean of differences: over whole persons where the split holds them out, over
+Intervals are 95 % t intervals of the mean of differences: over whole persons where the split holds them out, over
 examples elsewhere. Finished parts are kept in FOLDER, and a training that was interrupted goes on where it was.
 
     python benchmarks/series.py --work FOLDER
@@ -32,6 +32,7 @@ from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.inputs import normalise
 from bdistil.method.distillation_data import Task
 from bdistil.method.joint import corrective_round, polish
+from bdistil.results.frontier import group_interval
 from bdistil.training.loop import Checkpoint, predict
 from bdistil.training.teacher import teach
 
@@ -46,7 +47,7 @@ SPLITS: tuple[tuple[str, tuple[int | None, ...], tuple[int, ...], bool], ...] = 
 MOST_LOST = {"free-spoken-digits-official": 1.0, "free-spoken-digits": 2.0, "dsa-19": 1.0, "dsa-19-random": 1.0}
 LEAST_TEACHER, MOST_SHARE, LEAST_MET, MOST_GIVEN_UP = {"free-spoken-digits": 0.78}, 0.25, 0.95, 0.5
 PUBLISHED = {"dsa-19": "published, persons held out: LSTM 85.2, MI-RNN 89.6"}
-DRAWS, BATCH = 10_000, 500
+BATCH = 500
 ALONE = {"composition": "alone", "head": "student", "cell": "own"}  # what students that read nobody have instead
 HEAD = (
     "split", "students (b-distil+polish)", "teacher (%)", "t = 1 … T (%)", "points below the teacher, t = T",
@@ -219,16 +220,14 @@ def shares(part: Part) -> list[float]:
 
 
 def interval(parts: list[Part]) -> tuple[float, float]:
-    """95 % of bootstrap means of the points below the teacher, whole persons (or single examples) drawn anew."""
+    """The 95 % interval of the points below the teacher over whole persons, or single examples, alike in weight."""
     by_person: dict[int, list[float]] = {}
     for part in parts:
         differences, people = points(part["teacher"]) - points(part["after"][-1]), np.array(part["people"])
         for person in np.unique(people):
             by_person.setdefault(int(person), []).append(differences[people == person].mean())
     means = np.array([statistics.mean(values) for values in by_person.values()])
-    drawn = np.random.default_rng(0).integers(0, len(means), (DRAWS, len(means)))
-    low, high = np.percentile(means[drawn].mean(axis=1), (2.5, 97.5))
-    return float(low), float(high)
+    return group_interval(means, np.arange(len(means)), (-100, 100))
 
 
 if __name__ == "__main__":

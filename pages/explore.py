@@ -49,6 +49,7 @@ def operating_view() -> None:
         prefix=view["prefix"], push=view["push"], cost_axis=axis.key, heading_level=1,
     )  # fmt: skip
     prefix = view["prefix"] = operating_point(data, key="explore")
+    sections.caveats(results, prefix)
     sections.frontier(results, axis)
     early.section(results)
     mixed, classes = st.columns(2, gap="large")

@@ -267,8 +267,8 @@ def _read_folder(suffix: str) -> Callable[[bytes, Path], None]:
             (home / label).mkdir()
             for number in range(3):
                 (home / label / f"{number}.{suffix}").write_bytes(content)
-        files, others = folders.scan(home, None)
-        folders.read_folder(home, files, others, None)
+        listing = folders.scan(home, None)
+        folders.read_folder(home, listing.files, listing.others, None)
 
     return read
 
@@ -301,10 +301,11 @@ def _read_answers(content: bytes, home: Path) -> None:
 def _ask_onnx(content: bytes, home: Path) -> None:
     from bdistil.data.catalogue import info
     from bdistil.teachers.onnx_teacher import OnnxTeacher, onnx_card
+    from bdistil.teachers.scaling import Statistics
 
     (home / "teacher.onnx").write_bytes(content)
     card = onnx_card(str(home / "teacher.onnx"), info("digits"), "raw")
-    OnnxTeacher(card, [0.0], [1.0])(np.zeros((4, 1, 8, 8), np.uint8), "test")
+    OnnxTeacher(card, info("digits"), Statistics.invented(1))(np.zeros((4, 1, 8, 8), np.uint8), "test")
 
 
 def _load_weights(content: bytes, home: Path) -> None:

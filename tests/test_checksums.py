@@ -312,7 +312,11 @@ def test_previews_are_of_the_run_s_own_test_split(own_home):
     np.savez(path, **wrong)
     assert not previews.may_be_of(path, data.test_checksum) and previews.may_be_of(path, None)
     run = finished(started(distil_config(rounds=1, epochs=1, examples=60, certified=False)))
-    assert run.stored().dataset.test_checksum == data.test_checksum
+    dataset = run.stored().dataset
+    assert dataset.test_checksum == data.test_checksum
+    assert dataset.counts["test"] == tuple(np.bincount(data.y_test).tolist())
+    assert dataset.counts["validation"] == tuple(data.counts["validation"])
+    assert sum(dataset.counts["train"]) == 60 and len(dataset.counts["train"]) == 10
     assert previews.is_of(path, data.test_checksum) and previews.may_be_of(path, data.test_checksum)
     assert np.array_equal(previews.read(path).images, data.x_test[:, 0])
     np.savez(path, **previews.arrays(data, data.x_test))  # as earlier versions have written it

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bdistil.errors import UserError, nearest, printable, quoted
+from bdistil.errors import UserError, nearest, quoted
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,8 @@ def test_user_error_shows_its_sentence():
     [
         ("walks.csv", "walks.csv"),
         ("größe 1", "größe 1"),
+        ("99.5\u00a0%, 70\u202f000", "99.5\u00a0%, 70\u202f000"),
+        ("one\u2028line\x9b\r", r"one\u2028line\x9b\r"),
         (12, "12"),
         ("a\nb\tc\x1b[31m\x00", r"a\nb\tc\x1b[31m\x00"),
         ("\u202eevil\u200b\udce9", r"\u202eevil\u200b\udce9"),
@@ -46,7 +48,3 @@ def test_text_of_the_user_is_escaped_and_shortened_in_the_middle(text, shown):
 def test_no_more_is_shown_than_is_asked_for(text, most):
     shown = quoted(text, most)
     assert len(shown) == most and "…" in shown and shown.isprintable()
-
-
-def test_printable_keeps_what_it_is_told_to():
-    assert printable("one\ntwo\x1b", keep="\n") == "one\ntwo\\x1b"

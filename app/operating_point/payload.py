@@ -133,14 +133,16 @@ def _tick(row: Row, axis: CostAxis, early: bool) -> str:
 
 def sentence(row: Row, teacher: Row, rounds: int, axis: CostAxis = AXES["macs"]) -> str:
     """The finding: `3 of 6 students reach 93.3 %, 1.0 points below the teacher, for 12 % of its cost.`"""
+    paired = row["points_lost_low"], row["points_lost_high"]
     return formats.finding(
         int(row["prefix"]),
         rounds,
         row["accuracy"],
         teacher["accuracy"],
         price=axis.price(row, teacher, "its"),
-        apart=not row["points_lost_low"] <= 0 <= row["points_lost_high"],
+        apart=not paired[0] <= 0 <= paired[1],
         heard=row["window_share"],
+        persons=_persons(row) if paired[0] < paired[1] else None,
     )
 
 
@@ -173,11 +175,12 @@ def _figures(row: Row, before: Row | None, teacher: Row, axis: CostAxis, full: b
     # The first student has none before it: what it brought is its accuracy.
     gain = formats.points(100 * (row["accuracy"] - before["accuracy"])) if before else formats.percent(row["accuracy"])
     paired = row["points_lost_low"], row["points_lost_high"]
-    doubt = f"95{formats.NO_BREAK}% interval {formats.decimal(-paired[1])} to {formats.decimal(-paired[0])}"
+    name = formats.interval_name(_persons(row))
+    doubt = f"{name} {formats.decimal(-paired[1])} to {formats.decimal(-paired[0])}"
     return [
         _figure(
             formats.percent(row["accuracy"]),
-            f"95{formats.NO_BREAK}% interval {formats.interval(row['accuracy_low'], row['accuracy_high'])}",
+            f"{name} {formats.interval(row['accuracy_low'], row['accuracy_high'])}",
         ),
         cost,
         _figure(formats.points(-row["points_lost"]), doubt if full and paired[0] < paired[1] else ""),
@@ -185,6 +188,11 @@ def _figures(row: Row, before: Row | None, teacher: Row, axis: CostAxis, full: b
         _figure(gain, _repairs(row) if full else ""),
         _figure(axis.tick(step), "of the teacher’s MACs") if axis.relative else _figure(axis.text(step)),
     ]
+
+
+def _persons(row: Row) -> int | None:
+    """How many persons the row's intervals are over; rows of earlier versions do not say."""
+    return None if formats.missing(row.get("persons")) else int(row["persons"])
 
 
 def _figure(text: str, aside: str = "") -> dict[str, str]:

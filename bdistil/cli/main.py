@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bdistil.errors import UserError, printable, quoted
-from bdistil.paths import DASHBOARD, absolute, open_regular
+from bdistil.paths import DASHBOARD, DATA_ROOTS, absolute, open_regular
 
 if TYPE_CHECKING:
     from bdistil.runs import Run, RunInfo
@@ -40,6 +40,7 @@ Rate = Annotated[Text, typer.Option(help="Peak learning rate.")]
 OWN_DATA = {
     "side": "Own pictures: side that they are resized to, in pixels.",
     "subject_pattern": "Own folders: a regular expression whose group 1 finds the person in a file's name.",
+    "kind": "Own folders: the ending of the files that alone are read, such as jpg.",
     "series": "Own tables: the column that names the series.",
     "label": "Own tables: the column of labels.",
     "subject": "Own tables: the column of persons, who are then held out whole.",
@@ -88,13 +89,28 @@ def main() -> None:
         if error.errno != errno.ENOSPC:
             raise
         _drop_output()
-        print("The output could not be written: the disk is full. Free some space.", file=sys.stderr)
+        _say_aside("The output could not be written: the disk is full. Free some space.")
         sys.exit(1)
     except UserError as error:
-        print(printable(error, keep="\n"), file=sys.stderr)
+        _say_aside(error)
     except typer.TyperException as error:  # how the command line itself is used
-        print(f"{error.format_message().rstrip('.')}. See bdistil --help.", file=sys.stderr)
+        _say_aside(f"{error.format_message().rstrip('.')}. See bdistil --help.")
     sys.exit(2)
+
+
+def _say(*lines: object) -> None:
+    """Print results, a line each. What others have named (files, columns, runs) never moves a terminal's cursor."""
+    print(*map(printable, lines), sep="\n")
+
+
+def _say_aside(*lines: object) -> None:
+    """Print on standard error, as `_say` does."""
+    print(*map(printable, lines), sep="\n", file=sys.stderr)
+
+
+def _say_json(document: Any) -> None:
+    """Print one JSON document, which escapes what does not print itself."""
+    print(json.dumps(document))
 
 
 def _drop_output() -> None:
@@ -116,14 +132,14 @@ def data(
         from bdistil.data.leaks import describe
 
         folder = fetch(name, options=own)
-        print(*describe(load_dataset(name, own)), *skipped(name, own), folder, sep="\n")
+        _say(*describe(load_dataset(name, own)), *skipped(name, own), folder)
         return
     for known in CATALOGUE.values():
         size = f"{known.train + known.validation + known.test} examples, {len(known.classes)} classes"
         price = f"{known.download_bytes / 1e6:.0f} MB to download" if known.download_bytes else "to be unpacked by hand"
         here = "here" if is_here(known.name) else price
-        print(f"{known.name:28} {known.modality:8} {size:28} {known.licence:16} {here}")
-    print(data_home())
+        _say(f"{known.name:28} {known.modality:8} {size:28} {known.licence:16} {here}")
+    _say(data_home())
 
 
 @app.command()
@@ -160,7 +176,7 @@ def teach(
     if dry_run:
         _print_cost(config, as_json)
         return
-    print(_follow(create_run(config), quiet).teacher_name)
+    _say(_follow(create_run(config), quiet).teacher_name)
 
 
 @app.command()
@@ -243,7 +259,7 @@ def run(
         _print_price(chosen, parent.info().rounds_done if parent else 0, as_json)
         return
     made = extend_run(parent, added, threads) if parent else create_run(_distil_config(given, config))
-    print(_follow(made, quiet).run)
+    _say(_follow(made, quiet).run)
 
 
 @app.command()
@@ -255,7 +271,7 @@ def resume(run: str, quiet: Quiet = False, worker: Annotated[bool, typer.Option(
         from bdistil.runs.worker import work
 
         sys.exit(work(open_run(Path(run))))
-    print(_follow(open_run(Path(run)), quiet).run)
+    _say(_follow(open_run(Path(run)), quiet).run)
 
 
 @app.command()
@@ -267,7 +283,7 @@ def stop(run: str) -> None:
     if not chosen.is_alive():
         raise UserError(f"{run} is not training.")
     chosen.request_stop()
-    print(chosen.id)
+    _say(chosen.id)
 
 
 @app.command("list")
@@ -278,12 +294,22 @@ def list_(as_json: Json = False) -> None:
 
     summaries = list_runs()
     if as_json:
-        print(json.dumps(listing(summaries)))
+        _say_json(listing(summaries))
         return
     for summary in summaries:
-        info = summary.info
-        told = f"{info.state:9} {info.method or 'teacher':16} {info.title}" if info else summary.error
-        print(printable(f"{summary.id:44} {told}"))
+        _say(f"{summary.id:44} {_described(summary)}")
+
+
+def _described(summary: Any) -> str:
+    """What a run is, where it stands, and whether its worker is silent; or why it cannot be read."""
+    from bdistil.report.silence import quiet
+    from bdistil.runs import Run
+
+    info = summary.info
+    if not info:
+        return summary.error
+    silent = quiet(Run(summary.path).heartbeat()) if info.state in ("queued", "running") else None
+    return f"{info.state:9} {info.method or 'teacher':16} {info.title}" + (f", {silent}" if silent else "")
 
 
 @app.command()
@@ -295,27 +321,37 @@ def show(run: str, as_json: Json = False) -> None:
     if as_json:
         from bdistil.runs.documents import report
 
-        print(json.dumps(report(chosen)))
+        _say_json(report(chosen))
         return
     from bdistil.report.text import describe_run
 
-    print(*(printable(line, keep="\n") for line in describe_run(chosen)), sep="\n")
+    _say(*describe_run(chosen))
 
 
 @app.command("app")
 def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard.")] = 8501,
          host: Annotated[str, typer.Option(help="Name or address that the dashboard answers to.")] = "127.0.0.1",
-         ) -> None:  # fmt: skip
+         data_root: Annotated[
+             list[str] | None,
+             typer.Option(help="A folder whose files may be named in the browser, beside your home, this folder, and "
+                          "those of data sets and runs; may be repeated."),
+         ] = None) -> None:  # fmt: skip
     """Open the dashboard: what `streamlit run app/main.py` does."""
     import socket
     import subprocess
 
+    named = [str(absolute(folder)) for folder in data_root or ()]
+    for folder in named:
+        if not os.path.isdir(folder) or os.pathsep in folder:
+            raise UserError(f"{quoted(folder)} can be no --data-root: name a folder without {os.pathsep} in its path.")
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise UserError(f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}.")
     main_file = DASHBOARD / "app" / "main.py"
     options = ["--server.port", str(port), "--server.address", host]
-    sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), *options]))
+    roots = os.pathsep.join([*filter(None, [os.environ.get(DATA_ROOTS)]), *named])
+    sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), *options],
+                             env={**os.environ, DATA_ROOTS: roots}))  # fmt: skip
 
 
 def _print_cost(config: Any, as_json: bool) -> None:
@@ -327,14 +363,20 @@ def _print_cost(config: Any, as_json: bool) -> None:
     cost = model_cost(build_teacher(config.architecture, input_shape=known.input_shape, classes=len(known.classes)),
                       known.input_shape)  # fmt: skip
     told = f"{quantity(cost.macs)} MACs, {quantity(cost.parameters)} parameters"
-    print(json.dumps({**cost.document(), "config": config.model_dump()}) if as_json else told)
+    if as_json:
+        _say_json({**cost.document(), "config": config.model_dump()})
+    else:
+        _say(told)
 
 
 def _print_price(config: Any, done: int, as_json: bool) -> None:
     from bdistil.runs.estimate import describe, estimate
 
     expected = estimate(config, done)
-    print(json.dumps(expected) if as_json else describe(expected))
+    if as_json:
+        _say_json(expected)
+    else:
+        _say(*describe(expected).splitlines())
 
 
 def _added_rounds(parent: Any, given: dict[str, Any], file: Path | None) -> str:
@@ -407,15 +449,15 @@ def _follow(run: "Run", quiet: bool) -> "RunInfo":
     info = watch(run, quiet)
     for event in run.events()[0]:
         if isinstance(event, Notice):
-            print(event.text, file=sys.stderr)
+            _say_aside(event.text)
     if info.state == "failed":
-        print(info.error, file=sys.stderr)
+        _say_aside(info.error)
         sys.exit(info.exit_status)
     if info.worker_gone:
         what = (run.failure() or "The worker ended without a word").rstrip(".")
-        print(f"{what}; go on with: bdistil resume {run.id}", file=sys.stderr)
+        _say_aside(f"{what}; go on with: bdistil resume {run.id}")
         sys.exit(1)
     if info.state != "finished":
-        print(f"Stopped; go on with: bdistil resume {run.id}", file=sys.stderr)
+        _say_aside(f"Stopped; go on with: bdistil resume {run.id}")
         sys.exit(130)
     return info

@@ -6,22 +6,25 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bdistil.errors import printable
 from bdistil.records import Heartbeat
+from bdistil.report.silence import quiet
 from bdistil.runs.store import Run, RunInfo
 
 
 def watch(run: Run, quiet: bool, poll: float = 0.3) -> RunInfo:
     """Show progress until the worker ends; Ctrl-C and SIGTERM ask it to stop. Returns run.json as it then is."""
     previous = [signal.signal(number, lambda *_: run.request_stop()) for number in (signal.SIGINT, signal.SIGTERM)]
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     try:
         console = Console(stderr=True)
         with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
-            task = progress.add_task(run.id, total=1.0)
+            name = printable(run.id)
+            task = progress.add_task(name, total=1.0)
             while run.is_alive():
                 beat = run.heartbeat()
                 fraction = (beat and beat.fraction) or 0.0
-                progress.update(task, completed=fraction, description=_describe(run.id, beat))
+                progress.update(task, completed=fraction, description=_describe(name, beat))
                 time.sleep(poll)
     finally:
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), previous, strict=True):
@@ -31,6 +34,12 @@ def watch(run: Run, quiet: bool, poll: float = 0.3) -> RunInfo:
 
 def _describe(name: str, beat: Heartbeat | None) -> str:
     if beat is None:
+        return name
+    if silent := quiet(beat):
+        return f"{name}: {silent}"
+    if beat.update:
+        return f"{name}: correcting output layers, step {beat.update} of at most {beat.updates}"
+    if not beat.epochs:
         return name
     if beat.update:
         return f"{name}: correcting output layers, step {beat.update} of at most {beat.updates}"

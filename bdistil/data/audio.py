@@ -53,7 +53,7 @@ def read_recording(path: Path, sampling_hz: int, seconds: float | None = None, n
     if len(samples) < wanted:
         raise UserError(f"{name} is cut off after {len(samples)} of {wanted} samples, so copy it anew.")
     if not np.isfinite(samples).all():
-        raise UserError(f"{name} holds samples that are no numbers: save it anew, or remove it.")
+        raise UserError(f"{name} holds samples that are no numbers: save it anew, or move it away.")
     mono = samples.mean(axis=1)
     rounded = round(rate / _RATE_STEP_HZ) * _RATE_STEP_HZ
     if rounded == sampling_hz:
@@ -109,12 +109,12 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
             if not _RATES_HZ[0] <= file.samplerate <= _RATES_HZ[1]:
                 raise UserError(f"{name} has {file.samplerate} samples a second: save it with 8,000 to 192,000.")
             if not file.frames:
-                raise UserError(f"{name} holds no samples: record it anew, or remove it.")
+                raise UserError(f"{name} holds no samples: record it anew, or move it away.")
             yield file
     except soundfile.LibsndfileError:
-        raise UserError(f"{name} is no intact WAV or FLAC recording: save it anew as one, or remove it.") from None
+        raise UserError(f"{name} is no intact WAV or FLAC recording: save it anew as one, or move it away.") from None
     except OSError as error:
-        raise UserError(f"{name} can't be read ({error.strerror}): make it readable, or remove it.") from None
+        raise UserError(f"{name} can't be read ({error.strerror}): make it readable, or move it away.") from None
 
 
 def _cut_off(path: Path) -> bool:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ _seen: dict[Any, tuple[float, DatasetInfo]] = {}  # by path, options and change 
 _FRESH = 3.0  # seconds; looking at 60,000 files takes one
 _glancing: ContextVar[bool] = ContextVar("glancing", default=False)
 SERIES_FOLDER = ("subject_pattern", "time", "channels", "window", "overlap")  # options of class folders of tables
-_VERSION = 4  # raised whenever the same files would be read otherwise
+_VERSION = 5  # raised whenever the same files would be read otherwise
 
 
 class OwnData(BaseModel):
@@ -42,6 +43,8 @@ class OwnData(BaseModel):
     side: int | None = Field(default=None, ge=4, le=512, title="Side",
                              description="a whole number of pixels from 4 to 512")  # fmt: skip
     subject_pattern: str | None = Field(default=None, title="Subject pattern", description="a regular expression")
+    kind: str | None = Field(default=None, title="Kind",
+                             description="an ending of pictures or recordings, such as jpg, png or wav")  # fmt: skip
     series: str | None = Field(default=None, title="Series", description="a column's name")
     label: str | None = Field(default=None, title="Label", description="a column's name")
     subject: str | None = Field(default=None, title="Subject", description="a column's name")
@@ -56,6 +59,14 @@ class OwnData(BaseModel):
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("kind")
+    @classmethod
+    def _ending(cls, value: str | None) -> str | None:
+        ending = None if value is None else value.lower().removeprefix(".")
+        if ending is not None and f".{ending}" not in folders.MEDIA:
+            raise ValueError
+        return ending
 
     @classmethod
     def create(cls, **given: Any) -> "OwnData":
@@ -126,6 +137,11 @@ def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:
     return found.notes + found.unreadable
 
 
+def notes(path: str, own: OwnData | None = None) -> tuple[str, ...]:
+    """Returns sentences on how it was read and what may be amiss. Raises UserError as `info` does."""
+    return _finder(absolute(path), own or OwnData())[1]().notes
+
+
 def recordings(path: str, own: OwnData | None = None) -> list[Path]:
     """Returns the recordings of the test split, in its order; none of other data. Raises UserError as `info` does."""
     root = absolute(path)
@@ -151,16 +167,18 @@ def load(path: str, own: OwnData | None = None) -> Dataset:
 def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
     """What the data is known by until it changes, and a function that reads it, from the disk if it was read before."""
     others: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if pair := ts_files.files_of(root):
         _only(own, "window", "overlap")
         paths, find = [*pair], lambda: ts_files.read_ts(pair, own)
     elif os.path.isdir(root):
         kinds = series_folders.kinds_of_tables(root)
-        _only(own, *(SERIES_FOLDER if kinds else ("side", "subject_pattern")))
+        _only(own, *(SERIES_FOLDER if kinds else ("side", "subject_pattern", "kind")))
         try:
-            files, others = folders.scan(root, own.subject_pattern, kinds or folders.MEDIA)
+            listing = folders.scan(root, own.subject_pattern, kinds or folders.MEDIA, own.kind)
         except OSError as error:
             raise UserError(f"{error.filename} can't be read ({error.strerror}): make it readable.") from None
+        files, others, notes = listing.files, listing.others, listing.notes
         paths, find = ([f"{root}/{file.name}" for file in files],
                        lambda: series_folders.read_series_folder(root, files, others, own) if kinds
                        else folders.read_folder(root, files, others, own.side))  # fmt: skip
@@ -177,7 +195,12 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
                         "file: give one of these.")  # fmt: skip
     asked = [str(root), own.model_dump()]
     key = [_VERSION, audio.FEATURES, *asked, identity(paths, root.parent), others]
-    return key, lambda: Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().hashed().pack(), alone=True))
+
+    def found() -> Found:
+        read = Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().hashed().pack(), alone=True))
+        return replace(read, notes=notes + read.notes)  # what is passed over may change, and the data stays the same
+
+    return key, found
 
 
 def _only(own: OwnData, *fitting: str) -> None:
@@ -201,8 +224,13 @@ def _info(root: Path, digest: str, found: Found) -> DatasetInfo:
         classes=found.classes, input_shape=found.x.shape[1:], train=train, validation=validation, test=test,
         split=found.how + skipped, licence="your own", source=str(root), download_bytes=0, preview=True,
         channels=found.channels, rate_hz=found.rate_hz, sampling_hz=found.sampling_hz, front_end=found.front_end,
-        people=_people(found), checksum=found.checksum,
+        people=_people(found), checksum=found.checksum, counts=_counts(found),
     )  # fmt: skip
+
+
+def _counts(found: Found) -> tuple[tuple[int, ...], ...]:
+    sides = (found.y[found.split == number] for number in range(len(SPLITS)))
+    return tuple(tuple(np.bincount(side, minlength=len(found.classes)).tolist()) for side in sides)
 
 
 def _people(found: Found) -> str | None:

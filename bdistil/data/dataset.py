@@ -27,6 +27,7 @@ class DatasetInfo:
     people: what the split holds out whole, `speaker` or `subject`; None where it holds out nobody.
     front_end: what follows standardising, one of `bdistil.inputs.FRONT_ENDS`; None for nothing.
     checksum: of one's own data, `Dataset.checksum` of these splits; None where the name alone says what they are.
+    counts: of one's own data, examples of each class in each of `SPLITS`, 3 x L.
     """
 
     name: str
@@ -48,6 +49,7 @@ class DatasetInfo:
     people: str | None = None
     front_end: str | None = None
     checksum: str | None = None
+    counts: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ class Dataset:
 
         x, y = pick("x"), pick("y")
         splits = {name: (x[name], y[name]) for name in SPLITS}
-        return Dataset.of(replace(self.info, train=len(kept), checksum=None), splits, pick("people"), pick("files"))
+        info = replace(self.info, train=len(kept), checksum=None, counts=())
+        return Dataset.of(info, splits, pick("people"), pick("files"))
 
     @property
     def test_checksum(self) -> str:
@@ -122,6 +125,17 @@ class Dataset:
         hashed = hashlib.sha256(self.x_test)
         hashed.update(self.y_test)
         return hashed.hexdigest()
+
+    @property
+    def test_persons(self) -> np.ndarray | None:
+        """Whose each test example is, int64 (N,), where the split holds out whole persons; None elsewhere."""
+        return self.people_test if self.info.people else None
+
+    @property
+    def counts(self) -> dict[str, list[int]]:
+        """Examples of each class, in the order of the classes, in each of `SPLITS`."""
+        size = len(self.info.classes)
+        return {name: np.bincount(self.split(name)[1], minlength=size).tolist() for name in SPLITS}
 
     def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Returns (x, y) of the split `train`, `validation` or `test`."""

@@ -1,10 +1,12 @@
 """A folder of class folders, of pictures or of recordings: what is in it, and reading it.
 
     ROOT/CLASS/…          split here, by whole persons where file names tell them
-    ROOT/train/CLASS/…    with test/ and, if it is there, val/ beside it, or as others call them: the split is kept
+    ROOT/train/CLASS/…    with test/ and, if it is there, val/ beside it, or as others call them: the split is kept;
+                          where there is no test/, val/ is the test split
 
 Nothing outside of the folder is read: links that lead out of it count as unreadable. So do files of kinds that are not
-read; notes beside the pictures or recordings do not.
+read; notes beside the pictures or recordings do not. What is hidden, and what archives, editors and systems leave
+behind, is passed over and counted.
 """
 
 import os
@@ -21,11 +23,14 @@ import numpy as np
 from bdistil.data import audio, pictures
 from bdistil.data.dataset import SPLITS
 from bdistil.data.imported import TRAIN, Found, numbered, split_anew, split_validation
-from bdistil.errors import UserError
+from bdistil.errors import UserError, quoted
 
 RECORDINGS = frozenset({".flac", ".wav"})
 MEDIA = pictures.SUFFIXES | RECORDINGS
+_ALIKE = ({".jfif", ".jpeg", ".jpg"}, {".tif", ".tiff"})  # endings of one kind of file
 _NOTES = frozenset({".csv", ".db", ".html", ".ini", ".json", ".log", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"})
+_LEFT_BEHIND = frozenset({"#recycle", "$recycle.bin", "@eadir", "__macosx", "__pycache__", "desktop.ini", "ehthumbs.db",
+                          "icon\r", "lost+found", "system volume information", "thumbs.db"})  # fmt: skip
 _SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
                   "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}  # fmt: skip
 _UNREADABLE_SHARE = 0.01  # of all files: more of them is no accident
@@ -45,52 +50,112 @@ class File:
     person: str | None
 
 
-def scan(root: Path, subject_pattern: str | None,
-         kinds: frozenset[str] = MEDIA) -> tuple[list[File], tuple[str, ...]]:  # fmt: skip
-    """Lists the pictures or recordings below a folder, sorted by name, and a sentence for each other file in it.
+@dataclass(frozen=True)
+class Listing:
+    """Files of class folders, sorted by name, a sentence for each other one, and sentences on what is passed over."""
 
-    kinds: endings of the files to list, if others. Reads none of them. Raises UserError, one sentence, where folders
-    are no class folders, or persons are missing.
+    files: list[File]
+    others: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def scan(root: Path, subject_pattern: str | None, kinds: frozenset[str] = MEDIA, kind: str | None = None) -> Listing:
+    """Lists the pictures or recordings below a folder.
+
+    kinds: endings of the files to list, if others. kind: the ending of those that alone are wanted, without its dot.
+    Reads none of them. Raises UserError, one sentence, where folders are no class folders, or persons are missing.
     """
+    wanted = kinds if kind is None else _endings(f".{kind}")
     person_in = _person_finder(subject_pattern)
-    files, others = [], []
-    for split, part in _parts(root).items():
-        classes = _subfolders(part)
+    files, others, unwanted, passed_over = [], [], [], set()
+    parts = _parts(root, passed_over)
+    for split, part in parts.items():
+        classes = _subfolders(part, passed_over)
         if split and not classes:
-            raise UserError(f"{part} holds no class folders: add those of train.")
+            raise UserError(f"{quoted(part)} holds no class folders: add those of train, or give "
+                            f"{quoted(parts['train'])} as the data to have it split.")  # fmt: skip
         _check_names(part, classes)
         for folder in classes:
-            above, found = folder.relative_to(root).as_posix(), list(_listed(folder, kinds))
-            mine = [File(f"{above}/{name}", folder.name, split, person_in(name)) for name, why in found if not why]
-            others += [f"{above}/{name} {why}" for name, why in found if why]
+            above, found = folder.relative_to(root).as_posix(), list(_listed(folder, kinds, passed_over))
+            good = [name for name, why in found if not why]
+            mine = [File(f"{above}/{name}", folder.name, split, person_in(name)) for name in good
+                    if _suffix(name) in wanted]  # fmt: skip
+            unwanted += [f"{above}/{name}" for name in good if _suffix(name) not in wanted]
+            unread = [f"{quoted(f'{above}/{name}')} {why}" for name, why in found if why]
+            if not mine and kind:
+                raise UserError(f"The class folder {quoted(above)} of {quoted(root)} holds no file of the kind {kind}: "
+                                "add some, or choose another kind with --kind.")  # fmt: skip
             if not mine:
                 nothing = "no picture and no recording" if kinds == MEDIA else "no table"
-                raise UserError(f"The class folder {above} of {root} holds {nothing}: fill it or "
-                                f"remove it{f', for {others[-1]}' if found else '.'}")  # fmt: skip
+                raise UserError(f"The class folder {quoted(above)} of {quoted(root)} holds {nothing}: fill it or "
+                                f"move it away{f', for {unread[0]}' if unread else '.'}")  # fmt: skip
+            others += unread
             files += mine
     _check_classes(root, files, "pictures or recordings" if kinds == MEDIA else "tables")
-    return files, tuple(others)
+    outside = [os.path.relpath(entry.path, root) for folder in dict.fromkeys((root, *parts.values()))
+               for entry in _entries(folder, passed_over) if _suffix(entry.name) in kinds - _NOTES]  # fmt: skip
+    notes = [*_pairs(files), *_left_out("as of another kind than was asked for", unwanted),
+             *_left_out("as outside of class folders", outside)]  # fmt: skip
+    if passed_over:
+        example = quoted(os.path.relpath(min(passed_over), root))
+        count = "1 file or folder" if len(passed_over) == 1 else f"{len(passed_over):,} files and folders"
+        notes.append("Passed over as hidden, or left behind by archives, editors or systems: "
+                     f"{count}, such as {example}.")  # fmt: skip
+    return Listing(files, tuple(others), tuple(notes))
 
 
-def _parts(root: Path) -> dict[str | None, Path]:
+def _pairs(files: list[File]) -> Iterator[str]:
+    """A sentence on pictures or recordings of one name and two kinds, as pictures and their masks are."""
+    by_stem: dict[str, list[str]] = {}
+    for file in files if _suffix(files[0].name) in MEDIA else ():
+        by_stem.setdefault(os.path.splitext(file.name)[0], []).append(os.path.basename(file.name))
+    pairs = [names for names in by_stem.values() if len({_endings(_suffix(name)) for name in names}) > 1]
+    if pairs:
+        first, second = pairs[0][:2]
+        count = "1 pair" if len(pairs) == 1 else f"{len(pairs):,} pairs"
+        yield (f"Notice: {count} like {quoted(first)} and {quoted(second)} count as two examples each: where one is a "
+               "mask or a copy of the other, choose a kind of files with --kind, such as "
+               f"{_suffix(first)[1:]}.")  # fmt: skip
+
+
+def _left_out(why: str, names: list[str]) -> Iterator[str]:
+    if names:
+        count = "1 file" if len(names) == 1 else f"{len(names):,} files"
+        yield f"Left out, {why}: {count}, such as {quoted(names[0])}."
+
+
+def _parts(root: Path, passed_over: set[str]) -> dict[str | None, Path]:
     """The folder of each split that is there; of None where it is to be split here. Raises UserError for half of it."""
-    folders = _subfolders(root)
+    folders = _subfolders(root, passed_over)
     split_of = {folder: _SPLIT_FOLDERS.get(folder.name.casefold()) for folder in folders}
-    named = [folder for folder in folders if split_of[folder] and _subfolders(folder)]
-    if not any(split_of[folder] == "train" for folder in named):
-        if named or (folders and all(split_of.values())):
-            raise UserError(f"{root} has the folder {(named or folders)[0].name}, called like a split, and no folder "
-                            "train of class folders: add one, or rename it.")  # fmt: skip
+    named = [folder for folder in folders if split_of[folder]]
+    holding = [folder for folder in named if _subfolders(folder, passed_over)]
+    train = next((folder for folder in holding if split_of[folder] == "train"), None)
+    if train is None:
+        if named:
+            name = (holding or named)[0].name
+            raise UserError(f"{quoted(root)} has the folder {name}, named like a split, and no folder train of class "
+                            f"folders: rename {name} if it is a class, or put the class folders to train on into a "
+                            "folder train.")  # fmt: skip
+        if len(folders) == 1 and _subfolders(folders[0], passed_over):
+            raise UserError(f"{quoted(root)} needs 2 class folders and has 1, {quoted(folders[0].name)}: give "
+                            f"{quoted(folders[0])} as the data if the folders in it are the classes.")  # fmt: skip
         return {None: root}
     other = [folder.name for folder in folders if not split_of[folder]]
     if other:
-        raise UserError(f"{root} has the folder {other[0]} beside train, where only val and test may be: move it.")
+        raise UserError(f"{quoted(root)} has the folder {quoted(other[0])} beside {train.name}, where only val and "
+                        "test may be: move it.")  # fmt: skip
     parts: dict[str | None, Path] = {}
     for folder in folders:
-        if parts.setdefault(split_of[folder], folder) != folder:
-            raise UserError(f"{root} has two folders for {split_of[folder]}: keep one of them.")
+        first = parts.setdefault(split_of[folder], folder)
+        if first != folder:
+            raise UserError(f"{quoted(root)} has two folders for {split_of[folder]}, {first.name} and {folder.name}: "
+                            "put their files into one.")  # fmt: skip
     if "test" not in parts:
-        raise UserError(f"{root} has no folder test beside train: add one, or remove train to have it split.")
+        if "validation" not in parts:
+            raise UserError(f"{quoted(root)} has no folder test or val beside {train.name}: add one, or give "
+                            f"{quoted(train)} as the data to have it split.")  # fmt: skip
+        parts["test"] = parts.pop("validation")
     return parts
 
 
@@ -108,24 +173,38 @@ def read_folder(root: Path, files: list[File], others: tuple[str, ...], side: in
 
 def _read_pictures(root: Path, files: list[File], side: int | None) -> Found:
     with pictures.bombs_refused():
-        files, shapes, unreadable = _each(root, files, lambda file: pictures.look(root / file.name, file.name))
+        files, shapes, unreadable = _each(root, files, lambda file: pictures.look(root / file.name, quoted(file.name)))
         layout = _layout(root, files)
         if side is None:
             sides = np.clip([shape.side for shape in shapes], *_SIDES)[layout["split"] == TRAIN]
             side = Counter(sides.tolist()).most_common(1)[0][0]
         colour = any(shape.colour for shape in shapes)
         kept, read, more = _each(
-            root, files, lambda file: pictures.read_picture(root / file.name, file.name, side, colour), unreadable
+            root,
+            files,
+            lambda file: pictures.read_picture(root / file.name, quoted(file.name), side, colour),
+            unreadable,
         )
-    return _found(files, kept, layout, np.stack(read), modality="image", unreadable=more)
+    blank = [file.name for file, pixels in zip(kept, read, strict=True) if (pixels == pixels[:, :1, :1]).all()]
+    return _found(
+        files, kept, layout, np.stack(read), modality="image", unreadable=more, notes=_blank(blank, len(kept))
+    )
+
+
+def _blank(names: list[str], count: int) -> tuple[str, ...]:
+    """A sentence on pictures that are one colour, if there are any."""
+    if not names:
+        return ()
+    return (f"Notice: {len(names):,} of {count:,} pictures {'is' if len(names) == 1 else 'are'} one colour, such as "
+            f"{quoted(names[0])}; transparent parts are read as white.",)  # fmt: skip
 
 
 def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
     if side is not None:
-        raise UserError(f"{root} holds recordings, which have no side: leave --side out.")
+        raise UserError(f"{quoted(root)} holds recordings, which have no side: leave --side out.")
     import torchaudio  # noqa: F401  (its modules import each other: two threads that begin with it at once fail)
 
-    files, lengths, unreadable = _each(root, files, lambda file: audio.length(root / file.name, file.name))
+    files, lengths, unreadable = _each(root, files, lambda file: audio.length(root / file.name, quoted(file.name)))
     layout = _layout(root, files)
     train = layout["split"] == TRAIN
     rates, seconds = (np.array(values)[train] for values in zip(*lengths, strict=True))
@@ -134,7 +213,7 @@ def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
     frames = max(1, int(np.ceil(heard * audio.FRAMES_HZ)))
 
     def read(file: File) -> np.ndarray:
-        samples = audio.read_recording(root / file.name, sampling_hz, frames / audio.FRAMES_HZ, file.name)
+        samples = audio.read_recording(root / file.name, sampling_hz, frames / audio.FRAMES_HZ, quoted(file.name))
         return audio.log_mel(samples, sampling_hz, frames)
 
     kept, features, more = _each(root, files, read, unreadable)
@@ -159,11 +238,11 @@ def _each(root: Path, files: list[File], read: Callable[[File], Any],
 
     def attempt(file: File) -> tuple[Any, str | None]:
         try:
-            path = root / file.name
+            path, name = root / file.name, quoted(file.name)
             if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-                raise UserError(f"{file.name} is a link out of the folder: put the file itself there, or remove it.")
+                raise UserError(f"{name} is a link out of the folder: put the file itself there, or move it away.")
             if not path.is_file():  # a pipe would be waited for
-                raise UserError(f"{file.name} is no file that could be read: put one there, or remove it.")
+                raise UserError(f"{name} is no file that could be read: put one there, or move it away.")
             return read(file), None
         except UserError as error:
             return None, str(error)
@@ -174,11 +253,13 @@ def _each(root: Path, files: list[File], read: Callable[[File], Any],
     unreadable += tuple(sentence for _, sentence in answers if sentence)
     if len(unreadable) > _UNREADABLE_SHARE * total:
         which = "1 file" if len(unreadable) == 1 else f"{len(unreadable)} files"
-        raise UserError(f"{which} of {total} in {root} can't be read, more than one in a hundred: {unreadable[0]}")
+        raise UserError(f"{which} of {total} in {quoted(root)} can't be read, more than one in a hundred: "
+                        f"{unreadable[0]}")  # fmt: skip
     good = [(file, answer) for file, (answer, sentence) in zip(files, answers, strict=True) if not sentence]
     lost = {file.label for file in files} - {file.label for file, _ in good}
     if lost:
-        raise UserError(f"No file of the class {min(lost)} in {root} can be read, for example: {unreadable[-1]}")
+        raise UserError(f"No file of the class {quoted(min(lost))} in {quoted(root)} can be read, for example: "
+                        f"{unreadable[-1]}")  # fmt: skip
     return [file for file, _ in good], [answer for _, answer in good], unreadable
 
 
@@ -189,13 +270,17 @@ def _layout(root: Path, files: list[File]) -> dict[str, Any]:
     groups, what = (np.arange(len(files)), "files") if people is None else (people, "persons")
     by = "files of each class" if people is None else "persons, none of whom is on two sides"
     if files[0].split is None:
-        split, how = split_anew(y, groups, what, classes, str(root)), f"60/20/20 of the {by}, with a fixed seed."
+        split, how = split_anew(y, groups, what, classes, quoted(root)), f"60/20/20 of the {by}, with a fixed seed."
     else:
         split = np.array([SPLITS.index(file.split) for file in files])
         how = "As its folders train, val and test say."
         if not (split == SPLITS.index("validation")).any():
-            split = split_validation(split, y, groups, what, classes, str(root))
-            how = f"As its folders train and test say; a tenth of the {what} is held out of train for validation."
+            split = split_validation(split, y, groups, what, classes, quoted(root))
+            test = next(file.name.partition("/")[0] for file in files if file.split == "test")
+            named = "train and test say"
+            if _SPLIT_FOLDERS[test.casefold()] == "validation":
+                named = f"train and {test} say, where {test} is the test split, as there is no folder test"
+            how = f"As its folders {named}; a tenth of the {what} is held out of train for validation."
     return {"y": y, "classes": classes, "people": people, "split": split, "how": how}
 
 
@@ -212,17 +297,20 @@ def _person_finder(pattern: str | None) -> Callable[[str], str | None]:
     """A function from a file's name below its class folder to the person in it, or to None if persons are not asked."""
     if pattern is None:
         return lambda name: None
+    shown = quoted(pattern)
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise UserError(f"The subject pattern {pattern} is no regular expression ({error}): mend it.") from None
+        raise UserError(f"The subject pattern {shown} is no regular expression ({quoted(error)}): "
+                        "correct it.") from None  # fmt: skip
     if not compiled.groups:
-        raise UserError(f"The subject pattern {pattern} has no group: put the part that names the person in ( ).")
+        raise UserError(f"The subject pattern {shown} has no group: put the part that names the person in ( ).")
 
     def person(name: str) -> str:
         match = compiled.search(name)
         if not match or not match[1]:
-            raise UserError(f"The subject pattern {pattern} finds no person in {name}: mend it, or rename the file.")
+            raise UserError(f"The subject pattern {shown} finds no person in {quoted(name)}: correct it, or rename the "
+                            "file.")  # fmt: skip
         return match[1]
 
     return person
@@ -233,55 +321,76 @@ def _check_names(part: Path, classes: list[Path]) -> None:
     for folder in classes:
         legible = folder.name.encode("utf-8", "replace").decode()
         if legible != folder.name:
-            raise UserError(f"The class folder {legible} of {part} has a name that is not UTF-8: rename it.")
+            raise UserError(f"The class folder {quoted(legible)} of {quoted(part)} has a name that is not UTF-8: "
+                            "rename it.")  # fmt: skip
         other = seen.setdefault(folder.name.casefold(), folder.name)
         if other != folder.name:
-            raise UserError(f"The class folders {other} and {folder.name} of {part} differ only in case: rename one.")
+            raise UserError(f"The class folders {quoted(other)} and {quoted(folder.name)} of {quoted(part)} differ "
+                            "only in case: rename one.")  # fmt: skip
 
 
 def _check_classes(root: Path, files: list[File], what: str) -> None:
     """Raises UserError unless there are two classes or more, all of them to train on, all of one kind of files."""
     if len({_suffix(file.name) in RECORDINGS for file in files}) > 1:
-        raise UserError(f"{root} holds both pictures and recordings: keep one kind.")
+        raise UserError(f"{quoted(root)} holds both pictures and recordings: choose a kind with --kind, "
+                        f"such as {_suffix(files[0].name)[1:]}.")  # fmt: skip
     labels = {file.label for file in files if file.split in (None, "train")}
     if len(labels) < 2:
-        raise UserError(f"{root} needs 2 class folders with {what}, and has {len(labels)}: add more.")
+        raise UserError(f"{quoted(root)} needs 2 class folders with {what}, and has {len(labels)}: add more.")
     stranger = next((file for file in files if file.label not in labels), None)
     if stranger:
         above = stranger.name.rpartition(f"/{stranger.label}/")[0] or stranger.split
         alike = [label for label in labels if label.casefold() == stranger.label.casefold()]
         if alike:
-            raise UserError(f"{root} has the class folders {alike[0]} in train and {stranger.label} in {above}, which "
-                            "differ in case: rename one.")  # fmt: skip
-        raise UserError(f"The class folder {above}/{stranger.label} of {root} is not in train: add it there.")
+            raise UserError(f"{quoted(root)} has the class folders {quoted(alike[0])} in train and "
+                            f"{quoted(stranger.label)} in {above}, which differ in case: rename one.")  # fmt: skip
+        raise UserError(f"The class folder {quoted(f'{above}/{stranger.label}')} of {quoted(root)} is not in train: "
+                        "add it there.")  # fmt: skip
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder, sorted, without hidden ones. Raises UserError for a link to a folder."""
-    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    for path in found:
-        if path.is_symlink():
-            raise UserError(f"{path} is a link to a folder, which is not followed: put the folder itself there.")
+def _entries(folder: Path | str, passed_over: set[str]) -> list[os.DirEntry[str]]:
+    """What is in a folder, sorted by name, without what is hidden or left behind, whose paths go to `passed_over`."""
+    found = []
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.name.startswith(".") or entry.name.endswith("~") or entry.name.casefold() in _LEFT_BEHIND:
+            passed_over.add(entry.path)
+        else:
+            found.append(entry)
     return found
 
 
-def _listed(folder: Path, kinds: frozenset[str], above: str = "") -> Iterator[tuple[str, str]]:
+def _subfolders(folder: Path, passed_over: set[str]) -> list[Path]:
+    """The folders in a folder, sorted by name. Raises UserError for a link to a folder."""
+    found = [entry for entry in _entries(folder, passed_over) if entry.is_dir()]
+    for entry in found:
+        if entry.is_symlink():
+            raise UserError(f"{quoted(entry.path)} is a link to a folder, which is not followed: put the folder itself "
+                            "there.")  # fmt: skip
+    return [Path(entry.path) for entry in found]
+
+
+def _listed(folder: Path, kinds: frozenset[str], passed_over: set[str], above: str = "") -> Iterator[tuple[str, str]]:
     """Names of the files in a class folder and the folders in it, sorted, and why a file is left out, else nothing.
 
-    Hidden files and notes are no part of it.
+    Notes are no part of it.
     """
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+    for entry in _entries(folder, passed_over):
         ending = _suffix(entry.name)
-        if entry.name.startswith(".") or ending in _NOTES - kinds:
+        if ending in _NOTES - kinds:
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _listed(Path(entry.path), kinds, f"{above}{entry.name}/")
+            yield from _listed(Path(entry.path), kinds, passed_over, f"{above}{entry.name}/")
         elif ending in kinds:
             yield above + entry.name, ""
         elif entry.is_dir():
             yield above + entry.name, "is a link to a folder, which is not followed: put the folder itself there."
         else:
-            yield above + entry.name, "is of a kind that is not read: save it as another one, or remove it."
+            yield above + entry.name, "is of a kind that is not read: save it as another one, or move it away."
+
+
+def _endings(ending: str) -> frozenset[str]:
+    """All endings, with their dots, that files of the same kind have."""
+    return frozenset(next((alike for alike in _ALIKE if ending in alike), {ending}))
 
 
 def _suffix(name: str) -> str:

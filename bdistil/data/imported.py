@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from bdistil.data.dataset import SPLITS
-from bdistil.errors import UserError
+from bdistil.errors import UserError, quoted
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 _ARRAYS = ("x", "y", "split", "people", "files")
@@ -16,7 +17,9 @@ _BLOCK = 1024  # examples that are hashed at a time
 _TEST_SHARE, _VALIDATION_SHARE = 0.2, 0.25  # the second of what the first leaves: 60/20/20
 _OFFICIAL_VALIDATION_SHARE = 0.1  # of a train part whose test part is given
 _MOST_DRAWS, _DRAWN_GROUPS = 4000, 4_000_000  # draws of a balanced split; and groups in all of them, which bounds time
-_ABSENT, _ABSENT_FROM_TRAIN = 10.0, 1e6  # cost of a class that a split lacks
+_MOST_ASSIGNMENTS, _AT_ONCE = 3**12, 2**16  # of groups to splits that are all tried; and those costed at a time
+# Cost of a class that a split lacks: of one with too few groups for every split, of another, and for train.
+_ABSENT_OF_FEW, _ABSENT, _ABSENT_FROM_TRAIN = 10.0, 1e3, 1e6
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,8 @@ def split_anew(y: np.ndarray, groups: np.ndarray, what: str, classes: tuple[str,
 
     groups: int64 (N,), what is not to be torn apart: a file, a series or a person; `what` names them in an error, and
     `source` what they are of. Where each group has one class, every class is split in the same proportion; elsewhere
-    the best of many seeded draws balances classes and shares. Raises UserError if a class or all of it has fewer than
-    three groups, or if a class is left without training examples.
+    the best of all assignments, or of many seeded draws, balances classes and shares. Raises UserError if a class or
+    all of it has fewer than three groups, or if a class is left without training examples.
     """
     if not _of_one_class(y, groups):
         split = _balanced(y, groups, {TEST: 0.2, VALIDATION: 0.2}, what, source)
@@ -125,19 +128,20 @@ def _held_out(y: np.ndarray, groups: np.ndarray, share: float, least: int, what:
     for label in np.unique(y):
         members = np.flatnonzero(y[first] == label)
         if len(members) < least:
-            raise UserError(f"The class {classes[label]} of {source} needs {least} {what} to hold some out, and has "
-                            f"{len(members)}: add more.")  # fmt: skip
+            raise UserError(f"The class {quoted(classes[label])} of {source} needs {least} {what} to hold some out, "
+                            f"and has {len(members)}: add more.")  # fmt: skip
         count = max(1, round(share * len(members)))
         chosen[generator.permutation(members)[:count]] = True
     return chosen[group]
 
 
 def _balanced(y: np.ndarray, groups: np.ndarray, shares: dict[int, float], what: str, source: str) -> np.ndarray:
-    """Draws whole groups for each split in `shares`, the rest for train, and keeps the draw that is best balanced.
+    """Assigns whole groups to each split in `shares`, the rest to train, as balanced as can be found.
 
-    Each draw fills the splits up to their share of the examples, with one group at least. Its cost is the squared
-    distance of every class's shares, and of the total's, from those asked for; a class that a split lacks costs more
-    than any imbalance, one that train lacks most. Returns int64 (N,), positions in `SPLITS`.
+    Of few groups every assignment is tried, of more the best of many draws is taken. The cost is the squared distance
+    of every class's shares, and of the total's, from those asked for; a class that a split lacks costs more than any
+    imbalance, more still where it has a group for each split, and most in train. Returns int64 (N,), positions in
+    `SPLITS`.
     """
     names, group = np.unique(groups, return_inverse=True)
     size = len(names)
@@ -146,12 +150,33 @@ def _balanced(y: np.ndarray, groups: np.ndarray, shares: dict[int, float], what:
     _, label = np.unique(y, return_inverse=True)
     counts = np.zeros((size, label.max() + 1))
     np.add.at(counts, (group, label), 1)
-    totals = counts.sum(axis=0)
 
+    few = (len(shares) + 1) ** size <= _MOST_ASSIGNMENTS
+    best, least = np.full(size, TRAIN), np.inf
+    for assigned in _assignments(size, [TRAIN, *shares]) if few else [_draws(counts.sum(axis=1), shares)]:
+        # Assignments that mirror each other cost the same; rounding must not decide between them.
+        cost = _costs(assigned, counts, shares).round(9)
+        if cost.min(initial=np.inf) < least:
+            best, least = assigned[cost.argmin()], cost.min()
+    return best[group].astype(np.int64)
+
+
+def _assignments(size: int, places: list[int]) -> Iterator[np.ndarray]:
+    """Every assignment of groups to places that leaves none empty, in blocks (at most `_AT_ONCE`, size)."""
+    total = len(places) ** size
+    for start in range(0, total, _AT_ONCE):
+        number = np.arange(start, min(start + _AT_ONCE, total))[:, None]
+        assigned = np.array(places)[number // len(places) ** np.arange(size) % len(places)]
+        yield assigned[np.all([(assigned == place).any(axis=1) for place in places], axis=0)]
+
+
+def _draws(examples: np.ndarray, shares: dict[int, float]) -> np.ndarray:
+    """Seeded draws (D, G) of groups, of so many examples each, that fill every split up to its share, one at least."""
+    size = len(examples)
     draws = int(np.clip(_DRAWN_GROUPS // size, 100, _MOST_DRAWS))
     order = np.random.default_rng(_SEED).permuted(np.tile(np.arange(size), (draws, 1)), axis=1)
-    examples = counts.sum(axis=1)[order]
-    middle = (np.cumsum(examples, axis=1) - examples / 2) / examples.sum(axis=1, keepdims=True)
+    drawn = examples[order]
+    middle = (np.cumsum(drawn, axis=1) - drawn / 2) / drawn.sum(axis=1, keepdims=True)
     part, start, reached = np.full((draws, size), TRAIN), np.zeros(draws, np.int64), 0.0
     for left, (place, share) in enumerate(shares.items()):
         reached += share
@@ -162,19 +187,25 @@ def _balanced(y: np.ndarray, groups: np.ndarray, shares: dict[int, float], what:
         start = stop
     assigned = np.empty_like(part)
     np.put_along_axis(assigned, order, part, axis=1)
+    return assigned
 
-    cost = np.zeros(draws)
+
+def _costs(assigned: np.ndarray, counts: np.ndarray, shares: dict[int, float]) -> np.ndarray:
+    """The cost (D,) of assignments (D, G) of groups with `counts` (G, L) examples of each class."""
+    totals = counts.sum(axis=0)
+    absent = np.where((counts > 0).sum(axis=0) > len(shares), _ABSENT, _ABSENT_OF_FEW)
+    cost = np.zeros(len(assigned))
     for place, share in {**shares, TRAIN: 1 - sum(shares.values())}.items():
         held = (assigned == place).astype(float) @ counts
         cost += ((held / totals - share) ** 2).sum(axis=1)
         cost += len(totals) * (held.sum(axis=1) / totals.sum() - share) ** 2
-        cost += (_ABSENT_FROM_TRAIN if place == TRAIN else _ABSENT) * (held == 0).sum(axis=1)
-    return assigned[cost.argmin()][group]
+        cost += (held == 0) @ np.where(place == TRAIN, _ABSENT_FROM_TRAIN, absent)
+    return cost
 
 
 def _checked(split: np.ndarray, y: np.ndarray, classes: tuple[str, ...], source: str) -> np.ndarray:
     missing = np.setdiff1d(np.arange(len(classes)), y[split == TRAIN])
     if len(missing):
-        raise UserError(f"The class {classes[missing[0]]} of {source} has no example left to train on: add some of "
-                        "other persons.")  # fmt: skip
+        raise UserError(f"The class {quoted(classes[missing[0]])} of {source} has no example left to train on: add "
+                        "some of other persons.")  # fmt: skip
     return split.astype(np.int64)

@@ -8,11 +8,10 @@ from itertools import combinations
 import numpy as np
 
 from bdistil.data.dataset import SPLITS, Dataset
-from bdistil.errors import quoted
+from bdistil.report import formats
+from bdistil.results.scarce import scarce
 
 _BLOCK = 1024  # series hashed at a time
-_NAMED = 20  # classes or channels
-_THIN = 10  # examples of a class in a split below which a figure of it is little more than chance
 _NOTHING = "Nothing leaks: no person and no example is on two sides."
 _NOTHING_ALIKE = (
     "No identical example is on two sides; who the examples are of is not known (of your own, --subject-pattern, "
@@ -47,8 +46,8 @@ def describe(data: Dataset) -> list[str]:
     known = data.info
     counts = ", ".join(f"{len(data.split(name)[0]):,} {name}" for name in SPLITS)
     found = [leak.sentence for leak in leaks(data)] or [_NOTHING if data.people_train is not None else _NOTHING_ALIKE]
-    names = [f"{what}: {_listed(each)}." for what, each in (("Classes", known.classes), ("Channels", known.channels))
-             if each]  # fmt: skip
+    listed = (("Classes", known.classes), ("Channels", known.channels))
+    names = [f"{what}: {formats.some_of(each)}." for what, each in listed if each]
     return [f"{known.title}: {counts} examples of {len(known.classes)} classes.", known.split, *found, *names,
             *_counts_by_class(data)]
 
@@ -56,22 +55,13 @@ def describe(data: Dataset) -> list[str]:
 def _counts_by_class(data: Dataset) -> Iterator[str]:
     """Examples of each class and split where there are few classes; those that a split lacks or has few of, always."""
     classes = data.info.classes
-    counts = {name: np.bincount(data.split(name)[1], minlength=len(classes)) for name in SPLITS}
-    if len(classes) <= _NAMED:
+    counts = data.counts
+    if len(classes) <= formats.MOST_NAMES:
         yield f"Examples of each class ({', '.join(SPLITS)}):"
         for index, name in enumerate(classes):
             yield f"  {name}: {', '.join(f'{counts[split][index]:,}' for split in SPLITS)}"
     for split in SPLITS:
-        for which, words in ((counts[split] == 0, "No"), ((counts[split] > 0) & (counts[split] < _THIN),
-                                                         f"Fewer than {_THIN}")):  # fmt: skip
-            if which.any():
-                named = _listed(tuple(np.array(classes)[which].tolist()))
-                yield f"{words} {split} examples of {which.sum()} of {len(classes)} classes: {named}."
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(map(quoted, names[:_NAMED])) + more
+        yield from formats.scarce(scarce(classes, counts[split], split))
 
 
 def _persons(data: Dataset) -> Iterator[Leak]:

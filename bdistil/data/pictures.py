@@ -34,7 +34,7 @@ def look(path: Path, name: str) -> Shape:
 
 
 def read_picture(path: Path, name: str, side: int, colour: bool) -> np.ndarray:
-    """Reads a picture as uint8 (3 or 1, side, side): its middle square, resized; upright; black where it is clear.
+    """Reads a picture as uint8 (3 or 1, side, side): its middle square, resized; upright; white where it is clear.
 
     Raises UserError as `look` does, and for a picture that is cut off or damaged.
     """
@@ -63,14 +63,14 @@ def _opened(path: Path, name: str) -> Iterator[Image.Image]:
             if width * height > _MOST_PIXELS:
                 raise _too_large(name)
             if min(width, height) < _LEAST_SIDE:
-                raise UserError(f"{name} is {width}×{height} pixels, too small to show anything: remove it.")
+                raise UserError(f"{name} is {width}×{height} pixels, too small to show anything: move it away.")
             yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise _too_large(name) from None
     except UserError:
         raise
     except Exception:  # Pillow's readers raise whatever comes to their mind: SyntaxError, struct.error, EOFError, …
-        raise UserError(f"{name} is no intact picture: save it anew, or remove it.") from None
+        raise UserError(f"{name} is no intact picture: save it anew, or move it away.") from None
 
 
 def _plain(image: Image.Image, colour: bool) -> Image.Image:
@@ -83,9 +83,11 @@ def _plain(image: Image.Image, colour: bool) -> Image.Image:
         image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         clear = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", clear.size, "black"), clear)
+        image = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
     return image.convert("RGB" if colour else "L")
 
 
 def _too_large(name: str) -> UserError:
-    return UserError(f"{name} has more than {_MOST_PIXELS // 1_000_000} million pixels: make it smaller, or remove it.")
+    return UserError(
+        f"{name} has more than {_MOST_PIXELS // 1_000_000} million pixels: make it smaller, or move it away."
+    )

@@ -183,7 +183,7 @@ def _band(record: FrontierRecord, look: Theme) -> go.Scatter:
     """The intervals of many prefixes, as one outline."""
     return go.Scatter(
         x=record.costs + record.costs[::-1], y=record.highs + record.lows[::-1], mode="lines", line={"width": 0},
-        fill="toself", fillcolor=palette.translucent(look.accent, 0.14), hoverinfo="skip", name="95 % interval",
+        fill="toself", fillcolor=palette.translucent(look.accent, 0.14), hoverinfo="skip", name="interval",
     )  # fmt: skip
 
 

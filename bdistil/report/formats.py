@@ -13,7 +13,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bdistil.errors import quoted
 from bdistil.records import TeacherRecord
+from bdistil.results.scarce import FEWEST, Scarce
 from bdistil.teachers.black_box import UNKNOWN_SPLIT
 
 NO_BREAK, THIN, MINUS = "\u00a0", "\u202f", "\u2212"
@@ -161,17 +163,23 @@ def listing(names: Sequence[str]) -> str:
 
 
 def finding(
-    prefix: int, total: int, accuracy: float, teacher: float, *, price: str, apart: bool = True, heard: float = 1.0
+    prefix: int, total: int, accuracy: float, teacher: float, *, price: str, apart: bool = True, heard: float = 1.0,
+    persons: int | None = None,
 ) -> str:
     """What a prefix of `total` students does, in one sentence: the headline.
 
     accuracy, teacher: in [0, 1]. price: what it costs, `12 % of its cost`, or `5.2 M MACs` beside a teacher of
     unknown cost. apart: False where the interval of the difference holds 0, so that the test split leaves it open
-    which is better. heard: the share of a series that the prefix has read.
+    which is better. heard: the share of a series that the prefix has read. persons: how many stand behind the
+    interval, None where single examples do.
 
     `3 of 6 students reach 93.3 %, 1.0 points below the teacher, for 12 % of its cost.`
     """
-    end = "." if apart else "; the test split cannot tell them apart."
+    if persons and persons < FEWEST_GROUPS:  # no interval: whether they agree is all that there is to say
+        who, side = f"{number_word(persons)} test persons", "below" if accuracy < teacher else "above"
+        end = f"; {side} it for each of {who}." if apart else f"; {who} cannot tell them apart."
+    else:
+        end = "." if apart else "; the test split cannot tell them apart."
     reached = f"{_subject(prefix, total)} {percent(accuracy)}{f' after {window(heard)}' if heard < 1 else ''}"
     return f"{reached}, {_against(100 * (teacher - accuracy))}, for {price}{end}"
 
@@ -182,6 +190,12 @@ def window(share: float) -> str:
 
 
 FEWEST_GROUPS = 3  # as in results.frontier: below, the range over the persons stands for an interval
+
+
+def interval_name(persons: int | None) -> str:
+    """`95 % interval`, or `range over two persons` where too few stand behind it; None: single examples do."""
+    few = persons is not None and persons < FEWEST_GROUPS
+    return f"range over {number_word(persons)} persons" if few else f"95{NO_BREAK}% interval"
 
 
 def intervals(people: tuple[str, int] | None) -> str:
@@ -198,6 +212,32 @@ def intervals(people: tuple[str, int] | None) -> str:
             f"teacher, are the range over {number_word(number)} {who}s, not 95 % intervals."
         )
     return f"{plain} They, and the interval of the difference to the teacher, are over {number_word(number)} {who}s."
+
+
+MOST_NAMES = 20  # classes in one sentence
+
+
+def scarce(found: Scarce) -> list[str]:
+    """`No test examples of 2 of 7 classes: rowing, sitting.`, and the same of classes with few; nothing of no class."""
+    kinds = (("No", found.absent), (f"Fewer than {FEWEST}", found.thin))
+    return [
+        f"{words} {found.split} examples of {len(names)} of {found.classes} classes: {some_of(names)}."
+        for words, names in kinds
+        if names
+    ]
+
+
+def some_of(names: Sequence[str]) -> str:
+    """`rowing, sitting`: names that are the user's text, the first twenty of them."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(map(quoted, names[:MOST_NAMES])) + more
+
+
+def below_largest(accuracy: float, name: str, share: float) -> str | None:
+    """A sentence where an accuracy is below what always answering the largest class reaches; all in [0, 1]."""
+    if accuracy >= share:
+        return None
+    return f"{percent(accuracy)} is below always answering {quoted(name)}: {percent(share, 0)}."
 
 
 def split_is_known(teacher: TeacherRecord) -> bool:

@@ -6,9 +6,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from bdistil.data.dataset import SPLITS
+from bdistil.errors import UserError
 from bdistil.records import AnyEvent, Notice, Point, RoundRecord, TeacherFinished, TeacherRecord
 from bdistil.report import formats
+from bdistil.report.silence import silence
+from bdistil.results import load
 from bdistil.results.architecture import architecture, lines
+from bdistil.results.scarce import largest_class, scarce_of
 from bdistil.runs import Run
 
 
@@ -16,6 +21,8 @@ def describe_run(run: Run) -> list[str]:
     """The lines of one run. Raises UserError if it cannot be read."""
     info, events, rounds = run.info(), run.events()[0], run.rounds()
     text = [f"{run.id}: {info.state}{f': {info.error}' if info.error else ''}"]
+    silent = silence(run.heartbeat()) if info.state in ("queued", "running") else None
+    text += [silent] if silent else []
     text.append(f"data set {info.dataset.name if info.dataset else info.config.dataset}")
     if info.parent:
         text.append(f"extends {info.parent}")
@@ -34,6 +41,7 @@ def describe_run(run: Run) -> list[str]:
     text.append(f"student {info.student}, composition {info.config.composition}, mode {info.mode}")
     stated = ", as stated" if teacher and teacher.macs_stated else ""
     text += [_prefix(point, stated) for point in points]
+    text += _caveats(run, points)
     later = records[1:]
     if later:
         text += ["rounds", *(_round(record, info.config.composition) for record in later), _certificate(later[-1])]
@@ -43,6 +51,19 @@ def describe_run(run: Run) -> list[str]:
         legend = " (<- reads what earlier ones left there, a size of 0 passes that on)" if reads else ""
         text += [f"students{legend}", *composed]
     return text
+
+
+def _caveats(run: Run, points: Sequence[Point]) -> list[str]:
+    """Classes that a split has no example or few of, and an accuracy that always answering one class surpasses."""
+    if not points:
+        return []
+    try:
+        results = load(run)
+    except UserError:  # its points can still be shown
+        return []
+    below = formats.below_largest(points[-1].accuracy, *largest_class(results))
+    scarce = [text for split in SPLITS for text in formats.scarce(scarce_of(results, split))]
+    return ([f"{formats.students(len(points))}: {below}"] if below else []) + scarce
 
 
 def _teacher(name: str, accuracy: float | None = None, macs: float | None = None) -> str:

@@ -4,6 +4,7 @@
 - `frontier`: one row per prefix, with intervals and the points lost against the teacher
 - `costs`: the cost axes (MACs, parameters, weights, share of the teacher) and their ticks
 - `confusion`: which classes are mixed up, and accuracy by class
+- `scarce`: classes that a split has no example or few of
 - `disagreements`: test examples on which a prefix and the teacher differ
 - `shown`: all of a run as lines of text
 

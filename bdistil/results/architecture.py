@@ -5,13 +5,14 @@ Read from ensemble.json (`Student.spec`) and the frontier's cumulative costs, wi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from bdistil.paths import read_json
 
 ANSWER = "answer"
 TCN_LEVELS = 3  # of a `tcn` student, all of one width
@@ -62,7 +63,7 @@ def architecture(folder: Path, points: pd.DataFrame) -> list[Part]:
     points: the frontier's rows, one a student.
     """
     try:
-        document = json.loads((folder / "ensemble" / "ensemble.json").read_bytes())
+        document = read_json(folder / "ensemble" / "ensemble.json")
         specs = [student["spec"] for student in document["students"]]
         costs = _costs(points)
         parts = [_part(number, spec, cost) for number, (spec, cost) in enumerate(zip(specs, costs, strict=True), 1)]

@@ -16,6 +16,7 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
+from bdistil.paths import open_regular
 from bdistil.records import RoundRecord
 from bdistil.runs.previews import Examples, stored
 
@@ -170,7 +171,7 @@ def heaviest(folder: Path, classes: Sequence[str], examples: int) -> tuple[list[
     folder: the round's; examples: N. None where the run kept none, or where they are damaged.
     """
     try:
-        with (folder / "heaviest.npz").open("rb") as file, np.load(file) as kept:
+        with open_regular(folder / "heaviest.npz") as file, np.load(file) as kept:
             columns = zip(*(kept[name].tolist() for name in ("index", "label", "true", "teacher", "sign", "weight")),
                           strict=True)  # fmt: skip
             pairs = [

@@ -67,11 +67,6 @@ def by_class(results: Results, prefix: int) -> pd.DataFrame:
     return seen.sort_values(["difference", "accuracy"], kind="stable", ignore_index=True)
 
 
-def without_examples(results: Results) -> tuple[str, ...]:
-    """The names of the classes without a test example, which no accuracy by class and no worst class can count."""
-    return tuple(name for index, name in enumerate(results.classes) if index not in set(results.labels.tolist()))
-
-
 def _percent(answers: np.ndarray, results: Results) -> np.ndarray:
     size = len(results.classes)
     counts = np.bincount(results.labels * size + answers, minlength=size * size).reshape(size, size)

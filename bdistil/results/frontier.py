@@ -68,15 +68,16 @@ def point(
     train: SplitScores,
     cost: PrefixCost,
     teacher_macs: float | None = None,
+    people: np.ndarray | None = None,
 ) -> Point:
     """One point of the frontier.
 
     logits, teacher: (N, L) on the test split, of the prefix and of the teacher; labels: (N,). previous: (N, L) logits
     of the prefix one student shorter, None in round 1. validation, train: what `scores` gives there. teacher_macs:
-    None where they are unknown, and the share of them then, too.
+    None where they are unknown, and the share of them then, too. people: as of `accuracy_interval`.
     """
     right = logits.argmax(axis=1) == labels
-    low, high = wilson(int(right.sum()), len(labels))
+    low, high = accuracy_interval(right, people)
     before = np.zeros_like(right) if previous is None else previous.argmax(axis=1) == labels
     measured = scores(logits, teacher, labels)
     return Point(
@@ -84,6 +85,7 @@ def point(
         accuracy=measured.accuracy,
         accuracy_low=low,
         accuracy_high=high,
+        persons=persons(people),
         agreement=measured.agreement,
         train=train,
         validation=validation,
@@ -93,6 +95,23 @@ def point(
         macs_ratio=cost.macs / teacher_macs if teacher_macs else None,
         **dict(cost),
     )
+
+
+def persons(people: np.ndarray | None) -> int | None:
+    """How many persons (N,) an interval is over: two at least. None where it is over single examples."""
+    count = 0 if people is None else len(np.unique(people))
+    return count if count > 1 else None
+
+
+def accuracy_interval(right: np.ndarray, people: np.ndarray | None = None) -> tuple[float, float]:
+    """The 95 % interval (low, high) of an accuracy, in [0, 1]. right: bool (N,), which examples are answered correctly.
+
+    people: (N,) whose example each is, where the split holds out whole persons. Of at least two it is
+    `group_interval`'s, as examples of a person are alike; else Wilson's.
+    """
+    if persons(people):
+        return group_interval(right.astype(float), people, (0, 1))
+    return wilson(int(right.sum()), len(right))
 
 
 def points_lost(
@@ -109,7 +128,7 @@ def points_lost(
     """
     total = len(labels)
     prefix_right, teacher_right = logits.argmax(axis=1) == labels, teacher.argmax(axis=1) == labels
-    if people is not None and people.min() < people.max():
+    if persons(people):
         lost = teacher_right.astype(np.int64) - prefix_right
         return (100 * float(lost.mean()), *group_interval(100.0 * lost, people, (-100, 100)))
     only_teacher, only_prefix = int((teacher_right & ~prefix_right).sum()), int((prefix_right & ~teacher_right).sum())
@@ -178,12 +197,11 @@ def frame(
     """Stored points and prefix logits (T, N, L) -> the data frame that `frontier` documents."""
     table = pd.json_normalize([point.document() for point in points], sep="_")
     lost = [points_lost(logits, teacher, labels, people) for logits in prefixes]
-    if people is not None and len(labels) and people.min() < people.max():
-        # Rows store the interval over examples, which is too narrow where those of a person are alike.
-        right = [(logits.argmax(axis=1) == labels).astype(float) for logits in prefixes]
-        bounds = [group_interval(each, people, (0, 1)) for each in right]
+    if persons(people):  # rows of earlier versions store the interval over examples
+        bounds = [accuracy_interval(logits.argmax(axis=1) == labels, people) for logits in prefixes]
         table = table.assign(accuracy_low=[low for low, _ in bounds], accuracy_high=[high for _, high in bounds])
     return table.assign(
+        persons=persons(people),
         points_lost=[value for value, _, _ in lost],
         points_lost_low=[low for _, low, _ in lost],
         points_lost_high=[high for _, _, high in lost],

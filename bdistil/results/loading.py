@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bdistil.errors import UserError
+from bdistil.paths import open_regular
 from bdistil.results.frontier import frame, prefix_logits
 from bdistil.runs.store import RunInfo
 
@@ -90,7 +91,7 @@ def load(run: Any) -> Results:
 
 def _targets(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Labels (N,), teacher logits (N, L) and persons (N,), if it holds any, of the test split."""
-    with path.open("rb") as file, np.load(file) as kept:
+    with open_regular(path) as file, np.load(file) as kept:
         return kept["labels_test"], kept["teacher_test"], kept.get("people_test")
 
 
@@ -101,5 +102,5 @@ def _prefixes(folders: list[Path], c: float) -> np.ndarray:
 
 def _arrays(path: Path, *names: str) -> list[np.ndarray]:
     """Arrays of an NPZ file, which is closed even where it is damaged (numpy leaves it open then)."""
-    with path.open("rb") as file, np.load(file) as arrays:
+    with open_regular(path) as file, np.load(file) as arrays:
         return [arrays[name] for name in names]

@@ -19,6 +19,7 @@ from bdistil.cost import prefix_costs, weight_bytes
 from bdistil.data.catalogue import is_here, load_dataset
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble
+from bdistil.errors import printable
 from bdistil.method.certificate import Certificate
 from bdistil.method.correction import AHEAD
 from bdistil.method.distillation_data import Task
@@ -153,7 +154,7 @@ def describe(expected: dict[str, Any]) -> str:
     before = ""
     if teacher:
         of_teacher += " (its MACs as stated)" if ratio else ""
-        before = "".join(f"{line}\n" for line in (f"teacher {teacher['name']}", teacher["signature"],
+        before = "".join(f"{printable(line)}\n" for line in (f"teacher {teacher['name']}", teacher["signature"],
                                                  *teacher["notices"]) if line)  # fmt: skip
     sizes = expected["sizes"] and ", ".join("-".join(map(str, size)) for size in expected["sizes"])
     grow = f"students of {sizes}\n" if sizes else ""

@@ -11,6 +11,8 @@ from typing import BinaryIO
 from bdistil.paths import open_regular
 from bdistil.records import AnyEvent, read_events
 
+MOST_BYTES = 256e6  # of a file; a day of training writes a thousandth of it
+
 
 def now() -> datetime:
     """The time in UTC, to the millisecond."""
@@ -31,10 +33,13 @@ def append(path: Path, event: AnyEvent) -> None:
 def read(path: Path, offset: int = 0) -> tuple[list[AnyEvent], int]:
     """The events from byte `offset` on, and the offset to go on from; none where there is no file.
 
-    Raises ValueError for a damaged line that is not the last one, and OSError for what is no regular file.
+    Raises ValueError for a damaged line that is not the last one, and for a file of more than `MOST_BYTES`; OSError for
+    what is no regular file.
     """
     try:
         with open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size > MOST_BYTES:
+                raise ValueError("too large for an event file")
             file.seek(offset)
             content = file.read()
     except FileNotFoundError:

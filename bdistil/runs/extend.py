@@ -19,6 +19,7 @@ import numpy as np
 from bdistil.atomic import write_bytes
 from bdistil.config import DistilConfig
 from bdistil.errors import UserError
+from bdistil.paths import open_regular
 from bdistil.records import AttemptFinished, EpochFinished, RoundFinished, RoundStarted, RoundUnmet
 from bdistil.runs.store import Run, create_run
 
@@ -100,7 +101,7 @@ def _is_complete(folder: Path) -> bool:
     if not all((folder / name).is_file() for name in NEEDED):
         return False
     try:
-        with open(folder / "logits.npz", "rb") as file, np.load(file, allow_pickle=False) as logits:
+        with open_regular(folder / "logits.npz") as file, np.load(file, allow_pickle=False) as logits:
             return "train" in logits
     except (OSError, ValueError, EOFError, BadZipFile):
         return False

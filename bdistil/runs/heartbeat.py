@@ -1,8 +1,11 @@
 """The heartbeat: where a worker is, rewritten while it trains, and whether it is asked to stop."""
 
+import contextlib
 import os
 import socket
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +15,7 @@ from bdistil.runs import events
 from bdistil.runs.store import Run
 
 INTERVAL = 0.4  # seconds between two: the dashboard looks once a second
+ALIVE = 5.0  # seconds between two where training has nothing to report
 
 
 def heartbeat(pid: int, **place: Any) -> Heartbeat:
@@ -32,6 +36,7 @@ class HeartbeatWriter:
     signalled: bool = False
     last: Heartbeat | None = None
     _written: float = 0.0
+    _writing: threading.Lock = field(default_factory=threading.Lock)
     _started: float = field(default_factory=time.monotonic)
     _start_fraction: float | None = None
 
@@ -40,8 +45,33 @@ class HeartbeatWriter:
         beat, before = heartbeat(os.getpid(), **place), self.last
         self.last = beat
         if before is None or _place(beat) != _place(before) or time.monotonic() - self._written >= INTERVAL:
+            self._write()
+
+    def _write(self) -> None:
+        with self._writing:
             self._written = time.monotonic()
-            write(self.run, beat)
+            place = self.last.model_dump(exclude={"host", "pid", "time"}) if self.last else {}
+            write(self.run, heartbeat(os.getpid(), **place))
+
+    @contextlib.contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Inside, a heartbeat is written every ALIVE seconds where nothing calls `write`: reading data, computing a
+        teacher's answers or evaluating a large split may take minutes. A process that is paused writes none."""
+        ended = threading.Event()
+
+        def again() -> None:
+            while not ended.wait(ALIVE):
+                if time.monotonic() - self._written >= ALIVE:
+                    with contextlib.suppress(OSError):  # a full disk is reported by whoever writes results
+                        self._write()
+
+        thread = threading.Thread(target=again, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def stop(self) -> bool:
         return self.signalled or self.run.stop_requested()

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from bdistil.config import DistilConfig, TeachConfig
-from bdistil.data import CATALOGUE, Dataset, load_dataset, recordings
+from bdistil.data import CATALOGUE, Dataset, custom, load_dataset, recordings
 from bdistil.data.dataset import SPLITS
 from bdistil.data.leaks import leaks
 from bdistil.data.views import view
@@ -74,7 +74,7 @@ def teach_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], flo
     _refuse_changed_data(run, data.checksum)
     run.update(dataset=describe(data))
     _enter(run, "teacher")
-    _record_leaks(run, data)
+    _record_data(run, data, config)
     device = best_device()
     model, validation = teach(config, data, checkpoint=checkpoint_of(run), watch=_watch(run, heartbeat, seconds, 1),
                               device=device)  # fmt: skip
@@ -92,7 +92,7 @@ def distil_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], fl
     card = card_of(config)
     _enter(run, "teacher")
     task = make_task(config, card, heartbeat, device)
-    _record_leaks(run, task.data)
+    _record_data(run, task.data, config)
     _record_doubts(run, config, task, card)
     _describe_task(run, config, task, card)
 
@@ -128,8 +128,8 @@ def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: flo
     return ensemble
 
 
-def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs: float | None, heartbeat: HeartbeatWriter,
-                       seconds: Callable[[], float], device: str) -> ProgressiveEnsemble:  # fmt: skip
+def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs: float | None,
+                       heartbeat: HeartbeatWriter, seconds: Callable[[], float], device: str) -> ProgressiveEnsemble:  # fmt: skip
     """The preset `b-distil+polish`: a round trains all students so far, and after the last one comes the polish."""
     work = _work(config)
 
@@ -169,7 +169,9 @@ def _work(config: DistilConfig) -> list[float]:
     return [*(config.epochs * t for t in range(1, config.rounds + 1)), config.polish_epochs * config.rounds]
 
 
-def make_task(config: DistilConfig, card: dict[str, Any], heartbeat: HeartbeatWriter | None = None, device: str = "cpu") -> Task:
+def make_task(
+    config: DistilConfig, card: dict[str, Any], heartbeat: HeartbeatWriter | None = None, device: str = "cpu"
+) -> Task:
     """The data set with the teacher's logits on its splits and on the views of its training inputs."""
     data = load_dataset(config.dataset, config.data)
     check_split(card, data.checksum, config.dataset, config.data)
@@ -203,6 +205,7 @@ def describe(data: Dataset) -> DatasetRecord:
     return DatasetRecord(
         name=info.name, title=info.title, modality=info.modality, people=info.people, train=len(data.x_train),
         validation=len(data.x_validation), test=len(data.x_test), classes=tuple(info.classes), split=info.split,
+        counts={split: tuple(counts) for split, counts in data.counts.items()},
         checksum=data.checksum, test_checksum=data.test_checksum,
     )  # fmt: skip
 
@@ -251,10 +254,11 @@ def _record_far_below(run: Run, task: Task) -> None:
     _notice(run, [sentence] if sentence else [])
 
 
-def _record_leaks(run: Run, data: Dataset) -> None:
-    """What one's own data has on two sides, as events: figures on such data say too much. Others' is known."""
+def _record_data(run: Run, data: Dataset, config: TeachConfig | DistilConfig) -> None:
+    """What one's own data has on two sides, and what may be amiss with it, as events. Others' is known."""
     if data.info.name not in CATALOGUE:
         _notice(run, [leak.sentence for leak in leaks(data)])
+        _notice(run, custom.notes(config.dataset, config.data))
 
 
 def _notice(run: Run, texts: list[str]) -> None:
@@ -279,8 +283,8 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
             raise UserError(CHANGED)
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
-    if data.info.people and data.people_test is not None:
-        targets["people_test"] = data.people_test
+    if data.test_persons is not None:
+        targets["people_test"] = data.test_persons
     write_arrays(run.path / "targets.npz", targets)
     path = home() / "previews" / f"{data.info.name}.npz"
     if not previews.is_of(path, data.test_checksum):
@@ -348,8 +352,8 @@ def checkpoint_of(run: Run) -> Checkpoint:
     return Checkpoint(run.path / "checkpoint.safetensors")
 
 
-def _watch(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], float], whole: float, before: float | None = None,
-           part: float = 1.0) -> Watch:  # fmt: skip
+def _watch(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], float], whole: float,
+           before: float | None = None, part: float = 1.0) -> Watch:  # fmt: skip
     """Tells the run's directory what a training does: heartbeats between, an event and the time after each epoch.
 
     `whole` is the run's work, of which `before` is done when this training, `part` of it, begins; None: as many parts

@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from bdistil.data.dataset import Dataset, DatasetInfo
-from bdistil.paths import ASSETS, home
+from bdistil.paths import ASSETS, home, open_regular
 
 LARGEST = 20_000_000  # bytes of series in a file
 
@@ -124,7 +124,7 @@ def may_be_of(path: Path, checksum: str | None) -> bool:
 
 def _origin(path: Path) -> str | None:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+        with open_regular(path) as file, np.load(file, allow_pickle=False) as kept:
             return str(kept["test_checksum"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
         return None
@@ -154,7 +154,7 @@ def stored(kept: Mapping[str, Any]) -> Examples:
 def read(path: Path) -> Examples | None:
     """The examples of a file; None where it is damaged."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+        with open_regular(path) as file, np.load(file, allow_pickle=False) as kept:
             return stored(kept)
     except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, BadZipFile):
         return None

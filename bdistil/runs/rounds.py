@@ -25,6 +25,7 @@ from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import Round
 from bdistil.method.joint import Snapshot
 from bdistil.method.search import Attempt
+from bdistil.paths import open_regular, read_json, read_regular
 from bdistil.records import AttemptRecord, FinishedRound, Point, PrefixCost, SplitScores
 from bdistil.results.frontier import point, prefix_logits, scores
 from bdistil.runs import previews
@@ -164,7 +165,7 @@ def restore_attempts(run: Run, round: int) -> list[Attempt]:
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an NPZ file. Raises as numpy does; the file is closed even where it is damaged."""
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+    with open_regular(path) as file, np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
 
 
@@ -191,6 +192,7 @@ def _point(task: Task, t: int, prefixes: dict[str, np.ndarray], cost: PrefixCost
     return point(
         t, prefixes["test"][-1], task.teacher["test"], labels["test"], prefixes["test"][-2] if t > 1 else None,
         train=of("train"), validation=of("validation"), cost=cost, teacher_macs=teacher_macs,
+        people=task.data.test_persons,
     )  # fmt: skip
 
 
@@ -206,8 +208,8 @@ def _write_student(folder: Path, student: Student) -> None:
 
 
 def _read_student(folder: Path) -> Student:
-    spec = json.loads((folder / "student.json").read_text())
-    return rebuild(spec, (folder / "student.safetensors").read_bytes())
+    spec = read_json(folder / "student.json")
+    return rebuild(spec, read_regular(folder / "student.safetensors"))
 
 
 def _write_round(

@@ -35,8 +35,8 @@ from pydantic import ValidationError
 from bdistil.atomic import sync, write_json
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data.dataset import SPLITS
-from bdistil.errors import UserError, nearest
-from bdistil.paths import ASSETS, home
+from bdistil.errors import UserError, nearest, printable
+from bdistil.paths import ASSETS, home, open_regular
 from bdistil.records import (
     SCHEMA,
     AnyEvent,
@@ -52,6 +52,7 @@ from bdistil.runs import events
 from bdistil.teachers.black_box import measured
 from bdistil.teachers.catalogue import short
 
+MOST_LOG = 64_000  # bytes of a log that are looked at
 FAILURE = "Failed: "  # before what a worker could write to its log alone
 
 
@@ -91,11 +92,14 @@ class Run:
     def info(self) -> RunInfo:
         """run.json, with `state` as it really is: a run whose worker is gone is stopped, whatever the file says.
 
+        Its title shows what doesn't print as escapes.
+
         Raises UserError if the file is missing, incomplete, or written by a newer version.
         """
         stored = self.stored()
         gone = stored.state in ("queued", "running") and not self.is_alive()
-        changed = {"state": "stopped" if gone else stored.state, "teacher": self._teacher(stored.teacher)}
+        changed: dict[str, Any] = {"title": printable(stored.title), "state": "stopped" if gone else stored.state}
+        changed["teacher"] = self._teacher(stored.teacher)
         return RunInfo(**dict(stored) | changed, worker_gone=gone, sample=self.sample)
 
     def _teacher(self, stored: TeacherRecord | None) -> TeacherRecord | None:
@@ -119,7 +123,8 @@ class Run:
         except OSError as error:
             raise _unreadable(f"its run.json cannot be opened ({error.strerror})") from None
         except ValidationError as error:
-            if any(problem["loc"] == ("schema",) and problem["type"] == "less_than_equal" for problem in error.errors()):
+            problems = [(problem["loc"], problem["type"]) for problem in error.errors()]
+            if (("schema",), "less_than_equal") in problems:
                 raise UserError("Written by a newer version; update to open it.") from None
             raise _unreadable(f"its run.json is incomplete{_place(error)}") from None
         except ValueError:
@@ -204,7 +209,9 @@ class Run:
     def log_tail(self, lines: int = 10) -> list[str]:
         """The last lines that the worker printed."""
         try:
-            return (self.path / "worker.log").read_text(errors="replace").splitlines()[-lines:]
+            with open_regular(self.path / "worker.log") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - MOST_LOG))
+                return file.read(MOST_LOG).decode(errors="replace").splitlines()[-lines:]
         except OSError:
             return []
 
@@ -227,18 +234,23 @@ class Run:
 @lru_cache(maxsize=256)
 def _stored_figures(path: Path, _changed: int) -> dict[str, Any]:
     """`teacher_figures` of a run's targets.npz. Raises as numpy does, and KeyError for one without a test split."""
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as targets:
+    with open_regular(path) as file, np.load(file, allow_pickle=False) as targets:
         return teacher_figures(targets)
 
 
 def teacher_figures(targets: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """What the teacher reaches on a run's own splits, from `teacher_…` (N, classes) and `labels_…` (N,) of each.
 
+    `people_test` (N,), where it is there, says whose each test example is.
+
     accuracy, accuracy_low, accuracy_high: on the test split, with its 95 % interval. splits: accuracy of every split
     that is there. Raises KeyError where the test split is not.
     """
     splits = [split for split in SPLITS if f"teacher_{split}" in targets]
-    found = {split: measured(targets[f"teacher_{split}"], targets[f"labels_{split}"]) for split in splits}
+    found = {
+        split: measured(targets[f"teacher_{split}"], targets[f"labels_{split}"], targets.get(f"people_{split}"))
+        for split in splits
+    }
     return {**found["test"], "splits": {split: figures["accuracy"] for split, figures in found.items()}}
 
 

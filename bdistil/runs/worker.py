@@ -45,7 +45,7 @@ def work(run: Run) -> int:
             return 0
         try:
             heartbeat.write()
-            with _training_slot(run, heartbeat):
+            with heartbeat.going_on(), _training_slot(run, heartbeat):
                 _train(run, heartbeat)
             return 0
         except _NoSlot:

@@ -208,10 +208,10 @@ def no_better_than_chance(logits: np.ndarray, labels: np.ndarray) -> str | None:
     return f"The teacher’s answers {told} ({100 * chance:.1f} %): check the order of its rows and of its classes."
 
 
-def measured(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """The accuracy of the answers (N, classes) on the test split, with its 95 % Wilson interval."""
-    from bdistil.results.frontier import wilson
+def measured(logits: np.ndarray, labels: np.ndarray, people: np.ndarray | None = None) -> dict[str, float]:
+    """The accuracy of the answers (N, classes) on the test split, with the interval of `accuracy_interval`."""
+    from bdistil.results.frontier import accuracy_interval
 
-    right = int((logits.argmax(axis=1) == labels).sum())
-    low, high = wilson(right, len(labels))
-    return {"accuracy": right / len(labels), "accuracy_low": low, "accuracy_high": high}
+    right = logits.argmax(axis=1) == labels
+    low, high = accuracy_interval(right, people)
+    return {"accuracy": int(right.sum()) / len(labels), "accuracy_low": low, "accuracy_high": high}

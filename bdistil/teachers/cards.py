@@ -4,7 +4,6 @@ The card says what the teacher is and where its figures come from; everything he
 Black boxes, answers or an ONNX file instead of a saved teacher, get a card of the same kind when they are named.
 """
 
-import json
 import os
 import shlex
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bdistil.errors import UserError, nearest
-from bdistil.paths import ASSETS, home
+from bdistil.paths import ASSETS, home, read_json
 from bdistil.teachers.black_box import UNKNOWN_SPLIT, logits_card
 
 if TYPE_CHECKING:
@@ -175,7 +174,7 @@ def card_of(config: Any) -> dict[str, Any]:
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
-        card = json.loads((folder / "card.json").read_text())
+        card = read_json(folder / "card.json")
         newer = card["schema"] > SCHEMA
         whole = all(isinstance(card[name], kind) for name, kind in KINDS.items() if not newer)
     except (OSError, ValueError, KeyError, TypeError):

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from bdistil.data import Dataset
 from bdistil.errors import UserError, nearest
+from bdistil.paths import open_regular
 from bdistil.teachers.catalogue import TORCHVISION
 
 SIDE = 224
@@ -134,6 +135,7 @@ def _fresh(model: str, classes: int) -> nn.Module:
 def _found(model: str, weights: str) -> Mapping[str, Tensor]:
     if weights != DEFAULT:
         try:
+            open_regular(weights).close()
             return load_file(weights)
         except FileNotFoundError:
             raise UserError(f"There is no file {weights}: give a safetensors file, or {DEFAULT}.") from None

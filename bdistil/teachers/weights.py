@@ -12,7 +12,7 @@ from torch import nn
 
 from bdistil.atomic import new_folder
 from bdistil.errors import UserError
-from bdistil.paths import home
+from bdistil.paths import home, read_regular
 from bdistil.teachers.cards import cards, folders
 from bdistil.teachers.zoo import build_teacher
 
@@ -45,7 +45,7 @@ def load_teacher(card: dict[str, Any]) -> nn.Module:
     """
     name = card["name"]
     try:
-        content = (Path(card["path"]) / "model.safetensors").read_bytes()
+        content = read_regular(Path(card["path"]) / "model.safetensors")
     except OSError:
         raise UserError(f"The teacher {name} has no model.safetensors. Train it again: bdistil teach.") from None
     if hashlib.sha256(content).hexdigest() != card.get("weights_sha256"):

@@ -19,7 +19,7 @@ from bdistil.cost import model_cost
 from bdistil.data import Dataset
 from bdistil.data.views import augment
 from bdistil.inputs import normalise
-from bdistil.results.frontier import wilson
+from bdistil.results.frontier import accuracy_interval, persons
 from bdistil.runs import events
 from bdistil.teachers.catalogue import short
 from bdistil.teachers.torchvision_models import load_weights
@@ -84,13 +84,14 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
     """
     prepare = partial(normalise, mean=data.mean, std=data.std, front_end=data.info.front_end, device=device)
     answers = predict(model, data.x_test, prepare).argmax(1).cpu().numpy()
-    right = int((answers == data.y_test).sum())
-    low, high = wilson(right, len(data.y_test))
+    right = answers == data.y_test
+    low, high = accuracy_interval(right, data.test_persons)
     card = {
         "schema": 1, "name": f"{data.info.name}-{short(config.architecture)}", "architecture": config.architecture,
         "dataset": config.dataset, "classes": list(data.info.classes), "input_shape": list(data.info.input_shape),
         "mean": list(data.mean), "std": list(data.std), "front_end": data.info.front_end,
-        "accuracy": right / len(data.y_test), "accuracy_low": low, "accuracy_high": high,
+        "accuracy": int(right.sum()) / len(right), "accuracy_low": low, "accuracy_high": high,
+        "persons": persons(data.test_persons),
         "validation_accuracy": validation_accuracy, **model_cost(model, data.info.input_shape).document(),
         "epochs": config.epochs, "seed": config.seed, "data_checksum": data.checksum,
         "split_known": not config.weights, "config": config.model_dump(), "run": run, "command": command(config),

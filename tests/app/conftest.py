@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import bdistil.teachers  # noqa: F401
+from bdistil.paths import DATA_ROOTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,8 +41,9 @@ def went(monkeypatch):
 
 
 @pytest.fixture
-def open_page(runs):
-    """Runs a page at an address and returns it; an exception of the page fails the test."""
+def open_page(runs, tmp_path, monkeypatch):
+    """Runs a page at an address and returns it; an exception of the page fails the test. It reads the test's files."""
+    monkeypatch.setenv(DATA_ROOTS, str(tmp_path))
 
     def opened(name, **asked):
         page = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=60)

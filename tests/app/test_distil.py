@@ -1,8 +1,10 @@
 import json
 import shlex
 import shutil
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import streamlit as st
 
 from bdistil.errors import UserError
 from bdistil.runs import list_runs, open_run
@@ -300,6 +302,54 @@ def test_running(open_page, runs):
         button(page, "Stop").click().run()
         assert open_run("run").stop_requested()
         assert "Stopping after this batch." in written(page) and button(page, "Stop").disabled
+
+
+def test_a_worker_without_a_sign_of_life_is_named_on_the_live_page_and_on_its_card(open_page, runs):
+    path = build_run(runs / "run", state="running")
+    beat = json.loads((path / "heartbeat.json").read_text())
+
+    def told(name, seconds):
+        """The page as it is so long after the last heartbeat."""
+        time = datetime.now(UTC) - timedelta(seconds=seconds)
+        (path / "heartbeat.json").write_text(json.dumps({**beat, "time": time.isoformat()}))
+        return written(open_page(name, **({"run": "run"} if name == "distil" else {})))
+
+    with hold(path):
+        for phase in (beat["phase"], None):  # reading data, it has nothing to tell and beats all the same
+            beat |= {"phase": phase, "epoch": beat["epoch"] if phase else None}
+            for name in ("distil", "home"):
+                page = told(name, 40)
+                assert "No sign of life for 4" in page and "It goes on by itself when the machine wakes" in page
+                assert f"end process {beat['pid']} and resume" in page and "min left" not in page
+                assert "No sign of life" not in told(name, 5)
+
+
+def test_a_second_tab_follows_a_run_that_another_one_resumed(open_page, runs, monkeypatch):
+    """It looks by itself: a fragment that draws nothing, and has the page drawn anew when the run lives again."""
+    looks, anew, fragment = {}, [], st.fragment
+
+    def watched(function=None, *, run_every=None):
+        if function is not None:
+            return fragment(function)
+        return lambda body: looks.update({body.__name__: (run_every, body)}) or fragment(run_every=run_every)(body)
+
+    path = build_run(runs / "run", state="stopped")
+    with monkeypatch.context() as patch:
+        patch.setattr(st, "fragment", watched)
+        page = open_page("distil", run="run")
+    assert page.title[0].value == "Stopped in round 3 of 6" and button(page, "Resume")
+    every, look = looks["look"]
+    assert every == 3.0
+    with monkeypatch.context() as patch, hold(path):
+        patch.setattr(st, "rerun", lambda: anew.append(True))
+        look()
+        assert not anew
+        open_run("run").update(state="running")
+        look()
+        assert anew == [True]
+    with hold(path):
+        assert page.run().title[0].value == "Round 3 of 6 is training"
+        assert "Resume" not in [each.label for each in page.button]
 
 
 def test_charts_change_with_a_round_and_not_with_an_epoch(open_page, runs):

@@ -10,7 +10,7 @@ from bdistil.results.loading import load
 from bdistil.runs import open_run
 from bdistil.runs.previews import origin
 from tests.app.conftest import button, charts, written
-from tests.builders import add_round, build_previews, build_run, hold
+from tests.builders import add_round, build_previews, build_run, hold, relabel
 
 
 @pytest.fixture
@@ -33,6 +33,26 @@ def test_finished_run_shows_all_sections(open_page, fashion):
     figure = json.loads(charts(page)[0])
     assert figure["layout"]["xaxis"]["title"]["text"] == "Cost of one prediction (million MACs)"
     assert "The frontier of b-distil as a table" in written(page)
+
+
+def test_absent_and_thin_classes_are_named_wherever_a_figure_by_class_stands(open_page, runs):
+    path = build_run(runs / "scarce")
+    relabel(path, lambda labels: np.where(labels == 9, 8, np.where((labels == 7) & (np.arange(400) > 80), 6, labels)))
+    info = json.loads((path / "run.json").read_text())
+    info["dataset"]["counts"] = {"train": [3, 0] + [40] * 8, "validation": [20] * 10, "test": [40] * 10}
+    (path / "run.json").write_text(json.dumps(info))
+    html = written(open_page("explore", run="scarce"))
+    absent, thin = "No test examples of 1 of 10 classes: 9.", "Fewer than 10 test examples of 1 of 10 classes: 7."
+    assert html.count(absent) == 3 and html.count(f"{absent} {thin}") == html.count(thin) == 2
+    assert html.index(absent) < html.index(thin)  # below the headline first
+    in_training = ("No train examples of 1 of 10 classes: 1.", "Fewer than 10 train examples of 1 of 10 classes: 0.")
+    assert html.count(" ".join(in_training)) == 1
+    assert "below always answering" not in html
+
+
+def test_an_accuracy_below_always_answering_the_largest_class_is_said(open_page, runs):
+    relabel(build_run(runs / "large", rounds=3), lambda labels: labels * 0 + 4)
+    assert "% is below always answering 4: 100\u00a0%." in written(open_page("explore", run="large", prefix=2))
 
 
 def test_a_polished_run_shows_what_the_rounds_left_behind_its_frontier(open_page, runs):

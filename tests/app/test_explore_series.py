@@ -1,6 +1,7 @@
 """Explore on runs of speech and sensors: what is drawn and heard of an example."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ def sensors(runs):
 
 def test_speech_is_seen_and_heard(open_page, speech, own_home):
     build_previews(own_home, "free-spoken-digits", recorded=400)
-    html = written(open_page("explore", run="speech"))
+    page = open_page("explore", run="speech")
+    html = written(page)
     assert html.count(": spectrogram of 32 bands over 48 steps") == 12  # six that differ, six that weighed most
     assert html.count("<audio controls") == html.count(": waveform of the recording") == 6
     assert "Recordings: Free Spoken Digits, CC BY-SA 4.0." in html
@@ -94,8 +96,15 @@ def test_one_segment_so_far_is_no_early_prediction_yet(open_page, runs):
 
 
 def test_persons_held_out_are_told_of(open_page, speech, runs):
-    html = written(open_page("explore", run="speech"))
-    assert "are the range over two speakers, not 95 % intervals" in html
+    page = open_page("explore", run="speech")
+    html = written(page)
+    assert html.count("are the range over two speakers, not 95 % intervals") == 1
+    assert "Interval: range over two persons." in html and "interval" not in str(instrument(page)["points"])
+    point = instrument(page)["points"][0]
+    assert point["figures"][0]["aside"].startswith("range over two persons ")
+    assert point["figures"][2]["aside"].startswith("range over two persons ")
+    ends = "; (two test persons cannot tell them apart|(below|above) it for each of two test persons)"
+    assert re.search(ends, point["sentence"])
     build_run(runs / "digits", rounds=2)
     page = open_page("explore", run="digits")
     assert "speaker" not in written(page)

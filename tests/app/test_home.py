@@ -50,6 +50,18 @@ def test_card_of_a_run_at_rest(open_page, runs, options, words, label):
     assert "&lt;b&gt;Mine" in written(page) and "<b>Mine" not in written(page)
 
 
+@pytest.mark.parametrize("state", ["finished", "running", "failed"])
+def test_titles_and_errors_show_what_does_not_print_as_escapes(open_page, runs, state):
+    hostile = "one\x1b[31m\u202e\ntwo"
+    build_run(runs / "one", state=state, title=hostile, error=hostile if state == "failed" else None)
+    for name in ("home", "explore", "distil"):
+        page = open_page(name, run="one")
+        shown = written(page) + "".join(each.value for each in page.title)
+        shown += "".join(str(block.proto) for block in page.get("bidi_component"))
+        assert not {*shown} & {"\x1b", "\u202e"} and hostile not in shown
+        assert name != "home" or r"one\x1b[31m\u202e\ntwo" in shown
+
+
 def test_cards_of_living_runs(open_page, runs, went):
     with (
         hold(build_run(runs / "running", state="running")),

@@ -59,6 +59,14 @@ def test_first_comes_what_to_distil(asked, own_page):  # noqa: F811
     assert "Start distilling" not in [each.label for each in own_page.button]
 
 
+def test_examples_of_each_class_and_split_are_a_table(own_page, pictures):
+    html = written(once_read(fill(own_page, **{"own-path": pictures / "mine.npz"})))
+    assert "Examples of each class and split" in html and "Examples of each class (" not in html
+    for name in "012":
+        assert f"<td>{name}</td><td class=number>12</td><td class=number>4</td><td class=number>4</td>" in html
+    assert "Fewer than 10 validation examples of 3 of 3 classes: 0, 1, 2." in html
+
+
 def test_teachers_of_this_very_split_are_offered(own_page, pictures):
     """The first of two teachers of one file, before and after a row of it was moved into the test split."""
     path = pictures / "mine.npz"
@@ -147,6 +155,27 @@ def test_a_clock_that_nobody_named_is_asked_about_on_the_form(asked, own_page, t
     page = once_read(fill(page, **{"own-time": "clock"}))
     assert "Channels: ax." in written(page)
     assert "Recognised: semicolons between the columns, decimal commas." in written(page)
+
+
+def test_masks_blank_pictures_and_leftovers_are_told_on_the_form(asked, own_page, tmp_path):  # noqa: F811
+    for number in range(24):
+        folder = tmp_path / "pets" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 255, (8, 8), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:02}.jpg")
+        Image.new("L", (8, 8)).save(folder / f"{number:02}.png")
+    (tmp_path / "pets" / "__MACOSX").mkdir()
+    page = once_read(fill(own_page, **{"own-path": tmp_path / "pets"}))
+    assert "24 pairs like 00.jpg and 00.png count as two examples each" in written(page)
+    assert "choose a kind of files with the field “Kind of files”, such as jpg" in written(page)
+    assert "24 of 48 pictures are one colour, such as a/00.png" in written(page)
+    assert "1 file or folder, such as __MACOSX." in written(page)
+    assert "<td>a</td><td class=number>14</td><td class=number>5</td><td class=number>5</td>" in written(page)
+    page = once_read(fill(page, **{"own-kind": "jpg"}))
+    assert "Left out, as of another kind than was asked for: 24 files, such as a/00.png." in written(page)
+    assert "24 pairs" not in written(page) and "one colour" not in written(page)
+    page = once_read(fill(page, **{"own-kind": "exe"}))
+    assert "Kind must be an ending of pictures or recordings" in written(page) and not page.exception
 
 
 def test_a_folder_of_tables_and_ts_files_have_fields_of_their_own(asked, own_page, tmp_path):  # noqa: F811

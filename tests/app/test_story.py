@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC
 
 import cards
 import engine
@@ -445,11 +445,3 @@ def test_a_recurrent_student_goes_on_from_the_state_before(composition):
     assert happened([begun])[0][1] == "Round 3 starts: student 3 goes on from the state of student 2."
 
 
-def test_a_worker_without_a_sign_of_life_is_named():
-    import narration
-
-    beat = heartbeat(time=datetime(2026, 1, 1, tzinfo=UTC), epoch=2)
-    later = datetime(2026, 1, 1, 0, 0, 40, tzinfo=UTC)
-    assert narration.silence(beat, later).startswith("No sign of life for 40\N{NO-BREAK SPACE}s: the worker")
-    assert narration.silence(beat, datetime(2026, 1, 1, 0, 0, 29, tzinfo=UTC)) is None
-    assert narration.silence(beat.model_copy(update={"epoch": None}), later) is None

@@ -15,7 +15,7 @@ The figures are invented (invented.py), and so are the examples (datasets.py); w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from tests.builders.datasets import build_previews as build_previews
 from tests.builders.invented import Game
 from tests.builders.writer import START, SUMMARY, Writer, barrier
 
-__all__ = ["add_round", "build_previews", "build_run", "fail_attempt", "hold"]
+__all__ = ["add_round", "build_previews", "build_run", "fail_attempt", "hold", "relabel"]
 
 
 def build_run(
@@ -116,6 +116,14 @@ def add_round(path: Path, seed: int = 0) -> None:
     with (path / "events.jsonl").open("a") as file:
         file.writelines(json.dumps(event) + "\n" for event in run.events)
     (path / "run.json").write_text(json.dumps(info))
+
+
+def relabel(path: Path, change: Callable[[np.ndarray], np.ndarray], split: str = "test") -> None:
+    """Change the labels (N,) of a split of a run, whose rows stay as they were."""
+    with np.load(path / "targets.npz") as file:
+        targets = dict(file)
+    targets[f"labels_{split}"] = change(targets[f"labels_{split}"]).astype(np.int64)
+    np.savez(path / "targets.npz", **targets)
 
 
 def fail_attempt(path: Path, outcome: str = "edge", *, rung: int = 0, composition: str | None = None) -> None:

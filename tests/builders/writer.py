@@ -198,6 +198,7 @@ class Writer:
         )  # fmt: skip
         return point(
             number, prefix["test"], *game.splits["test"], before, cost=cost, teacher_macs=teacher_macs,
+            people=np.arange(len(prefix["test"])) % 2 if self.known.people and not self.old else None,
             **{name: scores(prefix[name], *game.splits[name]) for name in ("train", "validation")},
         ).document()  # fmt: skip
 

@@ -9,9 +9,11 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from bdistil.cli import main
 from bdistil.config import DistilConfig
+from bdistil.errors import printable, quoted
 from bdistil.runs import Run, list_runs, open_run
 from bdistil.teachers import card
 from tests.builders import build_run, hold
@@ -101,7 +103,7 @@ def test_a_config_that_is_none_is_one_sentence(refused, tmp_path, content):
     file = tmp_path / "config.json"
     if content is not None:
         file.write_text(content)
-    assert str(file) in refused("run", "--config", file)
+    assert refused("run", "--config", file).startswith(quoted(file))
 
 
 @pytest.mark.parametrize(
@@ -160,6 +162,22 @@ def test_a_port_in_use_is_one_sentence(refused):
             refused("app", "--port", port)
             == f"Port {port} is in use. Choose another one: bdistil app --port {port + 1}."
         )
+
+
+def test_roots_of_data_reach_the_dashboard(bdistil, refused, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(subprocess, "call", lambda command, env: started.append(env["BDISTIL_DATA_ROOTS"]) or 0)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert bdistil("app", "--port", port, "--data-root", "one", "--data-root", tmp_path / "two") == (0, "", "")
+    assert started == [f"{tmp_path / 'one'}:{tmp_path / 'two'}"]
+    (tmp_path / "file").touch()
+    for folder in ("file", "nowhere"):
+        assert f"{tmp_path / folder} can be no --data-root" in refused("app", "--port", port, "--data-root", folder)
 
 
 def test_a_home_that_cannot_be_written_is_one_sentence(refused, tmp_path, monkeypatch):
@@ -384,8 +402,59 @@ def test_a_teacher_whose_weights_are_of_another_shape_fails_with_one_sentence(ow
     assert ended.stderr.count("\n") == 1 and "are not those of a resnet-s with 10 classes" in ended.stderr
 
 
+HOSTILE = "a\x1b[2Jb\nc\rd\x9be\u202e"
+
+
+def program(*words):
+    """Exit status, standard output and standard error of the program in a process of its own."""
+    ended = subprocess.run([sys.executable, "-m", "bdistil", *map(os.fsencode, map(str, words))], capture_output=True,
+                           text=True, timeout=300, errors="surrogateescape")  # fmt: skip
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def test_what_others_have_named_never_reaches_the_terminal_raw(own_home, tmp_path):
+    """Titles, names of runs, folders, columns and classes, and the words of the command line itself."""
+    build_run(own_home / "runs" / f"run {HOSTILE}", title=f"title {HOSTILE}", classes=tuple("0123456789"))
+    build_run(own_home / "runs" / "failed", state="failed", error=f"because of {HOSTILE}")
+    (own_home / "runs" / f"broken {HOSTILE}").mkdir()
+    folder = tmp_path / f"folder {HOSTILE}"
+    for label in ("one", HOSTILE):
+        for number in range(12):
+            (folder / label).mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), 20 * number).save(folder / label / f"{HOSTILE}{number}.png")
+    (folder / "one" / f"{HOSTILE}.png").write_bytes(b"no picture")
+    commands = [("list",), ("list", "--json"), ("show", f"run {HOSTILE}"), ("show", "failed"), ("show", HOSTILE),
+                ("show", f"run {HOSTILE}", "--json"), ("data", folder), ("data", folder / HOSTILE), ("data", HOSTILE),
+                ("run", f"--{HOSTILE}"), (HOSTILE,), ("run", "--dataset", "digits", "--rounds", HOSTILE),
+                ("run", "--config", HOSTILE), ("resume", HOSTILE), ("stop", f"run {HOSTILE}"),
+                ("app", "--data-root", HOSTILE), ("run", "--dataset", "digits", "--teacher", HOSTILE)]  # fmt: skip
+    for words in commands:
+        status, out, err = program(*words)
+        assert not {*(out + err)} & {*"\x1b\r\x9b\u202e"}, words
+        assert status in (0, 2) and "Traceback" not in err and err.count("\n") <= 1, (words, err)
+        assert "b\nc" not in out + err, words
+    (folder / "one" / f"{HOSTILE}.png").unlink()
+    status, out, _ = program("data", folder)
+    assert status == 0 and out.endswith(f"{printable(folder)}\n")
+    assert json.loads(program("show", f"run {HOSTILE}", "--json")[1])["run"] == f"run {HOSTILE}"
+    assert r"title a\x1b[2Jb\nc\rd\x9be\u202e" in program("list")[1]
+
+
+def test_what_a_run_says_as_it_ends_is_printed_without_control_characters(bdistil, own_home, monkeypatch):
+    run = Run(build_run(own_home / "runs" / "one", state="failed", error=f"because of {HOSTILE}"))
+    run.record("notice", text=f"look at {HOSTILE}")
+    run.update(exit_status=2)
+    monkeypatch.setattr("bdistil.runs.launch.start_worker", lambda run: None)
+    status, out, err = bdistil("resume", "one", "--quiet")
+    assert (status, out) == (2, "") and err == f"look at {printable(HOSTILE)}\nbecause of {printable(HOSTILE)}\n"
+
+
+def test_numbers_keep_their_units_by_no_break_spaces(bdistil):
+    assert "teacher digits-resnet-s: 100.0\u00a0%, 1.8\u00a0M MACs" in bdistil("show", "digits")[1]
+
+
 def test_output_that_cannot_be_written_is_no_traceback(own_home):
-    for words in (["list"], ["list", "--json"]):
+    for words in (["list"], ["list", "--json"], ["show", "digits"], ["show", "digits", "--json"], ["data"]):
         command = [sys.executable, "-m", "bdistil", *words]
         with open("/dev/full", "w") as full:
             ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)

@@ -85,14 +85,14 @@ def _silly_rate(path):
 @pytest.mark.parametrize(
     "make, sentence",
     [
-        (_text, r"said\.wav is no intact WAV or FLAC recording: save it anew as one, or remove it\."),
-        (_no_bytes, r"said\.wav is no intact WAV or FLAC recording: save it anew as one, or remove it\."),
-        (_empty, r"said\.wav holds no samples: record it anew, or remove it\."),
+        (_text, r"said\.wav is no intact WAV or FLAC recording: save it anew as one, or move it away\."),
+        (_no_bytes, r"said\.wav is no intact WAV or FLAC recording: save it anew as one, or move it away\."),
+        (_empty, r"said\.wav holds no samples: record it anew, or move it away\."),
         (_truncated, r"said\.wav is cut off: its header promises more than the file holds, so copy it anew\."),
         (_truncated_flac, r"said\.wav (is cut off after \d+ of 40000 samples, so copy|is no intact WAV or FLAC).*"),
-        (_not_a_number, r"said\.wav holds samples that are no numbers: save it anew, or remove it\."),
+        (_not_a_number, r"said\.wav holds samples that are no numbers: save it anew, or move it away\."),
         (_silly_rate, r"said\.wav has 3 samples a second: save it with 8,000 to 192,000\."),
-        (os.mkdir, r"said\.wav can't be read \(Is a directory\): make it readable, or remove it\."),
+        (os.mkdir, r"said\.wav can't be read \(Is a directory\): make it readable, or move it away\."),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

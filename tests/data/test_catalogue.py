@@ -1,5 +1,6 @@
 """What holds for every data set of the catalogue: a new one is tested unasked."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,20 @@ import pytest
 from bdistil.data import CATALOGUE, data_home, fetch, info, is_here, load_dataset
 from bdistil.data.dataset import SPLITS, Dataset
 from bdistil.errors import UserError
+from bdistil.paths import ASSETS
 from tests.absent import absent
 from tests.data.conftest import AT_HAND, WITHOUT_A_COPY
+
+CHECKSUMS = {
+    "digits": "3ab3aa5ee57d3296b0e09b0fc32e9b720baea386077c700cc047b46a020fb9be",
+    "fashion-mnist": "b441412da84e0fd152e5081eb7b944567991ee28d57f86b9ee7df03c59bd40d6",
+    "free-spoken-digits": "7e30ddace8a3bba8cbf152a2bbeffe47e3f68c65e714edd09669de0b403ec6fb",
+    "free-spoken-digits-official": "dbf81e359f096428bbafb0a123cb863eb1d48c37dc62f12c19afe6d52b3b0ad6",
+    "japanese-vowels": "feb2847d96928b00a97db6f64755e212595a4b94590b38babd62d93091729e31",
+    "watch": "f75c052cc303f6bc23893666c1cce94171a84f88efa7d8ddbef81b6af4c741cb",
+    "dsa-19": "2a523a661802db50393528d6ac85e05d97d99a5a9c17e554cda2586a65ba8495",
+    "dsa-19-random": "99c0111ed53fee7ff5d832dd938dd079b3aa3c7ae4e3cd080452f7c0ba4b952d",
+}
 
 
 @pytest.fixture(scope="module", params=AT_HAND)
@@ -32,6 +45,18 @@ def test_shapes_types_and_counts_are_as_announced(dataset):
         assert x.dtype == (np.uint8 if dataset.info.modality == "image" else np.float32) and np.isfinite(x).all()
         assert y.shape == (len(x),) and y.dtype == np.int64
         assert x.flags.c_contiguous and x.flags.writeable and y.flags.writeable  # torch warns of read-only arrays
+
+
+def test_splits_are_those_on_which_figures_were_published(dataset):
+    """Elsewhere earlier teachers, runs and benchmarks could not be compared with later ones: these never change."""
+    assert dataset.checksum == CHECKSUMS.get(dataset.info.name, dataset.checksum)  # of others there is no copy in CI
+
+
+def test_shipped_runs_are_of_these_splits():
+    runs = [json.loads(file.read_text()) for file in (ASSETS / "runs").glob("*/run.json")]
+    whole = [run["dataset"] for run in runs if not run["config"].get("examples")]
+    assert {known["name"] for known in whole} == {"digits", "fashion-mnist", "japanese-vowels", "watch"}
+    assert all(known["checksum"] == CHECKSUMS[known["name"]] for known in whole)
 
 
 def test_every_split_has_every_class_and_pictures_have_them_in_the_same_proportion(dataset):

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bdistil.data.imported import TEST, TRAIN, VALIDATION, Found, numbered, split_anew, split_validation
@@ -22,6 +22,7 @@ def grouped(draw):
     return np.array(y), np.array(groups)
 
 
+@settings(deadline=None, max_examples=50)  # of a dozen groups all assignments are tried
 @given(grouped())
 def test_no_group_is_torn_apart_and_every_class_is_trained_on(data):
     y, groups = data
@@ -71,6 +72,30 @@ def test_classes_and_shares_are_balanced_where_persons_have_several_classes():
     split = split_anew(y, persons, "persons", tuple("abcdefghij"), "mine")
     for place, count in ((TRAIN, 12), (VALIDATION, 4), (TEST, 4)):
         assert np.bincount(y[split == place], minlength=10).tolist() == [count] * 10
+
+
+def test_no_class_of_three_persons_is_absent_where_few_persons_leave_a_way():
+    """Nine persons, all of whom say c, f and g; e is said by three of them, the other three classes by two each.
+
+    Draws that fill splits to their shares of examples never hold out the persons 6 and 0 together, though e needs it.
+    """
+    said = ("acdfg", "bcfg", "acefg", "bcfg", "cfg", "cdfg", "cefg", "cfg", "cefg")
+    y, persons = (np.repeat(column, 6) for column in zip(
+        *(("abcdefg".index(name), person) for person, names in enumerate(said) for name in names), strict=True,
+    ))  # fmt: skip
+    split = split_anew(y, persons, "persons", tuple("abcdefg"), "mine")
+    absent = {side: {"abcdefg"[label] for label in range(7) if label not in y[split == side]} for side in range(3)}
+    assert absent[TRAIN] == set() and len(absent[VALIDATION]) + len(absent[TEST]) == 3  # one for each of two persons
+    assert not (absent[VALIDATION] | absent[TEST]) & set("cefg")
+    assert all(0.15 < (split == side).mean() < 0.3 for side in (VALIDATION, TEST))
+
+
+def test_a_dozen_persons_are_split_within_seconds():
+    persons = np.repeat(np.arange(12), 60)
+    y = np.arange(720) % 30
+    started = time.perf_counter()
+    split = split_anew(y, persons, "persons", tuple(map(str, range(30))), "mine")
+    assert np.bincount(split, minlength=3).max() < 0.7 * 720 and time.perf_counter() - started < 20
 
 
 def test_thousands_of_persons_are_split_within_seconds():

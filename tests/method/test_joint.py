@@ -61,8 +61,8 @@ def test_prefixes_come_closer_and_the_polish_makes_every_one_better(task):
     assert accuracy[0] > 0.9 and accuracy[-1] > 0.95
     # Every round is certified, in order, on the final students, and says what was corrected.
     assert [round for round, _ in told] == [2, 3]
-    for (_, correction), record in zip(told, final.records[1:], strict=True):
-        assert record.condition_met and min(record.edges) > 0 and record == correction
+    for (_, reported), record in zip(told, final.records[1:], strict=True):
+        assert record.condition_met and min(record.edges) > 0 and record == reported
         assert record.corrected and min(record.edges_before) <= 0 and record.outcome == "corrected"
     for record in final.records:
         assert all(m <= b for m, b in zip(record.measured_by_class, record.bound_by_class, strict=True))

@@ -58,7 +58,7 @@ def test_few_prefixes_have_whiskers_and_many_a_band(make, rounds):
     figure = figures.frontier(results.points, results.run.teacher.document(), cost="macs", theme="light")
     ours = drawn(figure, "ensemble")
     assert ours.error_y.visible == (rounds <= 12)
-    assert any(trace.name == "95 % interval" for trace in figure.data) == (rounds > 12)
+    assert any(trace.name == "interval" for trace in figure.data) == (rounds > 12)
     assert list(ours.customdata) == list(range(1, rounds + 1))
     numbers = {1: ["1"], 12: ["1", "5", "10", "12"], 13: ["1", "5", "10", "13"]}  # as many as do not touch
     assert [text for text in ours.text if text] == numbers[rounds]

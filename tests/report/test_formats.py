@@ -131,3 +131,22 @@ def test_a_machine_is_busy_once_others_use_a_quarter_of_it():
     assert "(other programs use 0.5 of 2 cores)" in w.busy(0.5, 2)
     assert "(other programs use 2.0 of 2 cores)" in w.busy(2.04, 2)
     assert "(other programs use the only core)" in w.busy(0.9, 1)
+
+
+@pytest.mark.parametrize(
+    ("persons", "apart", "end"),
+    [
+        (2, True, "; below it for each of two test persons."),
+        (2, False, "; two test persons cannot tell them apart."),
+        (3, True, "."),
+        (3, False, "; the test split cannot tell them apart."),
+    ],
+)
+def test_two_persons_give_no_interval_to_tell_by(persons, apart, end):
+    sentence = w.finding(2, 4, 0.93, 0.95, price="8 % of its cost", apart=apart, persons=persons)
+    assert sentence.endswith(f"for 8 % of its cost{end}")
+
+
+def test_an_interval_is_called_a_range_where_too_few_persons_stand_behind_it():
+    names = [w.interval_name(persons).replace(N, " ") for persons in (None, 2, 3)]
+    assert names == ["95 % interval", "range over two persons", "95 % interval"]

@@ -9,7 +9,21 @@ import pytest
 from bdistil.records import Notice
 from bdistil.report.text import describe_run
 from bdistil.runs import open_run
-from tests.builders import build_run
+from tests.builders import build_run, relabel
+
+
+def test_absent_and_thin_classes_and_an_accuracy_below_the_largest_classs_share_are_said(tmp_path):
+    path = build_run(tmp_path / "r", rounds=2)
+    counts = {"train": [60] * 10, "validation": [0, 9] + [20] * 8, "test": [400] + [0] * 9}
+    relabel(path, lambda labels: labels * 0)
+    told = of(path, dataset={"counts": counts})
+    accuracy = open_run(path).rounds()[-1]["point"]["accuracy"]
+    at = told.index(f"2 students: {100 * accuracy:.1f} % is below always answering 0: 100 %.")
+    assert told[at + 1 : at + 4] == [
+        "No validation examples of 1 of 10 classes: 0.",
+        "Fewer than 10 validation examples of 1 of 10 classes: 1.",
+        "No test examples of 9 of 10 classes: 1, 2, 3, 4, 5, 6, 7, 8, 9.",
+    ]
 
 
 def of(path, **changes):

@@ -12,6 +12,7 @@ from bdistil.errors import UserError
 from bdistil.records import PrefixCost, SplitScores
 from bdistil.results import frontier, load
 from bdistil.results.frontier import (
+    accuracy_interval,
     frame,
     group_interval,
     group_means_interval,
@@ -170,3 +171,24 @@ def test_intervals_over_few_groups_cover_the_truth(groups, heavy, skewed):
     means = 1 - generator.exponential(size=shape) if skewed else generator.normal(size=shape)
     centre, half = group_means_interval(means, sizes)
     assert (np.abs(centre) <= half).mean() >= (0.87 if skewed else 0.93)
+
+
+def test_accuracies_over_persons_have_the_persons_interval():
+    people = np.repeat([0, 1, 2, 3], 10)
+    right = np.concatenate([np.arange(10) < count for count in (10, 9, 7, 4)])
+    means = np.array([1.0, 0.9, 0.7, 0.4])
+    half = 3.1824 * means.std(ddof=1) / 2  # t over four persons
+    assert accuracy_interval(right, people) == pytest.approx((0.75 - half, 1.0), abs=1e-9)
+    two = people < 2
+    assert accuracy_interval(right[two], people[two]) == (0.9, 1.0)  # the range of two persons
+    assert accuracy_interval(right[:10], people[:10]) == accuracy_interval(right[:10]) == wilson(10, 10)
+
+
+def test_a_row_says_how_many_persons_its_interval_is_over():
+    labels, answers = np.zeros(30, int), np.repeat([0, 1, 0], [9, 2, 19])
+    row = point(1, one_hot(answers), one_hot(labels), labels, people=np.repeat([4, 5, 7], 10))
+    assert row["persons"] == 3
+    assert (row["accuracy_low"], row["accuracy_high"]) == accuracy_interval(answers == 0, np.repeat([4, 5, 7], 10))
+    for people in (None, np.zeros(30, int)):
+        row = point(1, one_hot(answers), one_hot(labels), labels, people=people)
+        assert row["persons"] is None and (row["accuracy_low"], row["accuracy_high"]) == wilson(28, 30)

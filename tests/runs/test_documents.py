@@ -1,5 +1,7 @@
 """The documents of `show --json` and `list --json` have every field that scripts are promised."""
 
+import json
+
 import pytest
 
 from bdistil.runs import Run, list_runs
@@ -15,9 +17,9 @@ DATASET = {"name", "modality", "train", "validation", "test", "classes", "split"
 TEACHER = {"name", "accuracy", "macs", "parameters", "bytes", "latency_ms"}
 SCALE = {"c", "B", "eta_B", "temperature"}
 POINT = {
-    "prefix", "accuracy", "accuracy_low", "accuracy_high", "agreement", "train", "validation", "fixed", "broken",
-    "macs", "macs_ratio", "parameters", "bytes", "memory_bytes", "overhead_macs", "carry_bytes", "window_share",
-    "latency_ms",
+    "prefix", "accuracy", "accuracy_low", "accuracy_high", "persons", "agreement", "train", "validation", "fixed",
+    "broken", "macs", "macs_ratio", "parameters", "bytes", "memory_bytes", "overhead_macs", "carry_bytes",
+    "window_share", "latency_ms",
 }  # fmt: skip
 ROUND = {
     "round", "composition", "attempts", "condition_met", "corrected", "kl_before", "kl_after", "edge_min", "edges",
@@ -87,3 +89,20 @@ def test_the_list_has_a_line_for_every_run(own_home):
         assert lines[name]["dataset"]["name"] == "digits"
     assert (lines["finished"]["rounds"], lines["teach"]["rounds"]) == (6, None)
     assert lines["bad"]["state"] == "unreadable" and "cannot be read" in lines["bad"]["error"]
+
+
+@pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
+def test_rows_of_earlier_versions_get_the_intervals_over_their_persons(tmp_path, method):
+    path = build_run(tmp_path / "run", dataset="watch", rounds=2, method=method)
+    new = report(Run(path))
+    for file in path.rglob("round.json"):
+        entry = json.loads(file.read_text())
+        del entry["point"]["persons"]
+        file.write_text(json.dumps({**entry, "point": {**entry["point"], "accuracy_low": 0.0, "accuracy_high": 1.0}}))
+    old = report(Run(path))
+    for rows, before in ((new["frontier"], old["frontier"]), (new["unpolished"] or [], old["unpolished"] or [])):
+        for row, earlier in zip(rows, before, strict=True):
+            assert row["persons"] == earlier["persons"] == 2
+            interval = row["accuracy_low"], row["accuracy_high"]
+            assert (earlier["accuracy_low"], earlier["accuracy_high"]) == pytest.approx(interval, abs=0.006)
+    assert report(Run(build_run(tmp_path / "digits", rounds=2)))["frontier"][0]["persons"] is None

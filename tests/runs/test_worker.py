@@ -1,15 +1,21 @@
 """Runs survive anything: real workers, killed, stopped, crowded out or out of disk, make what they would have made."""
 
+import contextlib
 import json
+import os
 import shutil
 import signal
+import time
 
 import pytest
 
 from bdistil.errors import UserError
+from bdistil.report.silence import quiet
 from bdistil.runs import Run, create_run, list_runs, open_run
 from bdistil.runs.launch import start_worker
+from bdistil.runs.worker import Pulse
 from bdistil.teachers import card
+from tests.builders import build_run
 from tests.workers import (
     distil_config,
     ensemble_files,
@@ -139,3 +145,46 @@ def test_a_run_that_cannot_be_trained_says_why(trained):
     assert run.info().state == "failed" and run.info().exit_status == 2
     assert run.info().error.startswith("There is no teacher called nobody.")
     assert run.log_tail() == []
+
+
+def test_a_paused_worker_is_named_wherever_its_run_is_shown(bdistil, own_home, monkeypatch):
+    """SIGSTOP: it holds its run and says nothing; when it goes on, so does the run."""
+    run = create_run(distil_config(rounds=1))
+    pid = start_worker(run)
+    try:
+        until(lambda: told(run, "epoch"))
+        os.kill(pid, signal.SIGSTOP)
+        monkeypatch.setattr("bdistil.report.silence.SILENT", 2.0)
+        until(lambda: quiet(run.heartbeat()))
+        monkeypatch.setattr("bdistil.report.silence.SILENT", 1.0)
+        assert run.state() == "running"
+        assert ", no sign of life for " in bdistil("list")[1]
+        shown = bdistil("show", run.id)[1]
+        assert "No sign of life for " in shown and f"end process {pid} and resume" in shown
+        monkeypatch.setattr("bdistil.report.silence.SILENT", 30.0)
+        assert "sign of life" not in bdistil("list")[1] + bdistil("show", run.id)[1]
+        os.kill(pid, signal.SIGCONT)
+        finished(run)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert "sign of life" not in bdistil("list")[1]
+
+
+def test_a_worker_beats_while_it_has_nothing_to_tell(tmp_path, monkeypatch):
+    """As it reads data or evaluates, nothing calls `beat`; what it last told stays."""
+    monkeypatch.setattr("bdistil.runs.worker.ALIVE", 0.05)
+    run = Run(build_run(tmp_path / "run", state="running"))
+    pulse = Pulse(run)
+    pulse.beat(epoch=3)
+    first = run.heartbeat()
+    with pulse.going_on():
+        later = until(lambda: (beat := run.heartbeat())["time"] > first["time"] and beat)
+        assert {**later, "time": None} == {**first, "time": None} and later["epoch"] == 3
+    before = run.heartbeat()
+    time.sleep(0.3)
+    assert run.heartbeat() == before
+    with pulse.going_on():  # a folder that was removed is none of its business
+        shutil.rmtree(run.path)
+        time.sleep(0.2)
+    assert not run.path.exists()

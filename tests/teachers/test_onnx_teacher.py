@@ -97,7 +97,7 @@ def test_another_input_is_one_sentence(made, changes, sentence):
 
 def test_other_classes_are_one_sentence(made):
     nine = replace(DIGITS, classes=DIGITS.classes[:9])
-    assert "gives tensor(float) (batch, 10), the dataset has 9 classes" in refusal(made(), known=nine)
+    assert "gives tensor(float) (batch, 10), the data have 9 classes" in refusal(made(), known=nine)
     path = made(gives=("batch", "many"), last=("Compress", "nine"), axis=1)  # how many is seen when it is tried
     assert "answers 24 examples with (24, 9), the dataset has 10 classes" in refusal(path)
 
@@ -182,7 +182,8 @@ def test_no_file_is_one_sentence(tmp_path):
 
 
 def test_what_it_reads_must_be_said(made):
-    assert "reads float32: choose the teacher input raw, inputs as they are, unit" in refusal(made(), reads=None)
+    choices = "choose the teacher input raw (as they are), unit (divided by 255)"
+    assert f"reads float32: {choices}" in refusal(made(), reads=None)
     with pytest.raises(UserError, match="--teacher-input is one of raw, unit, .*, got “pixels”"):
         onnx_card(made(), DIGITS, "pixels")
     assert "reads whole numbers (uint8), which are raw" in refusal(made(kind=UINT8), reads="normalised")
@@ -428,4 +429,4 @@ def test_a_teacher_that_reads_its_batch_is_refused(made):
     model.graph.node.insert(3, mean)
     model.graph.node[4].CopyFrom(onnx.helper.make_node("Sub", ["product", "mean"], ["logits"]))
     onnx.save(model, path)
-    assert "its answer to an example depends on the other examples of the batch" in refusal(path)
+    assert "its answer to an example depends on other examples of the batch" in refusal(path)

@@ -9,6 +9,7 @@ import torch
 from bdistil.data import load_dataset
 from bdistil.inputs import normalise
 from bdistil.paths import home
+from bdistil.results.frontier import accuracy_interval
 from bdistil.teachers import card, cards
 from bdistil.teachers.weights import load_teacher
 from bdistil.training.loop import Checkpoint, Stopped, Watch, predict
@@ -46,6 +47,19 @@ def test_a_trained_teacher_is_saved_with_a_card_that_holds(data):
 
     again = finish_teacher(config, data, model, validation, {"torch": "x"}, 12.5)["name"]
     assert again != name and card(name) == saved  # no finished teacher is lost, and none takes a shipped one's name
+
+
+def test_the_interval_of_a_teacher_is_over_the_persons_that_are_held_out(data):
+    config = teach_config(epochs=1)
+    model, validation = teach(config, data)
+    answers = predict(model, data.x_test, lambda x: normalise(x, data.mean, data.std)).argmax(1).numpy()
+    people = np.arange(len(answers)) % 4
+    held_out = replace(data, info=replace(data.info, people="subject"), people_test=people)
+    found = finish_teacher(config, held_out, model, validation, {}, 1.0)
+    interval = accuracy_interval(answers == data.y_test, people)
+    assert (found["accuracy_low"], found["accuracy_high"], found["persons"]) == (*interval, 4)
+    known = replace(data, people_test=people)  # the split holds out nobody
+    assert finish_teacher(config, known, model, validation, {}, 1.0)["persons"] is None
 
 
 def test_an_interrupted_teacher_comes_out_the_same(data, tmp_path):
