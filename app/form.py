@@ -20,15 +20,17 @@ from bdistil import teachers
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, info, is_here
 from bdistil.data.catalogue import located
-from bdistil.data.custom import OwnData, unchanged
+from bdistil.data.custom import unchanged
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 from bdistil.recipes import METHOD
 from bdistil.report import formats
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
 from bdistil.students.catalogue import LADDERS, family, names
-from bdistil.teachers.catalogue import ARCHITECTURES, TORCHVISION
+from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.catalogue import names as architectures
+from bdistil.teachers.naming import TORCHVISION
 from bdistil.teachers.snippet import snippet
 
 MOST_ROUNDS = 24

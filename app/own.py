@@ -17,14 +17,15 @@ import streamlit as st
 import ui
 from places import followed
 
-from bdistil.data.custom import OwnData, info
+from bdistil.data.custom import info
 from bdistil.data.dataset import SPLITS
+from bdistil.data.reading import OwnData
 from bdistil.data.series_folders import kinds_of_tables
 from bdistil.data.tables import is_table
 from bdistil.data.ts_files import files_of
 from bdistil.errors import UserError, quoted
 from bdistil.report import formats
-from bdistil.teachers.catalogue import TORCHVISION
+from bdistil.teachers.naming import TORCHVISION
 
 OWN = "own"  # in the list of data sets
 BLACK_BOXES = {"onnx": "an ONNX file", "logits": "answers: two NPZ files of logits"}

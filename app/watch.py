@@ -149,9 +149,13 @@ def _more_rounds(run: Run, info: RunInfo) -> None:
     if reason:
         ui.muted(reason)
         return
-    (*_, last), points = run.rounds(), info.points
+    try:
+        rounds, points = run.rounds(), info.points
+    except UserError as error:
+        ui.muted(str(error))
+        return
     macs = points[-1].macs - (points[-2].macs if len(points) > 1 else 0)
-    cost = f"{formats.macs(macs)} MACs more and took {formats.duration(last.record.seconds)} to train"
+    cost = f"{formats.macs(macs)} MACs more and took {formats.duration(rounds[-1].record.seconds)} to train"
     stay = "Its student stays" if len(points) == 1 else f"Its {formats.count_students(len(points))} stay"
     ui.muted(f"{stay} as trained, whatever is added. The last one costs {cost}.")
     most = MOST - len(points)

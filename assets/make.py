@@ -21,8 +21,8 @@ from bdistil.data.catalogue import info as dataset_info
 from bdistil.paths import ASSETS, home
 from bdistil.results import load
 from bdistil.results.disagreements import disagreements
-from bdistil.results.frontier import prefix_logits
 from bdistil.runs import Run, open_run, previews
+from bdistil.runs.points import prefix_logits
 from bdistil.runs.previews import read
 
 STEPS = 2**8  # in a unit of the logits

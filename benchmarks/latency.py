@@ -32,8 +32,8 @@ from torch import Tensor, nn
 
 from bdistil.cost import macs, prefix_costs
 from bdistil.ensemble import ProgressiveEnsemble, evaluating
-from bdistil.method.certificate import KAPPA
 from bdistil.runs import Run, list_runs, open_run
+from bdistil.scale import KAPPA
 from bdistil.students.cnn import CNN
 from bdistil.students.student import Carry, Student
 from bdistil.teachers.cards import card, cards

@@ -39,7 +39,7 @@ from bdistil.config import DistilConfig
 from bdistil.data.catalogue import info
 from bdistil.data.dataset import SPLITS
 from bdistil.ensemble import ProgressiveEnsemble, bound
-from bdistil.method.certificate import B, weights
+from bdistil.method.certificate import weights
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
 from bdistil.method.joint import corrective_round, eta, prefix_weights
@@ -48,6 +48,7 @@ from bdistil.paths import home
 from bdistil.recipes import METHODS
 from bdistil.runs import Run, create_run
 from bdistil.runs.worker import Pulse, work
+from bdistil.scale import B
 from bdistil.teachers.cards import card_for
 from bdistil.training.loop import Checkpoint, Position, Watch
 

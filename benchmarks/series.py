@@ -32,7 +32,7 @@ from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.inputs import normalise
 from bdistil.method.distillation_data import Task
 from bdistil.method.joint import corrective_round, polish
-from bdistil.results.frontier import group_interval
+from bdistil.statistics import group_interval
 from bdistil.training.loop import Checkpoint, predict
 from bdistil.training.teacher import teach
 

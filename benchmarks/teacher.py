@@ -20,7 +20,7 @@ from bdistil.cost import model_cost
 from bdistil.data import load_dataset
 from bdistil.inputs import normalise
 from bdistil.report import formats
-from bdistil.results.frontier import points_lost, wilson
+from bdistil.statistics import points_lost, wilson
 from bdistil.teachers.cards import card_for
 from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.logits import TeacherLogits

@@ -11,15 +11,17 @@ import torch
 
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import load_dataset
-from bdistil.data.custom import OwnData, info
+from bdistil.data.custom import info
 from bdistil.data.dataset import Dataset
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 from bdistil.paths import ASSETS, home
 from bdistil.report import formats
+from bdistil.report.estimate_text import describe
 from bdistil.report.text import describe_run
 from bdistil.results.loading import load
 from bdistil.runs import create_run, open_run, previews
-from bdistil.runs.estimate import describe, estimate
+from bdistil.runs.estimate import estimate
 from bdistil.runs.extend import extend_run
 from bdistil.runs.jobs import CHANGED, make_task
 from bdistil.runs.jobs import describe as describe_data

@@ -70,7 +70,7 @@ def reads_own_data(command: Callable[..., None]) -> Callable[..., None]:
 
 def _own_data(asked: dict[str, Text]) -> Any:
     """How to read one's own data; None where nothing is asked."""
-    from bdistil.data.custom import OwnData
+    from bdistil.data.reading import OwnData
 
     return OwnData.create(**asked) if any(value is not None for value in asked.values()) else None
 
@@ -129,7 +129,7 @@ def data(
     from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here, load_dataset, skipped
 
     if name is not None:
-        from bdistil.data.leaks import describe
+        from bdistil.report.data_text import describe
 
         folder = fetch(name, options=own)
         _say(*describe(load_dataset(name, own)), *skipped(name, own), folder)
@@ -289,8 +289,8 @@ def stop(run: str) -> None:
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """All runs, samples included."""
+    from bdistil.report.documents import listing
     from bdistil.runs import list_runs
-    from bdistil.runs.documents import listing
 
     summaries = list_runs()
     if as_json:
@@ -319,7 +319,7 @@ def show(run: str, as_json: Json = False) -> None:
 
     chosen = open_run(Path(run))
     if as_json:
-        from bdistil.runs.documents import report
+        from bdistil.report.documents import report
 
         _say_json(report(chosen))
         return
@@ -370,7 +370,8 @@ def _print_cost(config: Any, as_json: bool) -> None:
 
 
 def _print_price(config: Any, done: int, as_json: bool) -> None:
-    from bdistil.runs.estimate import describe, estimate
+    from bdistil.report.estimate_text import describe
+    from bdistil.runs.estimate import estimate
 
     expected = estimate(config, done)
     if as_json:
@@ -399,7 +400,7 @@ def _added_rounds(parent: Any, given: dict[str, Any], file: Path | None) -> str:
 def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     """The configuration of what is given on the command line, before what the file says, before the recipe."""
     from bdistil.config import DistilConfig
-    from bdistil.data.custom import OwnData
+    from bdistil.data.reading import OwnData
     from bdistil.teachers import card_for
     from bdistil.teachers.doubts import check_given
 

@@ -4,8 +4,8 @@ Needs numpy only: it sees logits, never a model. Source for the game: Dennis et 
 (NeurIPS 2023, arXiv 2302.10093), Algorithm 1. The closed form and the certificate are our own derivation, stated beside
 the code that computes them.
 
-How it is organised: `scale` and `normalised` bring a teacher's logits onto the scale on which everything here lives;
-`weights` and `moments` are the closed form; `Certificate` is the booster of one run, updated once a round.
+How it is organised: everything lives on the normalised scale (`bdistil.scale`); `weights` and `moments` are the closed
+form; `Certificate` is the booster of one run, updated once a round.
 
 Symbols, for N training examples and L classes: ĝ the teacher's and f_t a student's logits on the normalised scale,
 d_t = f_t − ĝ the deviations, F_t = (1/t) Σ_{r≤t} f_r the prefix, s_t = Σ_{r≤t} d_r = t·(F_t − ĝ).
@@ -16,40 +16,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bdistil.errors import UserError
 from bdistil.records import ByEta, CertificateRow, Condition
+from bdistil.scale import B, Floats
 
-Floats = NDArray[np.float64]
-
-KAPPA = 1.25  # students are squashed to |f| < κ
-B = 1 + KAPPA  # so |f − ĝ| ≤ B on the training inputs, where |ĝ| ≤ 1
 MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # of the theory's η: where the certificate is evaluated
 THEORY = MULTIPLES.index(1.0)
 BLOCK_ROWS = 4096  # rows worked on at once, so that the nine passes over them stay in the processor's cache
-
-
-def centred(logits: ArrayLike) -> Floats:
-    """Logits (N, L) less their mean over each example's classes, float64."""
-    logits = np.asarray(logits, dtype=np.float64)
-    return logits - logits.mean(axis=1, keepdims=True)
-
-
-def scale(teacher_logits: ArrayLike) -> float:
-    """c, the largest absolute centred logit of the teacher on the un-augmented training inputs (N, L).
-
-    Raises UserError if the logits are not finite or say nothing (all classes equal, everywhere).
-    """
-    if not np.isfinite(teacher_logits).all():
-        raise UserError("The teacher's logits hold NaN or infinity; check the teacher and its input.")
-    c = float(np.abs(centred(teacher_logits)).max())
-    if c == 0:
-        raise UserError("The teacher gives every class the same logit, so nothing can be distilled; check the teacher.")
-    return c
-
-
-def normalised(logits: ArrayLike, c: float) -> Floats:
-    """Logits (N, L) on the teacher's scale, centred per example and divided by c: ĝ, with |ĝ| ≤ 1 where c was taken."""
-    return centred(logits) / c
 
 
 def theory_eta(examples: int, rounds: int, deviation: float = B) -> float:

@@ -18,13 +18,14 @@ from torch import Tensor
 from bdistil.config import DistilConfig
 from bdistil.data.dataset import SPLITS
 from bdistil.ensemble import ProgressiveEnsemble, bound, evaluating
-from bdistil.method.certificate import Certificate, Floats, theory_eta, weights
+from bdistil.method.certificate import Certificate, theory_eta, weights
 from bdistil.method.correction import is_too_costly, rejected, set_head
 from bdistil.method.distillation_data import Batch, Task
 from bdistil.method.head_correction import HeadProblem, correct_heads
 from bdistil.method.objective import Barrier
 from bdistil.method.student_training import BATCH, ladder, metrics, new_student, objective_of, student_name
 from bdistil.records import EpochRecord, RoundRecord
+from bdistil.scale import Floats
 from bdistil.training.loop import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
 
 ROUNDS_END = 0.5  # share of the peak learning rate at which a corrective round ends; the polish ends at 0

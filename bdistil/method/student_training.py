@@ -15,10 +15,10 @@ from torch import Tensor
 from bdistil.config import DistilConfig
 from bdistil.data.dataset import DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble, evaluating, step
-from bdistil.method.certificate import Floats
 from bdistil.method.distillation_data import Batch, Task
 from bdistil.method.objective import Barrier, DistillationLoss
 from bdistil.records import EpochRecord
+from bdistil.scale import Floats
 from bdistil.students.build import build_student
 from bdistil.students.catalogue import compositions, segment
 from bdistil.students.custom import own_student

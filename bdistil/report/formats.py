@@ -13,9 +13,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bdistil.data.class_counts import FEWEST, Scarce
 from bdistil.errors import quoted
 from bdistil.records import TeacherRecord
-from bdistil.results.scarce import FEWEST, Scarce
 from bdistil.teachers.black_box import UNKNOWN_SPLIT
 
 NO_BREAK, THIN, MINUS = "\u00a0", "\u202f", "\u2212"
@@ -89,20 +89,6 @@ def macs_between(low: float, high: float) -> str:
 def size(value: float) -> str:
     """`2.8 MB`, `232 kB`, `12 bytes` (decimal units)."""
     return _scaled(value, ("bytes", "kB", "MB", "GB", "TB"))
-
-
-BUSY = 0.25  # of all cores, used by other programs: from then on they compete with a training
-
-
-def busy(others: float, cores: int) -> str | None:
-    """A sentence where other programs use so many of the cores that what is timed takes longer; None where they don't.
-
-    others: the cores that they use on average, 1.6 for one and most of another.
-    """
-    if others < BUSY * cores:
-        return None
-    used = "the only core" if cores == 1 else f"{decimal(min(others, cores))} of {cores} cores"
-    return f"The machine is busy (other programs use {used}): the time may be shorter once it is idle."
 
 
 def _scaled(value: float, units: tuple[str, ...]) -> str:

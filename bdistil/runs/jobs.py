@@ -13,7 +13,7 @@ from bdistil.data.leaks import leaks
 from bdistil.data.views import view
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
-from bdistil.method.certificate import B, theory_eta
+from bdistil.method.certificate import theory_eta
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
 from bdistil.method.joint import composition, corrective_round, polish
@@ -56,6 +56,7 @@ from bdistil.runs.rounds import (
 )
 from bdistil.runs.store import Run, teacher_figures
 from bdistil.runs.versions import versions
+from bdistil.scale import B
 from bdistil.teachers.cards import card_of, check_split
 from bdistil.teachers.doubts import better_scaling, check_spread, doubts, far_below
 from bdistil.teachers.logits import asked
@@ -129,7 +130,8 @@ def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: flo
 
 
 def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs: float | None,
-                       heartbeat: HeartbeatWriter, seconds: Callable[[], float], device: str) -> ProgressiveEnsemble:  # fmt: skip
+                       heartbeat: HeartbeatWriter, seconds: Callable[[], float],
+                       device: str) -> ProgressiveEnsemble:  # fmt: skip
     """The preset `b-distil+polish`: a round trains all students so far, and after the last one comes the polish."""
     work = _work(config)
 

@@ -27,8 +27,8 @@ from bdistil.method.joint import Snapshot
 from bdistil.method.search import Attempt
 from bdistil.paths import open_regular, read_json, read_regular
 from bdistil.records import AttemptRecord, FinishedRound, Point, PrefixCost, SplitScores
-from bdistil.results.frontier import point, prefix_logits, scores
 from bdistil.runs import previews
+from bdistil.runs.points import point, prefix_logits, scores
 from bdistil.runs.store import Run
 from bdistil.students.build import rebuild
 from bdistil.students.student import Student

@@ -50,7 +50,7 @@ from bdistil.records import (
 )
 from bdistil.runs import events
 from bdistil.teachers.black_box import measured
-from bdistil.teachers.catalogue import short
+from bdistil.teachers.naming import short
 
 MOST_LOG = 64_000  # bytes of a log that are looked at
 FAILURE = "Failed: "  # before what a worker could write to its log alone

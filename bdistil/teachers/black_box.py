@@ -210,7 +210,7 @@ def no_better_than_chance(logits: np.ndarray, labels: np.ndarray) -> str | None:
 
 def measured(logits: np.ndarray, labels: np.ndarray, people: np.ndarray | None = None) -> dict[str, float]:
     """The accuracy of the answers (N, classes) on the test split, with the interval of `accuracy_interval`."""
-    from bdistil.results.frontier import accuracy_interval
+    from bdistil.statistics import accuracy_interval
 
     right = logits.argmax(axis=1) == labels
     low, high = accuracy_interval(right, people)

@@ -15,8 +15,8 @@ from bdistil.paths import ASSETS, home, read_json
 from bdistil.teachers.black_box import UNKNOWN_SPLIT, logits_card
 
 if TYPE_CHECKING:
-    from bdistil.data.custom import OwnData
     from bdistil.data.dataset import DatasetInfo
+    from bdistil.data.reading import OwnData
 
 SCHEMA = 1
 # What the rest of the engine relies on.

@@ -8,6 +8,7 @@ epoch, and the test split is opened once, for the card.
 
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 
 import torch
@@ -19,9 +20,8 @@ from bdistil.cost import model_cost
 from bdistil.data import Dataset
 from bdistil.data.views import augment
 from bdistil.inputs import normalise
-from bdistil.results.frontier import accuracy_interval, persons
-from bdistil.runs import events
-from bdistil.teachers.catalogue import short
+from bdistil.statistics import accuracy_interval, persons
+from bdistil.teachers.naming import short
 from bdistil.teachers.torchvision_models import load_weights
 from bdistil.teachers.weights import save_teacher
 from bdistil.teachers.zoo import build_teacher
@@ -95,7 +95,7 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
         "validation_accuracy": validation_accuracy, **model_cost(model, data.info.input_shape).document(),
         "epochs": config.epochs, "seed": config.seed, "data_checksum": data.checksum,
         "split_known": not config.weights, "config": config.model_dump(), "run": run, "command": command(config),
-        "created": events.now().isoformat(timespec="milliseconds"), "seconds": seconds, "versions": versions,
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"), "seconds": seconds, "versions": versions,
     }  # fmt: skip
     return {**card, "name": save_teacher(model, card)}
 

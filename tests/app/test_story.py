@@ -19,7 +19,7 @@ from story import run_state, state_so_far
 from bdistil.cli import main
 from bdistil.config import DistilConfig
 from bdistil.data import info
-from bdistil.data.custom import OwnData
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 from bdistil.records import (
     AttemptFinished,

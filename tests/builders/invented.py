@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bdistil.method.certificate import Certificate, normalised, scale
+from bdistil.method.certificate import Certificate
 from bdistil.records import CertificateRow, Condition
+from bdistil.scale import normalised, scale
 
 LEANINGS = (0.3, 0.6, 1.0, 1.5, 2.5, 4.0, 6.0)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bdistil.records import CertificateRow, Condition, PrefixCost
-from bdistil.results.frontier import point, scores
+from bdistil.runs.points import point, scores
 from tests.builders.datasets import DATASETS, arrays
 from tests.builders.invented import Game, teacher
 from tests.builders.students import specs

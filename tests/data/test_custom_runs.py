@@ -12,7 +12,7 @@ from PIL import Image
 
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import fetch, info, is_here, load_dataset
-from bdistil.data.custom import OwnData
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 from bdistil.paths import home
 from bdistil.runs.launch import start_worker

@@ -10,19 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bdistil.errors import UserError
-from bdistil.method.certificate import (
-    MULTIPLES,
-    THEORY,
-    B,
-    Certificate,
-    centred,
-    moments,
-    normalised,
-    scale,
-    theory_eta,
-    weights,
-)
+from bdistil.method.certificate import MULTIPLES, THEORY, Certificate, moments, theory_eta, weights
 from bdistil.records import CertificateRow
+from bdistil.scale import B, centred, normalised, scale
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=200)
 

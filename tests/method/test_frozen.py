@@ -9,11 +9,12 @@ import torch
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import Dataset, is_here, load_dataset
 from bdistil.inputs import normalise
-from bdistil.method.certificate import B, Certificate
+from bdistil.method.certificate import Certificate
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
 from bdistil.method.search import SearchWatch
 from bdistil.records import RoundRecord
+from bdistil.scale import B
 from bdistil.training.loop import Checkpoint, Stopped, Watch, predict
 from bdistil.training.teacher import teach
 from tests.absent import absent

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from bdistil.ensemble import bound
 from bdistil.method import head_correction
-from bdistil.method.certificate import Certificate, normalised, scale, theory_eta
+from bdistil.method.certificate import Certificate, theory_eta
 from bdistil.method.head_correction import HeadProblem
 from bdistil.method.objective import kl
+from bdistil.scale import normalised, scale
 from bdistil.training.loop import Checkpoint, Position, Stopped, Watch
 from tests.tasks import one_thread  # noqa: F401
 

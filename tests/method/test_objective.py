@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bdistil.method.certificate import B, Certificate
+from bdistil.method.certificate import Certificate
 from bdistil.method.objective import Barrier, DistillationLoss, kl, prefix, squared
+from bdistil.scale import B
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=100)
 

@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 from bdistil.errors import UserError
 from bdistil.records import PrefixCost, SplitScores
 from bdistil.results import frontier, load
-from bdistil.results.frontier import (
-    accuracy_interval,
-    frame,
-    group_interval,
-    group_means_interval,
-    point,
-    points_lost,
-    prefix_logits,
-    scores,
-    wilson,
-)
+from bdistil.results.loading import frame
+from bdistil.runs.points import point, prefix_logits, scores
+from bdistil.statistics import accuracy_interval, group_interval, group_means_interval, points_lost, wilson
 from tests.builders import build_run
 from tests.builders.records import point as invented_point
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from bdistil.report.documents import report
 from bdistil.results import load
 from bdistil.runs import Run, open_run
-from bdistil.runs.documents import report
 from bdistil.runs.extend import extend_run
 from bdistil.runs.launch import start_worker
 from tests.workers import finished

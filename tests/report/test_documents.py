@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from bdistil.report.documents import listing, report
 from bdistil.runs import Run, list_runs
-from bdistil.runs.documents import listing, report
 from tests.builders import build_run
 
 RUN = {
