@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from places import followed
 
-from bdistil.errors import UserError
+from bdistil.errors import UserError, quoted
 from bdistil.paths import DATA_ROOTS
 from tests.app.conftest import written
 
@@ -82,7 +82,7 @@ def test_the_form_looks_at_no_path_outside(open_page, disk, monkeypatch):
     for path in ("/etc/passwd", "/dev/zero", disk / "outside" / "mine.csv"):
         page.text_input(key="own-path").set_value(str(path)).run()
         assert not page.exception and not looked
-        assert f"{path} lies outside the folders that this dashboard reads" in written(page)
+        assert f"{quoted(path)} lies outside the folders that this dashboard reads" in written(page)
     page.selectbox(key="dataset").set_value("digits").run()
     page.selectbox(key="teacher-digits").set_value("onnx").run()
     page.text_input(key="onnx-path").set_value("/etc/teacher.onnx").run()
