@@ -185,7 +185,7 @@ def engine_frozen(config: DistilConfig, task: Task, ensemble: ProgressiveEnsembl
     told = SearchWatch(starts=lambda fields: turns.start(), training=watch(turns, path))
     found = next(distil(config, task, ensemble, finished, checkpoint=Checkpoint(path / "checkpoint"), watch=told))
     turns.lap()
-    assert found.record["attempts"] == 1, "the search went on after its first attempt: it is no longer the same work"
+    assert found.record.attempts == 1, "the search went on after its first attempt: it is no longer the same work"
 
 
 def engine_corrective(
@@ -316,7 +316,7 @@ def life(path: Path) -> int:
     """A worker's whole life: its peak resident bytes. Epochs are cut, as none needs more at its end."""
     whole = Task.batches
     Task.batches = lambda *arguments: islice(whole(*arguments), CUT)
-    assert work(Run(path)) == 0, Run(path).info()["error"]
+    assert work(Run(path)) == 0, Run(path).info().error
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 
 

@@ -125,9 +125,9 @@ def train(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Part:
     return {
         "seconds": time.process_time() - started, "people": people.tolist(), "teacher": bits(answers),
         "before": before, "after": right(ensemble, data),
-        "certified": [record["certified"] for record in standing.records],
-        "macs": [cost["macs"] for cost in prefix_costs(ensemble)],
-        "teacher_macs": model_cost(model, data.info.input_shape)["macs"],
+        "certified": [record.condition_met for record in standing.records],
+        "macs": [cost.macs for cost in prefix_costs(ensemble)],
+        "teacher_macs": model_cost(model, data.info.input_shape).macs,
     }  # fmt: skip
 
 
