@@ -1,7 +1,8 @@
 """The shipped frontiers: what each prefix of the sample runs reaches on the test split, beside its teacher.
 
 Reads assets/runs; trains nothing and needs no torch. Accuracies carry 95 % Wilson intervals, differences to the teacher
-a paired bootstrap on the same examples. One seed each. Ends in the claims on the Fashion-MNIST samples of six students:
+a paired bootstrap on the same examples; of Watch, whose test split holds two persons, both are the range over them.
+One seed each. Ends in the claims on the Fashion-MNIST samples of six students:
 within 1.0 point of the teacher if polished, 2.0 if not, at no more than 25 % of its MACs, no prefix below its
 predecessor by more than 0.2 points; and on the shipped teachers. `certificate.py` is about the same samples' guarantee.
 

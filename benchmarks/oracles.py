@@ -27,7 +27,7 @@ from bdistil.config import DistilConfig
 from bdistil.cost import macs, prefix_costs
 from bdistil.method.distillation_data import Task
 from bdistil.method.joint import distil_together
-from bdistil.method.search import Rung, ladder, new_student, train_student
+from bdistil.method.student_training import Rung, ladder, new_student, train_student
 from bdistil.students.catalogue import CATALOGUE
 from bdistil.students.cnn import CNN
 from bdistil.teachers.cards import card_for

@@ -43,7 +43,8 @@ from bdistil.method.certificate import weights
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
 from bdistil.method.joint import corrective_round, eta, prefix_weights
-from bdistil.method.search import SearchWatch, ladder, new_student
+from bdistil.method.search import SearchWatch
+from bdistil.method.student_training import ladder, new_student
 from bdistil.paths import home
 from bdistil.recipes import METHODS
 from bdistil.runs import Run, create_run
