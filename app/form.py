@@ -103,7 +103,7 @@ def _training() -> None:
     if not alive:
         return
     with st.container(key="training", horizontal=True, vertical_alignment="center"):
-        ui.muted(f"{alive[-1].info['title']} is training; a run that is started now waits for its turn.")
+        ui.muted(f"{alive[-1].info.title} is training; a run that is started now waits for its turn.")
         if st.button("Watch it"):
             ui.go("distil", run=alive[-1].id)
 

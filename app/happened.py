@@ -79,7 +79,7 @@ def _sentence(event: AnyEvent, classes: Sequence[str]) -> str | None:
         case RunFinished():
             return f"Everything is done, after {duration(event.seconds)}."
         case TeacherFinished():
-            return f"The teacher {event.teacher} is ready: {percent(event.card.accuracy)} accuracy."
+            return f"The teacher {event.teacher} is ready: {percent(event.card['accuracy'])} accuracy."
         case Notice():
             return event.text
         case RunQueued():

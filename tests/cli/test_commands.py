@@ -14,10 +14,11 @@ from PIL import Image
 from bdistil.cli import main
 from bdistil.config import DistilConfig
 from bdistil.errors import printable, quoted
+from bdistil.records import Notice
 from bdistil.runs import Run, list_runs, open_run
 from bdistil.teachers import card
 from tests.builders import build_run, hold
-from tests.runs.test_documents import check
+from tests.report.test_documents import check
 from tests.workers import told, until
 
 
@@ -442,7 +443,7 @@ def test_what_others_have_named_never_reaches_the_terminal_raw(own_home, tmp_pat
 
 def test_what_a_run_says_as_it_ends_is_printed_without_control_characters(bdistil, own_home, monkeypatch):
     run = Run(build_run(own_home / "runs" / "one", state="failed", error=f"because of {HOSTILE}"))
-    run.record("notice", text=f"look at {HOSTILE}")
+    run.record(Notice, text=f"look at {HOSTILE}")
     run.update(exit_status=2)
     monkeypatch.setattr("bdistil.runs.launch.start_worker", lambda run: None)
     status, out, err = bdistil("resume", "one", "--quiet")

@@ -17,7 +17,7 @@ def test_absent_and_thin_classes_and_an_accuracy_below_the_largest_classs_share_
     counts = {"train": [60] * 10, "validation": [0, 9] + [20] * 8, "test": [400] + [0] * 9}
     relabel(path, lambda labels: labels * 0)
     told = of(path, dataset={"counts": counts})
-    accuracy = open_run(path).rounds()[-1]["point"]["accuracy"]
+    accuracy = open_run(path).rounds()[-1].point.accuracy
     at = told.index(f"2 students: {100 * accuracy:.1f} % is below always answering 0: 100 %.")
     assert told[at + 1 : at + 4] == [
         "No validation examples of 1 of 10 classes: 0.",

@@ -176,11 +176,15 @@ def test_accuracies_over_persons_have_the_persons_interval():
     assert accuracy_interval(right[:10], people[:10]) == accuracy_interval(right[:10]) == wilson(10, 10)
 
 
+REST = dict(train=SplitScores(accuracy=1.0, agreement=1.0), validation=SplitScores(accuracy=1.0, agreement=1.0),
+            cost=PrefixCost(macs=1, parameters=1, bytes=4, memory_bytes=4, overhead_macs=0, carry_bytes=0))
+
+
 def test_a_row_says_how_many_persons_its_interval_is_over():
     labels, answers = np.zeros(30, int), np.repeat([0, 1, 0], [9, 2, 19])
-    row = point(1, one_hot(answers), one_hot(labels), labels, people=np.repeat([4, 5, 7], 10))
-    assert row["persons"] == 3
-    assert (row["accuracy_low"], row["accuracy_high"]) == accuracy_interval(answers == 0, np.repeat([4, 5, 7], 10))
+    row = point(1, one_hot(answers), one_hot(labels), labels, people=np.repeat([4, 5, 7], 10), **REST)
+    assert row.persons == 3
+    assert (row.accuracy_low, row.accuracy_high) == accuracy_interval(answers == 0, np.repeat([4, 5, 7], 10))
     for people in (None, np.zeros(30, int)):
-        row = point(1, one_hot(answers), one_hot(labels), labels, people=people)
-        assert row["persons"] is None and (row["accuracy_low"], row["accuracy_high"]) == wilson(28, 30)
+        row = point(1, one_hot(answers), one_hot(labels), labels, people=people, **REST)
+        assert row.persons is None and (row.accuracy_low, row.accuracy_high) == wilson(28, 30)

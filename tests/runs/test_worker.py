@@ -12,8 +12,8 @@ import pytest
 from bdistil.errors import UserError
 from bdistil.report.silence import quiet
 from bdistil.runs import Run, create_run, list_runs, open_run
+from bdistil.runs.heartbeat import HeartbeatWriter
 from bdistil.runs.launch import start_worker
-from bdistil.runs.worker import Pulse
 from bdistil.teachers import card
 from tests.builders import build_run
 from tests.workers import (
@@ -173,18 +173,18 @@ def test_a_paused_worker_is_named_wherever_its_run_is_shown(bdistil, own_home, m
 
 def test_a_worker_beats_while_it_has_nothing_to_tell(tmp_path, monkeypatch):
     """As it reads data or evaluates, nothing calls `beat`; what it last told stays."""
-    monkeypatch.setattr("bdistil.runs.worker.ALIVE", 0.05)
+    monkeypatch.setattr("bdistil.runs.heartbeat.ALIVE", 0.05)
     run = Run(build_run(tmp_path / "run", state="running"))
-    pulse = Pulse(run)
-    pulse.beat(epoch=3)
+    writer = HeartbeatWriter(run)
+    writer.write(epoch=3)
     first = run.heartbeat()
-    with pulse.going_on():
-        later = until(lambda: (beat := run.heartbeat())["time"] > first["time"] and beat)
-        assert {**later, "time": None} == {**first, "time": None} and later["epoch"] == 3
+    with writer.going_on():
+        later = until(lambda: (beat := run.heartbeat()).time > first.time and beat)
+        assert later.model_copy(update={"time": first.time}) == first and later.epoch == 3
     before = run.heartbeat()
     time.sleep(0.3)
     assert run.heartbeat() == before
-    with pulse.going_on():  # a folder that was removed is none of its business
+    with writer.going_on():  # a folder that was removed is none of its business
         shutil.rmtree(run.path)
         time.sleep(0.2)
     assert not run.path.exists()

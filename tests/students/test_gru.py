@@ -211,7 +211,7 @@ def test_students_of_one_cell_share_it_also_when_they_have_been_saved(tmp_path):
     first, *others = ensemble.students
     assert all(student.cell is first.cell and student.head is not first.head for student in others)
     heads = 3 * (2 * 8 * CLASSES + CLASSES)
-    assert cost.prefix_costs(ensemble)[-1]["parameters"] == heads + 3 * 8 * (CHANNELS + 8 + 2)
+    assert cost.prefix_costs(ensemble)[-1].parameters == heads + 3 * 8 * (CHANNELS + 8 + 2)
     ensemble.save(tmp_path / "saved")
     again = ProgressiveEnsemble.load(tmp_path / "saved")
     assert again.students[2].cell is again.students[0].cell

@@ -169,7 +169,7 @@ def test_deep_students_have_two_levels_at_each_resolution_and_a_residual_step_wh
         build_student("cnn-xl", input_shape=(3, 32, 32), classes=5, composition=name) for name in ("add", "concat-all")
     )
     assert first.residual == second.residual == {2, 4, 6}
-    assert first.carry_shapes.level2 == (48, 16, 16) and first.carry_shapes.level6 == (128, 4, 4)
+    assert first.carry_shapes["level2"] == (48, 16, 16) and first.carry_shapes["level6"] == (128, 4, 4)
     for student in (first.eval(), second.eval()):
         normal = [part for part in student.modules() if isinstance(part, torch.nn.BatchNorm2d)]
         with torch.no_grad():
@@ -207,7 +207,7 @@ def test_a_head_that_gives_the_prefix_starts_as_the_one_before_it():
     assert torch.equal(second.head.weight[:, :known], first.head.weight)
     assert torch.equal(second.head.bias, first.head.bias)
     assert second.head.weight[:, known:].abs().min() > 0  # new inputs are not silent
-    assert second.gives_prefix and second.spec.head == "prefix"
+    assert second.gives_prefix and second.spec["head"] == "prefix"
     own = build_student("cnn-xs", previous=first, **(options | {"head": "student"}))
     assert not torch.equal(own.head.weight[:, :known], first.head.weight) and not own.gives_prefix
 

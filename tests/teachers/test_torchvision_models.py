@@ -106,7 +106,7 @@ def test_weights_are_taken_as_they_are(data, tmp_path):
     found = model.eval()(normalise(data.x_test, data.mean, data.std)).detach().numpy()
     assert found == pytest.approx(expected, abs=1e-3) and 0 <= accuracy <= 1
     finished = finish_teacher(config(weights=path, epochs=0), data, model, accuracy, {}, 1.0)
-    assert f"--epochs 0 --seed 0 --learning-rate 0.01 --weights {path}" in finished.command
+    assert f"--epochs 0 --seed 0 --learning-rate 0.01 --weights {path}" in finished["command"]
 
 
 def test_weights_of_other_classes_are_tuned_and_not_taken_as_they_are(data, tmp_path):

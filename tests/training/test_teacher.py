@@ -32,7 +32,7 @@ def test_a_trained_teacher_is_saved_with_a_card_that_holds(data):
     config = teach_config(epochs=6)
     model, validation = teach(config, data)
     finished = finish_teacher(config, data, model, validation, {"torch": "x"}, 12.5)
-    name = finished.name
+    name = finished["name"]
     saved = card(name)
     assert saved["path"] == str(home() / "teachers" / name) and saved in cards("digits")
     answers = predict(load_teacher(saved), data.x_test, lambda x: normalise(x, saved["mean"], saved["std"])).numpy()
