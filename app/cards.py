@@ -4,14 +4,13 @@ The sparkline is an image with a data address: `st.html` drops inline svg.
 """
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import narration
 
 from bdistil.report.palette import Theme
+from bdistil.runs import RunInfo
 
 WIDTH, HEIGHT = 300, 72
 STATES = {"queued": "waiting", "running": "training", "stopped": "stopped", "failed": "failed", "finished": "finished"}
@@ -29,42 +28,42 @@ class Card:
     page: str | None = None
 
 
-def card(info: Mapping[str, Any] | None, error: str | None, name: str, silent: str | None = None) -> Card:
+def card(info: RunInfo | None, error: str | None, name: str, silent: str | None = None) -> Card:
     """The card of the run called `name`: of its summary (run.json), or of the sentence that says why there is none.
 
     silent: what is said instead where its worker gives no sign of life.
     """
     if info is None:
         return Card(name, "cannot be opened", error or "")
-    state = info["state"]
+    state = info.state
     words = STATES[state]
-    if info["sample"]:
+    if info.sample:
         words = f"sample, {words}"
-    if state == "running" and info["kind"] == "distil":
-        total = info["config"]["rounds"]
-        place = f"round {min(info['rounds_done'] + 1, total)} of {total}"
+    if state == "running" and info.kind == "distil":
+        total = info.config.rounds
+        place = f"round {min(info.rounds_done + 1, total)} of {total}"
         words = f"{words}, {'polish' if narration.polishing(info) else place}"
-    if info["kind"] == "distil":
-        words = f"{info['method']}, {words}"
-    explorable = state == "finished" and info["kind"] == "distil"
+    if info.kind == "distil":
+        words = f"{info.method}, {words}"
+    explorable = state == "finished" and info.kind == "distil"
     button = BUTTONS[state] if state != "finished" or explorable else "See its training"
-    return Card(info["title"], words, silent or narration.card(info), button, "explore" if explorable else "distil")
+    return Card(info.title, words, silent or narration.card(info), button, "explore" if explorable else "distil")
 
 
-def sparkline(info: Mapping[str, Any], theme: Theme) -> str:
+def sparkline(info: RunInfo, theme: Theme) -> str:
     """An image tag: accuracy by prefix under the teacher's dashed line; empty before a first point."""
-    points, teacher = info["points"], (info.get("teacher") or {}).get("accuracy")
+    points, teacher = info.points, info.teacher and info.teacher.accuracy
     if not points or teacher is None:
         return ""
-    heights = [point["accuracy"] for point in points]
+    heights = [point.accuracy for point in points]
     low, high = min(*heights, teacher), max(*heights, teacher)
-    total = max(info["config"]["rounds"], 2)
+    total = max(info.config.rounds, 2)
 
     def place(prefix: int, accuracy: float) -> tuple[float, float]:
         x = 10 + (WIDTH - 20) * (prefix - 1) / (total - 1)
         return x, 12 + (HEIGHT - 24) * (high - accuracy) / ((high - low) or 1)
 
-    spots = [place(point["prefix"], point["accuracy"]) for point in points]
+    spots = [place(point.prefix, point.accuracy) for point in points]
     alt = escape(f"Accuracy by number of students, {len(points)} so far, and the teacher’s as a dashed line")
     drawing = base64.b64encode(_drawing(spots, place(1, teacher)[1], theme).encode()).decode()
     return f'<img class="spark" alt="{alt}" src="data:image/svg+xml;base64,{drawing}">'

@@ -15,12 +15,12 @@ def section(results: Results) -> None:
         return
     st.header("Early prediction", anchor=False)
     ui.muted(formats.early(points["window_share"].tolist(), points["accuracy"].tolist()))
-    st.html(tables.early_table(points, results.run["teacher"]["accuracy"], _seconds(results)))
+    st.html(tables.early_table(points, results.run.teacher.accuracy, _seconds(results)))
     name = formats.interval_name(results.people_counted[1] if results.people_counted else None)
     ui.muted(f"Points are those above or below all students at the end of the window. Interval: {name}.")
 
 
 def _seconds(results: Results) -> float | None:
     """How long a series of the data set is; None where its steps have no rate, or where it is not known here."""
-    known = data.CATALOGUE.get(results.run["dataset"]["name"])
+    known = data.CATALOGUE.get(results.run.dataset.name)
     return known.input_shape[-1] / known.rate_hz if known and known.rate_hz else None

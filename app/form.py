@@ -20,15 +20,17 @@ from bdistil import teachers
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, info, is_here
 from bdistil.data.catalogue import located
-from bdistil.data.custom import OwnData, unchanged
+from bdistil.data.custom import unchanged
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 from bdistil.recipes import METHOD
 from bdistil.report import formats
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
 from bdistil.students.catalogue import LADDERS, family, names
-from bdistil.teachers.catalogue import ARCHITECTURES, TORCHVISION
+from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.catalogue import names as architectures
+from bdistil.teachers.naming import TORCHVISION
 from bdistil.teachers.snippet import snippet
 
 MOST_ROUNDS = 24
@@ -97,11 +99,11 @@ def _checked(given: dict[str, Any]) -> None:
 
 def _training() -> None:
     """Says what trains already, with the way to it."""
-    alive = [s for s in list_runs(samples=False) if s.info and s.info["state"] in ("running", "queued")]
+    alive = [s for s in list_runs(samples=False) if s.info and s.info.state in ("running", "queued")]
     if not alive:
         return
     with st.container(key="training", horizontal=True, vertical_alignment="center"):
-        ui.muted(f"{alive[-1].info['title']} is training; a run that is started now waits for its turn.")
+        ui.muted(f"{alive[-1].info.title} is training; a run that is started now waits for its turn.")
         if st.button("Watch it"):
             ui.go("distil", run=alive[-1].id)
 
@@ -127,7 +129,7 @@ def teacher_label(card: dict[str, Any]) -> str:
     accuracy, macs = card.get("accuracy"), card.get("macs")
     known = [f"{formats.percent(accuracy)} accuracy"] if accuracy is not None else []
     known += [f"{formats.macs(macs)} MACs"] if macs else []
-    known += [] if formats.split_is_known(card) else ["trained on a split that is not known"]
+    known += [] if card.get("split_known", "kind" not in card) else ["trained on a split that is not known"]
     return f"{card['name']}: {', '.join(known)}" if known else card["name"]
 
 

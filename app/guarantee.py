@@ -14,6 +14,7 @@ import ui
 from pandas import DataFrame
 from plotly.graph_objects import Figure
 
+from bdistil.records import RoundRecord
 from bdistil.report import certificate_figures, certificate_text, figures, formats, tables
 from bdistil.report.palette import ThemeName
 from bdistil.results import Results
@@ -33,7 +34,7 @@ class _Certified:
     """
 
     key: tuple[str, str, str, int]
-    records: list[dict[str, Any]]
+    records: list[RoundRecord]
     classes: list[str]
     table: DataFrame
     found: Guarantee
@@ -50,9 +51,9 @@ class _Certified:
 def _certified(path: str, created: str, state: str, points: int, _run: Run, _results: Results) -> _Certified:
     # All but the run and its results are the cache's key only.
     info = _results.run
-    records = [entry["record"] for entry in _run.rounds()[:points]]
-    classes, examples = list(_results.classes), info["dataset"]["train"]
-    found = guarantee(records, classes, examples, info["scale"]["eta_B"] / info["scale"]["B"])
+    records = [finished.record for finished in _run.rounds()[:points]]
+    classes, examples = list(_results.classes), info.dataset.train
+    found = guarantee(records, classes, examples, info.scale.eta_B / info.scale.B)
     return _Certified(
         (path, created, state, points), records, classes, by_round(records, classes), found, examples, _results.rounds,
         _run.is_polished(),
@@ -66,7 +67,7 @@ def _figure(key: tuple, chart: str, choice: int, look: ThemeName, _shown: _Certi
     if chart == "deviation":
         return certificate_figures.deviation(_shown.of(choice), theme=look, rounds=rounds)
     if chart == "eta":
-        trivial = records[-1]["trivial_by_class"][choice]
+        trivial = records[-1].trivial_by_class[choice]
         return certificate_figures.eta(bounds(records[-1], choice), trivial, theme=look)
     if chart == "edges":
         return figures.edges(records, theme=look, rounds=rounds, classes=_shown.classes, relative=bool(choice))
@@ -81,7 +82,7 @@ def weights(run: Run, results: Results, prefix: int) -> None:
     """The answers on training examples that counted most for the prefix's last student."""
     st.header(f"What weighed most for student {prefix}", anchor=False)
     folders = run.round_folders()[prefix - 1 :]  # none where the run has been deleted meanwhile
-    kept = heaviest(folders[0], results.classes, results.run["dataset"]["train"]) if folders else None
+    kept = heaviest(folders[0], results.classes, results.run.dataset.train) if folders else None
     if prefix > 1 and kept is None:
         ui.muted("This run kept no examples of what weighed most.")
         return
@@ -95,7 +96,7 @@ def weights(run: Run, results: Results, prefix: int) -> None:
 def section(run: Run, results: Results) -> None:
     """What the certificate says, class by class, and what it is made of."""
     info = results.run
-    shown = _certified(str(run.path), info["created"], info["state"], len(results.points), run, results)
+    shown = _certified(str(run.path), info.created.isoformat(), info.state, len(results.points), run, results)
     st.header(certificate_text.finding(shown.found), anchor=False)
     ui.muted(certificate_text.meaning(shown.examples, shown.polished))
     if len(shown.records) > 1:
@@ -105,7 +106,7 @@ def section(run: Run, results: Results) -> None:
         ui.muted(advice)
     _panels(shown)
     sections.scarce(results, "train")
-    place = _one_class(shown, info["run"])
+    place = _one_class(shown, info.run)
     relative = _game(shown)
     with st.expander("The guarantee as a table"):
         _tables(shown, place, relative)
@@ -142,8 +143,8 @@ def _one_class(shown: _Certified, run: str) -> int:
     with right:
         st.subheader(f"The bound of {name} for nine η", anchor=False)
         _chart(shown, "eta", place, f"Bound of {names[place]} after the last round, for nine values of η")
-        if "by_eta" in shown.records[-1]:
-            ui.muted(certificate_text.eta(shown.records[-1]["round"]))
+        if shown.records[-1].by_eta:
+            ui.muted(certificate_text.eta(shown.records[-1].round))
     return place
 
 
@@ -165,20 +166,20 @@ def _game(shown: _Certified) -> bool:
         st.subheader("How many examples carry the weight", anchor=False)
         _chart(shown, "effective", 0, "Effective number of weighted training examples by round")
         last = shown.records[-1]
-        ui.muted(certificate_text.effective(last["round"], last["effective_examples"], shown.examples))
+        ui.muted(certificate_text.effective(last.round, last.effective_examples, shown.examples))
     return relative
 
 
 def _tables(shown: _Certified, place: int, relative: bool) -> None:
     """The numbers of the section's charts."""
     name, last = shown.classes[place], shown.records[-1]
-    ui.muted(f"After round {last['round']}, by class:")
+    ui.muted(f"After round {last.round}, by class:")
     head = ("Deviation", "Bound", "Trivial", "η", "Edge", "Relative edge")
     rows = [(row["name"], *_figures(row)) for row in shown.table.tail(len(shown.classes)).to_dict("records")]
     ui.table(("Class", *head), rows, numeric=range(1, 7), label="The guarantee by class")
     nine = [bounds(last, each) for each in range(len(shown.classes))]
     if not nine[0].empty:
-        ui.muted(f"The bound after round {last['round']} at each multiple of the theory’s η, by class:")
+        ui.muted(f"The bound after round {last.round} at each multiple of the theory’s η, by class:")
         head = ("Class", *map(certificate_figures.multiple, nine[0]["multiple"]))
         rows = [
             (each, *(formats.decimal(bound, 3) for bound in of["bound"]))
@@ -194,7 +195,7 @@ def _tables(shown: _Certified, place: int, relative: bool) -> None:
     ui.table(("Round", *head), rows, numeric=range(1, 8), label=f"The guarantee of {name} by round")
     ui.muted(f"{EDGES[relative]}, by round and class:")
     column = "relative_edges" if relative else "edges"
-    rows = [(record["round"], *(formats.edge(edge) for edge in record[column])) for record in shown.records]
+    rows = [(record.round, *map(formats.edge, getattr(record, column))) for record in shown.records]
     numeric = range(1, 1 + len(shown.classes))
     ui.table(("Round", *shown.classes), rows, numeric=numeric, label=f"{EDGES[relative]} by round and class")
 

@@ -4,94 +4,113 @@ Pure functions of the events that the run store gives; states are worded by `nar
 numbers by `bdistil.report.formats`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, tzinfo
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import tzinfo
 
 from narration import WAITING, reached
 
+from bdistil.records import (
+    AnyEvent,
+    AttemptFinished,
+    Correction,
+    HeadCorrected,
+    Notice,
+    PhaseBegan,
+    Point,
+    PolishFinished,
+    RoundFinished,
+    RoundStarted,
+    RoundUnmet,
+    RunCreated,
+    RunFailed,
+    RunFinished,
+    RunQueued,
+    RunStopped,
+    TeacherFinished,
+    WorkerStarted,
+)
 from bdistil.report.formats import NO_BREAK, count_students, duration, kl_change, listing, percent, seconds, signed
-
-Event = Mapping[str, Any]
 
 
 def happened(
-    events: Iterable[Event], classes: Sequence[str] = (), zone: tzinfo | None = None, *, polished: bool = False
+    events: Iterable[AnyEvent], classes: Sequence[str] = (), zone: tzinfo | None = None, *, polished: bool = False
 ) -> list[tuple[str, str]]:
-    """(time, sentence) for each event worth telling, newest first; times are HH:MM in `zone`, default here.
+    """(time, sentence) for each event worth a line, newest first; times are HH:MM in `zone`, default here.
 
     classes: the data set's names. polished: of a run whose students train together (method `b-distil+polish`).
     """
-    told, rung, accuracy = [], 0, None
+    lines, rung, accuracy = [], 0, None
     for event in events:
-        kind = event["kind"]
-        if kind == "round_started":
-            sentence = _round_started(event, rung, polished)
-            rung = event.get("rung", 0)
-        elif kind == "round_finished":
-            sentence = _round_finished(event["point"], accuracy)
-            accuracy = event["point"]["accuracy"]
-        elif kind == "polish_finished":
-            sentence = _polish_finished(event["rounds"][-1]["point"], accuracy)
-        else:
-            sentence = _sentence(event, classes)
+        match event:
+            case RoundStarted():
+                sentence = _round_started(event, rung, polished)
+                rung = event.rung
+            case RoundFinished():
+                sentence = _round_finished(event.point, accuracy)
+                accuracy = event.point.accuracy
+            case PolishFinished():
+                sentence = _polish_finished(event.rounds[-1].point, accuracy)
+            case _:
+                sentence = _sentence(event, classes)
         if sentence:
-            told.append((f"{datetime.fromisoformat(event['time']).astimezone(zone):%H:%M}", sentence))
-    return told[::-1]
+            lines.append((f"{event.time.astimezone(zone):%H:%M}", sentence))
+    return lines[::-1]
 
 
-def _sentence(event: Event, classes: Sequence[str]) -> str | None:
+def _sentence(event: AnyEvent, classes: Sequence[str]) -> str | None:
     """An event that stands for itself as a sentence, or None."""
-    kind = event["kind"]
-    if kind == "created":
-        return _created(event)
-    if kind == "attempt_finished":
-        return _attempt_finished(event, classes)
-    if kind == "round_uncertified":
-        return f"Round {event['round']} is not certified: attempt {event['attempt']} came closest and is kept."
-    if kind == "head_corrected":
-        return _head_corrected(event, classes)
-    if kind == "phase":
-        return "The polish starts: all students train together." if event["phase"] == "polish" else None
-    if kind == "started":
-        return "Training goes on where it stopped." if event["resumed"] else "Training starts."
-    if kind == "stopped":
-        return _stopped(event)
-    if kind == "failed":
-        return f"Failed: {event['error']}"
-    if kind == "finished":
-        return f"Everything is done, after {duration(event['seconds'])}."
-    if kind == "teacher_finished":
-        return f"The teacher {event['teacher']} is ready: {percent(event['card']['accuracy'])} accuracy."
-    if kind == "notice":
-        return event["text"]
-    return WAITING if kind == "queued" else None
+    match event:
+        case RunCreated():
+            return _created(event)
+        case AttemptFinished():
+            return _attempt_finished(event, classes)
+        case RoundUnmet():
+            return f"Round {event.round} misses the condition: attempt {event.attempt} came closest and is kept."
+        case HeadCorrected():
+            return _head_corrected(event, classes)
+        case PhaseBegan():
+            return "The polish starts: all students train together." if event.phase == "polish" else None
+        case WorkerStarted():
+            return "Training goes on where it stopped." if event.resumed else "Training starts."
+        case RunStopped():
+            return _stopped(event)
+        case RunFailed():
+            return f"Failed: {event.error}"
+        case RunFinished():
+            return f"Everything is done, after {duration(event.seconds)}."
+        case TeacherFinished():
+            return f"The teacher {event.teacher} is ready: {percent(event.card['accuracy'])} accuracy."
+        case Notice():
+            return event.text
+        case RunQueued():
+            return WAITING
+    return None
 
 
-def _stopped(event: Event) -> str:
-    place = "the polish" if event.get("phase") == "polish" else ""
-    place = f"round {event['round']}" if event.get("round") else place
-    step = f"epoch {event['epoch']}" if event.get("epoch") else ""
-    step = f"step {event['update']} of the head correction" if event.get("update") else step
+def _stopped(event: RunStopped) -> str:
+    place = "the polish" if event.phase == "polish" else ""
+    place = f"round {event.round}" if event.round else place
+    step = f"epoch {event.epoch}" if event.epoch else ""
+    step = f"step {event.update} of the head correction" if event.update else step
     return f"Stopped in {', '.join(filter(None, (place, step)))}." if step else "Stopped."
 
 
-def _created(event: Event) -> str:
-    if not event.get("parent"):
+def _created(event: RunCreated) -> str:
+    if not event.parent:
         return "The run was created."
-    count = event["rounds_done"]
+    count = event.rounds_done
     stay = "stays as it is" if count == 1 else "stay as they are"
-    return f"The run was created: it goes on from {event['parent']}, whose {count_students(count)} {stay}."
+    return f"The run was created: it goes on from {event.parent}, whose {count_students(count)} {stay}."
 
 
-def _round_started(event: Event, rung: int, polished: bool) -> str:
+def _round_started(event: RoundStarted, rung: int, polished: bool) -> str:
     """`rung`: of the attempt before."""
-    number, earlier, composition = event["round"], event["round"] - 1, event["composition"]
-    if event["attempt"] > 1 and event.get("rung", 0) > rung:
-        climbed = f"the next rung, composition {composition}, with barrier {event['barrier']:g}"
-        return f"Round {number}, attempt {event['attempt']}: {climbed}."
-    if event["attempt"] > 1:
-        return f"Round {number}, attempt {event['attempt']}: trying again with barrier {event['barrier']:g}."
+    number, earlier, composition = event.round, event.round - 1, event.composition
+    if event.attempt > 1 and event.rung > rung:
+        climbed = f"the next rung, composition {composition}, with barrier {event.barrier:g}"
+        return f"Round {number}, attempt {event.attempt}: {climbed}."
+    if event.attempt > 1:
+        return f"Round {number}, attempt {event.attempt}: trying again with barrier {event.barrier:g}."
     if number == 1:
         return "Round 1 starts: student 1 learns from the teacher alone."
     reads = {
@@ -105,43 +124,43 @@ def _round_started(event: Event, rung: int, polished: bool) -> str:
     return f"{start}, and students 1 to {number} train together." if polished else f"{start}."
 
 
-def _attempt_finished(event: Event, classes: Sequence[str]) -> str | None:
+def _attempt_finished(event: AttemptFinished, classes: Sequence[str]) -> str | None:
     """What became of an attempt; None for round 1, where every edge is 0."""
-    number, edges, outcome = event["round"], event.get("edges") or [], event.get("outcome", "kept")
+    number, edges, outcome = event.round, event.edges, event.outcome
     if number == 1 or not edges:
         return None
     if outcome == "kept":
-        return f"{_corrects(number, edges, classes)}{_turned_down(event)}"
-    missed = sum(edge <= 0 for edge in event["edges_before"])
-    who = f"Student {number}, attempt {event['attempt']},"
+        return f"{_corrects(number, edges, classes)}{_rejected(event)}"
+    missed = sum(edge <= 0 for edge in event.edges_before)
+    who = f"Student {number}, attempt {event.attempt},"
     if outcome == "corrected" and not missed:
-        took, cost = seconds(event["correction_seconds"]), kl_change(event["kl_before"], event["kl_after"])
+        took, cost = seconds(event.correction_seconds), kl_change(event.kl_before, event.kl_after)
         prepared = f"its output layer was prepared in {took} for what student {number + 1} needs; KL {cost}"
         return f"{_corrects(number, edges, classes)[:-1]}; {prepared}."
     if outcome == "corrected":
-        return f"{who} missed {missed} of {len(edges)} classes; {_met(event, seconds(event['correction_seconds']))}."
+        return f"{who} missed {missed} of {len(edges)} classes; {_met(event, seconds(event.correction_seconds))}."
     if outcome == "kl":
-        cost = kl_change(event["kl_before"], event["kl_after"])
+        cost = kl_change(event.kl_before, event.kl_after)
         return f"{who} missed {missed} of {len(edges)} classes; mending that would cost {cost} of KL, too much."
     return f"{who} misses {missed} of {len(edges)} classes, and correcting its output layer could not mend that."
 
 
-def _met(event: Event, took: str = "") -> str:
+def _met(event: Correction, took: str = "") -> str:
     """What a correction of its output layer did for a student; took: how long it was, where it was this one's alone."""
-    cost = kl_change(event["kl_before"], event["kl_after"])
+    cost = kl_change(event.kl_before, event.kl_after)
     return f"its output layer was corrected{took and f' in {took}'} and now meets all; KL {cost}"
 
 
-def _turned_down(event: Event) -> str:
-    """What is said of a correction that was tried and not taken; nothing where none was."""
-    tried = event.get("turned_down")
+def _rejected(event: Correction) -> str:
+    """What is said of a correction that was tried and rejected; nothing where none was."""
+    tried = event.rejected
     if not tried:
         return ""
-    if tried["why"] == "none found":
+    if tried.why == "none found":
         return " No correction of output layers was found that would do more."
-    if tried["why"] == "edge":
+    if tried.why == "edge":
         return " A correction of output layers still missed a class, and was taken back."
-    change = kl_change(event["kl_before"], tried["kl_after"])
+    change = kl_change(event.kl_before, tried.kl_after)
     return f" A correction of output layers would move KL by {change}, too much, and was taken back."
 
 
@@ -158,30 +177,30 @@ def _corrects(number: int, edges: Sequence[float], classes: Sequence[str]) -> st
     return f"{start} every class but {listing([classes[index] for index in missed])}."
 
 
-def _head_corrected(event: Event, classes: Sequence[str]) -> str:
-    if not event["corrected"]:
-        return f"After the polish: {_corrects(event['round'], event['edges'], classes)}{_turned_down(event)}"
-    missed = sum(edge <= 0 for edge in event["edges_before"])
-    missed = f"missed {missed} of {len(event['edges'])} classes"
-    return f"After the polish: student {event['round']} {missed}; {_met(event)}."
+def _head_corrected(event: HeadCorrected, classes: Sequence[str]) -> str:
+    if not event.corrected:
+        return f"After the polish: {_corrects(event.round, event.edges, classes)}{_rejected(event)}"
+    missed = sum(edge <= 0 for edge in event.edges_before)
+    missed = f"missed {missed} of {len(event.edges)} classes"
+    return f"After the polish: student {event.round} {missed}; {_met(event)}."
 
 
-def _round_finished(point: Event, before: float | None) -> str:
+def _round_finished(point: Point, before: float | None) -> str:
     """`before`: accuracy of the prefix before this round."""
-    return _compared(f"Round {point['prefix']}", point, before, count_students(point["prefix"] - 1))
+    return _compared(f"Round {point.prefix}", point, before, count_students(point.prefix - 1))
 
 
-def _polish_finished(point: Event, before: float | None) -> str:
+def _polish_finished(point: Point, before: float | None) -> str:
     """`before`: accuracy of the last prefix as its round ended."""
     return _compared("The polish", point, before, "before it")
 
 
-def _compared(what: str, point: Event, before: float | None, than: str) -> str:
+def _compared(what: str, point: Point, before: float | None, than: str) -> str:
     words = reached(point).replace(f"{NO_BREAK}% at", f"{NO_BREAK}% accuracy at", 1)
     start = f"{what} is done: {words}"
     if before is None:
         return f"{start}."
-    change = 100 * (point["accuracy"] - before)
+    change = 100 * (point.accuracy - before)
     amount = signed(change).lstrip("+\u2212")
     if float(amount) == 0:
         return f"{start}, as accurate as {than}."

@@ -17,14 +17,15 @@ import streamlit as st
 import ui
 from places import followed
 
-from bdistil.data.custom import OwnData, info
+from bdistil.data.custom import info
 from bdistil.data.dataset import SPLITS
+from bdistil.data.reading import OwnData
 from bdistil.data.series_folders import kinds_of_tables
 from bdistil.data.tables import is_table
 from bdistil.data.ts_files import files_of
 from bdistil.errors import UserError, quoted
 from bdistil.report import formats
-from bdistil.teachers.catalogue import TORCHVISION
+from bdistil.teachers.naming import TORCHVISION
 
 OWN = "own"  # in the list of data sets
 BLACK_BOXES = {"onnx": "an ONNX file", "logits": "answers: two NPZ files of logits"}
@@ -269,6 +270,8 @@ def wait(ask: Callable[[], Any], words: str) -> None:
 
 def _tell(found: list[str]) -> None:
     """Sentences on counts and split, leaks and the like as notices, and the first files that can't be read."""
+    # Lines that begin with a space are rows of the sentence above them: they count as one with it.
+    found = re.sub(r"\n(?= )", "", "\n".join(found)).splitlines()
     leaks = [sentence for sentence in found if sentence.startswith(("Leak", "Notice"))]
     counts = [line for line in found if line.startswith(("Examples of each class", "  "))]  # a table says it
     others = [sentence for sentence in found if sentence not in leaks + counts]

@@ -6,10 +6,10 @@ Play, pause, step; nothing is trained.
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import streamlit as st
 
+from bdistil.records import AnyEvent
 from bdistil.runs import Run
 
 # A whole run plays in half a minute, a look twice a second.
@@ -57,10 +57,10 @@ class Replay:
         self.position, self.since = self.count, None
         self._keep()
 
-    def step(self, events: list[dict[str, Any]], kinds: Sequence[str]) -> None:
+    def step(self, events: Sequence[AnyEvent], kinds: Sequence[str]) -> None:
         """Pauses after the next event of some kinds; at the end where there is none."""
         here = self.count
-        later = (place for place, event in enumerate(events, 1) if place > here and event["kind"] in kinds)
+        later = (place for place, event in enumerate(events, 1) if place > here and event.kind in kinds)
         self.position, self.since = next(later, self.total), None
         self._keep()
 
@@ -71,7 +71,7 @@ class Replay:
     def _keep(self) -> None:
         st.session_state["replay"] = asdict(self)
 
-    def controls(self, events: list[dict[str, Any]]) -> None:
+    def controls(self, events: Sequence[AnyEvent]) -> None:
         """Draws the buttons."""
         with st.container(key="replay", horizontal=True, vertical_alignment="center"):
             if self.playing:
@@ -79,6 +79,6 @@ class Replay:
             else:
                 st.button("Play", key="replay-play", on_click=self.play, type="primary")
             st.button("Next epoch", on_click=self.step, args=(events, ["epoch"]), disabled=self.count >= self.total)
-            last = all(event["kind"] not in ROUNDS for event in events[self.count :])
+            last = all(event.kind not in ROUNDS for event in events[self.count :])
             st.button("Next round", on_click=self.step, args=(events, ROUNDS), disabled=last)
             st.button("Leave the replay", on_click=self.leave)

@@ -17,6 +17,7 @@ from plotly.graph_objects import Figure
 
 from bdistil import data
 from bdistil.errors import UserError
+from bdistil.records import DatasetRecord
 from bdistil.report import figures, formats, series_drawing, tables
 from bdistil.report.cost_axes import CostAxis
 from bdistil.report.palette import ThemeName
@@ -25,18 +26,18 @@ from bdistil.results.confusion import by_class as accuracy_by_class
 from bdistil.results.confusion import confusion as confusion_of
 from bdistil.results.disagreements import disagreements as disagreements_of
 from bdistil.results.scarce import largest_class, scarce_of
-from bdistil.runs import Run
+from bdistil.runs import Run, RunInfo
 from bdistil.runs.previews import Examples, Series, may_be_of, previews, read
 
 VIEWS = ("students", "teacher", "difference")
 
 
-def state(run: Run, info: dict[str, Any]) -> None:
+def state(run: Run, info: RunInfo) -> None:
     """Says of a run that is not finished how far it is, and leads to its page; nothing of a finished one."""
-    if info["state"] in ("running", "queued"):
-        _growing(run, len(info["points"]))
-    elif info["state"] in ("stopped", "failed"):
-        failed = info["state"] == "failed"
+    if info.state in ("running", "queued"):
+        _growing(run, len(info.points))
+    elif info.state in ("stopped", "failed"):
+        failed = info.state == "failed"
         with ui.notice(narration.explore_note(info), key="unfinished", bad=failed):
             if st.button("See why" if failed else "Resume", type="primary"):
                 ui.go("distil", run=run.id)
@@ -51,9 +52,9 @@ def _growing(run: Run, points: int) -> None:
             info = run.info()
         except UserError:
             st.rerun()
-        if len(info["points"]) != points or info["state"] not in ("running", "queued"):
+        if len(info.points) != points or info.state not in ("running", "queued"):
             st.rerun()
-        ui.muted(narration.explore_note(info, (run.heartbeat() or {}).get("round")))
+        ui.muted(narration.explore_note(info, _round(run)))
 
     note()
 
@@ -74,16 +75,22 @@ def scarce(results: Results, split: str) -> None:
         ui.muted(" ".join(found))
 
 
+def _round(run: Run) -> int | None:
+    """The round in training, None where nothing says so."""
+    beat = run.heartbeat()
+    return beat and beat.round
+
+
 def frontier(results: Results, axis: CostAxis) -> None:
     """The chart to scale, constant while the thumb moves; a click on a point moves the thumb there."""
-    st.header(f"The frontier of {results.run['method']}, to scale", anchor=False)
+    st.header(f"The frontier of {results.run.method}, to scale", anchor=False)
     caption = f"{formats.intervals(results.people_counted)} Click a point to move the slider there."
     if results.unpolished is not None:
         caption += " Small and hollow: each prefix as its round ended, before the polish."
-    ui.muted(" ".join([caption, *formats.black_box(results.run["teacher"]), narration.recipe(results.run)]))
-    key = f"frontier-{results.run['run']}-{axis.key}"
+    ui.muted(" ".join([caption, *formats.black_box(results.run.teacher), narration.recipe(results.run)]))
+    key = f"frontier-{results.run.run}-{axis.key}"
     run = results.run
-    figure = _figure(run["run"], run["created"], len(results.points), run["state"], axis.key, theme.name(), results)
+    figure = _figure(run.run, run.created.isoformat(), len(results.points), run.state, axis.key, theme.name(), results)
     st.plotly_chart(
         figure, key=key, theme=None, config=ui.CHART, on_select=lambda: ui.clicked(key), selection_mode="points",
         alt=f"Accuracy on the test split against cost: {formats.students(len(results.points))}, the teacher as a line",
@@ -95,12 +102,12 @@ def frontier(results: Results, axis: CostAxis) -> None:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _figure(run: str, created: str, points: int, state: str, cost: str, look: ThemeName, _results: Results) -> Figure:
     # run, created, points and state are the cache's key only.
-    teacher = _results.run["teacher"]
+    teacher = _results.run.teacher.document()
     return figures.frontier(_results.points, teacher, cost=cost, theme=look, unpolished=_results.unpolished)
 
 
 def _numbers(results: Results) -> None:
-    method = results.run["method"]
+    method = results.run.method
     _table(results.points, f"The frontier of {method} as a table")
     if results.unpolished is not None:
         ui.muted("As each round ended, before the polish:")
@@ -168,8 +175,8 @@ def disagreements(results: Results, prefix: int) -> None:
     if not found:
         ui.muted(told)
         return
-    shown = _previews(results.run["dataset"])
-    known = data.CATALOGUE.get(results.run["dataset"]["name"])
+    shown = _previews(results.run.dataset)
+    known = data.CATALOGUE.get(results.run.dataset.name)
     if shown is None or len(shown) != len(results.labels):
         if known and not known.preview:
             told += f" This data’s licence does not permit shipping its {formats.examples(known.modality)}."
@@ -183,10 +190,10 @@ def disagreements(results: Results, prefix: int) -> None:
     st.html(tables.gallery(found, shown, prefix, theme.name(), read))
 
 
-def _previews(dataset: dict[str, Any]) -> Examples | None:
+def _previews(dataset: DatasetRecord) -> Examples | None:
     """The examples of the test split of run.json's `dataset`, in its order, where they are at hand."""
-    path = previews(dataset["name"])
-    if path is None or not may_be_of(path, dataset.get("test_checksum")):
+    path = previews(dataset.name)
+    if path is None or not may_be_of(path, dataset.test_checksum):
         return None
     return _read(str(path), path.stat().st_mtime)  # a first run brings them, so absence is not kept
 

@@ -1,125 +1,171 @@
 """A run at one moment, folded from its events: what Distil shows live, at rest, and in a replay.
 
-`story(info, events)` is the run as its files say it is; `story_so_far(info, events)` makes the summary and the
-heartbeat of the moment as well, which is all that a replay needs. Pure functions of dictionaries: no Streamlit, no
-files, no torch. Words are made of it by `narration` and
-`happened`.
+`run_state(info, events)` is the run as its files say it is; `state_so_far(info, events)` makes the summary and the
+heartbeat of the moment as well, which is all that a replay needs. Pure functions of records: no Streamlit, no files, no
+torch. `narration` and `happened` word it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-Event = Mapping[str, Any]
-ATTEMPT = ("round", "attempt", "composition", "rung", "student", "seed", "barrier", "edge_min", "edges", "edges_before",
-           "certified", "kl_before", "kl_after", "accuracy_lost", "correction_seconds", "turned_down", "seconds",
-           "outcome")  # fmt: skip
+from bdistil.records import (
+    AnyEvent,
+    AttemptFinished,
+    AttemptRecord,
+    Candidate,
+    EpochFinished,
+    HeadCorrected,
+    Heartbeat,
+    PhaseBegan,
+    Point,
+    PolishFinished,
+    RoundFinished,
+    RoundRecord,
+    RoundStarted,
+    RoundUnmet,
+    RunFailed,
+    RunFinished,
+    RunQueued,
+    RunStopped,
+    WorkerStarted,
+)
+from bdistil.runs import RunInfo
+
+ENDS = {RunQueued: "queued", RunStopped: "stopped", RunFailed: "failed", RunFinished: "finished"}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt at a student. record: what became of it, None while it trains. trained: whether its round has ended.
+
+    kept_unmet: no attempt of the round met the condition, and this one came closest.
+    """
+
+    candidate: Candidate
+    record: AttemptRecord | None = None
+    trained: bool = False
+    kept_unmet: bool = False
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.candidate.round, self.candidate.attempt
+
+    @property
+    def outcome(self) -> str:
+        """`training`; `trained` where students are checked after the polish; else that of its record."""
+        return self.record.outcome if self.record else "trained" if self.trained else "training"
 
 
 @dataclass
-class Story:
+class RunState:
     """A run at one moment.
 
-    info, beat: summary and heartbeat as of that moment (beat None: nothing trains). events: those up to then.
-    points, records: a row a finished round; a polish replaces them, and `unpolished` keeps the points as they were.
-    attempts: a row each, the unfinished one with outcome `training`; `taken` where no attempt met the condition and
-    this one was the best. heads: a row for each student whose head was looked at after the polish.
+    info, beat: summary and heartbeat as of that moment (beat None: nothing trains). composition: of the student in
+    training. events: those up to then. points, records: one a finished round; a polish replaces them, and `unpolished`
+    keeps the points as they were. heads: the students whose heads were checked after the polish. steps: events that
+    change more than an epoch's loss.
     """
 
-    info: dict[str, Any]
-    beat: Mapping[str, Any] | None = None
-    events: Sequence[Event] = ()
-    points: list[dict[str, Any]] = field(default_factory=list)
-    records: list[dict[str, Any]] = field(default_factory=list)
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-    unpolished: list[dict[str, Any]] = field(default_factory=list)
-    heads: list[dict[str, Any]] = field(default_factory=list)
-    told: int = 0
+    info: RunInfo
+    beat: Heartbeat | None = None
+    events: Sequence[AnyEvent] = ()
+    points: list[Point] = field(default_factory=list)
+    records: list[RoundRecord] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    unpolished: list[Point] = field(default_factory=list)
+    heads: list[HeadCorrected] = field(default_factory=list)
+    steps: int = 0
 
     @property
-    def signature(self) -> tuple:
+    def signature(self) -> tuple[str, str | None, int, int]:
         """Changes when charts, tables or the log should be drawn again: a student's epoch is too little for that."""
-        epochs = len(self.events) - self.told if self.info["kind"] == "teach" else 0
-        return self.info["state"], self.info["phase"], self.told, epochs
+        epochs = len(self.events) - self.steps if self.info.kind == "teach" else 0
+        return self.info.state, self.info.phase, self.steps, epochs
 
     @property
     def fraction(self) -> float:
         """Finished share of the round in progress (of all of a teacher's training), in [0, 1]."""
-        return min(max((self.beat or {}).get("fraction") or 0.0, 0.0), 1.0)
+        return (self.beat and self.beat.fraction) or 0.0
+
+    @property
+    def composition(self) -> str | None:
+        """How the student in training reads those before it; None where nothing trains."""
+        last = self.attempts[-1] if self.attempts else None
+        if last and self.beat and last.outcome == "training" and last.candidate.round == self.beat.round:
+            return last.candidate.composition
+        return None
 
 
-def story(info: Mapping[str, Any], events: Sequence[Event], beat: Mapping[str, Any] | None = None) -> Story:
-    """The run with the summary `info` (run.json), all its events, and its heartbeat."""
-    told = Story(dict(info), beat, events)
+def run_state(info: RunInfo, events: Sequence[AnyEvent], beat: Heartbeat | None = None) -> RunState:
+    """The run with the summary `info`, all its events, and its heartbeat."""
+    state = RunState(info, beat, events)
     for event in events:
-        _fold(told, event)
-    training = told.attempts[-1] if told.attempts else {}
-    if beat and training.get("outcome") == "training" and training["round"] == beat.get("round"):
-        told.beat = {**beat, "composition": training["composition"]}
-    return told
+        _fold(state, event)
+    return state
 
 
-def story_so_far(info: Mapping[str, Any], events: Sequence[Event]) -> Story:
+def state_so_far(info: RunInfo, events: Sequence[AnyEvent]) -> RunState:
     """The run as it was after the given first events, whatever became of it later."""
-    told = story({**info, "state": "queued", "phase": None, "error": None, "worker_gone": False}, events)
+    begun = info.model_copy(update={"state": "queued", "phase": None, "error": None, "worker_gone": False})
+    state = run_state(begun, events)
     for event in events:
-        _relive(told, event)
-    told.info |= {"rounds_done": len(told.points), "points": told.points}
-    return told
+        _relive(state, event)
+    points = tuple(state.points)
+    state.info = state.info.model_copy(update={"rounds_done": len(points), "points": points})
+    return state
 
 
-def _fold(told: Story, event: Event) -> None:
-    """Takes one event into the rows. A resumed run may tell an epoch or a round twice: the later one counts."""
-    kind = event["kind"]
-    if kind == "round_started":
-        _put(told.attempts, {**_attempt(event), "outcome": "training"})
-    elif kind == "attempt_finished":
-        _put(told.attempts, _attempt(event))
-    elif kind == "round_uncertified":
-        for row in told.attempts:
-            row["taken"] = row.get("taken") or (row["round"], row["attempt"]) == (event["round"], event["attempt"])
-    elif kind == "head_corrected":
-        told.heads = [row for row in told.heads if row["round"] < event["round"]] + [dict(event)]
-    elif kind == "polish_finished":
-        told.unpolished = told.unpolished or told.points
-        told.records, told.points = ([row[name] for row in event["rounds"]] for name in ("record", "point"))
-    elif kind == "round_finished":
-        for row in told.attempts:
-            if row["round"] == event["round"] and row["outcome"] == "training":
-                row["outcome"] = "trained"  # a corrective round: its student is checked after the polish
-        told.records = [row for row in told.records if row["round"] < event["round"]] + [event["record"]]
-        told.points = [row for row in told.points if row["prefix"] < event["round"]] + [event["point"]]
-    told.told += kind != "epoch"
+def _fold(state: RunState, event: AnyEvent) -> None:
+    """Takes one event into the rows. A resumed run may record an epoch or a round twice: the later one counts."""
+    match event:
+        case RoundStarted():
+            _put(state.attempts, Attempt(event))
+        case AttemptFinished():
+            _put(state.attempts, Attempt(event, event))
+        case RoundUnmet():
+            place = (event.round, event.attempt)
+            state.attempts = [replace(row, kept_unmet=row.kept_unmet or row.place == place) for row in state.attempts]
+        case HeadCorrected():
+            state.heads = [row for row in state.heads if row.round < event.round] + [event]
+        case PolishFinished():
+            state.unpolished = state.unpolished or state.points
+            state.records = [finished.record for finished in event.rounds]
+            state.points = [finished.point for finished in event.rounds]
+        case RoundFinished():
+            state.attempts = [
+                replace(row, trained=row.trained or row.candidate.round == event.round) for row in state.attempts
+            ]
+            state.records = [row for row in state.records if row.round < event.round] + [event.record]
+            state.points = [row for row in state.points if row.prefix < event.round] + [event.point]
+    state.steps += not isinstance(event, EpochFinished)
 
 
-def _attempt(event: Event) -> dict[str, Any]:
-    """What an event tells of an attempt; runs of the first version know neither rungs nor corrections."""
-    return {key: event[key] for key in ATTEMPT if key in event}
+def _put(attempts: list[Attempt], row: Attempt) -> None:
+    attempts[:] = [old for old in attempts if old.place != row.place] + [row]
 
 
-def _put(attempts: list[dict[str, Any]], row: dict[str, Any]) -> None:
-    place = (row["round"], row["attempt"])
-    attempts[:] = [old for old in attempts if (old["round"], old["attempt"]) != place] + [row]
-
-
-def _relive(told: Story, event: Event) -> None:
+def _relive(state: RunState, event: AnyEvent) -> None:
     """Moves summary and heartbeat of the moment on by one event."""
-    kind = event["kind"]
-    if kind in ("queued", "stopped", "failed", "finished"):
-        told.info["state"], told.beat = kind, told.beat if kind == "stopped" else None
-    elif kind == "started":
-        told.info["state"] = "running"
-    elif kind == "phase":
-        told.info["phase"] = event["phase"]
-        if event["phase"] == "polish":
-            epochs = told.info["config"].get("polish_epochs")
-            told.beat = {"phase": "polish", "round": None, "epoch": 1, "epochs": epochs, "fraction": 0.0}
-    elif kind == "round_started":
-        told.beat = {**_attempt(event), "epoch": 1, "epochs": event["epochs"], "fraction": 0.0}
-    elif kind == "polish_finished":
-        told.beat = None
-    elif kind == "round_finished":
-        told.beat = {"round": event["round"] + 1, "fraction": 0.0}
-    elif kind == "epoch":
-        done, epochs = event["epoch"], event["epochs"]
-        told.beat = {**(told.beat or {}), "epoch": min(done + 1, epochs), "epochs": epochs, "fraction": done / epochs}
+    begun = Heartbeat(host="", pid=0, time=event.time, fraction=0.0)
+    match event:
+        case RunQueued() | RunStopped() | RunFailed() | RunFinished():
+            state.info = state.info.model_copy(update={"state": ENDS[type(event)]})
+            state.beat = state.beat if isinstance(event, RunStopped) else None
+        case WorkerStarted():
+            state.info = state.info.model_copy(update={"state": "running"})
+        case PhaseBegan():
+            state.info = state.info.model_copy(update={"phase": event.phase})
+            if event.phase == "polish":
+                epochs = state.info.config.polish_epochs
+                state.beat = begun.model_copy(update={"phase": "polish", "epoch": 1, "epochs": epochs})
+        case RoundStarted():
+            place = {"round": event.round, "attempt": event.attempt, "epoch": 1, "epochs": event.epochs}
+            state.beat = begun.model_copy(update=place)
+        case PolishFinished():
+            state.beat = None
+        case RoundFinished():
+            state.beat = begun.model_copy(update={"round": event.round + 1})
+        case EpochFinished():
+            done, epochs = event.epoch, event.epochs
+            now = {"epoch": min(done + 1, epochs), "epochs": epochs, "fraction": done / epochs}
+            state.beat = (state.beat or begun).model_copy(update=now)

@@ -8,7 +8,6 @@ import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -116,7 +115,7 @@ def has_torch() -> bool:
 
 def distillations() -> list[RunSummary]:
     """The runs that distil and can be read, newest first, samples last."""
-    return [summary for summary in list_runs() if summary.info and summary.info["kind"] == "distil"]
+    return [summary for summary in list_runs() if summary.info and summary.info.kind == "distil"]
 
 
 def results(run: Run) -> Results:
@@ -125,7 +124,7 @@ def results(run: Run) -> Results:
     Raises UserError if they cannot be read.
     """
     info = run.info()
-    return _load(str(run.path), info["created"], info["state"], str(run.round_folders()[-1:]))
+    return _load(str(run.path), info.created.isoformat(), info.state, str(run.round_folders()[-1:]))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -192,7 +191,7 @@ def run_picker(place: DeltaGenerator) -> Run:
     labels = {name: run_label(runs, name) for name in runs}
     name = view["run"] = select("Run", labels, PICKER, view["run"], place=place, on_change=_switched)
     if view.get("refused"):
-        with notice(view["refused"], f"This is {runs[name].info['title']} instead.", key="instead"):
+        with notice(view["refused"], f"This is {runs[name].info.title} instead.", key="instead"):
             pass
     return open_run(runs[name].path)
 
@@ -206,7 +205,7 @@ def _arrive(view: dict[str, Any], runs: Mapping[str, RunSummary]) -> None:
     elif asked.run:
         view |= {"run": asked.run, "prefix": asked.prefix or 0}
     if view["run"] not in runs:
-        newest = next((name for name, summary in runs.items() if summary.info["points"]), next(iter(runs)))
+        newest = next((name for name, summary in runs.items() if summary.info.points), next(iter(runs)))
         view |= {"run": newest, "prefix": 0}
     view["cost"] = asked.cost or view["cost"]
     remember(PICKER, view["run"])
@@ -215,7 +214,7 @@ def _arrive(view: dict[str, Any], runs: Mapping[str, RunSummary]) -> None:
 def _refusal(name: str) -> str:
     """Why a run that the address asks for cannot be explored, as one sentence."""
     try:
-        return f"{open_run(name).info()['title']} trains a teacher and has no frontier."
+        return f"{open_run(name).info().title} trains a teacher and has no frontier."
     except UserError as error:
         known = any(summary.id == name for summary in list_runs())
         return str(error) if known else f"There is no run called {name} here."
@@ -237,13 +236,13 @@ def _end(what: str, advice: str, button: str, page: str, **asked: str) -> None:
 def run_label(runs: Mapping[str, RunSummary], name: str) -> str:
     """A run in the picker: title, method and teacher; when it was made, if titles are alike."""
     info = runs[name].info
-    parts = [info["title"], info["method"]]
-    if (info.get("teacher") or {}).get("accuracy") is not None:
-        parts.append(f"teacher {formats.percent(info['teacher']['accuracy'])}")
+    parts = [info.title, info.method]
+    if info.teacher and info.teacher.accuracy is not None:
+        parts.append(f"teacher {formats.percent(info.teacher.accuracy)}")
     if runs[name].sample:
         parts.append("sample")
-    if not runs[name].sample and sum(other.info["title"] == info["title"] for other in runs.values()) > 1:
-        parts.append(f"{datetime.fromisoformat(info['created']).astimezone():%d %b, %H:%M}")
+    if not runs[name].sample and sum(other.info.title == info.title for other in runs.values()) > 1:
+        parts.append(f"{info.created.astimezone():%d %b, %H:%M}")
     return ", ".join(parts)
 
 
@@ -279,7 +278,7 @@ def run_card(summary: RunSummary | None) -> None:
             if st.button("Distil digits", key="card-button-first"):
                 go("distil", dataset="digits")
             return
-        live = summary.info and summary.info["state"] in ("queued", "running")
+        live = summary.info and summary.info.state in ("queued", "running")
         silent = silence(Run(summary.path).heartbeat()) if live else None
         shown = card(summary.info, summary.error, summary.id, silent)
         line = sparkline(summary.info, palette.THEMES[theme.name()]) if summary.info else ""

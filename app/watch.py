@@ -1,12 +1,11 @@
 """A run being watched on Distil: state, instrument, charts and log; live each second, at rest, or replayed.
 
-One `Story` feeds everything. The moving part (title, line, bar, instrument) is a fragment that ticks; the search and
+One `RunState` feeds everything. The moving part (title, line, bar, instrument) is a fragment that ticks; the search and
 the log are drawn outside it, and only when the story has taken a step worth drawing: nothing flickers.
 A replay shows the story of the run's first events: nothing is trained.
 """
 
 from html import escape
-from typing import Any
 
 import narration
 import streamlit as st
@@ -17,12 +16,13 @@ from happened import happened
 from operating_point import operating_point, payload
 from replay import PACE, Replay
 from search import LIVE, search
-from story import Story, story, story_so_far
+from story import RunState, run_state, state_so_far
 
 from bdistil.errors import UserError, printable
+from bdistil.records import EpochFinished
 from bdistil.report import figures, formats
 from bdistil.report.silence import silence
-from bdistil.runs import Run
+from bdistil.runs import Run, RunInfo
 from bdistil.runs.extend import MOST, extend_run, refusal
 from bdistil.runs.launch import start_worker
 
@@ -33,26 +33,26 @@ def watch(run: Run) -> None:
     """Draws the page of a run. Raises UserError if the run cannot be read."""
     shown, replay = _now(run), Replay.of(run)
     if replay:
-        ui.muted(f"Replay of {shown.info['title']}, as it happened. Nothing is trained.")
+        ui.muted(f"Replay of {shown.info.title}, as it happened. Nothing is trained.")
         replay.controls(run.events()[0])
-    ticking = replay.playing if replay else shown.info["state"] in LIVE
+    ticking = replay.playing if replay else shown.info.state in LIVE
     _status(run, shown.signature, every=(PACE if replay else 1.0) if ticking else None)
     if not ticking and not replay:
         _follow(run, shown.signature)
-    if shown.info["kind"] == "distil":
+    if shown.info.kind == "distil":
         search(shown)
     else:
         _epochs(shown)
     _log(shown, replay)
 
 
-def _now(run: Run) -> Story:
+def _now(run: Run) -> RunState:
     """The story to draw: of all events, or of the first ones where a replay is on."""
     info, (events, _) = run.info(), run.events()
     replay = Replay.of(run)
     if replay:
-        return story_so_far(info, events[: replay.count])
-    return story(info, events, run.heartbeat())
+        return state_so_far(info, events[: replay.count])
+    return run_state(info, events, run.heartbeat())
 
 
 def _status(run: Run, drawn: tuple, every: float | None) -> None:
@@ -89,9 +89,9 @@ def _follow(run: Run, drawn: tuple) -> None:
     look()
 
 
-def _head(run: Run, now: Story, replay: Replay | None) -> None:
+def _head(run: Run, now: RunState, replay: Replay | None) -> None:
     """Title, line, bar, and the one button or notice that the state calls for."""
-    state = now.info["state"]
+    state = now.info.state
     title, button = st.columns([4, 1], vertical_alignment="bottom")
     with title:
         st.title(narration.title(now.info, now.beat), anchor=False)
@@ -110,13 +110,15 @@ def _head(run: Run, now: Story, replay: Replay | None) -> None:
         _interrupted(run, now)
 
 
-def _line(run: Run, now: Story) -> str:
-    if now.info["state"] == "queued":
+def _line(run: Run, now: RunState) -> str:
+    if now.info.state == "queued":
         return narration.WAITING
     silent = None if Replay.of(run) else silence(now.beat)
     if silent:
         return silent
-    return "Stopping after this batch." if run.stop_requested() else narration.progress(now.info, now.beat)
+    if run.stop_requested():
+        return "Stopping after this batch."
+    return narration.progress(now.info, now.beat, now.composition)
 
 
 def _bar(fraction: float, label: str) -> None:
@@ -127,29 +129,33 @@ def _bar(fraction: float, label: str) -> None:
     )
 
 
-def _finished(run: Run, info: dict[str, Any]) -> None:
+def _finished(run: Run, info: RunInfo) -> None:
     with st.container(key="finished", horizontal=True):
-        if info["kind"] == "distil":
+        if info.kind == "distil":
             if st.button("Open in Explore", type="primary"):
                 ui.go("explore", run=run.id)
         elif st.button("Distil this teacher", type="primary"):
-            ui.go("distil", dataset=info["config"]["dataset"], teacher=info["teacher_name"])
+            ui.go("distil", dataset=info.config.dataset, teacher=info.teacher_name)
         total = len(run.events()[0])
         st.button("Replay the training", on_click=Replay.begin, args=(run.id, total))
-    if info["kind"] == "distil":
+    if info.kind == "distil":
         with st.expander("Add rounds"):
             _more_rounds(run, info)
 
 
-def _more_rounds(run: Run, info: dict[str, Any]) -> None:
+def _more_rounds(run: Run, info: RunInfo) -> None:
     """Further students for a finished ensemble: what one more costs, how many, and the start; or why not."""
     reason = refusal(run) or (None if ui.has_torch() else "Training needs PyTorch, which is not installed here.")
     if reason:
         ui.muted(reason)
         return
-    (*_, last), points = run.rounds(), info["points"]
-    macs = points[-1]["macs"] - (points[-2]["macs"] if len(points) > 1 else 0)
-    cost = f"{formats.macs(macs)} MACs more and took {formats.duration(last['record']['seconds'])} to train"
+    try:
+        rounds, points = run.rounds(), info.points
+    except UserError as error:
+        ui.muted(str(error))
+        return
+    macs = points[-1].macs - (points[-2].macs if len(points) > 1 else 0)
+    cost = f"{formats.macs(macs)} MACs more and took {formats.duration(rounds[-1].record.seconds)} to train"
     stay = "Its student stays" if len(points) == 1 else f"Its {formats.count_students(len(points))} stay"
     ui.muted(f"{stay} as trained, whatever is added. The last one costs {cost}.")
     most = MOST - len(points)
@@ -166,13 +172,13 @@ def _more_rounds(run: Run, info: dict[str, Any]) -> None:
         ui.go("distil", run=longer.id)
 
 
-def _interrupted(run: Run, now: Story) -> None:
+def _interrupted(run: Run, now: RunState) -> None:
     """Stopped, worker gone, or failed: what is, what is safe, what resuming does, and the button."""
-    info, failed = now.info, now.info["state"] == "failed"
+    info, failed = now.info, now.info.state == "failed"
     if failed:
         what, advice = narration.failed_notice(info)
     else:
-        what, advice = narration.stopped_notice(info, now.beat, run.last_word())
+        what, advice = narration.stopped_notice(info, now.beat, run.failure())
     if not ui.has_torch():
         advice = f"{advice} Resuming needs PyTorch, which is not installed here."
     with ui.notice(what, advice, key="interrupted", bad=failed):
@@ -183,7 +189,7 @@ def _interrupted(run: Run, now: Story) -> None:
     if "refused" in st.session_state:
         with ui.notice(st.session_state.pop("refused"), key="refused"):
             pass
-    lines = run.log_tail() if failed or info.get("worker_gone") else []
+    lines = run.log_tail() if failed or info.worker_gone else []
     if lines:
         with st.expander("The worker’s last lines"):
             copyable("\n".join(lines), key="log-tail")
@@ -198,37 +204,37 @@ def _resume(run: Run) -> None:
     st.rerun()
 
 
-def _instrument(now: Story) -> None:
+def _instrument(now: RunState) -> None:
     """The operating point, live: finished prefixes draggable, the round in progress filling."""
-    info, beat = now.info, now.beat or {}
-    if info["kind"] != "distil" or not now.points:
+    info, beat = now.info, now.beat
+    if info.kind != "distil" or not now.points:
         return
-    training = info["state"] == "running" and beat.get("round") == len(now.points) + 1
+    training = info.state == "running" and beat is not None and beat.round == len(now.points) + 1
     data = payload(
-        now.points, info["teacher"], run=info["run"], title=info["title"], mode="live", rounds=info["config"]["rounds"],
-        prefix=ui.address().prefix or len(now.points),
-        progress={"round": beat["round"], "fraction": now.fraction} if training else None,
+        [point.document() for point in now.points], info.teacher.document(), run=info.run, title=info.title,
+        mode="live", rounds=info.config.rounds, prefix=ui.address().prefix or len(now.points),
+        progress={"round": beat.round, "fraction": now.fraction} if training else None,
     )  # fmt: skip
-    operating_point(data, key=f"watch-{info['run']}")
+    operating_point(data, key=f"watch-{info.run}")
 
 
-def _epochs(now: Story) -> None:
+def _epochs(now: RunState) -> None:
     """A teacher's training: accuracy on the validation split by epoch."""
     st.header("How the teacher learns", anchor=False)
-    epochs = [event for event in now.events if event["kind"] == "epoch"]
-    figure = figures.learning(epochs, theme=theme.name(), epochs=now.info["config"]["epochs"])
+    epochs = [event for event in now.events if isinstance(event, EpochFinished)]
+    figure = figures.learning(epochs, theme=theme.name(), epochs=now.info.config.epochs)
     ui.chart(figure, "learning", "The teacher’s accuracy on the validation split by epoch")
     with st.expander("The epochs as a table"):
         rows = [
-            (e["epoch"], formats.decimal(e["loss"], 4), formats.percent(e["validation"]["accuracy"], 2)) for e in epochs
+            (e.epoch, formats.decimal(e.loss, 4), formats.percent(e.validation["accuracy"], 2)) for e in epochs
         ]
         ui.table(("Epoch", "Loss", "Accuracy on validation"), rows, numeric=(1, 2), label="The teacher’s epochs")
 
 
-def _log(now: Story, replay: Replay | None) -> None:
+def _log(now: RunState, replay: Replay | None) -> None:
     """What happened, in sentences, newest first; the newest is announced to screen readers once."""
-    classes = (now.info["dataset"] or {}).get("classes") or ()
-    lines = happened(now.events, classes, polished=now.info["method"] == "b-distil+polish")
+    classes = now.info.dataset.classes if now.info.dataset else ()
+    lines = happened(now.events, classes, polished=now.info.method == "b-distil+polish")
     lines = [(time, printable(text)) for time, text in lines]
     st.header("What happened", anchor=False)
     items = "".join(f"<li><time>{escape(time)}</time><span>{escape(text)}</span></li>" for time, text in lines)

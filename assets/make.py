@@ -21,8 +21,8 @@ from bdistil.data.catalogue import info as dataset_info
 from bdistil.paths import ASSETS, home
 from bdistil.results import load
 from bdistil.results.disagreements import disagreements
-from bdistil.results.frontier import prefix_logits
 from bdistil.runs import Run, open_run, previews
+from bdistil.runs.points import prefix_logits
 from bdistil.runs.previews import read
 
 STEPS = 2**8  # in a unit of the logits
@@ -117,7 +117,7 @@ def _answers(run: Run, split: str) -> np.ndarray:
     """(1 + T, N): the classes that the teacher and each prefix answer; on test also each as its round left it."""
     outputs = [_arrays(folder / "logits.npz")[split] for folder in run.round_folders()]
     teacher = _arrays(run.path / "targets.npz")[f"teacher_{split}"]
-    answers = [teacher.argmax(1)[None], prefix_logits(outputs, run.stored()["scale"]["c"]).argmax(2)]
+    answers = [teacher.argmax(1)[None], prefix_logits(outputs, run.stored().scale.c).argmax(2)]
     left = [folder / "prefix.npz" for folder in run.unpolished_folders()] if split == "test" else []
     return np.vstack([*answers, *(_arrays(file)[split].argmax(1)[None] for file in left if file.exists())])
 

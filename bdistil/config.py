@@ -11,16 +11,16 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bdistil.data.catalogue import info, located
-from bdistil.data.custom import OwnData
 from bdistil.data.dataset import DatasetInfo
+from bdistil.data.reading import OwnData
 from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.errors import UserError, nearest
 from bdistil.recipes import METHOD, METHODS, of_run, of_teacher, series_augmentation
 from bdistil.students.catalogue import CELLS, COMPOSITIONS, LADDERS, OWN, check_composition, compositions, family, names
 from bdistil.students.catalogue import check as check_student
 from bdistil.teachers.black_box import given_logits, most_shift
-from bdistil.teachers.catalogue import TORCHVISION
 from bdistil.teachers.catalogue import check as check_architecture
+from bdistil.teachers.naming import TORCHVISION
 
 _RATE = dict(gt=0, le=10, title="Learning rate", description="a number above 0, at most 10")
 _DECAY = dict(ge=0, le=1, title="Weight decay", description="a number from 0 to 1")

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from bdistil.ensemble import ProgressiveEnsemble, evaluating
+from bdistil.records import ModelCost, PrefixCost
 from bdistil.students.student import Student
 
 BYTES = 4  # of a number in single precision
@@ -41,19 +42,14 @@ def weight_bytes(module: nn.Module) -> int:
     return BYTES * (parameters(module) + statistics)
 
 
-def model_cost(module: nn.Module, input_shape: Sequence[int]) -> dict[str, int]:
-    """macs of one example of `input_shape` (without batch), parameters, bytes: of a teacher or any single model."""
+def model_cost(module: nn.Module, input_shape: Sequence[int]) -> ModelCost:
+    """What a teacher, or any single model, costs for inputs of `input_shape` (without batch)."""
     x = torch.zeros(1, *input_shape, device=_device(module))
-    return {"macs": macs(module, x), "parameters": parameters(module), "bytes": weight_bytes(module)}
+    return ModelCost(macs=macs(module, x), parameters=parameters(module), bytes=weight_bytes(module))
 
 
-def prefix_costs(ensemble: ProgressiveEnsemble) -> list[dict[str, int]]:
-    """The cost of each prefix, in order; per example, cumulative where that has a meaning.
-
-    macs, parameters, bytes: of students 1 ... t. overhead_macs: the part of macs spent on reading predecessors.
-    carry_bytes: what student t leaves for the next. memory_bytes: peak of live activations, input included.
-    window_share: how much of the input has passed when prefix t answers, see `window_share`.
-    """
+def prefix_costs(ensemble: ProgressiveEnsemble) -> list[PrefixCost]:
+    """The cost of each prefix, in order; per example, cumulative where that has a meaning."""
     memory = prefix_memory(ensemble)
     x = torch.zeros(1, *ensemble.input_shape, device=_device(ensemble))
     costs, total, overhead, carry = [], 0, 0, {}
@@ -64,15 +60,15 @@ def prefix_costs(ensemble: ProgressiveEnsemble) -> list[dict[str, int]]:
             _, carry = student(x, carry)
         prefix = ensemble.students[:t]
         costs.append(
-            {
-                "macs": total,
-                "parameters": parameters(prefix),
-                "bytes": weight_bytes(prefix),
-                "overhead_macs": overhead,
-                "carry_bytes": BYTES * sum(map(prod, student.carry_shapes.values())),
-                "memory_bytes": memory[t - 1],
-                "window_share": window_share(student),
-            }
+            PrefixCost(
+                macs=total,
+                parameters=parameters(prefix),
+                bytes=weight_bytes(prefix),
+                overhead_macs=overhead,
+                carry_bytes=BYTES * sum(map(prod, student.carry_shapes.values())),
+                memory_bytes=memory[t - 1],
+                window_share=window_share(student),
+            )
         )
     return costs
 

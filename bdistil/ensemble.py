@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from bdistil.atomic import new_folder
 from bdistil.errors import UserError
 from bdistil.inputs import after, check
-from bdistil.method.certificate import KAPPA
 from bdistil.paths import read_json, read_regular
+from bdistil.scale import KAPPA
 from bdistil.students.build import rebuild
 from bdistil.students.student import Carry, Student
 

@@ -19,8 +19,9 @@ from bdistil.errors import UserError
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
 from bdistil.method.joint import distil_together
-from bdistil.method.search import BATCH
+from bdistil.method.student_training import BATCH
 from bdistil.recipes import METHOD, PRESETS, RECIPES
+from bdistil.records import RoundRecord
 from bdistil.students.catalogue import FAMILIES, OWN, family
 from bdistil.students.custom import Factory
 
@@ -39,7 +40,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
     (N, channels, height, width) and series (N, channels, time).
 
     Attributes after `fit`: ensemble_ (`ProgressiveEnsemble`), classes_ (L,), edges_ (T, L): edge_j of each student on
-    the training inputs under the weights of its round; records_: what `show RUN --json` lists under "rounds".
+    the training inputs under the weights of its round; records_: a `RoundRecord` a student.
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         self.ensemble_ = task.ensemble()
         train = distil_together if config.polished else _distil
         self.records_ = train(config, task, self.ensemble_)
-        self.edges_ = np.array([record["edges"] for record in self.records_])
+        self.edges_ = np.array([record.edges for record in self.records_])
         return self
 
     def staged_decision_function(self, X: np.ndarray) -> Iterator[np.ndarray]:
@@ -180,7 +181,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         return _images(X) if self._modality() == "image" else _series(X)
 
 
-def _distil(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> list[dict[str, Any]]:
+def _distil(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> list[RoundRecord]:
     return [done.record for done in distil(config, task, ensemble)]
 
 

@@ -14,6 +14,7 @@ round of the samples of 12 and 24 students the bound is below the trivial one fo
 import numpy as np
 from table import publish
 
+from bdistil.records import EpochFinished
 from bdistil.runs import Run, list_runs
 
 HEAD = (
@@ -26,35 +27,35 @@ MANY = 12  # rounds, from which on the bound is to say something
 
 def row(run: Run) -> tuple:
     """A sample's line."""
-    info, records = run.info(), [entry["record"] for entry in run.rounds()]
+    info, records = run.info(), [finished.record for finished in run.rounds()]
     measured, bound, trivial = sides(records[-1])
     place = int(np.argmax(bound))
     return (
-        info["title"], info["method"], len(records), f"{met(records)} of {len(records) - 1}",
-        sum(record["corrected"] for record in records), sum(record["attempts"] for record in records),
+        info.title, info.method, len(records), f"{met(records)} of {len(records) - 1}",
+        sum(record.corrected for record in records), sum(record.attempts for record in records),
         f"{measured[place]:.2f}", f"{bound[place]:.2f}", f"{trivial[place]:.2f}",
         f"{(bound < trivial).sum()} of {len(bound)}",
-        round(sum(event["seconds"] for event in run.events()[0] if event["kind"] == "epoch")),
-        round(sum(record["correction_seconds"] for record in records)),
+        round(sum(event.seconds for event in run.events()[0] if isinstance(event, EpochFinished))),
+        round(sum(record.correction_seconds for record in records)),
     )  # fmt: skip
 
 
 def sides(record: dict) -> list[np.ndarray]:
     """The measured deviation, its bound and the trivial bound, by class."""
-    return [np.array(record[f"{name}_by_class"]) for name in ("measured", "bound", "trivial")]
+    return [np.array(getattr(record, f"{name}_by_class")) for name in ("measured", "bound", "trivial")]
 
 
 def met(records: list[dict]) -> int:
     """How many rounds after the first meet the weak learning condition."""
-    return sum(record["certified"] for record in records[1:])
+    return sum(record.condition_met for record in records[1:])
 
 
 def check(run: Run) -> None:
     """The claims on one sample."""
-    records = [entry["record"] for entry in run.rounds()]
+    records = [finished.record for finished in run.rounds()]
     for record in records:
         measured, bound, _ = sides(record)
-        assert (measured <= bound).all(), f"{run.id}: the certificate fails in round {record['round']}"
+        assert (measured <= bound).all(), f"{run.id}: the certificate fails in round {record.round}"
     assert met(records) == len(records) - 1, f"{run.id}: {met(records)} of {len(records) - 1} rounds"
     if len(records) >= MANY:
         _, bound, trivial = sides(records[-1])
@@ -62,7 +63,7 @@ def check(run: Run) -> None:
 
 
 def main() -> None:
-    samples = [Run(s.path) for s in list_runs() if s.sample and s.info and s.info["kind"] == "distil"]
+    samples = [Run(s.path) for s in list_runs() if s.sample and s.info and s.info.kind == "distil"]
     publish("certificate", HEAD, map(row, samples))
     for run in samples:
         check(run)

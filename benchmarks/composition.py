@@ -100,7 +100,7 @@ def train(config: DistilConfig, task: Task) -> Part:
         distil_together(config, task, ensemble)
     else:
         list(distil(config, task, ensemble))
-    return {"prefixes": measured(task, config, ensemble), "macs": [cost["macs"] for cost in prefix_costs(ensemble)]}
+    return {"prefixes": measured(task, config, ensemble), "macs": [cost.macs for cost in prefix_costs(ensemble)]}
 
 
 def comparison(dataset: str, method: str, composed: list[Part], alone: list[Part]) -> list[tuple]:

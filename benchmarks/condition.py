@@ -94,7 +94,7 @@ def figures(task: Task, ensemble: ProgressiveEnsemble, records: list[dict[str, A
     """Whether each round meets the condition, and all prefixes' accuracies on the test split, in percent."""
     x, labels = task.data.split("test")
     right = [prefix.numpy().argmax(1) == labels for prefix in ensemble.staged(x)]
-    return {"met": [record["certified"] for record in records[1:]], "accuracy": [100 * float(r.mean()) for r in right]}
+    return {"met": [record.condition_met for record in records[1:]], "accuracy": [100 * float(r.mean()) for r in right]}
 
 
 def row(dataset: str, method: str, runs: list[Run]) -> tuple:

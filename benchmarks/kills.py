@@ -63,17 +63,17 @@ def interrupted(nursery: Nursery, config: DistilConfig, faults: str, seconds: fl
 def phase(run: Run) -> str:
     """Which of PHASES a run was in when it was killed, as its files say."""
     events = run.events()[0]
-    last = events[max(place for place, event in enumerate(events) if event["kind"] == "started") :]
-    kinds = {event["kind"] for event in last}
-    entered = [event["phase"] for event in last if event["kind"] == "phase"]
+    last = events[max(place for place, event in enumerate(events) if event.kind == "started") :]
+    kinds = {event.kind for event in last}
+    entered = [event.phase for event in last if event.kind == "phase"]
     if not entered or entered[-1] == "teacher":
         return PHASES[bool(entered)]
     if entered[-1] == "rounds":
-        starts = [event for event in last if event["kind"] == "round_started"]
-        return PHASES[3 if starts and starts[-1]["attempt"] > 1 else 2]
+        starts = [event for event in last if event.kind == "round_started"]
+        return PHASES[3 if starts and starts[-1].attempt > 1 else 2]
     if entered[-1] == "report":
         return PHASES[6]
-    epochs = max((event["epoch"] for event in told(run, "epoch", phase="polish")), default=0)
+    epochs = max((event.epoch for event in told(run, "epoch", phase="polish")), default=0)
     return PHASES[5 if "head_corrected" in kinds or epochs == POLISHED.polish_epochs else 4]
 
 

@@ -32,8 +32,8 @@ from torch import Tensor, nn
 
 from bdistil.cost import macs, prefix_costs
 from bdistil.ensemble import ProgressiveEnsemble, evaluating
-from bdistil.method.certificate import KAPPA
 from bdistil.runs import Run, list_runs, open_run
+from bdistil.scale import KAPPA
 from bdistil.students.cnn import CNN
 from bdistil.students.student import Carry, Student
 from bdistil.teachers.cards import card, cards
@@ -200,7 +200,7 @@ def models(ensemble: ProgressiveEnsemble, teacher: nn.Module, batch: int, folder
     inputs = torch.randn(batch, *ensemble.input_shape, generator=torch.Generator().manual_seed(0))
     x = OrtValue.ortvalue_from_numpy(inputs.numpy())
     prefixes = [ensemble.truncate(t) for t in range(1, len(ensemble) + 1)]
-    singles = [alone(ensemble.students[0], cost["macs"]) for cost in prefix_costs(ensemble)]
+    singles = [alone(ensemble.students[0], cost.macs) for cost in prefix_costs(ensemble)]
     chain = steps(ensemble, x, folder)
     found = {
         "whole": [[export(Prefix(prefix), folder, x=x)] for prefix in prefixes],
@@ -248,14 +248,14 @@ def ratio(above: np.ndarray, below: np.ndarray) -> float:
 def rows(run: Run, batch: int) -> list[tuple]:
     """The table's rows of a run, a prefix each and then the teacher."""
     ensemble = ProgressiveEnsemble.load(run.path / "ensemble")
-    teacher, name = run.info()["teacher"], (run.info()["title"], run.info()["method"])
+    teacher, name = run.info().teacher, (run.info().title, run.info().method)
     with tempfile.TemporaryDirectory() as folder:
-        found = models(ensemble, load_teacher(card(teacher["name"])), batch, Path(folder))
+        found = models(ensemble, load_teacher(card(teacher.name)), batch, Path(folder))
     times = measure(found, ROUNDS[batch], CALLS[batch])
     middle = {kind: np.median(taken, axis=(1, 2)) for kind, taken in times.items()}
     table = []
     for index, cost in enumerate(prefix_costs(ensemble)):
-        share = cost["macs"] / teacher["macs"]
+        share = cost.macs / teacher.macs
         whole, chain = (ratio(times[kind][index], times["single"][index]) for kind in ("whole", "chain"))
         paid = ratio(times["whole"][index], times["teacher"][0]) / share
         table.append(
@@ -266,7 +266,7 @@ def rows(run: Run, batch: int) -> list[tuple]:
             )
         )  # fmt: skip
     total = f"{middle['teacher'][0]:.3f}"
-    return [*table, (*name, batch, "teacher", f"{teacher['macs'] / 1e6:.2f}", 100, total, *[""] * 5)]
+    return [*table, (*name, batch, "teacher", f"{teacher.macs / 1e6:.2f}", 100, total, *[""] * 5)]
 
 
 def main() -> None:
@@ -275,7 +275,7 @@ def main() -> None:
     shipped = [each["name"] for each in cards("fashion-mnist")]
     chosen = parser.parse_args().runs or [
         run.path for run in list_runs()
-        if run.sample and run.info and run.info["kind"] == "distil" and run.info["teacher"]["name"] in shipped
+        if run.sample and run.info and run.info.kind == "distil" and run.info.teacher.name in shipped
     ]  # fmt: skip
     torch.set_num_threads(1)
     table = [row for run in map(open_run, chosen) for batch in ROUNDS for row in rows(run, batch)]

@@ -27,7 +27,7 @@ from bdistil.config import DistilConfig
 from bdistil.cost import macs, prefix_costs
 from bdistil.method.distillation_data import Task
 from bdistil.method.joint import distil_together
-from bdistil.method.search import Rung, ladder, new_student, train_student
+from bdistil.method.student_training import Rung, ladder, new_student, train_student
 from bdistil.students.catalogue import CATALOGUE
 from bdistil.students.cnn import CNN
 from bdistil.teachers.cards import card_for
@@ -101,7 +101,7 @@ def train_ensemble(task: Task, config: DistilConfig) -> dict[str, Any]:
     ensemble = task.ensemble()
     records = distil_together(config, task, ensemble)
     seconds = time.process_time() - started
-    certified = [record["certified"] for record in records]
+    certified = [record.condition_met for record in records]
     return {"seconds": seconds, "certified": certified, "prefixes": measured(task, config, ensemble)}
 
 
@@ -124,7 +124,7 @@ def ensemble_macs(task: Task) -> list[int]:
     config, ensemble = ensemble_config(seed=0, polish_epochs=0), task.ensemble()
     for t in range(1, T + 1):
         ensemble.append(new_student(config, task, ensemble, Position("rounds", t, 1), ladder(config, t)[0]))
-    return [cost["macs"] for cost in prefix_costs(ensemble)]
+    return [cost.macs for cost in prefix_costs(ensemble)]
 
 
 def single_macs(task: Task, widths: Sequence[int]) -> int:

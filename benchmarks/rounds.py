@@ -39,15 +39,17 @@ from bdistil.config import DistilConfig
 from bdistil.data.catalogue import info
 from bdistil.data.dataset import SPLITS
 from bdistil.ensemble import ProgressiveEnsemble, bound
-from bdistil.method.certificate import B, weights
+from bdistil.method.certificate import weights
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
 from bdistil.method.joint import corrective_round, eta, prefix_weights
-from bdistil.method.search import SearchWatch, ladder, new_student
+from bdistil.method.search import SearchWatch
+from bdistil.method.student_training import ladder, new_student
 from bdistil.paths import home
 from bdistil.recipes import METHODS
 from bdistil.runs import Run, create_run
 from bdistil.runs.worker import Pulse, work
+from bdistil.scale import B
 from bdistil.teachers.cards import card_for
 from bdistil.training.loop import Checkpoint, Position, Watch
 
@@ -184,7 +186,7 @@ def engine_frozen(config: DistilConfig, task: Task, ensemble: ProgressiveEnsembl
     told = SearchWatch(starts=lambda fields: turns.start(), training=watch(turns, path))
     found = next(distil(config, task, ensemble, finished, checkpoint=Checkpoint(path / "checkpoint"), watch=told))
     turns.lap()
-    assert found.record["attempts"] == 1, "the search went on after its first attempt: it is no longer the same work"
+    assert found.record.attempts == 1, "the search went on after its first attempt: it is no longer the same work"
 
 
 def engine_corrective(
@@ -315,7 +317,7 @@ def life(path: Path) -> int:
     """A worker's whole life: its peak resident bytes. Epochs are cut, as none needs more at its end."""
     whole = Task.batches
     Task.batches = lambda *arguments: islice(whole(*arguments), CUT)
-    assert work(Run(path)) == 0, Run(path).info()["error"]
+    assert work(Run(path)) == 0, Run(path).info().error
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 
 

@@ -32,7 +32,7 @@ from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.inputs import normalise
 from bdistil.method.distillation_data import Task
 from bdistil.method.joint import corrective_round, polish
-from bdistil.results.frontier import group_interval
+from bdistil.statistics import group_interval
 from bdistil.training.loop import Checkpoint, predict
 from bdistil.training.teacher import teach
 
@@ -125,9 +125,9 @@ def train(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Part:
     return {
         "seconds": time.process_time() - started, "people": people.tolist(), "teacher": bits(answers),
         "before": before, "after": right(ensemble, data),
-        "certified": [record["certified"] for record in standing.records],
-        "macs": [cost["macs"] for cost in prefix_costs(ensemble)],
-        "teacher_macs": model_cost(model, data.info.input_shape)["macs"],
+        "certified": [record.condition_met for record in standing.records],
+        "macs": [cost.macs for cost in prefix_costs(ensemble)],
+        "teacher_macs": model_cost(model, data.info.input_shape).macs,
     }  # fmt: skip
 
 

@@ -19,8 +19,9 @@ from bdistil.config import TeachConfig
 from bdistil.cost import model_cost
 from bdistil.data import load_dataset
 from bdistil.inputs import normalise
+from bdistil.records import ModelCost
 from bdistil.report import formats
-from bdistil.results.frontier import points_lost, wilson
+from bdistil.statistics import points_lost, wilson
 from bdistil.teachers.cards import card_for
 from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.logits import TeacherLogits
@@ -44,26 +45,26 @@ def main() -> None:
     ARCHITECTURES[SMALLER] = "the teacher's family with fewer channels"
     config = TeachConfig.build(**{**card["config"], "architecture": SMALLER})
     watch = Watch(epoch=lambda position, record: print(
-        f"epoch {record['epoch']} of {record['epochs']}: validation accuracy {record['validation']['accuracy']:.4f}, "
-        f"{record['seconds']:.0f} s", flush=True,
+        f"epoch {record.epoch} of {record.epochs}: validation {record.validation['accuracy']:.4f}, "
+        f"{record.seconds:.0f} s", flush=True,
     ))  # fmt: skip
     model, _ = teach(config, data, checkpoint=Checkpoint(work / "smaller-teacher.safetensors"), watch=watch)
     smaller = predict(model, data.x_test, partial(normalise, mean=data.mean, std=data.std)).numpy()
     teacher, labels = TeacherLogits(card)(data.x_test), data.y_test
     cost = model_cost(model, data.info.input_shape)
-    share, lost = cost["macs"] / card["macs"], points_lost(smaller, teacher, labels)
+    share, lost = cost.macs / card["macs"], points_lost(smaller, teacher, labels)
     gap = (f"{lost[0]:.2f}", f"{lost[1]:.2f} to {lost[2]:.2f}")
     publish("teacher", HEAD, [
-        ("teacher", *sizes(card, card["macs"]), *accuracy(teacher, labels), "", ""),
+        ("teacher", *sizes(ModelCost.model_validate(card), card["macs"]), *accuracy(teacher, labels), "", ""),
         (SMALLER, *sizes(cost, card["macs"]), *accuracy(smaller, labels), *gap),
     ], ("torch",))  # fmt: skip
     assert SHARE[0] <= share <= SHARE[1], f"{100 * share:.1f} % of the teacher's MACs"
     assert lost[0] >= LEAST_LOST, f"the teacher gains only {lost[0]:.2f} points"
 
 
-def sizes(cost: dict[str, float], whole: float) -> tuple[str, str, str]:
+def sizes(cost: ModelCost, whole: float) -> tuple[str, str, str]:
     """The columns on MACs, share and parameters."""
-    return f"{cost['macs'] / 1e6:.2f}", f"{100 * cost['macs'] / whole:.1f}", f"{cost['parameters'] / 1e3:.0f}"
+    return f"{cost.macs / 1e6:.2f}", f"{100 * cost.macs / whole:.1f}", f"{cost.parameters / 1e3:.0f}"
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> tuple[str, str]:

@@ -32,20 +32,20 @@ if not len(results.points):
     st.title(narration.title(info, run.heartbeat()), anchor=False)
 sections.state(run, info)
 if not len(results.points):
-    if info["state"] in ("running", "queued") and st.button("Watch it on Distil", type="primary"):
+    if info.state in ("running", "queued") and st.button("Watch it on Distil", type="primary"):
         ui.go("distil", run=run.id)
     st.stop()
 axis = ui.cost_picker(right, cost_axes.available(results.points))
 view = ui.chosen()
 if not view["prefix"]:
-    view["prefix"] = ui.middle(len(results.points)) if info["state"] == "finished" else len(results.points)
+    view["prefix"] = ui.middle(len(results.points)) if info.state == "finished" else len(results.points)
 
 
 @st.fragment
 def operating_view() -> None:
     """The instrument, the constant chart, and all that depends on the prefix."""
     data = payload(
-        results.points, results.run["teacher"], run=run.id, title=results.run["title"], rounds=results.rounds,
+        results.points, results.run.teacher.document(), run=run.id, title=results.run.title, rounds=results.rounds,
         prefix=view["prefix"], push=view["push"], cost_axis=axis.key, heading_level=1,
     )  # fmt: skip
     prefix = view["prefix"] = operating_point(data, key="explore")

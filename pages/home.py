@@ -17,12 +17,12 @@ MOST_CARDS = 30
 
 ui.begin()
 runs = list_runs()
-finished = [s for s in runs if s.info and s.info["kind"] == "distil" and s.info["state"] == "finished"]
+finished = [s for s in runs if s.info and s.info.kind == "distil" and s.info.state == "finished"]
 # The polished sample with the largest test split, any sample else, and else one's own newest finished run.
 samples = [s for s in finished if s.sample]
 shown = max(
     samples,
-    key=lambda s: (s.info["method"] == METHOD, s.info["dataset"]["test"]),
+    key=lambda s: (s.info.method == METHOD, s.info.dataset.test),
     default=next(iter(finished), None),
 )
 
@@ -40,7 +40,7 @@ def instrument() -> None:
         with ui.notice(str(error), key="showpiece"):
             return
     data = payload(
-        results.points, results.run["teacher"], run=run.id, title=results.run["title"], mode="compact",
+        results.points, results.run.teacher.document(), run=run.id, title=results.run.title, mode="compact",
         rounds=results.rounds, prefix=st.session_state.get("home-prefix", ui.middle(len(results.points))),
     )  # fmt: skip
     st.session_state["home-prefix"] = operating_point(data, key="home")
@@ -60,7 +60,7 @@ else:
             ui.go("distil", dataset="digits")
 
 st.header("Runs", anchor=False)
-alive = any(s.info and s.info["state"] in ("running", "queued") for s in runs)
+alive = any(s.info and s.info.state in ("running", "queued") for s in runs)
 
 
 @st.fragment(run_every=5 if alive else None)
@@ -70,7 +70,7 @@ def run_cards() -> None:
     own = [s for s in listed if not s.sample]
     if len(own) > MOST_CARDS:
         ui.muted(f"The newest {MOST_CARDS} of {len(own)} runs of your own, and the samples.")
-    shipped = sorted((s for s in listed if s.sample), key=lambda s: not s.info or s.info["method"] != METHOD)
+    shipped = sorted((s for s in listed if s.sample), key=lambda s: not s.info or s.info.method != METHOD)
     drawn = own[:MOST_CARDS] + shipped + ([None] if not own else [])
     for start in range(0, len(drawn), 3):
         for column, summary in zip(st.columns(3), drawn[start : start + 3], strict=False):

@@ -275,7 +275,7 @@ def _read_folder(suffix: str) -> Callable[[bytes, Path], None]:
 
 def _read_table(suffix: str) -> Callable[[bytes, Path], None]:
     def read(content: bytes, home: Path) -> None:
-        from bdistil.data.custom import OwnData
+        from bdistil.data.reading import OwnData
         from bdistil.data.tables import read_table
 
         (home / f"table.{suffix}").write_bytes(content)

@@ -11,17 +11,20 @@ import torch
 
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import load_dataset
-from bdistil.data.custom import OwnData, info
+from bdistil.data.custom import info
 from bdistil.data.dataset import Dataset
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 from bdistil.paths import ASSETS, home
 from bdistil.report import formats
-from bdistil.report.text import shown
+from bdistil.report.estimate_text import describe
+from bdistil.report.text import describe_run
 from bdistil.results.loading import load
 from bdistil.runs import create_run, open_run, previews
-from bdistil.runs.estimate import describe, estimate
+from bdistil.runs.estimate import estimate
 from bdistil.runs.extend import extend_run
 from bdistil.runs.jobs import CHANGED, make_task
+from bdistil.runs.jobs import describe as describe_data
 from bdistil.runs.launch import start_worker
 from bdistil.teachers import card, card_for, cards, cards_for
 from bdistil.teachers.logit_cache import kept
@@ -68,7 +71,7 @@ def fail(run):
     """The error of a run whose worker has ended."""
     until(lambda: not run.is_alive())
     assert run.state() == "failed"
-    return run.info()["error"]
+    return run.info().error
 
 
 def change(run, **fields):
@@ -146,12 +149,12 @@ def test_shipped_teachers_are_of_the_data_that_ships(name):
 
 @pytest.mark.parametrize("folder", sorted((ASSETS / "runs").iterdir()), ids=lambda folder: folder.name)
 def test_samples_show_what_their_stored_logits_say(folder):
-    results, told = load(open_run(folder.name)), open_run(folder.name).info()
+    results, info = load(open_run(folder.name)), open_run(folder.name).info()
     right = float((results.teacher.argmax(axis=1) == results.labels).mean())
-    assert told["teacher"]["accuracy"] == results.run["teacher"]["accuracy"] == right
-    saved = {each["name"]: each for each in cards()}.get(told["teacher"]["name"])
-    if saved and not told["config"].get("examples"):
-        assert (saved["data_checksum"], saved["accuracy"]) == (told["dataset"]["checksum"], right)
+    assert info.teacher.accuracy == results.run.teacher.accuracy == right
+    saved = {each["name"]: each for each in cards()}.get(info.teacher.name)
+    if saved and not info.config.examples:
+        assert (saved["data_checksum"], saved["accuracy"]) == (info.dataset.checksum, right)
 
 
 def test_a_run_on_fewer_examples_takes_the_teacher_of_all_of_them():
@@ -182,10 +185,10 @@ def test_answers_say_that_their_split_is_not_known(tmp_path):
                                  epochs=1, views=1, student="cnn-xs", certified=False, threads=1)  # fmt: skip
     assert formats.UNKNOWN_SPLIT in describe(estimate(config))
     run = finished(started(config))
-    assert shown(run).count(formats.UNKNOWN_SPLIT) == 1
-    assert formats.black_box(load(run).run["teacher"])[0] == formats.UNKNOWN_SPLIT
-    change(run, teacher={**run.stored()["teacher"], "split_known": True})
-    assert formats.UNKNOWN_SPLIT not in formats.black_box(run.info()["teacher"])
+    assert describe_run(run).count(formats.UNKNOWN_SPLIT) == 1
+    assert formats.black_box(load(run).run.teacher)[0] == formats.UNKNOWN_SPLIT
+    change(run, teacher=run.stored().teacher.document() | {"split_known": True})
+    assert formats.UNKNOWN_SPLIT not in formats.black_box(run.info().teacher)
 
 
 def test_pretrained_weights_say_that_their_split_is_not_known():
@@ -211,9 +214,9 @@ def test_a_card_that_does_not_say_on_what_is_taken_by_name_alone(walks):
 
 def test_older_runs_of_a_black_box_say_it_too(tmp_path):
     run = open_run(build_run(tmp_path / "r", rounds=2))
-    assert not any(UNKNOWN in line for line in shown(run))
-    change(run, teacher=run.stored()["teacher"] | {"kind": "onnx"})
-    assert sum(UNKNOWN in line for line in shown(run)) == 1
+    assert not any(UNKNOWN in line for line in describe_run(run))
+    change(run, teacher=run.stored().teacher.document() | {"kind": "onnx"})
+    assert sum(UNKNOWN in line for line in describe_run(run)) == 1
 
 
 # Figures
@@ -222,30 +225,30 @@ def test_older_runs_of_a_black_box_say_it_too(tmp_path):
 def test_the_figures_of_a_teacher_are_those_on_the_run_s_own_splits():
     saved = save_teacher("digits", accuracy=0.123, accuracy_low=0.1, accuracy_high=0.2)
     run = finished(started(distil_config(teacher=saved["name"], rounds=1, epochs=1, certified=False)))
-    data, told, ask = load_dataset("digits"), run.stored()["teacher"], TeacherLogits(saved)
+    data, known, ask = load_dataset("digits"), run.stored().teacher, TeacherLogits(saved)
     right = {split: float((ask(data.split(split)[0]).argmax(1) == data.split(split)[1]).mean())
              for split in ("train", "validation", "test")}  # fmt: skip
-    assert told["splits"] == pytest.approx(right) and told["accuracy"] == pytest.approx(right["test"])
-    assert told["accuracy_low"] < told["accuracy"] < told["accuracy_high"]
-    assert told["weights_sha256"] == saved["weights_sha256"]
+    assert known.splits == pytest.approx(right) and known.accuracy == pytest.approx(right["test"])
+    assert known.accuracy_low < known.accuracy < known.accuracy_high
+    assert known.weights_sha256 == saved["weights_sha256"]
     results = load(run)
-    lost = 100 * (results.run["teacher"]["accuracy"] - results.points["accuracy"])
+    lost = 100 * (results.run.teacher.accuracy - results.points["accuracy"])
     assert lost.tolist() == pytest.approx(results.points["points_lost"].tolist())
-    line = next(line for line in shown(run) if line.startswith("the teacher on this run’s splits: train "))
+    line = next(line for line in describe_run(run) if line.startswith("the teacher on this run’s splits: train "))
     assert line.endswith(f"test {formats.percent(right['test'])}")
 
 
 def test_an_older_run_s_figures_are_counted_from_its_stored_logits(tmp_path):
     run = open_run(build_run(tmp_path / "r", rounds=2))
-    teacher = run.stored()["teacher"]
-    change(run, teacher=teacher | {"accuracy": 0.01, "accuracy_low": 0.0, "accuracy_high": 0.02})
+    teacher = run.stored().teacher
+    change(run, teacher=teacher.document() | {"accuracy": 0.01, "accuracy_low": 0.0, "accuracy_high": 0.02})
     results = load(run)
     right = float((results.teacher.argmax(axis=1) == results.labels).mean())
-    assert run.info()["teacher"]["accuracy"] == results.run["teacher"]["accuracy"] == right != 0.01
-    assert any(line.startswith(f"teacher {teacher['name']}: {formats.percent(right)}") for line in shown(run))
-    assert run.stored()["teacher"]["accuracy"] == 0.01  # reading changes nothing
+    assert run.info().teacher.accuracy == results.run.teacher.accuracy == right != 0.01
+    assert any(line.startswith(f"teacher {teacher.name}: {formats.percent(right)}") for line in describe_run(run))
+    assert run.stored().teacher.accuracy == 0.01  # reading changes nothing
     (run.path / "targets.npz").write_bytes(b"damaged")
-    assert run.info()["teacher"]["accuracy"] == 0.01
+    assert run.info().teacher.accuracy == 0.01
 
 
 # Runs, their parents, and what changed meanwhile
@@ -253,7 +256,8 @@ def test_an_older_run_s_figures_are_counted_from_its_stored_logits(tmp_path):
 
 def test_a_teacher_s_run_is_not_resumed_on_other_data(walks):
     run = create_run(TeachConfig.create(str(walks), data=BY_PERSON, epochs=1, threads=1))
-    run.update(dataset={"name": "walks", "checksum": "0" * 64}, state="stopped")
+    other = describe_data(load_dataset(str(walks), BY_PERSON)).model_copy(update={"checksum": "0" * 64})
+    run.update(dataset=other, state="stopped")
     start_worker(run)
     assert fail(run) == CHANGED
 
@@ -263,7 +267,7 @@ def test_a_run_is_not_resumed_with_another_teacher_or_other_data(trained, change
     parent = next(iter((trained / "runs").glob("digits-*")))
     run = extend_run(open_run(parent.name), 1)
     key = {"dataset": "checksum", "teacher": "weights_sha256"}[changed]
-    change(run, **{changed: run.stored()[changed] | {key: "0" * 64}})
+    change(run, **{changed: getattr(run.stored(), changed).document() | {key: "0" * 64}})
     start_worker(run)
     assert fail(run) == CHANGED
     run.delete()
@@ -274,7 +278,7 @@ def test_a_run_whose_data_has_changed_is_not_extended(walks):
     config = DistilConfig.create(str(walks), data=BY_PERSON, teacher=teacher, method="b-distil", rounds=1, epochs=1,
                                  views=1, student="gru-xs", mode="full", certified=False, threads=1)  # fmt: skip
     run = finished(started(config))
-    assert extend_run(run, 1).stored()["parent"] == run.id
+    assert extend_run(run, 1).stored().parent == run.id
     table = pd.read_csv(walks)
     table.loc[0, "height"] += 1
     table.to_csv(walks, index=False)
@@ -310,10 +314,11 @@ def test_previews_are_of_the_run_s_own_test_split(own_home):
     np.savez(path, **wrong)
     assert not previews.may_be_of(path, data.test_checksum) and previews.may_be_of(path, None)
     run = finished(started(distil_config(rounds=1, epochs=1, examples=60, certified=False)))
-    assert run.stored()["dataset"]["test_checksum"] == data.test_checksum
-    counts = run.stored()["dataset"]["counts"]
-    assert counts["test"] == np.bincount(data.y_test).tolist() and counts["validation"] == data.counts["validation"]
-    assert sum(counts["train"]) == 60 and len(counts["train"]) == 10
+    dataset = run.stored().dataset
+    assert dataset.test_checksum == data.test_checksum
+    assert dataset.counts["test"] == tuple(np.bincount(data.y_test).tolist())
+    assert dataset.counts["validation"] == tuple(data.counts["validation"])
+    assert sum(dataset.counts["train"]) == 60 and len(dataset.counts["train"]) == 10
     assert previews.is_of(path, data.test_checksum) and previews.may_be_of(path, data.test_checksum)
     assert np.array_equal(previews.read(path).images, data.x_test[:, 0])
     np.savez(path, **previews.arrays(data, data.x_test))  # as earlier versions have written it

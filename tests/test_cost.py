@@ -7,6 +7,7 @@ from torch import nn
 from bdistil import cost
 from bdistil.cost import LiveBytes
 from bdistil.ensemble import ProgressiveEnsemble
+from bdistil.records import ModelCost
 from bdistil.students import build_student
 from bdistil.students.student import Student
 
@@ -50,11 +51,11 @@ def test_one_mac_is_two_flops():
 def test_a_single_models_cost():
     net = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(32, 5))
     parameters = 18 + 4 + 165
-    assert cost.model_cost(net, (1, 4, 4)) == {
-        "macs": 288 + 160,
-        "parameters": parameters,
-        "bytes": 4 * (parameters + 4),  # the running mean and variance too, not the batch counter
-    }
+    assert cost.model_cost(net, (1, 4, 4)) == ModelCost(
+        macs=288 + 160,
+        parameters=parameters,
+        bytes=4 * (parameters + 4),  # the running mean and variance too, not the batch counter
+    )
 
 
 def test_counting_leaves_the_model_as_it_was():
@@ -80,18 +81,18 @@ def test_shared_weights_count_once():
 )
 def test_a_prefixs_cost_by_hand(composition, overhead):
     first, second = cost.prefix_costs(ensemble_of("cnn-xs", "cnn-xs", composition=composition))
-    assert first["macs"] == XS_MACS and second["macs"] == 2 * XS_MACS + overhead
-    assert first["overhead_macs"] == 0 and second["overhead_macs"] == overhead
+    assert first.macs == XS_MACS and second.macs == 2 * XS_MACS + overhead
+    assert first.overhead_macs == 0 and second.overhead_macs == overhead
     projections = 8 * 8 + 16 * 16 + 16 * 16 + 64 * 10 if composition == "concat" else 0
-    assert first["parameters"] == XS_PARAMETERS and second["parameters"] == 2 * XS_PARAMETERS + projections
-    assert first["bytes"] == 4 * (XS_PARAMETERS + XS_STATISTICS)
-    assert second["bytes"] == 2 * first["bytes"] + 4 * projections
-    assert first["carry_bytes"] == second["carry_bytes"] == (0 if composition == "alone" else 4 * XS_CARRY)
+    assert first.parameters == XS_PARAMETERS and second.parameters == 2 * XS_PARAMETERS + projections
+    assert first.bytes == 4 * (XS_PARAMETERS + XS_STATISTICS)
+    assert second.bytes == 2 * first.bytes + 4 * projections
+    assert first.carry_bytes == second.carry_bytes == (0 if composition == "alone" else 4 * XS_CARRY)
 
 
 def test_bridging_other_widths_counts_as_overhead():
     _, second = cost.prefix_costs(ensemble_of("cnn-xs", "cnn-s", composition="add"))
-    assert second["overhead_macs"] == 14 * 14 * 8 * 16 + 7 * 7 * 16 * 32 + 2 * 4 * 4 * 16 * 48
+    assert second.overhead_macs == 14 * 14 * 8 * 16 + 7 * 7 * 16 * 32 + 2 * 4 * 4 * 16 * 48
 
 
 def test_live_bytes_of_a_tiny_net_by_hand():
@@ -135,7 +136,7 @@ def test_live_memory_counts_what_is_held_for_the_next_student():
     alone = cost.prefix_costs(ensemble_of("cnn-m", "cnn-m", composition="alone"))
     added = cost.prefix_costs(ensemble_of("cnn-m", "cnn-m", composition="add"))
     widest = 14 * 14 * 32
-    assert alone[0]["memory_bytes"] == 4 * (28 * 28 + 2 * widest + 10)  # at the first batch norm, beside the sum
-    carry = added[0]["carry_bytes"]
-    assert added[1]["memory_bytes"] == pytest.approx(alone[0]["memory_bytes"] + carry, abs=200)
-    assert alone[1]["memory_bytes"] == pytest.approx(alone[0]["memory_bytes"], abs=200)
+    assert alone[0].memory_bytes == 4 * (28 * 28 + 2 * widest + 10)  # at the first batch norm, beside the sum
+    carry = added[0].carry_bytes
+    assert added[1].memory_bytes == pytest.approx(alone[0].memory_bytes + carry, abs=200)
+    assert alone[1].memory_bytes == pytest.approx(alone[0].memory_bytes, abs=200)

@@ -24,7 +24,7 @@ def fitted(task, **given):
 def test_either_method_gives_prefixes_edges_and_records(task, method):
     model = fitted(task, method=method)
     assert len(model.ensemble_) == 2 and model.edges_.shape == (2, 10) and len(model.records_) == 2
-    assert (model.edges_[0] == 0).all() and (model.edges_[1] > 0).all() and model.records_[1]["certified"]
+    assert (model.edges_[0] == 0).all() and (model.edges_[1] > 0).all() and model.records_[1].condition_met
     staged = list(model.staged_decision_function(task.data.x_test))
     assert [logits.shape for logits in staged] == [(360, 10)] * 2
     for prefix, logits in enumerate(staged, start=1):

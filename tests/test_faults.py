@@ -102,17 +102,17 @@ KILLS = {
     "a checkpoint half written": (
         killed("bdistil.atomic:os.replace", where="'checkpoint' in str(arguments[1])"), "Stopped in round 1 of 3"),
     "a round half written": (killed("bdistil.runs.rounds:_write_round", after=True), "Stopped in round 1 of 3"),
-    "a corrective round there, its predecessor not tidied": (
+    "a corrective round there, its predecessor not removed": (
         killed("bdistil.runs.rounds:shutil.rmtree", where="arguments[0].name == 'ensemble'"),
         "Stopped in round 2 of 3",
     ),
     "a corrective round": (killed("bdistil.method.joint:_validation", 2), "Stopped in round 3 of 3"),
     "a round there but not told": (
-        killed("bdistil.runs.jobs:keep_corrective_round", after=True), "Stopped in round 3 of 3"),
+        killed("bdistil.runs.jobs:save_corrective_round", after=True), "Stopped in round 3 of 3"),
     "the polish": (killed("bdistil.method.joint:_validation", 2), "Stopped in the polish"),
-    "a head corrected": (killed("bdistil.runs.jobs:_tell_correction", after=True), "Stopped in the polish"),
+    "a head corrected": (killed("bdistil.runs.jobs:_record_correction", after=True), "Stopped in the polish"),
     "the polish half written": (killed("bdistil.runs.rounds:_write_student", 2), "Stopped in the polish"),
-    "the polish there but not told": (killed("bdistil.runs.jobs:keep_polish", after=True), "Stopped in the polish"),
+    "the polish there but not told": (killed("bdistil.runs.jobs:save_polish", after=True), "Stopped in the polish"),
     "the report": (killed("bdistil.ensemble:ProgressiveEnsemble.save"), "Stopped just before its end"),
     "its last word": (killed("bdistil.runs.worker:_end"), "Stopped just before its end"),
 }  # fmt: skip
@@ -125,7 +125,7 @@ def test_killed_everywhere_a_polished_run_comes_out_the_same(whole, nursery):
         nursery.start(run, fault)
         until(lambda: not run.is_alive())
         info = run.info()
-        assert info["state"] == "stopped" and info["worker_gone"], (name, run.log_tail())
+        assert info.state == "stopped" and info.worker_gone, (name, run.log_tail())
         assert narration.title(info, run.heartbeat()) == title, name
         what, advice = narration.stopped_notice(info, run.heartbeat())
         assert what == "The worker ended without a word." and "gives the same ensemble" in advice
@@ -139,7 +139,7 @@ def test_killed_everywhere_a_polished_run_comes_out_the_same(whole, nursery):
     finished(run)
     assert everything(run) == everything(whole["polished"])
     assert len(told(run, "epoch")) <= len(told(whole["polished"], "epoch")) + 2  # two were told, but not saved yet
-    assert [event["round"] for event in told(run, "round_finished")] == [1, 2, 3]
+    assert [event.round for event in told(run, "round_finished")] == [1, 2, 3]
     assert len(told(run, "polish_finished")) == 1
     assert len(told(run, "started")) == len(KILLS) + 1
     assert files(run) == files(whole["polished"])  # nothing half-written is left
@@ -152,9 +152,9 @@ def files(run: Run) -> set[str]:
 
 
 def test_killed_in_its_search_a_run_comes_out_the_same_without_training_an_attempt_again(whole, nursery):
-    """Between a turned-down attempt's folder and its event, and inside a later attempt."""
+    """Between a rejected attempt’s folder and its event, and inside a later attempt."""
     run = create_run(SEARCH)
-    nursery.start(run, HOPELESS + killed("bdistil.runs.jobs:_record_attempt", 2))
+    nursery.start(run, HOPELESS + killed("bdistil.runs.jobs:save_attempt", after=True))
     until(lambda: not run.is_alive())
     assert run.state() == "stopped" and not told(run, "attempt_finished", round=2)
     assert (run.path / "attempts" / "02" / "01").is_dir()
@@ -166,8 +166,8 @@ def test_killed_in_its_search_a_run_comes_out_the_same_without_training_an_attem
     nursery.start(run, HOPELESS)
     finished(run)
     assert everything(run) == everything(whole["search"])
-    tried = [event["outcome"] for event in told(whole["search"], "attempt_finished", round=2)]
-    assert [event["outcome"] for event in told(run, "attempt_finished", round=2)] == tried and len(tried) > 3
+    tried = [event.outcome for event in told(whole["search"], "attempt_finished", round=2)]
+    assert [event.outcome for event in told(run, "attempt_finished", round=2)] == tried and len(tried) > 3
     assert len(told(run, "epoch")) <= len(told(whole["search"], "epoch")) + 1
     assert files(run) == files(whole["search"])
 
@@ -180,7 +180,7 @@ def test_a_teacher_killed_before_its_name_is_noted_is_saved_once(nursery):
     (saved,) = (card for card in cards("digits") if card.get("run") == run.id)
     nursery.start(run)
     finished(run)
-    assert run.info()["teacher_name"] == saved["name"] == told(run, "teacher_finished")[0]["teacher"]
+    assert run.info().teacher_name == saved["name"] == told(run, "teacher_finished")[0].teacher
     assert [card for card in cards("digits") if card.get("run") == run.id] == [saved]
     assert len(told(run, "epoch")) == 2
 
@@ -191,11 +191,11 @@ def test_a_signal_in_the_polish_and_between_its_corrections_stops_it(whole, nurs
     until(lambda: told(run, "epoch", phase="polish", epoch=1))
     send(run, signal.SIGTERM)
     stopped = told(run, "stopped")
-    assert [event["phase"] for event in stopped] == ["polish"] and not run.info()["worker_gone"]
+    assert [event.phase for event in stopped] == ["polish"] and not run.info().worker_gone
     assert narration.title(run.info(), run.heartbeat()) == "Stopped in the polish"
     assert not (run.path / "polish").exists() and len(run.rounds()) == 3
 
-    nursery.start(run, at("bdistil.runs.jobs:_tell_correction", "os.kill(os.getpid(), signal.SIGTERM)"))
+    nursery.start(run, at("bdistil.runs.jobs:_record_correction", "os.kill(os.getpid(), signal.SIGTERM)"))
     until(lambda: not run.is_alive())
     assert run.state() == "stopped" and len(told(run, "stopped")) == 2 and len(told(run, "head_corrected")) == 1
     nursery.start(run)
@@ -225,17 +225,17 @@ files.tempfile.mkstemp = refuse
 
 def test_a_disk_that_fills_up_in_the_polish_is_told_and_costs_an_epoch(whole, nursery):
     run = create_run(POLISHED)
-    nursery.start(run, refused("ENOSPC", '"phase": "polish"'))
+    nursery.start(run, refused("ENOSPC", '"phase":"polish"'))
     until(lambda: not run.is_alive())
     info = run.info()
-    assert (info["state"], info["error"], info["exit_status"]) == ("failed", DISK, 1)
+    assert (info.state, info.error, info.exit_status) == ("failed", DISK, 1)
     assert narration.title(info, run.heartbeat()) == "The polish failed"
     assert narration.failed_notice(info) == (
         "The disk is full.", "Free some space, then resume; finished rounds are safe.")  # fmt: skip
     full = at("bdistil.runs.rounds:new_folder", "raise OSError(errno.ENOSPC, 'No space left on device')")
     nursery.start(run, full)  # and again where the polished students are written
     until(lambda: not run.is_alive())
-    assert run.state() == "failed" and run.info()["error"] == DISK and not run.is_polished()
+    assert run.state() == "failed" and run.info().error == DISK and not run.is_polished()
     nursery.start(run)
     finished(run)
     assert everything(run) == everything(whole["polished"])
@@ -244,14 +244,14 @@ def test_a_disk_that_fills_up_in_the_polish_is_told_and_costs_an_epoch(whole, nu
 
 def test_a_directory_that_may_no_longer_be_written_is_told_in_the_workers_last_lines(whole, nursery):
     run = create_run(POLISHED)
-    nursery.start(run, refused("EACCES", '"round_started", "round": 2'))
+    nursery.start(run, refused("EACCES", '"round":2,"attempt":1,"composition"'))
     until(lambda: not run.is_alive())
     info = run.info()
-    assert info["state"] == "stopped" and info["worker_gone"] and len(run.rounds()) == 1
+    assert info.state == "stopped" and info.worker_gone and len(run.rounds()) == 1
     assert narration.title(info, run.heartbeat()) == "Stopped in round 2 of 3"
     advice = "Give yourself the right to, then resume; finished rounds are safe."
-    assert run.last_word() == f"{run.path} cannot be written. {advice}"
-    what, then = narration.stopped_notice(info, run.heartbeat(), run.last_word())
+    assert run.failure() == f"{run.path} cannot be written. {advice}"
+    what, then = narration.stopped_notice(info, run.heartbeat(), run.failure())
     assert what == f"{run.path} cannot be written."
     assert then.startswith(f"{advice} One student is finished and usable. Resuming ")
     nursery.start(run)
@@ -270,7 +270,7 @@ def jump():
     return 3600 * (-1) ** (jumps[0] // 3)
 
 time.time = lambda: clock() + jump()
-events.now = lambda: (datetime.now(UTC) + timedelta(seconds=jump())).isoformat(timespec="milliseconds")
+events.now = lambda: datetime.now(UTC) + timedelta(seconds=jump())
 """
 
 
@@ -280,17 +280,17 @@ def test_a_clock_that_jumps_by_hours_changes_nothing_but_times(whole, nursery):
     until(lambda: told(run, "epoch", phase="polish", epoch=1))
     assert run.state() == "running"
     assert narration.title(run.info(), run.heartbeat()) == "Three students are polished together"
-    assert 0 <= (run.heartbeat()["seconds_left"] or 0) < 3600
+    assert 0 <= (run.heartbeat().seconds_left or 0) < 3600
     run.request_stop()
     until(lambda: not run.is_alive())
-    assert run.state() == "stopped" and told(run, "stopped")[0]["phase"] == "polish"
+    assert run.state() == "stopped" and told(run, "stopped")[0].phase == "polish"
     nursery.start(run, JUMPING)
     finished(run)
-    times = [event["time"] for event in run.events()[0]]
+    times = [event.time for event in run.events()[0]]
     assert times != sorted(times)  # it did jump
     assert everything(run) == everything(whole["polished"])
-    assert 0 < run.info()["seconds"] < 3600
-    assert all(0 <= event["seconds"] < 3600 for event in told(run, "epoch"))
+    assert 0 < run.info().seconds < 3600
+    assert all(0 <= event.seconds < 3600 for event in told(run, "epoch"))
     assert run.id in [summary.id for summary in list_runs(samples=False)]
 
 
@@ -303,7 +303,7 @@ def test_a_run_that_is_removed_while_it_trains_stays_removed_and_hurts_no_other(
         until(lambda: told(run, "epoch", phase="polish", epoch=1))
         os.replace(run.path, gone)
     else:  # at the last moment before a round is written
-        fault = at("bdistil.runs.jobs:keep_corrective_round", f"os.replace(arguments[0].path, {str(gone)!r})")
+        fault = at("bdistil.runs.jobs:save_corrective_round", f"os.replace(arguments[0].path, {str(gone)!r})")
         pid = nursery.start(run, fault)
     until(lambda: not psutil.pid_exists(pid))
     assert not run.path.exists()

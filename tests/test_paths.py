@@ -10,9 +10,9 @@ import pytest
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
 from bdistil.paths import ASSETS, open_regular, read_json, read_regular
+from bdistil.report.documents import report
 from bdistil.results import load
 from bdistil.runs import open_run
-from bdistil.runs.documents import report
 from bdistil.teachers.black_box import read_answers
 from bdistil.teachers.cards import card
 from bdistil.teachers.onnx_teacher import _content

@@ -41,12 +41,12 @@ def test_a_run_of_either_preset_killed_in_its_second_round_comes_out_the_same(ow
     finished(killed)
     assert everything(killed) == everything(whole)
 
-    told_of = whole.info()
-    assert told_of["mode"] == "segments" and told_of["dataset"]["modality"] == "speech"
-    assert all(entry["record"]["certified"] for entry in whole.rounds())
+    summary = whole.info()
+    assert summary.mode == "segments" and summary.dataset.modality == "speech"
+    assert all(entry.record.condition_met for entry in whole.rounds())
     last = whole.rounds()[-1]
-    assert last["point"]["accuracy"] > 0.6 and last["point"]["macs_ratio"] < 0.25
-    assert last["record"]["composition"] == ["carry-state-pool"]
+    assert last.point.accuracy > 0.6 and last.point.macs_ratio < 0.25
+    assert last.record.composition == ("carry-state-pool",)
     # Pages get series: of the test split once a data set, and of what weighed most in a round.
     previews = read_arrays(home() / "previews" / f"{NAME}.npz")
     assert previews["series"].shape == (370, 12, 29) and previews["series"].dtype == np.float16
@@ -58,7 +58,7 @@ def test_a_run_of_either_preset_killed_in_its_second_round_comes_out_the_same(ow
     first, second = ensemble.students
     assert (second.cell is first.cell) == (cell == "shared")
     added = second.head.weight.numel() + second.head.bias.numel() if cell == "shared" else cost.parameters(second)
-    assert last["point"]["parameters"] == cost.parameters(first) + added
+    assert last.point.parameters == cost.parameters(first) + added
     assert (first.first, first.end, second.first, second.end) == (0, 14, 14, 29) and second.dropout == 0.3
     early = data.x_test.copy()
     early[:, :, 14:] = 0  # a first prefix is an answer before the second half has been heard
@@ -108,7 +108,7 @@ def test_arrays_of_series_are_distilled_as_people_have_them(own_home, method):
     staged = list(model.staged_decision_function(test))
     assert [answers.shape for answers in staged] == [(370, 9)] * 2
     assert (model.predict(test) == data.y_test).mean() > 0.6
-    assert model.records_[1]["certified"] and (model.edges_[1] > 0).all()
+    assert model.records_[1].condition_met and (model.edges_[1] > 0).all()
     assert torch.equal(model.ensemble_(data.x_test)[1], torch.from_numpy(staged[1]))  # itself it takes time last
     first, second = model.ensemble_.students
     assert second.first == 14 and (second.cell is first.cell) == (cell == "shared")
@@ -133,4 +133,4 @@ def test_series_that_cannot_be_are_one_sentence(given, change, sentence):
 
 def test_a_run_is_named_after_what_it_reads():
     run = create_run(config("b-distil"))
-    assert run.info()["mode"] == "segments" and run.info()["title"] == f"{info(NAME).title}, 2 students"
+    assert run.info().mode == "segments" and run.info().title == f"{info(NAME).title}, 2 students"

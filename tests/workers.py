@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bdistil.config import DistilConfig, TeachConfig
+from bdistil.records import AnyEvent, FinishedRound
 from bdistil.runs import Run, create_run
 from bdistil.runs.launch import start_worker
 
@@ -42,7 +43,7 @@ def started(config: DistilConfig | TeachConfig) -> Run:
 def finished(run: Run) -> Run:
     """The same run, once its worker has ended and has finished it."""
     until(lambda: not run.is_alive())
-    assert run.state() == "finished", (run.info()["error"], run.log_tail())
+    assert run.state() == "finished", (run.info().error, run.log_tail())
     return run
 
 
@@ -56,15 +57,15 @@ def until(condition: Callable[[], Any]) -> Any:
     raise AssertionError(f"still not so after {PATIENCE} seconds")
 
 
-def told(run: Run, kind: str, **fields: Any) -> list[dict[str, Any]]:
+def told(run: Run, kind: str, **fields: Any) -> list[AnyEvent]:
     """The events of a kind that have these values."""
     wanted = {"kind": kind, **fields}
-    return [event for event in run.events()[0] if wanted.items() <= event.items()]
+    return [event for event in run.events()[0] if wanted.items() <= dict(event).items()]
 
 
 def send(run: Run, number: signal.Signals) -> None:
     """Send the worker a signal, and wait until it is gone."""
-    os.kill(run.heartbeat()["pid"], number)
+    os.kill(run.heartbeat().pid, number)
     until(lambda: not run.is_alive())
 
 
@@ -87,7 +88,7 @@ def ensemble_files(run: Run) -> dict[Path, bytes]:
 # For a nursery's worker: no head correction helps, so every search goes through all its attempts.
 HOPELESS = """
 import bdistil.method.search
-bdistil.method.search.correct_heads = lambda *problem, **options: None
+bdistil.method.correction.correct_heads = lambda *problem, **options: None
 """
 
 
@@ -102,6 +103,7 @@ def everything(run: Run) -> dict[str, Any]:
             "entries": [timeless(entry) for entry in entries]}  # fmt: skip
 
 
-def timeless(entry: dict[str, Any]) -> dict[str, Any]:
-    """A round's record and point without its seconds."""
-    return {**entry, "record": {**entry["record"], "seconds": None, "correction_seconds": None}}
+def timeless(entry: FinishedRound) -> FinishedRound:
+    """A round's record and point with its seconds set to 0."""
+    record = entry.record.model_copy(update={"seconds": 0.0, "correction_seconds": 0.0})
+    return entry.model_copy(update={"record": record})

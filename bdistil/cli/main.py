@@ -12,12 +12,15 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bdistil.errors import UserError, printable, quoted
 from bdistil.paths import DASHBOARD, DATA_ROOTS, absolute, open_regular
+
+if TYPE_CHECKING:
+    from bdistil.runs import Run, RunInfo
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False,
                   help="Progressive ensembles of small students, distilled from one large teacher.")  # fmt: skip
@@ -67,7 +70,7 @@ def reads_own_data(command: Callable[..., None]) -> Callable[..., None]:
 
 def _own_data(asked: dict[str, Text]) -> Any:
     """How to read one's own data; None where nothing is asked."""
-    from bdistil.data.custom import OwnData
+    from bdistil.data.reading import OwnData
 
     return OwnData.create(**asked) if any(value is not None for value in asked.values()) else None
 
@@ -126,7 +129,7 @@ def data(
     from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here, load_dataset, skipped
 
     if name is not None:
-        from bdistil.data.leaks import describe
+        from bdistil.report.data_text import describe
 
         folder = fetch(name, options=own)
         _say(*describe(load_dataset(name, own)), *skipped(name, own), folder)
@@ -173,7 +176,7 @@ def teach(
     if dry_run:
         _print_cost(config, as_json)
         return
-    _say(_follow(create_run(config), quiet)["teacher_name"])
+    _say(_follow(create_run(config), quiet).teacher_name)
 
 
 @app.command()
@@ -253,10 +256,10 @@ def run(
     added = _added_rounds(parent, given, config) if parent else None
     if dry_run:
         chosen = extended(parent, added, threads) if parent else _distil_config(given, config)
-        _print_price(chosen, parent.info()["rounds_done"] if parent else 0, as_json)
+        _print_price(chosen, parent.info().rounds_done if parent else 0, as_json)
         return
     made = extend_run(parent, added, threads) if parent else create_run(_distil_config(given, config))
-    _say(_follow(made, quiet)["run"])
+    _say(_follow(made, quiet).run)
 
 
 @app.command()
@@ -268,7 +271,7 @@ def resume(run: str, quiet: Quiet = False, worker: Annotated[bool, typer.Option(
         from bdistil.runs.worker import work
 
         sys.exit(work(open_run(Path(run))))
-    _say(_follow(open_run(Path(run)), quiet)["run"])
+    _say(_follow(open_run(Path(run)), quiet).run)
 
 
 @app.command()
@@ -286,8 +289,8 @@ def stop(run: str) -> None:
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """All runs, samples included."""
+    from bdistil.report.documents import listing
     from bdistil.runs import list_runs
-    from bdistil.runs.documents import listing
 
     summaries = list_runs()
     if as_json:
@@ -305,8 +308,8 @@ def _described(summary: Any) -> str:
     info = summary.info
     if not info:
         return summary.error
-    silent = quiet(Run(summary.path).heartbeat()) if info["state"] in ("queued", "running") else None
-    return f"{info['state']:9} {info['method'] or 'teacher':16} {info['title']}" + (f", {silent}" if silent else "")
+    silent = quiet(Run(summary.path).heartbeat()) if info.state in ("queued", "running") else None
+    return f"{info.state:9} {info.method or 'teacher':16} {info.title}" + (f", {silent}" if silent else "")
 
 
 @app.command()
@@ -316,13 +319,13 @@ def show(run: str, as_json: Json = False) -> None:
 
     chosen = open_run(Path(run))
     if as_json:
-        from bdistil.runs.documents import report
+        from bdistil.report.documents import report
 
         _say_json(report(chosen))
         return
-    from bdistil.report.text import shown
+    from bdistil.report.text import describe_run
 
-    _say(*shown(chosen))
+    _say(*describe_run(chosen))
 
 
 @app.command("app")
@@ -359,15 +362,16 @@ def _print_cost(config: Any, as_json: bool) -> None:
     known = config.known
     cost = model_cost(build_teacher(config.architecture, input_shape=known.input_shape, classes=len(known.classes)),
                       known.input_shape)  # fmt: skip
-    told = f"{quantity(cost['macs'])} MACs, {quantity(cost['parameters'])} parameters"
+    told = f"{quantity(cost.macs)} MACs, {quantity(cost.parameters)} parameters"
     if as_json:
-        _say_json({**cost, "config": config.model_dump()})
+        _say_json({**cost.document(), "config": config.model_dump()})
     else:
         _say(told)
 
 
 def _print_price(config: Any, done: int, as_json: bool) -> None:
-    from bdistil.runs.estimate import describe, estimate
+    from bdistil.report.estimate_text import describe
+    from bdistil.runs.estimate import estimate
 
     expected = estimate(config, done)
     if as_json:
@@ -396,7 +400,7 @@ def _added_rounds(parent: Any, given: dict[str, Any], file: Path | None) -> str:
 def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     """The configuration of what is given on the command line, before what the file says, before the recipe."""
     from bdistil.config import DistilConfig
-    from bdistil.data.custom import OwnData
+    from bdistil.data.reading import OwnData
     from bdistil.teachers import card_for
     from bdistil.teachers.doubts import check_given
 
@@ -435,25 +439,26 @@ def _stored_config(file: Path) -> dict[str, Any]:
     return stored
 
 
-def _follow(run: Any, quiet: bool) -> dict[str, Any]:
+def _follow(run: "Run", quiet: bool) -> "RunInfo":
     """Start a worker and show its progress until it ends; returns run.json. Exits 130 where it was stopped, 1 or 2
     where it failed."""
     from bdistil.cli.progress import watch
+    from bdistil.records import Notice
     from bdistil.runs.launch import start_worker
 
     start_worker(run)
     info = watch(run, quiet)
     for event in run.events()[0]:
-        if event["kind"] == "notice":
-            _say_aside(event["text"])
-    if info["state"] == "failed":
-        _say_aside(info["error"])
-        sys.exit(info["exit_status"])
-    if info["worker_gone"]:
-        what = (run.last_word() or "The worker ended without a word").rstrip(".")
+        if isinstance(event, Notice):
+            _say_aside(event.text)
+    if info.state == "failed":
+        _say_aside(info.error)
+        sys.exit(info.exit_status)
+    if info.worker_gone:
+        what = (run.failure() or "The worker ended without a word").rstrip(".")
         _say_aside(f"{what}; go on with: bdistil resume {run.id}")
         sys.exit(1)
-    if info["state"] != "finished":
+    if info.state != "finished":
         _say_aside(f"Stopped; go on with: bdistil resume {run.id}")
         sys.exit(130)
     return info

@@ -2,17 +2,17 @@
 
 import signal
 import time
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bdistil.errors import printable
+from bdistil.records import Heartbeat
 from bdistil.report.silence import quiet
-from bdistil.runs.store import Run
+from bdistil.runs.store import Run, RunInfo
 
 
-def watch(run: Run, quiet: bool, poll: float = 0.3) -> dict[str, Any]:
+def watch(run: Run, quiet: bool, poll: float = 0.3) -> RunInfo:
     """Show progress until the worker ends; Ctrl-C and SIGTERM ask it to stop. Returns run.json as it then is."""
     previous = [signal.signal(number, lambda *_: run.request_stop()) for number in (signal.SIGINT, signal.SIGTERM)]
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
@@ -22,8 +22,9 @@ def watch(run: Run, quiet: bool, poll: float = 0.3) -> dict[str, Any]:
             name = printable(run.id)
             task = progress.add_task(name, total=1.0)
             while run.is_alive():
-                beat = run.heartbeat() or {}
-                progress.update(task, completed=beat.get("fraction") or 0.0, description=_describe(name, beat))
+                beat = run.heartbeat()
+                fraction = (beat and beat.fraction) or 0.0
+                progress.update(task, completed=fraction, description=_describe(name, beat))
                 time.sleep(poll)
     finally:
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), previous, strict=True):
@@ -31,16 +32,22 @@ def watch(run: Run, quiet: bool, poll: float = 0.3) -> dict[str, Any]:
     return run.info()
 
 
-def _describe(name: str, beat: dict[str, Any]) -> str:
+def _describe(name: str, beat: Heartbeat | None) -> str:
+    if beat is None:
+        return name
     if silent := quiet(beat):
         return f"{name}: {silent}"
-    if beat.get("update"):
-        return f"{name}: correcting output layers, step {beat['update']} of at most {beat['updates']}"
-    if not beat.get("epochs"):
+    if beat.update:
+        return f"{name}: correcting output layers, step {beat.update} of at most {beat.updates}"
+    if not beat.epochs:
         return name
-    place = f"round {beat['round']}, " if beat.get("round") else ""
-    if (beat.get("attempt") or 1) > 1:
-        place += f"attempt {beat['attempt']}, "
-    if beat.get("phase") == "polish":
+    if beat.update:
+        return f"{name}: correcting output layers, step {beat.update} of at most {beat.updates}"
+    if not beat.epochs:
+        return name
+    place = f"round {beat.round}, " if beat.round else ""
+    if (beat.attempt or 1) > 1:
+        place += f"attempt {beat.attempt}, "
+    if beat.phase == "polish":
         place = "polish, "
-    return f"{name}: {place}epoch {beat['epoch']} of {beat['epochs']}"
+    return f"{name}: {place}epoch {beat.epoch} of {beat.epochs}"

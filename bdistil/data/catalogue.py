@@ -32,7 +32,7 @@ from bdistil.errors import UserError, nearest
 from bdistil.paths import absolute
 
 if TYPE_CHECKING:
-    from bdistil.data.custom import OwnData
+    from bdistil.data.reading import OwnData
 
 _ALL = (
     digits,

@@ -16,7 +16,7 @@ from bdistil.data.tables import SUFFIXES, Table, load_table, value_notes
 from bdistil.errors import UserError, quoted
 
 if TYPE_CHECKING:
-    from bdistil.data.custom import OwnData
+    from bdistil.data.reading import OwnData
 
 _NOTES = frozenset({".txt", ".txt.gz"})  # where there are other tables
 _MOST_FILES = 200_000  # that are looked at

@@ -16,7 +16,7 @@ from bdistil.paths import open_regular
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bdistil.data.custom import OwnData
+    from bdistil.data.reading import OwnData
 
 _TEXT = (".csv", ".tsv", ".txt")
 SUFFIXES = frozenset({*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT), ".parquet"})

@@ -20,7 +20,7 @@ from bdistil.data.npz import MOST_BYTES
 from bdistil.errors import UserError, quoted
 
 if TYPE_CHECKING:
-    from bdistil.data.custom import OwnData
+    from bdistil.data.reading import OwnData
 
 _PART = re.compile(r"(.+)_(TRAIN|TEST)\.ts", re.IGNORECASE)
 

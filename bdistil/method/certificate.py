@@ -4,8 +4,8 @@ Needs numpy only: it sees logits, never a model. Source for the game: Dennis et 
 (NeurIPS 2023, arXiv 2302.10093), Algorithm 1. The closed form and the certificate are our own derivation, stated beside
 the code that computes them.
 
-How it is organised: `scale` and `normalised` bring a teacher's logits onto the scale on which everything here lives;
-`weights` and `moments` are the closed form; `Certificate` is the booster of one run, updated once a round.
+How it is organised: everything lives on the normalised scale (`bdistil.scale`); `weights` and `moments` are the closed
+form; `Certificate` is the booster of one run, updated once a round.
 
 Symbols, for N training examples and L classes: ĝ the teacher's and f_t a student's logits on the normalised scale,
 d_t = f_t − ĝ the deviations, F_t = (1/t) Σ_{r≤t} f_r the prefix, s_t = Σ_{r≤t} d_r = t·(F_t − ĝ).
@@ -16,39 +16,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bdistil.errors import UserError
+from bdistil.records import ByEta, CertificateRow, Condition
+from bdistil.scale import B, Floats
 
-Floats = NDArray[np.float64]
-
-KAPPA = 1.25  # students are squashed to |f| < κ
-B = 1 + KAPPA  # so |f − ĝ| ≤ B on the training inputs, where |ĝ| ≤ 1
 MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # of the theory's η: where the certificate is evaluated
 THEORY = MULTIPLES.index(1.0)
 BLOCK_ROWS = 4096  # rows worked on at once, so that the nine passes over them stay in the processor's cache
-
-
-def centred(logits: ArrayLike) -> Floats:
-    """Logits (N, L) less their mean over each example's classes, float64."""
-    logits = np.asarray(logits, dtype=np.float64)
-    return logits - logits.mean(axis=1, keepdims=True)
-
-
-def scale(teacher_logits: ArrayLike) -> float:
-    """c, the largest absolute centred logit of the teacher on the un-augmented training inputs (N, L).
-
-    Raises UserError if the logits are not finite or say nothing (all classes equal, everywhere).
-    """
-    if not np.isfinite(teacher_logits).all():
-        raise UserError("The teacher's logits hold NaN or infinity; check the teacher and its input.")
-    c = float(np.abs(centred(teacher_logits)).max())
-    if c == 0:
-        raise UserError("The teacher gives every class the same logit, so nothing can be distilled; check the teacher.")
-    return c
-
-
-def normalised(logits: ArrayLike, c: float) -> Floats:
-    """Logits (N, L) on the teacher's scale, centred per example and divided by c: ĝ, with |ĝ| ≤ 1 where c was taken."""
-    return centred(logits) / c
 
 
 def theory_eta(examples: int, rounds: int, deviation: float = B) -> float:
@@ -120,8 +93,16 @@ def _relative(edge: Floats, absolute: Floats) -> Floats:
     return np.divide(edge, absolute, out=np.zeros_like(edge), where=absolute > 0)
 
 
+def _tuple(values: Floats) -> tuple[float, ...]:
+    return tuple(values.tolist())
+
+
+def _rows(table: Floats) -> tuple[tuple[float, ...], ...]:
+    return tuple(map(tuple, table.tolist()))
+
+
 class Certificate:
-    """The booster of one run: holds the summed logits and tells, after each round, edges and both sides of the bound.
+    """The booster of one run: holds the summed logits and gives, after each round, edges and both sides of the bound.
 
     For every class, every η > 0 and after every round t (W_t = Σ_{i,±} exp(∓η s_t) grows by at most `_growth` a round
     and is at least exp(η max|s_t|)):
@@ -181,35 +162,30 @@ class Certificate:
         return {"index": index, "label": label, "sign": np.where(side == 0, 1, -1).astype(np.int8),
                 "weight": both.ravel()[places]}  # fmt: skip
 
-    def candidate(self, f: ArrayLike) -> dict:
+    def candidate(self, f: ArrayLike) -> Condition:
         """The weak learning condition for a candidate f (N, L) of the next round, at the theory's η; changes nothing.
 
-        Returns edge_min, edges (L), relative_edges (L, in [−1, 1]), effective_examples (1 … N) and certified: whether
-        every edge is above 0. In round 1 K⁺ = K⁻, every edge is exactly 0, and the condition counts as met.
+        In round 1 K⁺ = K⁻, every edge is exactly 0, and the condition counts as met.
         """
         return self._condition(moments(self.s, self._deviations(f), [self.eta], self._block_rows), row=0)
 
-    def update(self, f: ArrayLike) -> dict:
-        """Take f_t (N, L), the kept student of the next round, and return the round's record, ready for JSON.
+    def update(self, f: ArrayLike) -> CertificateRow:
+        """Take f_t (N, L), the student kept in the next round, and return its condition and both sides of the bound.
 
         `f` is on the normalised scale, on the clean training inputs, in evaluation mode; pass exactly what is saved.
-        The record is the one of `candidate` with `round`, and measured, bound and trivial (f ≡ 0 deviates by at most
-        1) by class and for the class with the least slack; bound_eta is the multiple of the theory's η for its bound.
-        largest is b_t (L,); by_eta holds what the bound is made of at each of `MULTIPLES`, a row of L classes each.
+        trivial: f ≡ 0 deviates by at most 1. largest is b_t; by_eta holds what the bound is made of at each of
+        `MULTIPLES`.
         """
         d = self._deviations(f)
         largest = np.abs(d).max(axis=0)
         measures = moments(self.s, d, self._etas[:, 0], self._block_rows)
-        record = {"round": self.round + 1} | self._condition(measures, row=THEORY) | {"largest": largest.tolist()}
+        condition = self._condition(measures, row=THEORY)
         self.round += 1
         self._summed += np.asarray(f, dtype=np.float64)
         self._edges += measures.edge
         self._growths += _growth(self._etas, largest, measures.second)
         self._largest += largest
-        by_eta = {"multiples": list(MULTIPLES), "edges": measures.edge, "second": measures.second,
-                  "relative_edges": _relative(measures.edge, measures.absolute), "bounds": self.bounds()}  # fmt: skip
-        by_eta = {name: np.asarray(rows).tolist() for name, rows in by_eta.items()}
-        return record | self._both_sides() | {"by_eta": by_eta}
+        return self._row(condition, measures, largest)
 
     def bounds(self) -> Floats:
         """The right side at each of the nine multiples of the theory's η, for each class: (9, L), after round t ≥ 1."""
@@ -223,29 +199,38 @@ class Certificate:
             raise ValueError(f"the student's logits of round {self.round + 1} are not finite")
         return f - self.g_hat
 
-    def _condition(self, measures: Moments, row: int) -> dict:
+    def _condition(self, measures: Moments, row: int) -> Condition:
         edge, absolute = measures.edge[row], measures.absolute[row]
-        relative = _relative(edge, absolute)
-        return {
-            "certified": bool(self.round == 0 or (edge > 0).all()),
-            "edge_min": float(edge.min()),
-            "edges": edge.tolist(),
-            "relative_edges": relative.tolist(),
-            "effective_examples": float(measures.effective[row].min()),
-        }
+        return Condition(
+            condition_met=bool(self.round == 0 or (edge > 0).all()),
+            edge_min=float(edge.min()),
+            edges=_tuple(edge),
+            relative_edges=_tuple(_relative(edge, absolute)),
+        )
 
-    def _both_sides(self) -> dict:
+    def _row(self, condition: Condition, measures: Moments, largest: Floats) -> CertificateRow:
         measured = np.abs(self.prefix() - self.g_hat).max(axis=0)
         bounds = self.bounds()
         bound = bounds.min(axis=0)
         trivial = np.minimum(1, self._largest / self.round)
         tightest = int(np.argmin(bound - measured))
-        return {
-            "measured": float(measured[tightest]),
-            "bound": float(bound[tightest]),
-            "trivial": float(trivial[tightest]),
-            "bound_eta": MULTIPLES[int(np.argmin(bounds[:, tightest]))],
-            "measured_by_class": measured.tolist(),
-            "bound_by_class": bound.tolist(),
-            "trivial_by_class": trivial.tolist(),
-        }
+        return CertificateRow(
+            **dict(condition),
+            round=self.round,
+            effective_examples=float(measures.effective[THEORY].min()),
+            largest=_tuple(largest),
+            measured=float(measured[tightest]),
+            bound=float(bound[tightest]),
+            trivial=float(trivial[tightest]),
+            bound_eta=MULTIPLES[int(np.argmin(bounds[:, tightest]))],
+            measured_by_class=_tuple(measured),
+            bound_by_class=_tuple(bound),
+            trivial_by_class=_tuple(trivial),
+            by_eta=ByEta(
+                multiples=MULTIPLES,
+                edges=_rows(measures.edge),
+                second=_rows(measures.second),
+                relative_edges=_rows(_relative(measures.edge, measures.absolute)),
+                bounds=_rows(bounds),
+            ),
+        )

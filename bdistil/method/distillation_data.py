@@ -10,8 +10,8 @@ from torch import Tensor
 
 from bdistil.data.dataset import Dataset
 from bdistil.ensemble import ProgressiveEnsemble
-from bdistil.method.certificate import Floats, normalised, scale
 from bdistil.method.objective import kl
+from bdistil.scale import Floats, normalised, scale
 from bdistil.training.loop import order
 
 

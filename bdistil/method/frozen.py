@@ -1,14 +1,12 @@
 """B-DISTIL: the loop over rounds, each of which finds one student on top of the ones before it.
 
 `distil` is Algorithm 1 of Dennis et al., *Progressive Ensemble Distillation* (NeurIPS 2023): weights on pairs of an
-example and a class tell each round where the ensemble is still wrong, weak_learner.py finds a student that corrects it,
-and predecessors are frozen. The other preset's rounds are in corrective.py. Neither reads or writes files; phases.py
-does.
+example and a class tell each round where the ensemble is still wrong, search.py finds a student that corrects it, and
+predecessors are frozen. The other preset's rounds are in joint.py. Neither reads or writes files; runs/jobs.py does.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +15,9 @@ from bdistil.data.dataset import SPLITS
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation_data import Task
-from bdistil.method.search import Attempt, SearchWatch, answers, find_weak_learner
+from bdistil.method.search import Attempt, SearchWatch, find_weak_learner
+from bdistil.method.student_training import answers
+from bdistil.records import CertificateRow, RoundRecord
 from bdistil.students.student import Student
 from bdistil.training.loop import Checkpoint
 
@@ -26,12 +26,12 @@ from bdistil.training.loop import Checkpoint
 class Round:
     """A finished round: its student, f_t of each split, float32 (N, L) on the normalised scale, and its record.
 
-    heaviest: what weighed most in it, see `boosting.Certificate.heaviest`.
+    heaviest: what weighed most in it, see `Certificate.heaviest`.
     """
 
     student: Student
     outputs: dict[str, np.ndarray]
-    record: dict[str, Any]
+    record: RoundRecord
     heaviest: dict[str, np.ndarray]
 
 
@@ -66,17 +66,18 @@ def distil(
                 outputs[split] = answers(ensemble, attempt.student, task.data.split(split)[0])
         ensemble.append(attempt.student)
         heaviest = certificate.heaviest()
-        record = certificate.update(outputs["train"])  # the weights K⁺, K⁻ of round t + 1 follow from it
-        yield Round(attempt.student, outputs, {**record, **_found(attempt, attempts)}, heaviest)
+        row = certificate.update(outputs["train"])  # the weights K⁺, K⁻ of round t + 1 follow from it
+        yield Round(attempt.student, outputs, _record(row, attempt, attempts), heaviest)
 
 
-def _found(attempt: Attempt, attempts: list[Attempt]) -> dict[str, Any]:
-    """What a round's record tells of the search; where a correction was taken back, nothing of it."""
-    told = attempt.record
-    kept = ("attempt", "rung", "student", "corrected", "barrier", "edges_before", "kl_before", "correction_seconds",
-            "loss")  # fmt: skip
-    return {
-        **{key: told[key] for key in kept}, "composition": [told["composition"]], "attempts": len(attempts),
-        "kl_after": told["kl_after"] if attempt.met else told["kl_before"],
-        "seconds": sum(each.record["seconds"] for each in attempts),
-    }  # fmt: skip
+def _record(row: CertificateRow, attempt: Attempt, attempts: list[Attempt]) -> RoundRecord:
+    """A round's record: the certificate, and how the search went; of a correction that was taken back, nothing."""
+    found = attempt.record
+    return RoundRecord(
+        **dict(row), attempt=found.attempt, attempts=len(attempts), rung=found.rung, student=found.student,
+        composition=(found.composition,), barrier=found.barrier, corrected=found.corrected,
+        edges_before=found.edges_before, kl_before=found.kl_before,
+        kl_after=found.kl_after if attempt.met else found.kl_before, accuracy_lost=found.accuracy_lost,
+        correction_seconds=found.correction_seconds, outcome=found.outcome, rejected=found.rejected, loss=found.loss,
+        seconds=sum(each.record.seconds for each in attempts),
+    )  # fmt: skip

@@ -8,7 +8,7 @@ the frozen rounds of Algorithm 1 (Dennis et al., NeurIPS 2023) can be extended.
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,21 +18,14 @@ from torch import Tensor
 from bdistil.config import DistilConfig
 from bdistil.data.dataset import SPLITS
 from bdistil.ensemble import ProgressiveEnsemble, bound, evaluating
-from bdistil.method.certificate import Certificate, Floats, theory_eta, weights
+from bdistil.method.certificate import Certificate, theory_eta, weights
+from bdistil.method.correction import is_too_costly, rejected, set_head
 from bdistil.method.distillation_data import Batch, Task
 from bdistil.method.head_correction import HeadProblem, correct_heads
 from bdistil.method.objective import Barrier
-from bdistil.method.search import (
-    BATCH,
-    figures,
-    is_dear,
-    ladder,
-    new_student,
-    objective_of,
-    set_head,
-    student_name,
-    turned_down,
-)
+from bdistil.method.student_training import BATCH, ladder, metrics, new_student, objective_of, student_name
+from bdistil.records import EpochRecord, RoundRecord
+from bdistil.scale import Floats
 from bdistil.training.loop import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
 
 ROUNDS_END = 0.5  # share of the peak learning rate at which a corrective round ends; the polish ends at 0
@@ -41,20 +34,24 @@ POLISH = Position("polish")
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class Snapshot:
     """All students at one moment: their outputs f_1 … f_t on each split, float32 (t, N, L), and their records."""
 
     outputs: dict[str, np.ndarray]
-    records: list[dict[str, Any]]
+    records: list[RoundRecord]
     heaviest: list[dict[str, np.ndarray]]
 
+    def with_records(self, **changes: Any) -> "Snapshot":
+        """The same with fields of all records changed."""
+        return replace(self, records=[record.model_copy(update=changes) for record in self.records])
 
-def distil_together(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> list[dict[str, Any]]:
+
+def distil_together(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> list[RoundRecord]:
     """All corrective rounds and the polish in memory, students appended to `ensemble`; returns the final records."""
     previous = None
     for _ in range(config.rounds):
-        standing = corrective_round(config, task, ensemble, previous)
-        previous = (standing.outputs["train"].astype(np.float64).mean(axis=0)).astype(np.float32)
+        snapshot = corrective_round(config, task, ensemble, previous)
+        previous = (snapshot.outputs["train"].astype(np.float64).mean(axis=0)).astype(np.float32)
     return polish(config, task, ensemble).records
 
 
@@ -67,7 +64,7 @@ def corrective_round(
     checkpoint: Checkpoint | None = None,
     watch: Watch | None = None,
     device: str = "cpu",
-) -> Standing:
+) -> Snapshot:
     """Append student t to `ensemble` and train all t together.
 
     `previous` is F_{t−1} (N, L) on the training inputs as round t − 1 left it, normalised; None in round 1. The newest
@@ -81,9 +78,9 @@ def corrective_round(
         up, down = weights((round - 1) * (previous - task.g_hat), eta(config, task))
         signed = up - down
     record = _train_together(config, task, ensemble, position, config.epochs, ROUNDS_END, signed, checkpoint, watch)
-    standing = stand(config, task, ensemble)
-    standing.records[-1].update(loss=record["loss"], seconds=record["total"])
-    return standing
+    snapshot = evaluate_all(config, task, ensemble)
+    last = snapshot.records[-1].model_copy(update={"loss": record.loss, "seconds": record.total})
+    return replace(snapshot, records=[*snapshot.records[:-1], last])
 
 
 def polish(
@@ -93,32 +90,39 @@ def polish(
     *,
     checkpoint: Checkpoint | None = None,
     watch: Watch | None = None,
-    corrected: Callable[[int, dict[str, Any]], None] = lambda round, told: None,
-) -> Standing:
+    corrected: Callable[[RoundRecord], None] = lambda record: None,
+) -> Snapshot:
     """Train all students of a finished run's rounds together, then correct their heads.
 
-    `corrected(t, told)` is called for t = 2 … T with what became of the correction.
+    `corrected` is called with the records of rounds 2 … T, which say what became of the correction.
     """
-    record = {"loss": None, "total": 0.0}
+    record = None
     if config.polish_epochs:
         record = _train_together(config, task, ensemble, POLISH, config.polish_epochs, 0.0, None, checkpoint, watch)
-    standing = _corrected(config, task, ensemble, checkpoint, watch)
-    for row in standing.records:
-        row.update(loss=record["loss"], seconds=record["total"] + row["correction_seconds"])
-        if row["round"] > 1:
-            corrected(row["round"], row)
-    return standing
+    snapshot = _corrected(config, task, ensemble, checkpoint, watch)
+    loss, seconds = (record.loss, record.total) if record else (None, 0.0)
+    records = [
+        row.model_copy(update={"loss": loss, "seconds": seconds + row.correction_seconds}) for row in snapshot.records
+    ]
+    for row in records[1:]:
+        corrected(row)
+    return replace(snapshot, records=records)
 
 
-def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, checkpoint: Checkpoint | None,
-               watch: Watch | None) -> Standing:  # fmt: skip
-    """Correct the heads where a round misses the weak learning condition; where they stand then.
+def _corrected(
+    config: DistilConfig,
+    task: Task,
+    ensemble: ProgressiveEnsemble,
+    checkpoint: Checkpoint | None,
+    watch: Watch | None,
+) -> Snapshot:
+    """Correct the heads where a round misses the weak learning condition; all students after that.
 
-    A correction that is not found, or is dear (see `weak_learner.correct`) for any prefix, is not taken: outcome "edge"
-    or "kl" of the rounds that miss the condition, and `turned_down` of all tells of it.
+    A correction that is not found, or is too costly for any prefix (see `correction.is_too_costly`), is rejected: the
+    outcome is "edge" or "kl" of the rounds that miss the condition, and `rejected` of all rounds describes it.
     """
-    before = stand(config, task, ensemble)
-    if not config.certified or all(record["certified"] for record in before.records):
+    before = evaluate_all(config, task, ensemble)
+    if not config.certified or all(record.condition_met for record in before.records):
         return before
     started = time.monotonic()
     heads = [(s.head.weight.detach().clone(), s.head.bias.detach().clone()) for s in ensemble.students]
@@ -127,31 +131,53 @@ def _corrected(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, 
         head_inputs(ensemble, task.data.x_train), [student.gives_prefix for student in ensemble.students], 1,
         torch.zeros_like(g_hat), g_hat, prefix_weights(len(heads)), eta(config, task), task.c, config.temperature,
     )  # fmt: skip
-    found = correct_heads(problem, *zip(*heads, strict=True), position=POLISH,
-                          checkpoint=checkpoint and checkpoint.heads, watch=watch)  # fmt: skip
+    found = correct_heads(
+        problem, *zip(*heads, strict=True), position=POLISH, checkpoint=checkpoint and checkpoint.heads, watch=watch
+    )
     del problem
     after, outcome = before, "edge"
     if found is not None:
         _set_heads(ensemble, zip(*found, strict=True))
-        after = stand(config, task, ensemble)
-        right, still = _right(task, before), _right(task, after)
-        kls = [(old["kl_after"], row["kl_after"]) for row, old in zip(after.records, before.records, strict=True)]
-        dear = any(is_dear(config, *each) for each in zip(kls, right, still, strict=True))
-        met = all(record["certified"] for record in after.records)
-        outcome = "kl" if dear else "corrected" if met else "edge"
-        for row, old, less in zip(after.records, before.records, right.mean(1) - still.mean(1), strict=True):
-            row.update(corrected=True, edges_before=old["edges"], kl_before=old["kl_after"], accuracy_lost=float(less),
-                       outcome=outcome)  # fmt: skip
+        after, outcome = _judged(config, task, before, evaluate_all(config, task, ensemble))
         if outcome != "corrected":
             _set_heads(ensemble, heads)
     seconds = (time.monotonic() - started) / len(heads)  # shared out: the heads are corrected together
-    for row, tried in zip(before.records, after.records, strict=True):
-        row.update(outcome="kept" if row["certified"] else outcome,
-                   turned_down=turned_down(tried if found is not None else None))  # fmt: skip
-    standing = after if outcome == "corrected" else before
-    for row in standing.records:
-        row["correction_seconds"] = seconds
-    return standing
+    if outcome == "corrected":
+        return after.with_records(correction_seconds=seconds)
+    reasons = [rejected(tried if found is not None else None) for tried in after.records]
+    records = [
+        record.model_copy(
+            update={
+                "outcome": "kept" if record.condition_met else outcome,
+                "rejected": reason,
+                "correction_seconds": seconds,
+            }
+        )
+        for record, reason in zip(before.records, reasons, strict=True)
+    ]
+    return replace(before, records=records)
+
+
+def _judged(config: DistilConfig, task: Task, before: Snapshot, after: Snapshot) -> tuple[Snapshot, str]:
+    """The snapshot after a correction with records that compare it with the one before, and what becomes of it."""
+    right, still = _right(task, before), _right(task, after)
+    kls = [(old.kl_after, row.kl_after) for row, old in zip(after.records, before.records, strict=True)]
+    costly = any(is_too_costly(config, *each) for each in zip(kls, right, still, strict=True))
+    met = all(record.condition_met for record in after.records)
+    outcome = "kl" if costly else "corrected" if met else "edge"
+    records = [
+        row.model_copy(
+            update={
+                "corrected": True,
+                "edges_before": old.edges,
+                "kl_before": old.kl_after,
+                "accuracy_lost": float(lost),
+                "outcome": outcome,
+            }
+        )
+        for row, old, lost in zip(after.records, before.records, right.mean(1) - still.mean(1), strict=True)
+    ]
+    return replace(after, records=records), outcome
 
 
 def head_inputs(ensemble: ProgressiveEnsemble, x: np.ndarray) -> list[Tensor]:
@@ -184,25 +210,28 @@ def _set_heads(ensemble: ProgressiveEnsemble, heads: Iterable[tuple[Tensor, Tens
         set_head(student, weight, bias)
 
 
-def _right(task: Task, standing: Standing) -> np.ndarray:
+def _right(task: Task, snapshot: Snapshot) -> np.ndarray:
     """Which validation examples every prefix answers right, (T, N)."""
-    prefixes = standing.outputs["validation"].astype(np.float64).cumsum(axis=0)
+    prefixes = snapshot.outputs["validation"].astype(np.float64).cumsum(axis=0)
     return prefixes.argmax(axis=2) == task.data.y_validation
 
 
-def stand(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> Standing:
-    """Where all students stand: outputs on every split, and the certificate worked out from them."""
+def evaluate_all(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> Snapshot:
+    """All students as they are now: outputs on every split, and the certificate worked out from them."""
     outputs = {split: _outputs(ensemble, task.data.split(split)[0]) for split in SPLITS}
     certificate, records, heaviest = Certificate(task.g_hat, config.planned), [], []
     for t, f in enumerate(outputs["train"], start=1):
         heaviest.append(certificate.heaviest())
-        record = certificate.update(f)
+        row = certificate.update(f)
         kl = task.divergence(certificate.prefix(), "train", config.temperature)
-        records.append({**record, "composition": [composition(config, t)], "attempts": 1, "rung": 0,
-                        "student": student_name(config, t), "corrected": False, "barrier": config.barrier,
-                        "kl_before": kl, "kl_after": kl, "accuracy_lost": 0.0, "edges_before": record["edges"],
-                        "correction_seconds": 0.0, "outcome": "kept", "turned_down": None})  # fmt: skip
-    return Standing(outputs, records, heaviest)
+        records.append(
+            RoundRecord(
+                **dict(row), composition=(composition(config, t),), student=student_name(config, t), corrected=False,
+                barrier=config.barrier, kl_before=kl, kl_after=kl, edges_before=row.edges,
+                accuracy_lost=0.0,
+            )
+        )  # fmt: skip
+    return Snapshot(outputs, records, heaviest)
 
 
 def composition(config: DistilConfig, round: int) -> str:
@@ -223,7 +252,7 @@ def prefix_weights(count: int) -> list[float]:
 
 def _train_together(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, position: Position, epochs: int,
                     end: float, signed_weights: Floats | None, checkpoint: Checkpoint | None,
-                    watch: Watch | None) -> dict[str, Any]:  # fmt: skip
+                    watch: Watch | None) -> EpochRecord:  # fmt: skip
     """Minimise the weighted sum of the prefixes' losses over all students; with weights, also the barrier of the last.
 
     Returns the last epoch's record (see `training.train`).
@@ -281,4 +310,4 @@ def _validation(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble)
     x = task.data.x_validation
     with evaluating(ensemble):
         last = [list(_prefixes(ensemble, ensemble.normalise(x[i : i + BATCH])))[-1] for i in range(0, len(x), BATCH)]
-    return figures(config, task, torch.cat(last).cpu().numpy())
+    return metrics(config, task, torch.cat(last).cpu().numpy())

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bdistil.method.certificate import B
+from bdistil.scale import B
 
 
 def kl(logits: Tensor, target: Tensor, temperature: float) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from bdistil.records import RoundRecord
 from bdistil.report import chart, formats, palette
 from bdistil.report.palette import ThemeName
 
@@ -99,12 +100,12 @@ def panel(rows: pd.DataFrame, top: float, *, theme: ThemeName, rounds: int) -> s
     return "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode()
 
 
-def effective(records: Sequence[Mapping[str, Any]], examples: int, *, theme: ThemeName, rounds: int) -> go.Figure:
+def effective(records: Sequence[RoundRecord], examples: int, *, theme: ThemeName, rounds: int) -> go.Figure:
     """How many training examples carry the weight in each round: the least of any class, out of all `examples`."""
     look, figure = palette.THEMES[theme], go.Figure()
     figure.add_hline(examples, line={"color": look.control, "width": 2, "dash": "dot"})
-    numbers = [record["round"] for record in records]
-    values = [record["effective_examples"] for record in records]
+    numbers = [record.round for record in records]
+    values = [record.effective_examples for record in records]
     hovers = [
         chart.hover([f"round {number}", f"{formats.count(round(value))} of {formats.count(examples)} examples"])
         for number, value in zip(numbers, values, strict=True)

@@ -7,9 +7,9 @@ with the numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from bdistil.records import RoundRecord
 from bdistil.report.formats import count, decimal, listing, number_word
 from bdistil.results.certificate import Guarantee, Heavy
 
@@ -83,21 +83,21 @@ def _further(found: Guarantee) -> str:
     )
 
 
-def condition(records: Sequence[Mapping[str, Any]]) -> str:
+def condition(records: Sequence[RoundRecord]) -> str:
     """Whether students correct those before them on every class, of the records of two rounds or more."""
     later = records[1:]
-    missed = [record for record in later if not record["certified"]]
+    missed = [record for record in later if not record.condition_met]
     if not missed:
         return "The weak learning condition is met: each student corrects those before it on every class."
-    short = [f"student {record['round']} on {_unmet(record)}" for record in missed]
+    short = [f"student {record.round} on {_unmet(record)}" for record in missed]
     return (
         f"The weak learning condition is met in {len(later) - len(missed)} of {len(later)} rounds from the second on; "
         f"missed by {listing(short)}."
     )
 
 
-def _unmet(record: Mapping[str, Any]) -> str:
-    return f"{sum(edge <= 0 for edge in record['edges'])} of {len(record['edges'])} classes"
+def _unmet(record: RoundRecord) -> str:
+    return f"{sum(edge <= 0 for edge in record.edges)} of {len(record.edges)} classes"
 
 
 def meaning(examples: int, polished: bool) -> str:

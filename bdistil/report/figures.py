@@ -1,7 +1,7 @@
 """Charts: rows -> a small typed record -> a Plotly figure. No Streamlit, no torch, no files.
 
-One public function a chart; each takes the theme's name; their common look is in chart.py, the guarantee's charts in
-guarantee_figures.py. Records hold what is drawn, in the axes' units; the figure half does no arithmetic. SVG traces
+One public function a chart; each takes the theme's name; their common look is in chart.py, the certificate's charts in
+certificate_figures.py. Records hold what is drawn, in the axes' units; the figure half does no arithmetic. SVG traces
 only. Where there is nothing to draw yet, the figure says so in a sentence.
 """
 
@@ -15,12 +15,14 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from bdistil.records import AnyEvent, AttemptRecord, EpochFinished, RoundRecord
 from bdistil.report import chart, formats, palette
 from bdistil.report.cost_axes import AXES
 from bdistil.report.palette import Theme, ThemeName
 
 MOST_WHISKERS, MOST_NUMBERS = 12, 8  # prefixes with a whisker, and with a number, each
 POLISH = math.inf  # after all rounds
+Edges = RoundRecord | AttemptRecord
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ class EdgeMarks:
 
 
 def edges_record(
-    records: Sequence[Mapping[str, Any]], classes: Sequence[str] = (), relative: bool = False
+    records: Sequence[Edges], classes: Sequence[str] = (), relative: bool = False
 ) -> tuple[EdgeMarks, EdgeMarks]:
     """(met, unmet): each round's edge by class at or above zero, and below.
 
@@ -213,30 +215,29 @@ def edges_record(
 
 
 def corrections_record(
-    records: Sequence[Mapping[str, Any]], classes: Sequence[str] = ()
+    records: Sequence[Edges], classes: Sequence[str] = ()
 ) -> tuple[EdgeMarks, tuple[float, ...]]:
     """Where the edges of corrected rounds were before, and (of the same marks) where they are after the correction."""
     changed = [record for record in records if was_corrected(record)]
     before = [mark for record in changed for mark in _edge_marks(record, "edges_before", classes, "edge before")]
-    return _grouped(before), tuple(edge for record in changed for edge in record["edges"])
+    return _grouped(before), tuple(edge for record in changed for edge in record.edges)
 
 
-def was_corrected(record: Mapping[str, Any]) -> bool:
+def was_corrected(record: Edges) -> bool:
     """Whether a round's or an attempt's edges are those after a correction of the student's output layer."""
-    before = record.get("edges_before") or ()
-    return any(abs(one - other) > 1e-7 for one, other in zip(before, record["edges"], strict=False))
+    return any(abs(one - other) > 1e-7 for one, other in zip(record.edges_before, record.edges, strict=False))
 
 
 def _edge_marks(
-    record: Mapping[str, Any], column: str, classes: Sequence[str], quantity: str
+    record: Edges, column: str, classes: Sequence[str], quantity: str
 ) -> list[tuple[float, float, str]]:
     """(x, y, hover) of each class in one round."""
-    edges, marks = record[column], []
+    edges, marks = getattr(record, column), []
     for index, edge in enumerate(edges):
         offset = 0.5 * (index / (len(edges) - 1) - 0.5) if len(edges) > 1 else 0.0
         name = classes[index] if index < len(classes) else f"class {index + 1}"
-        lines = [name, f"round {record['round']}", f"{quantity} {formats.edge(edge)}"]
-        marks.append((record["round"] + offset, edge, chart.hover(lines)))
+        lines = [name, f"round {record.round}", f"{quantity} {formats.edge(edge)}"]
+        marks.append((record.round + offset, edge, chart.hover(lines)))
     return marks
 
 
@@ -245,7 +246,7 @@ def _grouped(marks: Sequence[tuple[float, float, str]]) -> EdgeMarks:
 
 
 def edges(
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[Edges],
     *,
     theme: ThemeName,
     rounds: int | None = None,
@@ -277,7 +278,7 @@ def edges(
             )
         )
     chart.axes(figure, look, "Round", f"{'Relative edge' if relative else 'Edge'}, one mark per class")
-    last = max(rounds or 0, *(record["round"] for record in records))
+    last = max(rounds or 0, *(record.round for record in records))
     chart.scale(figure.layout.xaxis, (0.5, last + 0.5), whole=True)
     heights = (0.0, *met.y, *unmet.y, *before.y)
     low, high = min(heights), max(heights)
@@ -318,17 +319,17 @@ class LossLine:
         return "polish" if self.round is None else str(self.round)
 
 
-def losses_record(events: Iterable[Mapping[str, Any]]) -> list[LossLine]:
+def losses_record(events: Iterable[AnyEvent]) -> list[LossLine]:
     """One line a round, of its last attempt, then the polish, from a run's `epoch` events (others are passed over)."""
     rounds: dict[float, tuple[int, dict[int, float]]] = {}
     for event in events:
-        if event["kind"] != "epoch" or event.get("round") is None and event.get("phase") != "polish":
+        if not isinstance(event, EpochFinished) or (event.round is None and event.phase != "polish"):
             continue
-        place = event.get("round") or POLISH
+        place = event.round or POLISH
         attempt, line = rounds.get(place, (0, {}))
-        if (event["attempt"] or 0) > attempt:
-            attempt, line = event["attempt"], {}
-        line[event["epoch"]] = event["loss"]  # an epoch repeated after an interruption counts once
+        if (event.attempt or 0) > attempt:
+            attempt, line = event.attempt or 0, {}
+        line[event.epoch] = event.loss  # an epoch repeated after an interruption counts once
         rounds[place] = attempt, line
     ends = {number: line[max(line)] for number, (_, line) in rounds.items()}
     gap = 0.05 * max((loss for _, line in rounds.values() for loss in line.values()), default=0.0)
@@ -342,7 +343,7 @@ def losses_record(events: Iterable[Mapping[str, Any]]) -> list[LossLine]:
     ]  # fmt: skip
 
 
-def losses(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, rounds: int | None = None) -> go.Figure:
+def losses(events: Iterable[AnyEvent], *, theme: ThemeName, rounds: int | None = None) -> go.Figure:
     """The distillation loss by epoch, one line a round, numbered at its end, and the polish as a dotted one.
 
     `events`: a run's events.
@@ -378,13 +379,14 @@ def losses(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, rounds: int
     return figure
 
 
-def learning(events: Iterable[Mapping[str, Any]], *, theme: ThemeName, epochs: int | None = None) -> go.Figure:
+def learning(events: Iterable[AnyEvent], *, theme: ThemeName, epochs: int | None = None) -> go.Figure:
     """A teacher's training: accuracy on the validation split by epoch. epochs: how many it is meant to have."""
     look = palette.THEMES[theme]
-    told = [
-        e for e in events if e["kind"] == "epoch" and e["phase"] == "teacher" and "accuracy" in (e["validation"] or {})
-    ]
-    reached = {event["epoch"]: event["validation"]["accuracy"] for event in told}
+    reached = {
+        event.epoch: event.validation["accuracy"]
+        for event in events
+        if isinstance(event, EpochFinished) and event.phase == "teacher" and event.validation
+    }
     if not reached:
         return chart.empty("The first point appears when an epoch ends.", look)
     heights = [100 * accuracy for accuracy in reached.values()]

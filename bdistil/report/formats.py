@@ -13,15 +13,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bdistil.data.class_counts import FEWEST, Scarce
 from bdistil.errors import quoted
-from bdistil.results.scarce import FEWEST, Scarce
+from bdistil.records import TeacherRecord
+from bdistil.teachers.black_box import UNKNOWN_SPLIT
 
 NO_BREAK, THIN, MINUS = "\u00a0", "\u202f", "\u2212"
 EXAMPLES = {"image": "pictures", "speech": "utterances", "sensor": "windows"}
 WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-UNKNOWN_SPLIT = (
-    "The teacher was trained on a split that is not known: if it has seen test examples, its accuracy is too high."
-)
 
 
 def decimal(value: float, decimals: int = 1) -> str:
@@ -90,20 +89,6 @@ def macs_between(low: float, high: float) -> str:
 def size(value: float) -> str:
     """`2.8 MB`, `232 kB`, `12 bytes` (decimal units)."""
     return _scaled(value, ("bytes", "kB", "MB", "GB", "TB"))
-
-
-BUSY = 0.25  # of all cores, used by other programs: from then on they compete with a training
-
-
-def busy(others: float, cores: int) -> str | None:
-    """A sentence where other programs use so many of the cores that what is timed takes longer; None where they don't.
-
-    others: the cores that they use on average, 1.6 for one and most of another.
-    """
-    if others < BUSY * cores:
-        return None
-    used = "the only core" if cores == 1 else f"{decimal(min(others, cores))} of {cores} cores"
-    return f"The machine is busy (other programs use {used}): the time may be shorter once it is idle."
 
 
 def _scaled(value: float, units: tuple[str, ...]) -> str:
@@ -241,17 +226,17 @@ def below_largest(accuracy: float, name: str, share: float) -> str | None:
     return f"{percent(accuracy)} is below always answering {quoted(name)}: {percent(share, 0)}."
 
 
-def split_is_known(teacher: Mapping[str, Any]) -> bool:
+def split_is_known(teacher: TeacherRecord) -> bool:
     """Whether it is on record which examples a teacher was trained on; older runs say so of saved teachers alone."""
-    return teacher.get("split_known", "kind" not in teacher)
+    return teacher.kind is None if teacher.split_known is None else teacher.split_known
 
 
-def black_box(teacher: Mapping[str, Any]) -> list[str]:
+def black_box(teacher: TeacherRecord) -> list[str]:
     """What is to be said of figures that rest on a black box, of run.json's `teacher`; nothing of another teacher."""
     said = [] if split_is_known(teacher) else [UNKNOWN_SPLIT]
-    if teacher.get("macs_stated"):
+    if teacher.macs_stated:
         said.append("What the teacher costs is as stated with it, not counted.")
-    if teacher.get("approximate_views"):
+    if teacher.approximate_views:
         said.append("Moved pictures were trained on with the answers to the originals, an approximation.")
     return said
 

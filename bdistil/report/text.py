@@ -2,119 +2,128 @@
 and what the certificate amounts to. Imports no torch.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
 from bdistil.data.dataset import SPLITS
 from bdistil.errors import UserError
+from bdistil.records import AnyEvent, Notice, Point, RoundRecord, TeacherFinished, TeacherRecord
 from bdistil.report import formats
 from bdistil.report.silence import silence
 from bdistil.results import load
 from bdistil.results.architecture import architecture, lines
 from bdistil.results.scarce import largest_class, scarce_of
 from bdistil.runs import Run
-from bdistil.runs.documents import report
 
 
-def shown(run: Run) -> list[str]:
+def describe_run(run: Run) -> list[str]:
     """The lines of one run. Raises UserError if it cannot be read."""
-    document, events = report(run), run.events()[0]
-    told = [f"{document['run']}: {document['state']}{': ' + document['error'] if document['error'] else ''}"]
-    silent = silence(run.heartbeat()) if document["state"] in ("queued", "running") else None
-    told += [silent] if silent else []
-    dataset = document["dataset"] or {"name": document["config"]["dataset"]}
-    told.append(f"data set {dataset['name']}")
-    if document["parent"]:
-        told.append(f"extends {document['parent']}")
-    if document["kind"] == "teach":
-        return told + [_teacher(event["card"]) for event in events if event["kind"] == "teacher_finished"]
-    config, teacher = document["config"], document["teacher"] or {"name": document["config"]["teacher"]}
-    told += [_teacher(teacher), *_teacher_splits(teacher)]
-    told += [text for text in (teacher.get("signature"), *_notices(teacher, events)) if text]
-    told.append(f"method {config['method']}, {_certified(document['rounds'])}")
-    told.append(f"student {config['student']}, composition {config['composition']}, mode {document['mode']}")
-    stated = ", as stated" if teacher.get("macs_stated") else ""
-    told += [_prefix(row, stated) for row in document["frontier"]]
-    told += _caveats(run, document["frontier"])
-    later = [record for record in document["rounds"] if record["round"] > 1]
+    info, events, rounds = run.info(), run.events()[0], run.rounds()
+    text = [f"{run.id}: {info.state}{f': {info.error}' if info.error else ''}"]
+    silent = silence(run.heartbeat()) if info.state in ("queued", "running") else None
+    text += [silent] if silent else []
+    text.append(f"data set {info.dataset.name if info.dataset else info.config.dataset}")
+    if info.parent:
+        text.append(f"extends {info.parent}")
+    if info.kind == "teach":
+        cards = (event.card for event in events if isinstance(event, TeacherFinished))
+        return text + [_teacher(card["name"], card.get("accuracy"), card.get("macs")) for card in cards]
+    teacher = info.teacher
+    if teacher:
+        text += [_teacher(teacher.name, teacher.accuracy, teacher.macs), *_teacher_splits(teacher)]
+        text += [teacher.signature] if teacher.signature else []
+    else:
+        text.append(_teacher(info.config.teacher))
+    text += _notices(teacher, events)
+    records, points = [each.record for each in rounds], [each.point for each in rounds]
+    text.append(f"method {info.method}, {_conditions_met(records)}")
+    text.append(f"student {info.student}, composition {info.config.composition}, mode {info.mode}")
+    stated = ", as stated" if teacher and teacher.macs_stated else ""
+    text += [_prefix(point, stated) for point in points]
+    text += _caveats(run, points)
+    later = records[1:]
     if later:
-        told += ["rounds", *(_round(record, config["composition"]) for record in later), _certificate(later[-1])]
-    composed = lines(architecture(run.path, pd.DataFrame(document["frontier"])))
+        text += ["rounds", *(_round(record, info.config.composition) for record in later), _certificate(later[-1])]
+    composed = lines(architecture(run.path, pd.DataFrame([point.document() for point in points])))
     if composed:
         reads = any("<-" in line for line in composed)
         legend = " (<- reads what earlier ones left there, a size of 0 passes that on)" if reads else ""
-        told += [f"students{legend}", *composed]
-    return told
+        text += [f"students{legend}", *composed]
+    return text
 
 
-def _caveats(run: Run, rows: list[dict[str, Any]]) -> list[str]:
+def _caveats(run: Run, points: Sequence[Point]) -> list[str]:
     """Classes that a split has no example or few of, and an accuracy that always answering one class surpasses."""
-    if not rows:
+    if not points:
         return []
     try:
         results = load(run)
-    except UserError:  # its rows can still be shown
+    except UserError:  # its points can still be shown
         return []
-    below = formats.below_largest(rows[-1]["accuracy"], *largest_class(results))
+    below = formats.below_largest(points[-1].accuracy, *largest_class(results))
     scarce = [text for split in SPLITS for text in formats.scarce(scarce_of(results, split))]
-    return ([f"{formats.students(len(rows))}: {below}"] if below else []) + scarce
+    return ([f"{formats.students(len(points))}: {below}"] if below else []) + scarce
 
 
-def _teacher(teacher: Mapping[str, Any]) -> str:
+def _teacher(name: str, accuracy: float | None = None, macs: float | None = None) -> str:
     """`teacher digits-resnet-s: 100.0 %, 1.8 M MACs`, as far as that is known."""
-    accuracy, macs = teacher.get("accuracy"), teacher.get("macs")
-    known = [] if accuracy is None else [formats.percent(accuracy)]
-    known += [f"{formats.macs(macs)} MACs"] if macs else []
-    return f"teacher {teacher['name']}" + (f": {', '.join(known)}" if known else "")
+    facts = [] if accuracy is None else [formats.percent(accuracy)]
+    facts += [f"{formats.macs(macs)} MACs"] if macs else []
+    return f"teacher {name}" + (f": {', '.join(facts)}" if facts else "")
 
 
-def _teacher_splits(teacher: Mapping[str, Any]) -> list[str]:
+def _teacher_splits(teacher: TeacherRecord) -> list[str]:
     """`of this run's splits: train 99.9 %, validation 96.0 %, test 95.2 %`, where more than the test split is there."""
-    splits = teacher.get("splits") or {}
-    told = ", ".join(f"{split} {formats.percent(accuracy)}" for split, accuracy in splits.items())
-    return [f"the teacher on this run’s splits: {told}"] if len(splits) > 1 else []
+    splits = ", ".join(f"{split} {formats.percent(accuracy)}" for split, accuracy in teacher.splits.items())
+    return [f"the teacher on this run’s splits: {splits}"] if len(teacher.splits) > 1 else []
 
 
-def _notices(teacher: Mapping[str, Any], events: list[dict[str, Any]]) -> list[str]:
+def _notices(teacher: TeacherRecord | None, events: Sequence[AnyEvent]) -> list[str]:
     """What is to be known of the teacher and the data; runs of earlier versions do not record an unknown split."""
-    told = [event["text"] for event in events if event["kind"] == "notice"]
-    unknown = not formats.split_is_known(teacher) and formats.UNKNOWN_SPLIT not in told
-    return [formats.UNKNOWN_SPLIT, *told] if unknown else told
+    texts = [event.text for event in events if isinstance(event, Notice)]
+    unknown = teacher is not None and not formats.split_is_known(teacher) and formats.UNKNOWN_SPLIT not in texts
+    return [formats.UNKNOWN_SPLIT, *texts] if unknown else texts
 
 
-def _certified(rounds: list[dict[str, Any]]) -> str:
-    """How many rounds meet the weak learning condition: `all 6 rounds certified`."""
-    met = sum(record["certified"] for record in rounds)
-    if not rounds:
+def _conditions_met(records: list[RoundRecord]) -> str:
+    """In how many rounds the weak learning condition is met: `condition met in all 6 rounds`."""
+    met = sum(record.condition_met for record in records)
+    if not records:
         return "no round has ended yet"
-    return f"all {met} rounds certified" if met == len(rounds) > 1 else f"{met} of {len(rounds)} rounds certified"
+    if met == len(records) > 1:
+        return f"condition met in all {met} rounds"
+    return f"condition met in {met} of {len(records)} rounds"
 
 
-def _prefix(row: Mapping[str, Any], stated: str) -> str:
+def _prefix(point: Point, stated: str) -> str:
     """What a prefix reaches and costs; of its MACs those for reading, and what its last student leaves for the next."""
     parts = []
-    if row["macs_ratio"] is not None:
-        parts.append(f"{100 * row['macs_ratio']:.1f} % of the teacher{stated}")
-    if row.get("overhead_macs"):
-        parts.append(f"reading {formats.macs(row['overhead_macs'])}")
-    if row.get("carry_bytes"):
-        parts.append(f"carries {formats.size(row['carry_bytes'])}")
-    return f"{row['prefix']:3} {100 * row['accuracy']:6.2f} %  {row['macs'] / 1e6:8.3f} M MACs  {', '.join(parts)}"
+    if point.macs_ratio is not None:
+        parts.append(f"{100 * point.macs_ratio:.1f} % of the teacher{stated}")
+    if point.overhead_macs:
+        parts.append(f"reading {formats.macs(point.overhead_macs)}")
+    if point.carry_bytes:
+        parts.append(f"carries {formats.size(point.carry_bytes)}")
+    return f"{point.prefix:3} {100 * point.accuracy:6.2f} %  {point.macs / 1e6:8.3f} M MACs  {', '.join(parts)}"
 
 
-def _round(record: Mapping[str, Any], composition: str) -> str:
+def _round(record: RoundRecord, composition: str) -> str:
     """How the search for a student of a round after the first went; by which composition, where it is another."""
-    parts = [f"condition {'met' if record['certified'] else 'missed'}", f"smallest edge {record['edge_min']:.2g}",
-             "1 attempt" if record["attempts"] == 1 else f"{record['attempts']} attempts"]  # fmt: skip
-    parts += ["head corrected"] if record["corrected"] else []
-    parts += [f"composition {found}" for found in record["composition"] if found != composition]
-    return f"{record['round']:3} {', '.join(parts)}"
+    parts = [
+        f"condition {'met' if record.condition_met else 'missed'}",
+        f"smallest edge {record.edge_min:.2g}",
+        "1 attempt" if record.attempts == 1 else f"{record.attempts} attempts",
+    ]
+    parts += ["head corrected"] if record.corrected else []
+    parts += [f"composition {found}" for found in record.composition if found != composition]
+    return f"{record.round:3} {', '.join(parts)}"
 
 
-def _certificate(record: Mapping[str, Any]) -> str:
+def _certificate(record: RoundRecord) -> str:
     """Both sides of the certificate for the class with the least slack."""
-    deviation, bound, trivial = (formats.decimal(record[name], 2) for name in ("measured", "bound", "trivial"))
-    of = f"certificate after {record['round']}, of the class with the least slack"
+    deviation, bound, trivial = (
+        formats.decimal(value, 2) for value in (record.measured, record.bound, record.trivial)
+    )
+    of = f"certificate after {record.round}, of the class with the least slack"
     return f"{of}: deviation {deviation}, bound {bound}, trivial bound {trivial}"

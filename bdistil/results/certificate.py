@@ -8,22 +8,22 @@ scale, on which the teacher's largest logit is 1. In a polished run the records 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
 from bdistil.paths import open_regular
+from bdistil.records import RoundRecord
 from bdistil.runs.previews import Examples, stored
 
 ROUNDING = 1e-9  # the inequality is exact; both of its sides are rounded
 
 
-def by_round(records: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> pd.DataFrame:
+def by_round(records: Sequence[RoundRecord], classes: Sequence[str]) -> pd.DataFrame:
     """A row for each round and class, in that order.
 
     records: a run's `rounds`. Columns: round, place (of the class), name; measured (the largest deviation of the
@@ -37,34 +37,34 @@ def by_round(records: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> pd
         for place, name in enumerate(classes):
             rows.append(
                 {
-                    "round": record["round"],
+                    "round": record.round,
                     "place": place,
                     "name": name,
-                    "measured": record["measured_by_class"][place],
-                    "bound": record["bound_by_class"][place],
-                    "trivial": record["trivial_by_class"][place],
-                    "edge": record["edges"][place],
-                    "relative_edge": record["relative_edges"][place],
+                    "measured": record.measured_by_class[place],
+                    "bound": record.bound_by_class[place],
+                    "trivial": record.trivial_by_class[place],
+                    "edge": record.edges[place],
+                    "relative_edge": record.relative_edges[place],
                     "multiple": multiples[place],
-                    "effective": record["effective_examples"],
+                    "effective": record.effective_examples,
                 }
             )
     return pd.DataFrame(rows)
 
 
-def _multiples(record: Mapping[str, Any], classes: int) -> np.ndarray:
-    if "by_eta" not in record:
+def _multiples(record: RoundRecord, classes: int) -> np.ndarray:
+    if record.by_eta is None:
         return np.full(classes, np.nan)
-    return np.array(record["by_eta"]["multiples"])[np.argmin(record["by_eta"]["bounds"], axis=0)]
+    return np.array(record.by_eta.multiples)[np.argmin(record.by_eta.bounds, axis=0)]
 
 
-def bounds(record: Mapping[str, Any], place: int) -> pd.DataFrame:
+def bounds(record: RoundRecord, place: int) -> pd.DataFrame:
     """The bound of the class at `place` after a round for each η: columns multiple (of the theory's η) and bound.
 
     Empty in runs that kept only the least.
     """
-    kept = record.get("by_eta") or {"multiples": (), "bounds": ()}
-    return pd.DataFrame({"multiple": kept["multiples"], "bound": [row[place] for row in kept["bounds"]]})
+    multiples, bounds = (record.by_eta.multiples, record.by_eta.bounds) if record.by_eta else ((), ())
+    return pd.DataFrame({"multiple": multiples, "bound": [row[place] for row in bounds]})
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Guarantee:
     needed: tuple[float, ...] | None
 
 
-def guarantee(records: Sequence[Mapping[str, Any]], classes: Sequence[str], examples: int, eta: float) -> Guarantee:
+def guarantee(records: Sequence[RoundRecord], classes: Sequence[str], examples: int, eta: float) -> Guarantee:
     """What the certificate amounts to after at least one round.
 
     examples: N, the size of the training split; eta: the theory's η of the run, on the normalised scale.
@@ -132,17 +132,17 @@ def _bounded(row: pd.Series) -> Bounded:
     )
 
 
-def _needed(record: Mapping[str, Any], examples: int, eta: float) -> tuple[float, ...] | None:
+def _needed(record: RoundRecord, examples: int, eta: float) -> tuple[float, ...] | None:
     """After how many rounds like the mean of those so far the bound of each class falls below its trivial one.
 
     At each η the bound is (−mean edge + mean growth/η) + ln(2N)/(ηT): only the last term depends on T, so that the
     rest is what is left of the bound without it. The mean of b, and with it the trivial bound, stays.
     """
-    if "by_eta" not in record:
+    if record.by_eta is None:
         return None
-    etas = eta * np.array(record["by_eta"]["multiples"])[:, None]
+    etas = eta * np.array(record.by_eta.multiples)[:, None]
     price = np.log(2 * examples) / etas
-    room = np.array(record["trivial_by_class"]) - (np.array(record["by_eta"]["bounds"]) - price / record["round"])
+    room = np.array(record.trivial_by_class) - (np.array(record.by_eta.bounds) - price / record.round)
     rounds = np.full(room.shape, np.inf)
     np.divide(price, room, out=rounds, where=room > 0)
     return tuple((np.floor(rounds.min(axis=0)) + 1).tolist())

@@ -6,6 +6,7 @@ teacher's scale are c · (f_1 + … + f_t) / t.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ import pandas as pd
 
 from bdistil.errors import UserError
 from bdistil.paths import open_regular
-from bdistil.results.frontier import frame, prefix_logits
+from bdistil.records import Point
+from bdistil.runs.points import prefix_logits
+from bdistil.runs.store import RunInfo
+from bdistil.statistics import accuracy_interval, persons, points_lost
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +33,7 @@ class Results:
     people: (N,) whose example each is, None where the split holds out nobody.
     """
 
-    run: dict[str, Any]
+    run: RunInfo
     classes: tuple[str, ...]
     labels: np.ndarray
     teacher: np.ndarray
@@ -43,12 +47,12 @@ class Results:
         """What the split holds out whole, and how many of them are in the test split: (`speaker`, 2)."""
         if self.people is None:
             return None
-        return self.run["dataset"].get("people") or "person", len(np.unique(self.people))
+        return (self.run.dataset.people if self.run.dataset else None) or "person", len(np.unique(self.people))
 
     @property
     def rounds(self) -> int:
         """How many students the run is meant to have."""
-        return int(self.run["config"]["rounds"])
+        return self.run.config.rounds
 
 
 def load(run: Any) -> Results:
@@ -61,22 +65,24 @@ def load(run: Any) -> Results:
 
         run = open_run(Path(run))
     info, folder = run.info(), Path(run.path)
-    classes = tuple((info.get("dataset") or {}).get("classes") or ())
+    classes = info.dataset.classes if info.dataset else ()
     try:
         # Read the rounds once: a running worker may finish another one meanwhile.
-        rows = [entry["point"] for entry in run.rounds()]
+        rows = [finished.point for finished in run.rounds()]
         if not rows:
             empty = np.zeros((0, len(classes)), np.float32)
             return Results(info, classes, np.zeros(0, np.int64), empty, empty[None][:0], pd.DataFrame())
         labels, teacher, people = _targets(folder / "targets.npz")
-        c, folders = float(info["scale"]["c"]), run.round_folders()[: len(rows)]
+        if info.scale is None:
+            raise ValueError("run.json says no scale")
+        c, folders = info.scale.c, run.round_folders()[: len(rows)]
         if (folders[0] / "prefix.npz").exists():
             prefixes = _prefixes(folders, c)
         else:
             prefixes = prefix_logits((_arrays(file / "logits.npz", "test")[0] for file in folders), c)
         earlier = run.unpolished()
         unpolished = earlier and frame(
-            [entry["point"] for entry in earlier], _prefixes(run.unpolished_folders(), c), teacher, labels,
+            [finished.point for finished in earlier], _prefixes(run.unpolished_folders(), c), teacher, labels,
             people,
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
@@ -103,3 +109,24 @@ def _arrays(path: Path, *names: str) -> list[np.ndarray]:
     """Arrays of an NPZ file, which is closed even where it is damaged (numpy leaves it open then)."""
     with open_regular(path) as file, np.load(file) as arrays:
         return [arrays[name] for name in names]
+
+
+def frame(
+    points: Sequence[Point],
+    prefixes: np.ndarray,
+    teacher: np.ndarray,
+    labels: np.ndarray,
+    people: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Stored points and prefix logits (T, N, L) -> the data frame that `frontier` documents."""
+    table = pd.json_normalize([point.document() for point in points], sep="_")
+    lost = [points_lost(logits, teacher, labels, people) for logits in prefixes]
+    if persons(people):  # rows of earlier versions store the interval over examples
+        bounds = [accuracy_interval(logits.argmax(axis=1) == labels, people) for logits in prefixes]
+        table = table.assign(accuracy_low=[low for low, _ in bounds], accuracy_high=[high for _, high in bounds])
+    return table.assign(
+        persons=persons(people),
+        points_lost=[value for value, _, _ in lost],
+        points_lost_low=[low for _, low, _ in lost],
+        points_lost_high=[high for _, _, high in lost],
+    )

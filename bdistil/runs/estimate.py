@@ -19,13 +19,12 @@ from bdistil.cost import prefix_costs, weight_bytes
 from bdistil.data.catalogue import is_here, load_dataset
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble
-from bdistil.errors import printable
 from bdistil.method.certificate import Certificate
+from bdistil.method.correction import AHEAD
 from bdistil.method.distillation_data import Task
 from bdistil.method.head_correction import HeadProblem, lagrangian
 from bdistil.method.joint import corrective_round
-from bdistil.method.search import AHEAD, Rung, build, ladder, train_student
-from bdistil.report.formats import busy, duration, quantity, share, size
+from bdistil.method.student_training import Rung, build, ladder, train_student
 from bdistil.students.catalogue import LADDERS, family, names
 from bdistil.teachers.cards import card_of
 from bdistil.teachers.onnx_teacher import OnnxTeacher
@@ -38,6 +37,7 @@ ROW_BYTES = 30 * 8  # for each example and class: arrays of the certificate and 
 RECORD_BYTES, EPOCH_BYTES = 1_150, 250  # of text on disk: for each round and class, for each epoch
 TOLD = ("name", "kind", "signature", "macs", "macs_stated", "notices")  # of a black box
 CORRECTED, EVALUATIONS = 20_000, 300  # examples that a correction is timed on; what it evaluates, as a rule
+BUSY = 0.25  # of all cores, used by other programs: from then on they compete with a training
 
 
 def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
@@ -76,8 +76,8 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
 
         card["notices"] = card["notices"] + black_box_doubts(config, card, load_dataset(config.dataset, config.data))
     return {
-        "macs": cost["macs"], "parameters": cost["parameters"], "bytes": cost["bytes"],
-        "macs_ratio": cost["macs"] / card["macs"] if card["macs"] else None,
+        "macs": cost.macs, "parameters": cost.parameters, "bytes": cost.bytes,
+        "macs_ratio": cost.macs / card["macs"] if card["macs"] else None,
         "teacher": {key: card.get(key) for key in TOLD} if card["notices"] or "kind" in card else None,
         "seconds": teacher_seconds + _training_seconds(config, epochs) + corrections,
         "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
@@ -85,7 +85,7 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
         "disk_bytes": kept[0] * config.rounds * (outputs + classes * RECORD_BYTES) + kept[1] * files + outputs
                       + epochs_of_all * EPOCH_BYTES,
         "busy": busy(load.others(), os.cpu_count() or 1),
-        "macs_of": np.diff([0, *(each["macs"] for each in costs)]).tolist(),
+        "macs_of": np.diff([0, *(each.macs for each in costs)]).tolist(),
         "sizes": [_size(student.spec) for student in ensemble.students] if config.growth > 1 else None,
         "students": [_student_cost(name, config, known, card) for name in names(known.modality)
                      if config.composition in LADDERS[family(name)]],
@@ -145,27 +145,6 @@ def _correction_seconds(config: DistilConfig, known: DatasetInfo, features: int,
     return (time.perf_counter() - started) * EVALUATIONS * times * known.train / examples
 
 
-def describe(expected: dict[str, Any]) -> str:
-    """The estimate in three lines for people, what is known of a black-box teacher before them, how students grow, and
-    at the end whether the machine was busy."""
-    ratio, teacher = expected["macs_ratio"], expected["teacher"]
-    of_teacher = f", {share(ratio)} of the teacher" if ratio else ""
-    before = ""
-    if teacher:
-        of_teacher += " (its MACs as stated)" if ratio else ""
-        before = "".join(f"{printable(line)}\n" for line in (f"teacher {teacher['name']}", teacher["signature"],
-                                                 *teacher["notices"]) if line)  # fmt: skip
-    sizes = expected["sizes"] and ", ".join("-".join(map(str, size)) for size in expected["sizes"])
-    grow = f"students of {sizes}\n" if sizes else ""
-    return (
-        f"{before}{quantity(expected['macs'])} MACs for all students{of_teacher}\n{grow}"
-        f"first usable model after about {duration(expected['first_model_seconds'])}, "
-        f"the whole run about {duration(expected['seconds'])}\n"
-        f"{expected['memory_bytes'] / 1e9:.1f} GB of memory, {size(expected['disk_bytes'])} on disk"
-        + (f"\n{expected['busy']}" if expected["busy"] else "")
-    )
-
-
 def _prefix_of(config: DistilConfig, known: DatasetInfo, rounds: int) -> ProgressiveEnsemble:
     ensemble = ProgressiveEnsemble(c=1.0, classes=known.classes, mean=[0.0] * known.input_shape[0],
                                    std=[1.0] * known.input_shape[0], input_shape=known.input_shape)  # fmt: skip
@@ -178,7 +157,7 @@ def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, card: dic
     """One student in the middle of a run: it reads a predecessor of its own kind."""
     pair = _prefix_of(config.model_copy(update={"student": name}), known, 2)
     costs = prefix_costs(pair)
-    macs = costs[1]["macs"] - costs[0]["macs"]
+    macs = costs[1].macs - costs[0].macs
     return {"student": name, "macs": macs, "macs_ratio": macs / card["macs"] if card["macs"] else None}
 
 
@@ -230,3 +209,14 @@ def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int) -> f
             weights = certificate.signed_weights()
             train_student(config, task, ensemble, weights, position, rung, config.barrier, watch=watch)
     return float(np.median(np.diff(times)[2:]))
+
+
+def busy(others: float, cores: int) -> str | None:
+    """A sentence where other programs use so many of the cores that what is timed takes longer; None where they don't.
+
+    others: the cores that they use on average, 1.6 for one and most of another.
+    """
+    if others < BUSY * cores:
+        return None
+    used = "the only core" if cores == 1 else f"{min(others, cores):.1f} of {cores} cores"
+    return f"The machine is busy (other programs use {used}): the time may be shorter once it is idle."

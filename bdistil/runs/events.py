@@ -3,39 +3,38 @@
 A line without its newline was not finished and does not count: a reader stops before it, the next writer cuts it off.
 """
 
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from bdistil.paths import open_regular
+from bdistil.records import AnyEvent, read_events
 
-VERSION = 1
 MOST_BYTES = 256e6  # of a file; a day of training writes a thousandth of it
 
 
-def now() -> str:
-    """The time as ISO 8601 in UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def now() -> datetime:
+    """The time in UTC, to the millisecond."""
+    time = datetime.now(UTC)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
-def append(path: Path, kind: str, **fields: Any) -> dict[str, Any]:
-    """Append one event, flushed to the disk, and return it. A torn last line left by a crash is cut off first."""
-    event = {"v": VERSION, "time": now(), "kind": kind, **fields}
-    line = json.dumps(event, allow_nan=False).encode() + b"\n"
+def append(path: Path, event: AnyEvent) -> None:
+    """Append one event, flushed to the disk. A torn last line left by a crash is cut off first."""
+    line = event.model_dump_json().encode() + b"\n"
     with open(path, "ab+") as file:
         _cut_torn_tail(file)
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
-    return event
 
 
-def read(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """The events from byte `offset` on, and the offset to go on from.
+def read(path: Path, offset: int = 0) -> tuple[list[AnyEvent], int]:
+    """The events from byte `offset` on, and the offset to go on from; none where there is no file.
 
-    Raises ValueError for a damaged line that is not the last one, and for a file of more than `MOST_BYTES`.
+    Raises ValueError for a damaged line that is not the last one, and for a file of more than `MOST_BYTES`; OSError for
+    what is no regular file.
     """
     try:
         with open_regular(path) as file:
@@ -46,16 +45,10 @@ def read(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     except FileNotFoundError:
         return [], offset
     complete = content[: content.rfind(b"\n") + 1]
-    try:
-        events = [json.loads(line) for line in complete.splitlines()]
-    except RecursionError:
-        raise ValueError("brackets within brackets, too many to be read") from None
-    if not all(isinstance(event, dict) and "kind" in event for event in events):
-        raise ValueError("a line is no event")
-    return events, offset + len(complete)
+    return list(read_events(complete)), offset + len(complete)
 
 
-def _cut_torn_tail(file: Any) -> None:
+def _cut_torn_tail(file: BinaryIO) -> None:
     end = file.seek(0, os.SEEK_END)
     if end == 0:
         return

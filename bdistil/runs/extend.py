@@ -7,7 +7,6 @@ that every round's edges and weights are of one booster.
 """
 
 import errno
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -21,12 +20,13 @@ from bdistil.atomic import write_bytes
 from bdistil.config import DistilConfig
 from bdistil.errors import UserError
 from bdistil.paths import open_regular
+from bdistil.records import AttemptFinished, EpochFinished, RoundFinished, RoundStarted, RoundUnmet
 from bdistil.runs.store import Run, create_run
 
 MOST = 64
 NEEDED = ("student.safetensors", "student.json", "round.json", "logits.npz")
-KNOWN = ("dataset", "teacher", "scale", "rounds_done", "points")
-TAKEN = ("round_started", "epoch", "attempt_finished", "round_uncertified", "round_finished")
+BEGUN = ("dataset", "teacher", "scale", "rounds_done", "points")  # of run.json, which the longer run begins with
+TAKEN = (RoundStarted, EpochFinished, AttemptFinished, RoundUnmet, RoundFinished)
 SAMPLE = "This run keeps no students or training answers of its rounds, as samples do, so it cannot be extended."
 
 
@@ -37,16 +37,16 @@ def extend_run(parent: Run, rounds: int | str, threads: int | str | None = None)
     for a number of rounds that cannot be, and if the folder for runs cannot be written.
     """
     config, info = extended(parent, rounds, threads), parent.info()
-    known = {name: info[name] for name in KNOWN}
-    title = f"{config.known.title}, {info['rounds_done']} + {config.rounds - info['rounds_done']} students"
-    return create_run(config, title, parent=parent.id, known=known, fill=lambda run: _take_rounds(parent, run))
+    begun = {name: getattr(info, name) for name in BEGUN}
+    title = f"{config.known.title}, {info.rounds_done} + {config.rounds - info.rounds_done} students"
+    return create_run(config, title, parent=parent.id, begun=begun, fill=lambda run: _take_rounds(parent, run))
 
 
 def extended(parent: Run, rounds: int | str, threads: int | str | None = None) -> DistilConfig:
     """The configuration of the longer run. Raises UserError as `extend_run` does."""
     config, info = _config(parent), parent.info()
-    done, checksum = info["rounds_done"], config.known.checksum
-    if checksum and not config.examples and checksum != info["dataset"]["checksum"]:
+    done, checksum = info.rounds_done, config.known.checksum
+    if checksum and not config.examples and info.dataset and checksum != info.dataset.checksum:
         raise UserError("The data has changed since this run was trained, so it cannot be extended. Start a new run.")
     most = MOST - done
     if not str(rounds).isdecimal() or not 1 <= int(rounds) <= most:
@@ -71,28 +71,27 @@ def _config(parent: Run) -> DistilConfig:
     reason = refusal(parent)
     if reason:
         raise UserError(reason)
-    info = parent.info()
-    return DistilConfig.create(**{**info["config"], "method": info["method"]})
+    return DistilConfig.create(**parent.info().config.model_dump())
 
 
 def refusal(parent: Run) -> str | None:
     """Why no rounds can be added to this run, as a sentence; None where they can."""
     info = parent.info()
-    if info["kind"] != "distil":
+    if info.kind != "distil":
         return "This run trains a teacher: there are no students to add to."
-    if info["method"] != "b-distil":
+    if info.method != "b-distil":
         return (
             "The students of this run were polished together and are finished for good. "
             "Runs of the method b-distil can be extended."
         )
-    if info["config"].get("mode") == "segments":
+    if info.config.mode == "segments":
         return (
             "The students of this run have shared out the whole series, a segment each: nothing is left for more to "
             "read. Runs of the mode full can be extended."
         )
-    if info["state"] != "finished":
+    if info.state != "finished":
         return "This run has not finished. Resume it first; then rounds can be added."
-    if info["rounds_done"] >= MOST:
+    if info.rounds_done >= MOST:
         return f"This run has {MOST} students, as many as there can be."
     return None if all(map(_is_complete, parent.round_folders())) else SAMPLE
 
@@ -116,8 +115,7 @@ def _take_rounds(parent: Run, run: Run) -> None:
         for file in folder.iterdir():
             _link(file, own / file.name)
     _link(parent.path / "targets.npz", run.path / "targets.npz")
-    happened = [event for event in parent.events()[0] if event["kind"] in TAKEN]
-    lines = "".join(json.dumps(event, allow_nan=False) + "\n" for event in happened)
+    lines = "".join(event.model_dump_json() + "\n" for event in parent.events()[0] if isinstance(event, TAKEN))
     write_bytes(run.path / "events.jsonl", lines.encode())
 
 

@@ -1,7 +1,7 @@
 """What a worker does with a run of each kind: phase by phase, writing what is finished into the run's directory."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,26 +13,50 @@ from bdistil.data.leaks import leaks
 from bdistil.data.views import view
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
-from bdistil.method.certificate import B, theory_eta
+from bdistil.method.certificate import theory_eta
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
 from bdistil.method.joint import composition, corrective_round, polish
-from bdistil.method.search import Attempt, SearchWatch, student_name
+from bdistil.method.search import Attempt, SearchWatch
+from bdistil.method.student_training import student_name
 from bdistil.paths import home
+from bdistil.records import (
+    AttemptFinished,
+    Correction,
+    DatasetRecord,
+    EpochFinished,
+    EpochRecord,
+    FinishedRound,
+    HeadCorrected,
+    Notice,
+    Phase,
+    PhaseBegan,
+    PointSummary,
+    PolishFinished,
+    RoundFinished,
+    RoundRecord,
+    RoundStarted,
+    RoundUnmet,
+    Scale,
+    TeacherFinished,
+    TeacherRecord,
+)
 from bdistil.runs import previews
+from bdistil.runs.heartbeat import HeartbeatWriter
 from bdistil.runs.rounds import (
-    keep_attempt,
-    keep_corrective_round,
-    keep_polish,
-    keep_round,
     polished,
     restore,
     restore_attempts,
-    restore_standing,
+    restore_snapshot,
+    save_attempt,
+    save_corrective_round,
+    save_polish,
+    save_round,
     write_arrays,
 )
 from bdistil.runs.store import Run, teacher_figures
-from bdistil.runs.worker import Pulse, versions
+from bdistil.runs.versions import versions
+from bdistil.scale import B
 from bdistil.teachers.cards import card_of, check_split
 from bdistil.teachers.doubts import better_scaling, check_spread, doubts, far_below
 from bdistil.teachers.logits import asked
@@ -41,100 +65,103 @@ from bdistil.training.loop import Checkpoint, Position, Stopped, Watch
 from bdistil.training.teacher import finish_teacher, teach
 
 CHANGED = "The teacher or the dataset has changed since this run began. Start a new run."
-# What is told of a check and a head correction, in events.
-CORRECTION = ("certified", "edge_min", "edges", "relative_edges", "edges_before", "corrected", "kl_before", "kl_after",
-              "accuracy_lost", "correction_seconds", "turned_down")  # fmt: skip
+_C = TypeVar("_C", TeachConfig, DistilConfig)
 
 
-def teach_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
+def teach_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], float]) -> None:
     """Train a teacher and save it with its card."""
-    config = TeachConfig.build(**run.stored()["config"])
+    config = _config(run, TeachConfig)
     data = load_dataset(config.dataset, config.data)
     _refuse_changed_data(run, data.checksum)
     run.update(dataset=describe(data))
     _enter(run, "teacher")
-    _tell_data(run, data, config)
+    _record_data(run, data, config)
     device = best_device()
-    model, validation = teach(config, data, checkpoint=checkpoint_of(run), watch=_watch(run, pulse, seconds, 1),
+    model, validation = teach(config, data, checkpoint=checkpoint_of(run), watch=_watch(run, heartbeat, seconds, 1),
                               device=device)  # fmt: skip
     _enter(run, "report")
     card = finish_teacher(config, data, model, validation, versions(), seconds(), device, run=run.id)
     run.update(teacher_name=card["name"])
-    run.record("teacher_finished", teacher=card["name"], card=card)
+    run.record(TeacherFinished, teacher=card["name"], card=card)
 
 
-def distil_phases(run: Run, pulse: Pulse, seconds: Callable[[], float]) -> None:
+def distil_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], float]) -> None:
     """Ask the teacher, train round after round from where the run stands, and save the ensemble."""
-    config, device = DistilConfig.build(**run.stored()["config"]), best_device()
+    config, device = _config(run, DistilConfig), best_device()
     if not config.examples:  # the checksum of thinned data is compared once it is read
         _refuse_changed_data(run, config.known.checksum)
     card = card_of(config)
     _enter(run, "teacher")
-    task = make_task(config, card, pulse, device)
-    _tell_data(run, task.data, config)
-    _tell_black_box(run, config, task, card)
+    task = make_task(config, card, heartbeat, device)
+    _record_data(run, task.data, config)
+    _record_doubts(run, config, task, card)
     _describe_task(run, config, task, card)
 
     _enter(run, "rounds")
-    _tell_untold_rounds(run)
+    _record_missing_rounds(run)
     train = _corrective_phases if config.polished else _frozen_rounds
-    ensemble = train(run, config, task, card["macs"], pulse, seconds, device)
+    ensemble = train(run, config, task, card["macs"], heartbeat, seconds, device)
 
     _enter(run, "report")
     ensemble.cpu().save(run.path / "ensemble")
 
 
-def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: float | None, pulse: Pulse,
+def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: float | None, heartbeat: HeartbeatWriter,
                    seconds: Callable[[], float], device: str) -> ProgressiveEnsemble:  # fmt: skip
     """The preset `b-distil`: a round finds one student, and it never changes again."""
     ensemble, finished = restore(run, task)
     watch = SearchWatch(
-        starts=lambda fields: run.record("round_started", **fields),
-        tried=lambda round, attempt: _tell_attempt(run, attempt),
-        training=_watch(run, pulse, seconds, config.rounds),
+        starts=lambda candidate: run.record(RoundStarted, **dict(candidate), epochs=config.epochs),
+        tried=lambda round, attempt: _record_attempt(run, attempt),
+        training=_watch(run, heartbeat, seconds, config.rounds),
     )
     tried = restore_attempts(run, len(finished) + 1)
-    _tell_untold_attempts(run, tried)
+    _record_missing_attempts(run, tried)
     rounds = distil(config, task, ensemble, finished, tried, checkpoint=checkpoint_of(run), watch=watch, device=device)
     for done in rounds:
-        if config.certified and not done.record["certified"]:
-            run.record("round_uncertified", round=len(ensemble), attempt=done.record["attempt"])
-        keep_round(run, task, ensemble, done, teacher_macs)
-        _tell_untold_rounds(run)
+        if config.certified and not done.record.condition_met:
+            run.record(RoundUnmet, round=len(ensemble), attempt=done.record.attempt)
+        save_round(run, task, ensemble, done, teacher_macs)
+        _record_missing_rounds(run)
         if len(ensemble) == 1:
-            _tell_far_below(run, task)
+            _record_far_below(run, task)
         run.update(seconds=seconds())
     return ensemble
 
 
-def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs: float | None, pulse: Pulse,
-                       seconds: Callable[[], float], device: str) -> ProgressiveEnsemble:  # fmt: skip
+def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs: float | None,
+                       heartbeat: HeartbeatWriter, seconds: Callable[[], float],
+                       device: str) -> ProgressiveEnsemble:  # fmt: skip
     """The preset `b-distil+polish`: a round trains all students so far, and after the last one comes the polish."""
     work = _work(config)
 
     def training(part: int) -> dict[str, Any]:
-        watch = _watch(run, pulse, seconds, sum(work), sum(work[:part]), work[part])
+        watch = _watch(run, heartbeat, seconds, sum(work), sum(work[:part]), work[part])
         return {"checkpoint": checkpoint_of(run), "watch": watch}
 
     if not run.is_polished():
-        ensemble, previous = restore_standing(run, task)
+        ensemble, previous = restore_snapshot(run, task)
         ensemble.to(device)
         for t in range(len(ensemble) + 1, config.rounds + 1):
-            run.record("round_started", round=t, attempt=1, composition=composition(config, t), rung=0,
-                       student=student_name(config, t), barrier=config.barrier, epochs=config.epochs)  # fmt: skip
-            standing = corrective_round(config, task, ensemble, previous, **training(t - 1), device=device)
-            previous = keep_corrective_round(run, task, ensemble, standing, teacher_macs)
-            _tell_untold_rounds(run)
+            run.record(
+                RoundStarted, round=t, composition=composition(config, t), student=student_name(config, t),
+                barrier=config.barrier, epochs=config.epochs,
+            )  # fmt: skip
+            snapshot = corrective_round(config, task, ensemble, previous, **training(t - 1), device=device)
+            previous = save_corrective_round(run, task, ensemble, snapshot, teacher_macs)
+            _record_missing_rounds(run)
             if t == 1:
-                _tell_far_below(run, task)
+                _record_far_below(run, task)
             run.update(seconds=seconds())
         _enter(run, "polish")
-        standing = polish(config, task, ensemble, **training(config.rounds),
-                          corrected=lambda round, told: _tell_correction(run, pulse, round, told))  # fmt: skip
-        keep_polish(run, task, ensemble, standing, teacher_macs)
+        snapshot = polish(
+            config, task, ensemble, **training(config.rounds),
+            corrected=lambda record: _record_correction(run, heartbeat, record),
+        )  # fmt: skip
+        save_polish(run, task, ensemble, snapshot, teacher_macs)
     rounds = run.rounds()
-    if not any(event["kind"] == "polish_finished" for event in run.events()[0]):
-        run.record("polish_finished", rounds=rounds)
+    if not any(isinstance(event, PolishFinished) for event in run.events()[0]):
+        run.record(PolishFinished, rounds=tuple(rounds))
     run.update(points=_summary(rounds), seconds=seconds())
     return polished(run, task)
 
@@ -144,7 +171,9 @@ def _work(config: DistilConfig) -> list[float]:
     return [*(config.epochs * t for t in range(1, config.rounds + 1)), config.polish_epochs * config.rounds]
 
 
-def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = None, device: str = "cpu") -> Task:
+def make_task(
+    config: DistilConfig, card: dict[str, Any], heartbeat: HeartbeatWriter | None = None, device: str = "cpu"
+) -> Task:
     """The data set with the teacher's logits on its splits and on the views of its training inputs."""
     data = load_dataset(config.dataset, config.data)
     check_split(card, data.checksum, config.dataset, config.data)
@@ -157,9 +186,9 @@ def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = 
 
     def ticker(before: int, count: int) -> Callable[[float], None]:
         def tick(done: float) -> None:
-            if pulse:
-                pulse.beat(phase="teacher", fraction=(before + done * count) / total)
-                if pulse.stop():
+            if heartbeat:
+                heartbeat.write(phase="teacher", fraction=(before + done * count) / total)
+                if heartbeat.stop():
                     raise Stopped
 
         return tick
@@ -172,16 +201,20 @@ def make_task(config: DistilConfig, card: dict[str, Any], pulse: Pulse | None = 
     return Task(data, {"train": view_logits[0], "validation": validation, "test": test}, views, np.stack(view_logits))
 
 
-def describe(data: Dataset) -> dict[str, Any]:
-    """A data set as run.json tells it."""
-    known = data.info
-    return {
-        "name": known.name, "title": known.title, "modality": known.modality, "people": known.people,
-        "train": len(data.x_train), "validation": len(data.x_validation), "test": len(data.x_test),
-        "counts": data.counts,
-        "classes": list(known.classes), "split": known.split, "checksum": data.checksum,
-        "test_checksum": data.test_checksum,
-    }  # fmt: skip
+def describe(data: Dataset) -> DatasetRecord:
+    """A data set as run.json describes it."""
+    info = data.info
+    return DatasetRecord(
+        name=info.name, title=info.title, modality=info.modality, people=info.people, train=len(data.x_train),
+        validation=len(data.x_validation), test=len(data.x_test), classes=tuple(info.classes), split=info.split,
+        counts={split: tuple(counts) for split, counts in data.counts.items()},
+        checksum=data.checksum, test_checksum=data.test_checksum,
+    )  # fmt: skip
+
+
+def _config(run: Run, kind: type[_C]) -> _C:
+    """The run's configuration, checked against the catalogues. Raises UserError as `create` does."""
+    return kind.build(**run.stored().config.model_dump())
 
 
 def best_device() -> str:
@@ -189,7 +222,7 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _tell_black_box(run: Run, config: DistilConfig, task: Task, card: dict[str, Any]) -> None:
+def _record_doubts(run: Run, config: DistilConfig, task: Task, card: dict[str, Any]) -> None:
     """What the user should know of a teacher of which not all is on record, as events.
 
     Raises UserError if nothing can be learnt from a black box's logits at the run's temperature.
@@ -215,15 +248,15 @@ def black_box_doubts(config: DistilConfig, card: dict[str, Any], data: Dataset,
     return found + (better_scaling(ask, card["reads"], data) if isinstance(ask, OnnxTeacher) else [])
 
 
-def _tell_far_below(run: Run, task: Task) -> None:
+def _record_far_below(run: Run, task: Task) -> None:
     """A notice, once round 1 is done, if its student is far below the teacher."""
     teacher = float((task.teacher["validation"].argmax(axis=1) == task.data.y_validation).mean())
-    first = (run.unpolished() or run.rounds())[0]["point"]["validation"]["accuracy"]
+    first = (run.unpolished() or run.rounds())[0].point.validation.accuracy
     sentence = far_below(first, teacher, len(task.data.info.classes))
     _notice(run, [sentence] if sentence else [])
 
 
-def _tell_data(run: Run, data: Dataset, config: TeachConfig | DistilConfig) -> None:
+def _record_data(run: Run, data: Dataset, config: TeachConfig | DistilConfig) -> None:
     """What one's own data has on two sides, and what may be amiss with it, as events. Others' is known."""
     if data.info.name not in CATALOGUE:
         _notice(run, [leak.sentence for leak in leaks(data)])
@@ -231,11 +264,11 @@ def _tell_data(run: Run, data: Dataset, config: TeachConfig | DistilConfig) -> N
 
 
 def _notice(run: Run, texts: list[str]) -> None:
-    """An event for each text that has not been told yet."""
-    told = {event["text"] for event in run.events()[0] if event["kind"] == "notice"}
+    """An event for each text that has none yet."""
+    recorded = {event.text for event in run.events()[0] if isinstance(event, Notice)}
     for text in texts:
-        if text not in told:
-            run.record("notice", text=text)
+        if text not in recorded:
+            run.record(Notice, text=text)
 
 
 def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, Any]) -> None:
@@ -246,9 +279,9 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
     """
     data, before = task.data, run.stored()
     _refuse_changed_data(run, data.checksum)
-    if before["scale"]:
-        weights = (before["teacher"] or {}).get("weights_sha256") or card["weights_sha256"]
-        if (before["scale"]["c"], weights) != (task.c, card["weights_sha256"]):
+    if before.scale:
+        weights = (before.teacher and before.teacher.weights_sha256) or card["weights_sha256"]
+        if (before.scale.c, weights) != (task.c, card["weights_sha256"]):
             raise UserError(CHANGED)
     targets = {f"teacher_{split}": logits for split, logits in task.teacher.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in task.teacher}
@@ -260,68 +293,60 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
         path.parent.mkdir(parents=True, exist_ok=True)
         heard = previews.heard(data.info, recordings(config.dataset, config.data))
         write_arrays(path, previews.arrays(data, data.x_test, heard) | previews.origin(data.test_checksum))
-    told = {key: card.get(key) for key in ("name", "macs", "parameters", "bytes", "weights_sha256", "split_known")}
-    told |= teacher_figures(targets)
-    if "kind" in card:
-        told |= {key: card.get(key) for key in ("kind", "macs_stated", "signature")}
-        told |= {"approximate_views": card["kind"] == "logits" and config.views > 1}
+    views = {"approximate_views": card.get("kind") == "logits" and config.views > 1}
+    teacher = TeacherRecord.model_validate({**card, **teacher_figures(targets), **views})
     eta_b = theory_eta(len(data.x_train), config.planned) * B
-    scale = {"c": task.c, "B": B, "eta_B": eta_b, "temperature": config.temperature}
-    run.update(dataset=describe(data), teacher={**told, "latency_ms": {}}, scale=scale)
+    scale = Scale(c=task.c, B=B, eta_B=eta_b, temperature=config.temperature)
+    run.update(dataset=describe(data), teacher=teacher, scale=scale)
 
 
 def _refuse_changed_data(run: Run, checksum: str | None) -> None:
     """Raises UserError if the run has begun on data of another checksum. None: it is not known before it is read."""
-    before = (run.stored()["dataset"] or {}).get("checksum")
-    if before and checksum and before != checksum:
+    before = run.stored().dataset
+    if before and checksum and before.checksum != checksum:
         raise UserError(CHANGED)
 
 
-def _enter(run: Run, phase: str) -> None:
+def _enter(run: Run, phase: Phase) -> None:
     run.update(phase=phase)
-    run.record("phase", phase=phase)
-
-
-def _tell_attempt(run: Run, attempt: Attempt) -> None:
-    """An event for an attempt; one that was turned down is kept as well until its round ends."""
-    if not attempt.met:
-        keep_attempt(run, attempt)
-    _record_attempt(run, attempt)
-
-
-def _tell_untold_attempts(run: Run, tried: list[Attempt]) -> None:
-    """Events of kept attempts that a crash kept from being told."""
-    told = {(event["round"], event["attempt"]) for event in run.events()[0] if event["kind"] == "attempt_finished"}
-    for attempt in tried:
-        if (attempt.record["round"], attempt.record["attempt"]) not in told:
-            _record_attempt(run, attempt)
+    run.record(PhaseBegan, phase=phase)
 
 
 def _record_attempt(run: Run, attempt: Attempt) -> None:
-    told = ("round", "attempt", "composition", "rung", "student", "seed", "barrier", *CORRECTION, "outcome")
-    run.record("attempt_finished", **{key: attempt.record.get(key) for key in told}, seconds=attempt.record["seconds"])
+    """An event for an attempt; a rejected one is saved as well until its round ends."""
+    if not attempt.met:
+        save_attempt(run, attempt)
+    run.record(AttemptFinished, **dict(attempt.record))
 
 
-def _tell_correction(run: Run, pulse: Pulse, round: int, told: dict[str, Any]) -> None:
+def _record_missing_attempts(run: Run, tried: list[Attempt]) -> None:
+    """Events of saved attempts that a crash kept from being recorded."""
+    recorded = {(event.round, event.attempt) for event in run.events()[0] if isinstance(event, AttemptFinished)}
+    for attempt in tried:
+        if (attempt.record.round, attempt.record.attempt) not in recorded:
+            run.record(AttemptFinished, **dict(attempt.record))
+
+
+def _record_correction(run: Run, heartbeat: HeartbeatWriter, record: RoundRecord) -> None:
     """An event for a corrected head; the epochs are in the checkpoint by then, a stop costs the corrections alone."""
-    run.record("head_corrected", round=round, **{key: told[key] for key in (*CORRECTION, "outcome")})
-    pulse.beat(phase="polish", fraction=1.0)
-    if pulse.stop():
+    run.record(HeadCorrected, **{name: getattr(record, name) for name in ("round", *Correction.model_fields)})
+    heartbeat.write(phase="polish", fraction=1.0)
+    if heartbeat.stop():
         raise Stopped
 
 
-def _tell_untold_rounds(run: Run) -> None:
-    """Events and summary of finished rounds that a crash kept from being told."""
+def _record_missing_rounds(run: Run) -> None:
+    """Events and summary of finished rounds that a crash kept from being recorded."""
     rounds = run.unpolished() or run.rounds()
-    told = {event["round"] for event in run.events()[0] if event["kind"] == "round_finished"}
-    for number, entry in enumerate(rounds, start=1):
-        if number not in told:
-            run.record("round_finished", round=number, **entry)
+    recorded = {event.round for event in run.events()[0] if isinstance(event, RoundFinished)}
+    for number, finished in enumerate(rounds, start=1):
+        if number not in recorded:
+            run.record(RoundFinished, round=number, **dict(finished))
     run.update(rounds_done=len(rounds), points=_summary(run.rounds()))
 
 
-def _summary(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: entry["point"][key] for key in ("prefix", "accuracy", "macs", "macs_ratio")} for entry in rounds]
+def _summary(rounds: list[FinishedRound]) -> tuple[PointSummary, ...]:
+    return tuple(PointSummary.model_validate(finished.point.model_dump()) for finished in rounds)
 
 
 def checkpoint_of(run: Run) -> Checkpoint:
@@ -329,8 +354,8 @@ def checkpoint_of(run: Run) -> Checkpoint:
     return Checkpoint(run.path / "checkpoint.safetensors")
 
 
-def _watch(run: Run, pulse: Pulse, seconds: Callable[[], float], whole: float, before: float | None = None,
-           part: float = 1.0) -> Watch:  # fmt: skip
+def _watch(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], float], whole: float,
+           before: float | None = None, part: float = 1.0) -> Watch:  # fmt: skip
     """Tells the run's directory what a training does: heartbeats between, an event and the time after each epoch.
 
     `whole` is the run's work, of which `before` is done when this training, `part` of it, begins; None: as many parts
@@ -340,21 +365,23 @@ def _watch(run: Run, pulse: Pulse, seconds: Callable[[], float], whole: float, b
     def batch(position: Position, epoch: int, epochs: int, number: int, batches: int) -> None:
         fraction = (epoch - 1 + number / batches) / epochs
         done = (position.round or 1) - 1 if before is None else before
-        pulse.beat(
+        heartbeat.write(
             phase=position.phase, round=position.round, attempt=position.attempt, epoch=epoch, epochs=epochs,
             batch=number, batches=batches, fraction=fraction,
-            seconds_left=pulse.seconds_left((done + part * fraction) / whole),
+            seconds_left=heartbeat.seconds_left((done + part * fraction) / whole),
         )  # fmt: skip
 
     def correction(position: Position, update: int, updates: int) -> None:
-        pulse.beat(phase=position.phase, round=position.round, attempt=position.attempt, update=update,
+        heartbeat.write(phase=position.phase, round=position.round, attempt=position.attempt, update=update,
                    updates=updates, fraction=1.0)  # fmt: skip
 
-    def finished(position: Position, record: dict[str, Any]) -> None:
-        run.record("epoch", phase=position.phase, round=position.round, attempt=position.attempt, **record)
+    def finished(position: Position, record: EpochRecord) -> None:
+        run.record(
+            EpochFinished, phase=position.phase, round=position.round, attempt=position.attempt, **dict(record)
+        )
         run.update(seconds=seconds())
 
-    return Watch(batch, finished, pulse.stop, correction)
+    return Watch(batch, finished, heartbeat.stop, correction)
 
 
 PHASES = {"teach": teach_phases, "distil": distil_phases}

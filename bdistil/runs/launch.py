@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -11,15 +10,14 @@ import time
 import psutil
 from filelock import FileLock
 
-from bdistil.atomic import write_json
 from bdistil.errors import UserError
-from bdistil.runs import events
+from bdistil.runs.heartbeat import heartbeat, write
 from bdistil.runs.store import Run
 
 # Waiting threads sleep: where others use the cores too, spinning ones would slow a training down by an order.
 # The workspace setting is what CUDA's matrix products need to be deterministic.
 ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OMP_WAIT_POLICY": "PASSIVE", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-ENDING = 10.0  # seconds that a worker has to end after its last word; a busy machine takes its time
+ENDING = 10.0  # seconds that a worker has to end after it has written its end; a busy machine takes its time
 
 
 def start_worker(run: Run) -> int:
@@ -38,11 +36,11 @@ def start_worker(run: Run) -> int:
 
 def _start(run: Run) -> int:
     info = run.info()
-    if info["state"] in ("stopped", "failed"):
+    if info.state in ("stopped", "failed"):
         _wait_for_its_end(run)
     if run.is_alive():
         raise UserError("This run is training already.")
-    if info["state"] == "finished":
+    if info.state == "finished":
         raise UserError("This run has finished; there is nothing to resume.")
     (run.path / "stop").unlink(missing_ok=True)
     run.update(state="running", phase=None, error=None)  # it says itself if it has to wait
@@ -52,15 +50,14 @@ def _start(run: Run) -> int:
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             env={**os.environ, **ENVIRONMENT},
         )  # fmt: skip
-    _wait_for_its_words(process)
+    _wait_for_its_command(process)
     # Nobody waits for the worker, but a process that has ended stays a zombie until its parent has looked.
     threading.Thread(target=process.wait, daemon=True).start()
-    beat = {"host": socket.gethostname(), "pid": process.pid, "time": events.now()}
-    write_json(run.path / "heartbeat.json", beat, durable=False)
+    write(run, heartbeat(process.pid))
     return process.pid
 
 
-def _wait_for_its_words(process: subprocess.Popen) -> None:
+def _wait_for_its_command(process: subprocess.Popen) -> None:
     """A process that has just replaced its parent's image has no command line yet; `Run.is_alive` knows it by that."""
     end = time.monotonic() + ENDING
     with contextlib.suppress(psutil.Error):
@@ -69,7 +66,7 @@ def _wait_for_its_words(process: subprocess.Popen) -> None:
 
 
 def _wait_for_its_end(run: Run) -> None:
-    """Give a worker that has written its last word the time to let go of the lock: its process ends a moment later."""
+    """Give a worker that has written its end the time to let go of the lock: its process ends a moment later."""
     end = time.monotonic() + ENDING
     while run.is_alive() and time.monotonic() < end:
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What rounds have made, in the run's directory: written whole or not at all, and read back to go on.
+"""Saving finished rounds in the run's directory, whole or not at all, and restoring them to go on.
 
     rounds/NN/     of frozen rounds: student.safetensors, student.json, logits.npz (f_t of each split, float32, on the
                    normalised scale), round.json (record and point), heaviest.npz
@@ -12,7 +12,6 @@ import io
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -24,11 +23,12 @@ from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import Round
-from bdistil.method.joint import Standing
+from bdistil.method.joint import Snapshot
 from bdistil.method.search import Attempt
 from bdistil.paths import open_regular, read_json, read_regular
-from bdistil.results.frontier import point, prefix_logits, scores
+from bdistil.records import AttemptRecord, FinishedRound, Point, PrefixCost, SplitScores
 from bdistil.runs import previews
+from bdistil.runs.points import point, prefix_logits, scores
 from bdistil.runs.store import Run
 from bdistil.students.build import rebuild
 from bdistil.students.student import Student
@@ -36,7 +36,7 @@ from bdistil.students.student import Student
 DAMAGES = (UserError, FileNotFoundError, ValueError, KeyError, EOFError, BadZipFile)
 
 
-def keep_round(run: Run, task: Task, ensemble: ProgressiveEnsemble, done: Round, teacher_macs: float | None) -> None:
+def save_round(run: Run, task: Task, ensemble: ProgressiveEnsemble, done: Round, teacher_macs: float | None) -> None:
     """Write a finished frozen round; its failed attempts are no longer needed then."""
     t = len(ensemble)
     earlier = [read_arrays(folder / "logits.npz") for folder in run.round_folders()]
@@ -44,24 +44,24 @@ def keep_round(run: Run, task: Task, ensemble: ProgressiveEnsemble, done: Round,
     row = _point(task, t, {split: prefixes[split][-2:] for split in SPLITS}, prefix_costs(ensemble)[-1], teacher_macs)
     with new_folder(_round(run, t), parents=False) as folder:
         _write_student(folder, done.student)
-        _write_round(folder, task, {"record": done.record, "point": row}, done.heaviest)
+        _write_round(folder, task, FinishedRound(record=done.record, point=row), done.heaviest)
         (folder / "logits.npz").write_bytes(arrays_bytes(done.outputs))
     shutil.rmtree(run.path / "attempts", ignore_errors=True)
 
 
-def keep_corrective_round(
-    run: Run, task: Task, ensemble: ProgressiveEnsemble, standing: Standing, teacher_macs: float | None
+def save_corrective_round(
+    run: Run, task: Task, ensemble: ProgressiveEnsemble, snapshot: Snapshot, teacher_macs: float | None
 ) -> np.ndarray:
     """Write a finished corrective round: the prefix as it stands, and all students so that the next can go on.
 
     Returns the prefix on the training inputs as it is written, normalised.
     """
     t = len(ensemble)
-    prefixes = {split: _normalised_prefixes(standing.outputs[split]) for split in SPLITS}
+    prefixes = {split: _normalised_prefixes(snapshot.outputs[split]) for split in SPLITS}
     scaled = {split: task.c * prefixes[split][-2:] for split in SPLITS}
     row = _point(task, t, scaled, prefix_costs(ensemble)[-1], teacher_macs)
     with new_folder(_round(run, t), parents=False) as folder:
-        _write_round(folder, task, {"record": standing.records[-1], "point": row})
+        _write_round(folder, task, FinishedRound(record=snapshot.records[-1], point=row))
         (folder / "prefix.npz").write_bytes(arrays_bytes({split: prefixes[split][-1] for split in SPLITS}))
         ensemble.save(folder / "ensemble")
     if t > 1:
@@ -69,11 +69,11 @@ def keep_corrective_round(
     return prefixes["train"][-1]
 
 
-def keep_polish(
-    run: Run, task: Task, ensemble: ProgressiveEnsemble, standing: Standing, teacher_macs: float | None
+def save_polish(
+    run: Run, task: Task, ensemble: ProgressiveEnsemble, snapshot: Snapshot, teacher_macs: float | None
 ) -> None:
     """Write the polished students, all rounds at once."""
-    prefixes = {split: prefix_logits(standing.outputs[split], task.c) for split in SPLITS}
+    prefixes = {split: prefix_logits(snapshot.outputs[split], task.c) for split in SPLITS}
     costs = prefix_costs(ensemble)
     with new_folder(run.path / "polish", parents=False) as whole:
         for t, student in enumerate(ensemble.students, start=1):
@@ -82,21 +82,22 @@ def keep_polish(
             pair = {split: prefixes[split][max(0, t - 2) : t] for split in SPLITS}
             row = _point(task, t, pair, costs[t - 1], teacher_macs)
             _write_student(folder, student)
-            _write_round(folder, task, {"record": standing.records[t - 1], "point": row}, standing.heaviest[t - 1])
-            outputs = {split: standing.outputs[split][t - 1] for split in SPLITS}
+            finished = FinishedRound(record=snapshot.records[t - 1], point=row)
+            _write_round(folder, task, finished, snapshot.heaviest[t - 1])
+            outputs = {split: snapshot.outputs[split][t - 1] for split in SPLITS}
             (folder / "logits.npz").write_bytes(arrays_bytes(outputs))
 
 
-def keep_attempt(run: Run, attempt: Attempt) -> None:
+def save_attempt(run: Run, attempt: Attempt) -> None:
     """Write a candidate that was turned down: an interruption must not cost its training."""
     record, attempts = attempt.record, run.path / "attempts"
     attempts.mkdir(exist_ok=True)
-    with new_folder(attempts / f"{record['round']:02d}" / f"{record['attempt']:02d}", parents=False) as folder:
+    with new_folder(attempts / f"{record.round:02d}" / f"{record.attempt:02d}", parents=False) as folder:
         _write_student(folder, attempt.student)
-        (folder / "attempt.json").write_text(json.dumps(record, allow_nan=False))
+        (folder / "attempt.json").write_text(record.model_dump_json())
 
 
-def tidy(run: Run) -> None:
+def remove_leftovers(run: Run) -> None:
     """Remove what a killed worker has left half-written, or had no time to remove."""
     rounds, attempts = run.unpolished_folders(), _numbered(run.path / "attempts")
     for parent in (run.path, run.path / "rounds", *attempts):
@@ -126,7 +127,7 @@ def restore(run: Run, task: Task) -> tuple[ProgressiveEnsemble, list[np.ndarray]
     return ensemble.eval(), finished
 
 
-def restore_standing(run: Run, task: Task) -> tuple[ProgressiveEnsemble, np.ndarray | None]:
+def restore_snapshot(run: Run, task: Task) -> tuple[ProgressiveEnsemble, np.ndarray | None]:
     """The students as the last corrective round left them, and its prefix on the training inputs, None before round 1.
 
     Raises UserError for a damaged round.
@@ -156,7 +157,7 @@ def restore_attempts(run: Run, round: int) -> list[Attempt]:
     attempts = []
     for folder in _numbered(run.path / "attempts" / f"{round:02d}"):
         try:
-            attempts.append(Attempt(_read_student(folder).eval(), read_json(folder / "attempt.json")))
+            attempts.append(Attempt(_read_student(folder).eval(), AttemptRecord.read(folder / "attempt.json")))
         except DAMAGES:
             break
     return attempts
@@ -180,14 +181,18 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     write_bytes(path, arrays_bytes(arrays))
 
 
-def _point(task: Task, t: int, prefixes: dict[str, np.ndarray], cost: dict[str, int],
-           teacher_macs: float | None) -> dict[str, Any]:  # fmt: skip
-    """The frontier's row of prefix t; `prefixes` holds F_{t−1} (from t = 2 on) and F_t of each split, scaled by c."""
+def _point(task: Task, t: int, prefixes: dict[str, np.ndarray], cost: PrefixCost,
+           teacher_macs: float | None) -> Point:  # fmt: skip
+    """The frontier's point of prefix t; `prefixes` holds F_{t−1} (from t = 2 on) and F_t of each split, scaled by c."""
     labels = {split: task.data.split(split)[1] for split in SPLITS}
-    told = {split: scores(prefixes[split][-1], task.teacher[split], labels[split]) for split in ("train", "validation")}
+
+    def of(split: str) -> SplitScores:
+        return scores(prefixes[split][-1], task.teacher[split], labels[split])
+
     return point(
         t, prefixes["test"][-1], task.teacher["test"], labels["test"], prefixes["test"][-2] if t > 1 else None,
-        **told, cost=cost, teacher_macs=teacher_macs, people=task.data.test_persons,
+        train=of("train"), validation=of("validation"), cost=cost, teacher_macs=teacher_macs,
+        people=task.data.test_persons,
     )  # fmt: skip
 
 
@@ -208,10 +213,10 @@ def _read_student(folder: Path) -> Student:
 
 
 def _write_round(
-    folder: Path, task: Task, entry: dict[str, Any], heaviest: dict[str, np.ndarray] | None = None
+    folder: Path, task: Task, finished: FinishedRound, heaviest: dict[str, np.ndarray] | None = None
 ) -> None:
-    (folder / "round.json").write_text(json.dumps(entry, allow_nan=False))
-    if heaviest is not None and entry["record"]["round"] > 1:  # in round 1 all weigh the same
+    (folder / "round.json").write_text(finished.model_dump_json())
+    if heaviest is not None and finished.record.round > 1:  # in round 1 all weigh the same
         data, index = task.data, heaviest["index"]
         answers = {"true": data.y_train[index], "teacher": task.teacher["train"][index].argmax(1)}
         drawn = previews.arrays(data, data.x_train[index])
@@ -227,8 +232,8 @@ def _round(run: Run, t: int) -> Path:
 
 
 def _names(run: Run) -> dict[str, str]:
-    config = run.stored()["config"]
-    return {"dataset": config["dataset"], "teacher": config["teacher"]}
+    config = run.stored().config
+    return {"dataset": config.dataset, "teacher": config.teacher}
 
 
 def _damaged(folder: Path) -> UserError:

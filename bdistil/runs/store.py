@@ -30,30 +30,47 @@ from zipfile import BadZipFile
 import numpy as np
 import psutil
 from filelock import FileLock
+from pydantic import ValidationError
 
 from bdistil.atomic import sync, write_json
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data.dataset import SPLITS
 from bdistil.errors import UserError, nearest, printable
-from bdistil.paths import ASSETS, home, open_regular, read_json
+from bdistil.paths import ASSETS, home, open_regular
+from bdistil.records import (
+    SCHEMA,
+    AnyEvent,
+    Event,
+    FinishedRound,
+    Heartbeat,
+    RunCreated,
+    RunRecord,
+    State,
+    TeacherRecord,
+)
 from bdistil.runs import events
 from bdistil.teachers.black_box import measured
-from bdistil.teachers.catalogue import short
+from bdistil.teachers.naming import short
 
-SCHEMA = 1
-STATES = ("queued", "running", "stopped", "failed", "finished")
 MOST_LOG = 64_000  # bytes of a log that are looked at
-LAST_WORD = "Failed: "  # before what a worker could tell to its log alone
+FAILURE = "Failed: "  # before what a worker could write to its log alone
+
+
+class RunInfo(RunRecord):
+    """run.json with `state` as it really is. worker_gone: its worker ended without saying so. sample: it ships."""
+
+    worker_gone: bool = False
+    sample: bool = False
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One line of a list of runs: `info` is its run.json with the state as it is, or `error` says why there is none."""
+    """One line of a list of runs: its `info`, or `error`, which says why there is none."""
 
     id: str
     path: Path
     sample: bool
-    info: dict[str, Any] | None
+    info: RunInfo | None
     error: str | None
 
 
@@ -72,74 +89,72 @@ class Run:
         """Whether this is a finished run that ships with the product."""
         return self.path.parent == ASSETS / "runs"
 
-    def info(self) -> dict[str, Any]:
+    def info(self) -> RunInfo:
         """run.json, with `state` as it really is: a run whose worker is gone is stopped, whatever the file says.
 
         Its title shows what doesn't print as escapes.
 
         Raises UserError if the file is missing, incomplete, or written by a newer version.
         """
-        info = self.stored()
-        claims_worker = info["state"] in ("queued", "running")
-        gone = claims_worker and not self.is_alive()
-        return {**info, "title": printable(info["title"]), "state": "stopped" if gone else info["state"],
-                "worker_gone": gone, "sample": self.sample, "teacher": self._teacher(info.get("teacher"))}  # fmt: skip
+        stored = self.stored()
+        gone = stored.state in ("queued", "running") and not self.is_alive()
+        changed: dict[str, Any] = {"title": printable(stored.title), "state": "stopped" if gone else stored.state}
+        changed["teacher"] = self._teacher(stored.teacher)
+        return RunInfo(**dict(stored) | changed, worker_gone=gone, sample=self.sample)
 
-    def _teacher(self, told: dict[str, Any] | None) -> dict[str, Any] | None:
-        """What run.json says of the teacher; earlier versions took its accuracy from its card, it is counted anew."""
-        if not isinstance(told, dict) or "splits" in told:
-            return told
+    def _teacher(self, stored: TeacherRecord | None) -> TeacherRecord | None:
+        """The teacher's record. Earlier versions took its accuracy from its card: it is counted anew."""
+        if stored is None or stored.splits:
+            return stored
         path = self.path / "targets.npz"
         try:
-            return told | _stored_figures(path, path.stat().st_mtime_ns)
+            return stored.model_copy(update=_stored_figures(path, path.stat().st_mtime_ns))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile):
-            return told
+            return stored
 
-    def stored(self) -> dict[str, Any]:
+    def stored(self) -> RunRecord:
         """run.json as it was written. Raises UserError as `info` does."""
         try:
-            info = read_json(self.path / "run.json")
-            newer = info["schema"] > SCHEMA
+            return RunRecord.read(self.path / "run.json")
         except FileNotFoundError:
             if not self.path.is_dir():
                 raise UserError(f"There is no run called {self.id}; it may have been deleted.") from None
             raise _unreadable("its run.json is missing") from None
         except OSError as error:
             raise _unreadable(f"its run.json cannot be opened ({error.strerror})") from None
-        except (ValueError, KeyError, TypeError):
+        except ValidationError as error:
+            problems = [(problem["loc"], problem["type"]) for problem in error.errors()]
+            if (("schema",), "less_than_equal") in problems:
+                raise UserError("Written by a newer version; update to open it.") from None
+            raise _unreadable(f"its run.json is incomplete{_place(error)}") from None
+        except ValueError:
             raise _unreadable("its run.json is incomplete") from None
-        if newer:
-            raise UserError("Written by a newer version; update to open it.")
-        if not _is_whole(info):
-            raise _unreadable("its run.json is incomplete")
-        return info
 
-    def state(self) -> str:
-        """queued, running, stopped, failed or finished."""
-        return self.info()["state"]
+    def state(self) -> State:
+        return self.info().state
 
     def update(self, **fields: Any) -> None:
         """Rewrite run.json with some fields changed (the worker's business)."""
-        write_json(self.path / "run.json", {**self.stored(), **fields})
+        write_json(self.path / "run.json", self.stored().model_copy(update=fields).document())
 
-    def record(self, kind: str, **fields: Any) -> dict[str, Any]:
-        """Append an event (the worker's business)."""
-        return events.append(self.path / "events.jsonl", kind, **fields)
+    def record(self, event: type[Event], **fields: Any) -> None:
+        """Append an event of a type, with its fields (the worker's business)."""
+        kind = event.model_fields["kind"].annotation.__args__[0]
+        events.append(self.path / "events.jsonl", event(time=events.now(), kind=kind, **fields))
 
-    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    def events(self, offset: int = 0) -> tuple[list[AnyEvent], int]:
         """The events from byte `offset` on, and the offset to go on from. Raises UserError if the file is damaged."""
         try:
             return events.read(self.path / "events.jsonl", offset)
         except (OSError, ValueError):
             raise _unreadable("its event file is damaged") from None
 
-    def heartbeat(self) -> dict[str, Any] | None:
+    def heartbeat(self) -> Heartbeat | None:
         """Where training is now, or None."""
         try:
-            beat = read_json(self.path / "heartbeat.json")
+            return Heartbeat.read(self.path / "heartbeat.json")
         except (OSError, ValueError):
             return None
-        return beat if isinstance(beat, dict) else None
 
     def lock(self) -> FileLock:
         """The lock that a worker holds for its whole life."""
@@ -153,12 +168,12 @@ class Run:
         # Between its start and its lock a worker is known by its process alone.
         beat = self.heartbeat()
         try:
-            process = psutil.Process(beat["pid"]) if beat else None
+            process = psutil.Process(beat.pid) if beat else None
             if process is None or process.status() == psutil.STATUS_ZOMBIE:
                 return False
             words = process.cmdline()
             return "--worker" in words and self.id in (Path(word).name for word in words)
-        except (psutil.Error, KeyError, TypeError, ValueError):
+        except (psutil.Error, ValueError, OverflowError):
             return False
 
     def request_stop(self) -> None:
@@ -168,16 +183,16 @@ class Run:
     def stop_requested(self) -> bool:
         return (self.path / "stop").exists()
 
-    def rounds(self) -> list[dict[str, Any]]:
-        """round.json of every finished round, in order: {"record": ..., "point": ...}; when polished, the final ones.
+    def rounds(self) -> list[FinishedRound]:
+        """Every finished round, in order; when polished, the final ones.
 
         Raises UserError for a damaged one.
         """
-        return [_entry(folder) for folder in self.round_folders()]
+        return [_finished_round(folder) for folder in self.round_folders()]
 
-    def unpolished(self) -> list[dict[str, Any]] | None:
+    def unpolished(self) -> list[FinishedRound] | None:
         """As `rounds`, each as it stood when its round ended; None where no polish has changed them since."""
-        return [_entry(folder) for folder in self.unpolished_folders()] if self.is_polished() else None
+        return [_finished_round(folder) for folder in self.unpolished_folders()] if self.is_polished() else None
 
     def is_polished(self) -> bool:
         """Whether the students have been polished after their rounds (`b-distil+polish`)."""
@@ -200,10 +215,10 @@ class Run:
         except OSError:
             return []
 
-    def last_word(self) -> str | None:
-        """Why the worker ended, where it could tell it to its log alone; None where it told the run, or nothing."""
+    def failure(self) -> str | None:
+        """Why the worker ended, where it could write that to its log alone; None where the run says it, or nothing."""
         last = "".join(self.log_tail(1))
-        return last.removeprefix(LAST_WORD) if last.startswith(LAST_WORD) else None
+        return last.removeprefix(FAILURE) if last.startswith(FAILURE) else None
 
     def delete(self) -> None:
         """Remove the run for good. Raises UserError for a sample, or while it is training."""
@@ -244,26 +259,23 @@ def create_run(
     title: str | None = None,
     *,
     parent: str | None = None,
-    known: Mapping[str, Any] | None = None,
+    begun: Mapping[str, Any] | None = None,
     fill: Callable[[Run], None] | None = None,
 ) -> Run:
     """Make the directory of a new run, waiting for a worker. Needs no torch.
 
-    parent: the run that it extends. known: fields of run.json that are known already. fill: puts files into the
+    parent: the run that it extends. begun: fields of run.json that it begins with. fill: puts files into the
     directory before anyone sees it. Raises UserError if the folder for runs cannot be written.
     """
     created = datetime.now(UTC)
     stem = f"{config.known.name}-{config.student if isinstance(config, DistilConfig) else short(config.architecture)}"
-    document = {
-        "schema": SCHEMA, "run": None, "kind": config.kind, "parent": parent, "state": "queued", "phase": None,
-        "error": None, "created": created.isoformat(timespec="seconds"), "title": title or config.title(),
-        "dataset": None, "teacher": None, "method": getattr(config, "method", None),
-        "student": getattr(config, "student", None), "mode": getattr(config, "mode", "full"),
-        "config": config.model_dump(), "seconds": 0.0, "threads": None, "versions": {}, "scale": None,
-        "rounds_done": 0, "points": [], "teacher_name": None, **(known or {}),
-    }  # fmt: skip
+    record = RunRecord(
+        schema=SCHEMA, run=None, kind=config.kind, parent=parent, state="queued",
+        created=created.replace(microsecond=0), title=title or config.title(), method=getattr(config, "method", None),
+        student=getattr(config, "student", None), mode=getattr(config, "mode", "full"), config=config, **(begun or {}),
+    )  # fmt: skip
     try:
-        return _new_run(home() / "runs", f"{stem}-{created:%Y%m%d-%H%M%S}", document, fill)
+        return _new_run(home() / "runs", f"{stem}-{created:%Y%m%d-%H%M%S}", record, fill)
     except OSError as error:
         raise UserError(
             f"The folder for runs, {home()}, cannot be written ({error.strerror}). "
@@ -305,15 +317,18 @@ def _summary(path: Path) -> RunSummary:
         return RunSummary(run.id, path, run.sample, None, str(error))
 
 
-def _age(summary: RunSummary) -> tuple[str, str]:
-    return summary.info["created"] if summary.info else "", summary.id
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _age(summary: RunSummary) -> tuple[datetime, str]:
+    return summary.info.created if summary.info else _NEVER, summary.id
 
 
 def _folders(parent: Path) -> list[Path]:
     return [p for p in parent.iterdir() if p.is_dir() and not p.name.startswith(".")] if parent.is_dir() else []
 
 
-def _new_run(parent: Path, name: str, document: dict[str, Any], fill: Callable[[Run], None] | None) -> Run:
+def _new_run(parent: Path, name: str, record: RunRecord, fill: Callable[[Run], None] | None) -> Run:
     """A new directory of this name, or with a number where it is taken; it appears whole or not at all."""
     parent.mkdir(parents=True, exist_ok=True)
     temporary = Run(Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}.")))
@@ -321,10 +336,10 @@ def _new_run(parent: Path, name: str, document: dict[str, Any], fill: Callable[[
         temporary.path.chmod(0o755)
         if fill:
             fill(temporary)
-        temporary.record("created", **{name: document[name] for name in ("parent", "rounds_done") if document[name]})
+        temporary.record(RunCreated, parent=record.parent, rounds_done=record.rounds_done)
         for suffix in ["", *(f"-{n}" for n in range(2, 1000))]:
             run = Run(parent / f"{name}{suffix}")
-            write_json(temporary.path / "run.json", {**document, "run": run.id})
+            write_json(temporary.path / "run.json", record.model_copy(update={"run": run.id}).document())
             try:
                 os.rename(temporary.path, run.path)
             except OSError as error:  # a directory that holds a run is never replaced
@@ -343,11 +358,10 @@ def _numbered(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.name.isdigit()) if folder.is_dir() else []
 
 
-def _entry(folder: Path) -> dict[str, Any]:
+def _finished_round(folder: Path) -> FinishedRound:
     try:
-        entry = read_json(folder / "round.json")
-        return {"record": entry["record"], "point": entry["point"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        return FinishedRound.read(folder / "round.json")
+    except (OSError, ValueError):
         raise _unreadable(f"its round {int(folder.name)} is damaged") from None
 
 
@@ -363,12 +377,10 @@ def _is_held(lock: Path) -> bool:
         return False
 
 
-def _is_whole(info: dict[str, Any]) -> bool:
-    """Whether a run.json of our schema has what every reader of it relies on, of the right kinds."""
-    kinds = {"run": str, "kind": str, "state": str, "created": str, "title": str, "config": dict,
-             "dataset": dict | None, "student": str | None, "method": str | None, "seconds": int | float}  # fmt: skip
-    present = all(name in info and isinstance(info[name], kind) for name, kind in kinds.items())
-    return present and info["state"] in STATES and isinstance(info["config"].get("dataset"), str)
+def _place(error: ValidationError) -> str:
+    """Which field of a file is wrong, in parentheses; nothing where the file is no JSON."""
+    place = ".".join(str(part) for part in error.errors()[0]["loc"])
+    return f" (see {place})" if place else ""
 
 
 def _unreadable(reason: str) -> UserError:

@@ -5,7 +5,7 @@ and those that it reads from its predecessor (`reads`); nothing else in the engi
 Paper: function composition over intermediate activations (arXiv 2302.10093); our statement of it is in the README.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import safetensors.torch
@@ -73,10 +73,3 @@ class Student(nn.Module):
     def weights(self) -> bytes:
         """Parameters and buffers as the bytes of a safetensors file; with `spec`, all that `students.rebuild` needs."""
         return safetensors.torch.save({name: tensor.contiguous() for name, tensor in self.state_dict().items()})
-
-    @staticmethod
-    def from_spec(spec: Mapping[str, Any]) -> "Student":
-        """A student of the described shape, freshly initialised. Raises UserError if the description is unusable."""
-        from bdistil.students.build import from_spec  # here because it knows the families, which derive from this class
-
-        return from_spec(spec)

@@ -23,6 +23,9 @@ from bdistil.paths import absolute
 KIND = "logits"
 LEAST_PROBABILITY = 1e-7
 ROUNDING = 0.01  # by which probabilities in half precision miss a sum of 1
+UNKNOWN_SPLIT = (
+    "The teacher was trained on a split that is not known: if it has seen test examples, its accuracy is too high."
+)
 PROBABILITIES = "{} gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
 
 
@@ -207,7 +210,7 @@ def no_better_than_chance(logits: np.ndarray, labels: np.ndarray) -> str | None:
 
 def measured(logits: np.ndarray, labels: np.ndarray, people: np.ndarray | None = None) -> dict[str, float]:
     """The accuracy of the answers (N, classes) on the test split, with the interval of `accuracy_interval`."""
-    from bdistil.results.frontier import accuracy_interval
+    from bdistil.statistics import accuracy_interval
 
     right = logits.argmax(axis=1) == labels
     low, high = accuracy_interval(right, people)

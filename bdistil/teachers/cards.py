@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from bdistil.errors import UserError, nearest
 from bdistil.paths import ASSETS, home, read_json
-from bdistil.report.formats import UNKNOWN_SPLIT
-from bdistil.teachers.black_box import logits_card
+from bdistil.teachers.black_box import UNKNOWN_SPLIT, logits_card
 
 if TYPE_CHECKING:
-    from bdistil.data.custom import OwnData
     from bdistil.data.dataset import DatasetInfo
+    from bdistil.data.reading import OwnData
 
 SCHEMA = 1
 # What the rest of the engine relies on.

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from bdistil.errors import UserError, nearest
+from bdistil.teachers.naming import TORCHVISION
 
 ARCHITECTURES: dict[str, str] = {
     "resnet-s": "residual network, three stages of 16 to 64 channels, for 8-pixel pictures",
@@ -12,7 +13,6 @@ ARCHITECTURES: dict[str, str] = {
     "conv1d-m": "convolutions over time, two stages of 64 channels",
     "gru-l": "two layers of 64 gated recurrent units",
 }
-TORCHVISION = "torchvision:"  # what any of torchvision's classification models is named after
 KINDS: dict[str, tuple[str, ...]] = {"image": ("resnet",), "speech": ("conv1d", "gru"), "sensor": ("conv1d", "gru")}
 
 
@@ -47,8 +47,3 @@ def _is_torchvisions(name: str) -> bool:
 
         return name.partition("@")[0] in models.list_models(module=models)
     return False
-
-
-def short(name: str) -> str:
-    """An architecture's name as part of a file's: `torchvision:resnet18@64` is resnet18-64."""
-    return name.removeprefix(TORCHVISION).replace("@", "-")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bdistil.data.catalogue import info, located
 
 if TYPE_CHECKING:
-    from bdistil.data.custom import OwnData
+    from bdistil.data.reading import OwnData
 
 _SNIPPET = """\
 from functools import partial

@@ -19,7 +19,7 @@ from torch.nn import functional
 from bdistil.data import Dataset
 from bdistil.errors import UserError, nearest
 from bdistil.paths import open_regular
-from bdistil.teachers.catalogue import TORCHVISION
+from bdistil.teachers.naming import TORCHVISION
 
 SIDE = 224
 DEFAULT = "DEFAULT"

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bdistil.teachers.catalogue import TORCHVISION, check
+from bdistil.teachers.catalogue import check
+from bdistil.teachers.naming import TORCHVISION
 from bdistil.teachers.series import CHANNELS, STATES, TimeConvolutions, TimeRecurrence
 
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from bdistil.atomic import write_bytes
 from bdistil.ensemble import evaluating
 from bdistil.errors import UserError
+from bdistil.records import EpochRecord
 
 
 class Stopped(Exception):
@@ -60,17 +61,17 @@ class Checkpoint:
         """The file beside it for a head correction: the training that came before is in this one."""
         return Checkpoint(self.path.with_name("heads.safetensors"))
 
-    def save(self, position: Position, record: dict[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer,
+    def save(self, position: Position, record: EpochRecord, model: nn.Module, optimizer: torch.optim.Optimizer,
              extra: dict[str, Tensor]) -> None:  # fmt: skip
         """Write weights, buffers, the optimiser's state, `extra` and the finished epoch's record, atomically."""
         tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
         tensors |= {f"extra.{name}": t for name, t in extra.items()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": t for name, t in state.items()}
-        self.write(position, record, tensors)
+        self.write(position, record.document(), tensors)
 
     def load(self, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer,
-             extra: dict[str, Tensor]) -> dict[str, Any] | None:  # fmt: skip
+             extra: dict[str, Tensor]) -> EpochRecord | None:  # fmt: skip
         """Put the saved state in place; returns the last epoch's record, None where there is none of this position.
 
         Raises UserError if the file is damaged.
@@ -85,9 +86,9 @@ class Checkpoint:
             _lay_out(optimizer)
             for name, tensor in under("extra.", tensors).items():
                 extra[name].copy_(tensor)
+            return EpochRecord.model_validate(record)
         except (KeyError, RuntimeError, TypeError, ValueError):
             raise self._damaged() from None
-        return record
 
     def write(self, position: Position, record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         """Write named tensors and what there is to say of them, atomically."""
@@ -124,7 +125,7 @@ class Watch:
     """What a training tells while it goes on, and whether it is asked to stop (worker.py gives the real one)."""
 
     batch: Callable[[Position, int, int, int, int], None] = lambda position, epoch, epochs, batch, batches: None
-    epoch: Callable[[Position, dict[str, Any]], None] = lambda position, record: None
+    epoch: Callable[[Position, EpochRecord], None] = lambda position, record: None
     stop: Callable[[], bool] = lambda: False
     correction: Callable[[Position, int, int], None] = lambda position, update, updates: None
 
@@ -150,18 +151,18 @@ def train(
     checkpoint: Checkpoint | None = None,
     extra: dict[str, Tensor] | None = None,
     watch: Watch | None = None,
-) -> dict[str, Any]:
+) -> EpochRecord:
     """Train `model` for `epochs`, going on from its checkpoint; returns the last epoch's record.
 
     `batches(epoch)` yields an epoch's batches, `loss(batch)` is a scalar, `rate(done)` the learning rate after a share
     `done` in [0, 1] of all steps, `evaluate()` the figures of an epoch on the validation split, `extra` further tensors
     that training changes. `seed` is the run's, from which whatever the model draws itself derives (dropout); `clip` the
-    largest norm of all gradients together, None for no limit. A record has epoch, epochs, loss, validation, seconds of
-    the epoch and in total. Raises Stopped at the first batch after the watch says so.
+    largest norm of all gradients together, None for no limit. Raises Stopped at the first batch after the watch says
+    so, and ValueError for no epochs at all.
     """
     watch, extra = watch or Watch(), extra or {}
-    record = (checkpoint.load(position, model, optimizer, extra) if checkpoint else None) or {"epoch": 0, "total": 0.0}
-    for epoch in range(record["epoch"], epochs):
+    record = checkpoint.load(position, model, optimizer, extra) if checkpoint else None
+    for epoch in range(record.epoch if record else 0, epochs):
         started, total = time.monotonic(), 0.0
         model.train()
         torch.manual_seed(position.seed(seed, epoch + 1))
@@ -179,13 +180,16 @@ def train(
         validation = evaluate()
         if not all(map(math.isfinite, (total, *validation.values()))):
             raise UserError("Training diverged: the loss is no longer a number. Choose a smaller learning rate.")
-        figures = {"loss": total / batches_per_epoch, "validation": validation}
         seconds = time.monotonic() - started
-        record = {"epoch": epoch + 1, "epochs": epochs, **figures, "seconds": seconds,
-                  "total": record["total"] + seconds}  # fmt: skip
+        record = EpochRecord(
+            epoch=epoch + 1, epochs=epochs, loss=total / batches_per_epoch, validation=validation, seconds=seconds,
+            total=seconds + (record.total if record else 0.0),
+        )  # fmt: skip
         watch.epoch(position, record)
         if checkpoint:
             checkpoint.save(position, record, model, optimizer, extra)
+    if record is None:
+        raise ValueError("a training has one epoch at least")
     return record
 
 

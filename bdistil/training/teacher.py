@@ -8,6 +8,7 @@ epoch, and the test split is opened once, for the card.
 
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 
 import torch
@@ -19,9 +20,8 @@ from bdistil.cost import model_cost
 from bdistil.data import Dataset
 from bdistil.data.views import augment
 from bdistil.inputs import normalise
-from bdistil.results.frontier import accuracy_interval, persons
-from bdistil.runs import events
-from bdistil.teachers.catalogue import short
+from bdistil.statistics import accuracy_interval, persons
+from bdistil.teachers.naming import short
 from bdistil.teachers.torchvision_models import load_weights
 from bdistil.teachers.weights import save_teacher
 from bdistil.teachers.zoo import build_teacher
@@ -72,7 +72,7 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
         rate=one_cycle(config.learning_rate, warm_up=0.2), seed=config.seed, checkpoint=checkpoint, watch=watch,
         evaluate=lambda: {"accuracy": validation_accuracy()},
     )  # fmt: skip
-    return model, record["validation"]["accuracy"]
+    return model, record.validation["accuracy"]
 
 
 def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validation_accuracy: float,
@@ -92,10 +92,10 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
         "mean": list(data.mean), "std": list(data.std), "front_end": data.info.front_end,
         "accuracy": int(right.sum()) / len(right), "accuracy_low": low, "accuracy_high": high,
         "persons": persons(data.test_persons),
-        "validation_accuracy": validation_accuracy, **model_cost(model, data.info.input_shape),
+        "validation_accuracy": validation_accuracy, **model_cost(model, data.info.input_shape).document(),
         "epochs": config.epochs, "seed": config.seed, "data_checksum": data.checksum,
         "split_known": not config.weights, "config": config.model_dump(), "run": run, "command": command(config),
-        "created": events.now(), "seconds": seconds, "versions": versions,
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"), "seconds": seconds, "versions": versions,
     }  # fmt: skip
     return {**card, "name": save_teacher(model, card)}
 

@@ -169,7 +169,7 @@ def test_start_makes_a_run_starts_its_worker_and_opens_its_page(open_page, asked
     assert not page.exception
     (summary,) = list_runs()
     assert started == [summary.id] and page.query_params["run"] == summary.id
-    assert summary.info["config"]["rounds"] == 2 and summary.info["config"]["teacher"] == teacher
+    assert summary.info.config.rounds == 2 and summary.info.config.teacher == teacher
 
 
 def test_refused_start_is_a_notice(open_page, asked, teacher, monkeypatch):
@@ -235,7 +235,7 @@ def test_training_a_teacher_of_ones_own(open_page, asked, started):
     page.number_input(key="teach-epochs-digits").set_value(7).run()
     button(page, "Start training").click().run()
     (summary,) = list_runs()
-    assert summary.info["kind"] == "teach" and summary.info["config"]["epochs"] == 7 and started == [summary.id]
+    assert summary.info.kind == "teach" and summary.info.config.epochs == 7 and started == [summary.id]
 
 
 def once_checked(page):
@@ -259,10 +259,10 @@ def test_torchvisions_models_are_trained_as_the_command_trains_them(open_page, a
     told = shlex.split(copyable(page, "bdistil teach"))
     button(page, "Start training").click().run()
     (summary,) = list_runs()
-    config = summary.info["config"]
-    assert (config["architecture"], config["weights"]) == ("torchvision:squeezenet1_1@32", "DEFAULT")
-    assert (config["epochs"], config["learning_rate"]) == (3, 0.01) and started == [summary.id]
-    assert json.loads(bdistil(*told[1:], "--dry-run", "--json")[1])["config"] == config
+    config = summary.info.config
+    assert (config.architecture, config.weights) == ("torchvision:squeezenet1_1@32", "DEFAULT")
+    assert (config.epochs, config.learning_rate) == (3, 0.01) and started == [summary.id]
+    assert json.loads(bdistil(*told[1:], "--dry-run", "--json")[1])["config"] == config.model_dump(mode="json")
 
 
 def test_series_have_no_teachers_of_torchvisions(open_page, asked, teacher):
@@ -392,17 +392,17 @@ def test_a_search_is_seen_as_it_happens(open_page, runs):
 
 
 def test_students_that_miss_a_class_for_good_are_shown_as_such(open_page, runs):
-    """As where certification is switched off, or the correction after the polish was turned down."""
+    """As where certification is switched off, or the correction after the polish was rejected."""
     path = build_run(runs / "run", rounds=3, method=POLISHED)
     lines = (path / "events.jsonl").read_text().splitlines()
     told = [json.loads(line) for line in lines]
     for event in told:
         if event["kind"] == "head_corrected":
-            event |= {"corrected": False, "certified": False, "outcome": "kept", "kl_after": event["kl_before"],
-                      "edges": [-0.00003, *event["edges"][1:]], "accuracy_lost": 0.0, "turned_down": None}  # fmt: skip
+            event |= {"corrected": False, "condition_met": False, "outcome": "kept", "kl_after": event["kl_before"],
+                      "edges": [-0.00003, *event["edges"][1:]], "accuracy_lost": 0.0, "rejected": None}  # fmt: skip
             if event["round"] == 3:
                 event["outcome"] = "kl"
-                event["turned_down"] = {"why": "kl", "edge_min": 0.001, "kl_after": 1.5 * event["kl_before"],
+                event["rejected"] = {"why": "kl", "edge_min": 0.001, "kl_after": 1.5 * event["kl_before"],
                                         "accuracy_lost": 0.0123}  # fmt: skip
     (path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in told))
     html = written(open_page("distil", run="run"))
@@ -410,11 +410,11 @@ def test_students_that_miss_a_class_for_good_are_shown_as_such(open_page, runs):
     assert "KL +50.0\u00a0%, accuracy \u22121.23" in html and "\u22120.000030" in html
 
 
-def test_a_round_that_no_attempt_could_certify_names_the_best(open_page, runs):
+def test_a_round_in_which_no_attempt_met_the_condition_names_the_best(open_page, runs):
     build_run(runs / "run", rounds=3, search={2: ["edge", "edge"]})
     html = written(open_page("distil", run="run"))
     assert html.count("✕ edge, yet the best") == 1
-    assert "Round 2 is not certified: attempt 2 came closest and is kept." in html
+    assert "Round 2 misses the condition: attempt 2 came closest and is kept." in html
 
 
 def test_a_polish_is_watched(open_page, runs):
@@ -463,7 +463,7 @@ def test_rounds_are_added_to_a_finished_run(open_page, runs, started, went):
     (longer,) = started
     assert went == [("distil", {"run": longer})]
     info = open_run(longer).stored()
-    assert (info["parent"], info["config"]["rounds"], info["rounds_done"]) == ("run", 9, 6)
+    assert (info.parent, info.config.rounds, info.rounds_done) == ("run", 9, 6)
     page = open_page("distil", run=longer)
     assert "it goes on from run, whose six students stay as they are." in written(page)
     assert len(charts(page)) == 2

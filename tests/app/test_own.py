@@ -101,8 +101,8 @@ def test_own_pictures_and_answers_for_them_are_distilled(asked, started, own_pag
     assert "--teacher " not in command and "--teacher-macs 2500000" in command
     button(page, "Start distilling").click().run()
     (summary,) = list_runs()
-    config = summary.info["config"]
-    assert started == [summary.id] and (config["teacher"], config["teacher_macs"]) == ("train.npz", 2_500_000)
+    config = summary.info.config
+    assert started == [summary.id] and (config.teacher, config.teacher_macs) == ("train.npz", 2_500_000)
 
 
 def test_a_teacher_for_own_data_is_trained_on_the_same_page(asked, started, own_page, pictures):  # noqa: F811
@@ -110,7 +110,7 @@ def test_a_teacher_for_own_data_is_trained_on_the_same_page(asked, started, own_
     assert page.selectbox(key="teach-own").value == str(pictures / "mine.npz")
     button(page, "Start training").click().run()
     (summary,) = list_runs()
-    assert summary.info["kind"] == "teach" and summary.info["config"]["dataset"] == str(pictures / "mine.npz")
+    assert summary.info.kind == "teach" and summary.info.config.dataset == str(pictures / "mine.npz")
 
 
 def test_a_black_box_comes_with_the_program_that_writes_it(asked, own_page, pictures):  # noqa: F811

@@ -14,17 +14,27 @@ import pandas as pd
 import pytest
 from happened import happened
 from replay import Replay
-from story import story, story_so_far
+from story import run_state, state_so_far
 
 from bdistil.cli import main
 from bdistil.config import DistilConfig
 from bdistil.data import info
-from bdistil.data.custom import OwnData
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
+from bdistil.records import (
+    AttemptFinished,
+    HeadCorrected,
+    RejectedCorrection,
+    RoundFinished,
+    RoundStarted,
+    RunCreated,
+    RunStopped,
+)
 from bdistil.report.palette import THEMES
 from bdistil.runs import Run
 from bdistil.teachers import card_for
 from tests.builders import build_run
+from tests.builders.records import event, heartbeat, point, round_record, run_info
 
 
 @pytest.fixture
@@ -37,19 +47,19 @@ def events(run):
 
 
 def test_a_story_of_all_events_ends_as_the_run_did(run):
-    told = story_so_far(run.info(), events(run))
-    assert told.info["state"] == "finished" and told.info["rounds_done"] == 3 and told.beat is None
-    assert [row["prefix"] for row in told.points] == [1, 2, 3] == [row["round"] for row in told.records]
-    assert [row["outcome"] for row in told.attempts] == ["kept"] * 3
-    assert [row["composition"] for row in told.attempts] == ["alone", "add", "add"]
+    told = state_so_far(run.info(), events(run))
+    assert told.info.state == "finished" and told.info.rounds_done == 3 and told.beat is None
+    assert [row.prefix for row in told.points] == [1, 2, 3] == [row.round for row in told.records]
+    assert [row.outcome for row in told.attempts] == ["kept"] * 3
+    assert [row.candidate.composition for row in told.attempts] == ["alone", "add", "add"]
 
 
 def test_a_story_so_far_knows_nothing_of_what_comes(run):
-    first = next(place for place, event in enumerate(events(run), 1) if event["kind"] == "round_finished")
-    told = story_so_far(run.info(), events(run)[:first])
-    assert told.info["state"] == "running" and told.info["rounds_done"] == len(told.info["points"]) == 1
+    first = next(place for place, event in enumerate(events(run), 1) if event.kind == "round_finished")
+    told = state_so_far(run.info(), events(run)[:first])
+    assert told.info.state == "running" and told.info.rounds_done == len(told.info.points) == 1
     assert narration.title(told.info, told.beat) == "Round 2 of 3 is training"
-    told = story_so_far(run.info(), events(run)[: first + 3])
+    told = state_so_far(run.info(), events(run)[: first + 3])
     assert narration.progress(told.info, told.beat) == (
         "Epoch 3 of 8, first attempt, composition add. 1 model can be used already."
     )
@@ -59,16 +69,16 @@ def test_a_story_so_far_knows_nothing_of_what_comes(run):
 def test_every_first_part_of_a_run_has_words(run):
     info, all_events = run.info(), events(run)
     for count in range(len(all_events) + 1):
-        told = story_so_far(info, all_events[:count])
+        told = state_so_far(info, all_events[:count])
         assert narration.title(told.info, told.beat) and narration.progress(told.info, told.beat)
         assert 0 <= told.fraction <= 1
 
 
 def test_what_an_interrupted_run_repeats_counts_once(run):
     whole = events(run)
-    again = [event for event in whole if event.get("round") == 2]
-    told = story(run.info(), [*whole, *again])
-    assert [row["prefix"] for row in told.points] == [1, 2] and len(told.attempts) == 3
+    again = [event for event in whole if getattr(event, "round", None) == 2]
+    told = run_state(run.info(), [*whole, *again])
+    assert [row.prefix for row in told.points] == [1, 2] and len(told.attempts) == 3
 
 
 OUTCOMES = {2: ["edge", "kl", "corrected"], 3: ["edge", "edge"]}
@@ -86,15 +96,15 @@ def polished(tmp_path):
 
 
 def test_a_search_is_a_row_an_attempt(searched):
-    told = story_so_far(searched.info(), events(searched))
-    assert [(row["round"], row["attempt"], row["outcome"]) for row in told.attempts] == [
+    told = state_so_far(searched.info(), events(searched))
+    assert [(*row.place, row.outcome) for row in told.attempts] == [
         (1, 1, "kept"), (2, 1, "edge"), (2, 2, "kl"), (2, 3, "corrected"), (3, 1, "edge"), (3, 2, "edge"),
     ]  # fmt: skip
-    assert [row["attempt"] for row in told.attempts if row.get("taken")] == [2]
-    assert [round(row["barrier"], 6) for row in told.attempts if row["round"] == 2] == [0.3, 0.9, 2.7]
+    assert [row.place for row in told.attempts if row.kept_unmet] == [(3, 2)]
+    assert [round(row.candidate.barrier, 6) for row in told.attempts if row.candidate.round == 2] == [0.3, 0.9, 2.7]
     sentences = [sentence for _, sentence in happened(events(searched))]
     assert "Round 2, attempt 3: trying again with barrier 2.7." in sentences
-    assert "Round 3 is not certified: attempt 2 came closest and is kept." in sentences
+    assert "Round 3 misses the condition: attempt 2 came closest and is kept." in sentences
     assert any("of KL, too much." in sentence for sentence in sentences)
     corrected = next(sentence for sentence in sentences if sentence.startswith("Student 2, attempt 3,"))
     assert "of 10 classes; its output layer was corrected in 1.4\u00a0s and now meets all; KL +" in corrected
@@ -103,8 +113,7 @@ def test_a_search_is_a_row_an_attempt(searched):
 
 def test_a_rung_that_is_climbed_is_told():
     def started(attempt, rung, composition, barrier):
-        return {"kind": "round_started", "time": "2026-01-05T14:06:00+00:00", "round": 2, "attempt": attempt,
-                "rung": rung, "composition": composition, "barrier": barrier}  # fmt: skip
+        return event(RoundStarted, round=2, attempt=attempt, rung=rung, composition=composition, barrier=barrier)
 
     (_, climbed), (_, again), _ = happened(
         [started(1, 0, "add", 0.3), started(2, 0, "add", 0.9), started(3, 1, "concat", 0.3)]
@@ -114,12 +123,12 @@ def test_a_rung_that_is_climbed_is_told():
 
 
 def test_a_polish_replaces_what_the_rounds_left_and_keeps_it_in_sight(polished):
-    told = story_so_far(polished.info(), events(polished))
+    told = state_so_far(polished.info(), events(polished))
     finals = polished.rounds()
-    assert told.points == [entry["point"] for entry in finals]
-    assert told.records == [entry["record"] for entry in finals]
-    assert told.unpolished == [entry["point"] for entry in polished.unpolished()]
-    assert [row["round"] for row in told.heads] == [2, 3] and len(told.attempts) == 3
+    assert told.points == [entry.point for entry in finals]
+    assert told.records == [entry.record for entry in finals]
+    assert told.unpolished == [entry.point for entry in polished.unpolished()]
+    assert [row.round for row in told.heads] == [2, 3] and len(told.attempts) == 3
     sentences = [sentence for _, sentence in happened(events(polished), polished=True)]
     assert "The polish starts: all students train together." in sentences
     assert any(sentence.startswith("The polish is done: ") and "than before it." in sentence for sentence in sentences)
@@ -130,13 +139,13 @@ def test_a_polish_replaces_what_the_rounds_left_and_keeps_it_in_sight(polished):
 
 def test_a_replay_goes_through_the_polish(polished):
     whole = events(polished)
-    start = next(place for place, event in enumerate(whole, 1) if event.get("phase") == "polish")
-    told = story_so_far(polished.info(), whole[:start])
+    start = next(place for place, event in enumerate(whole, 1) if getattr(event, "phase", None) == "polish")
+    told = state_so_far(polished.info(), whole[:start])
     assert narration.title(told.info, told.beat) == "Three students are polished together"
     assert narration.progress(told.info, told.beat) == (
         "Epoch 1 of 8. 3 models can be used already, as the rounds left them."
     )
-    told = story_so_far(polished.info(), whole[: start + 5])
+    told = state_so_far(polished.info(), whole[: start + 5])
     assert "Epoch 6 of 8." in narration.progress(told.info, told.beat) and told.fraction == 5 / 8
     assert told.unpolished == [] and len(told.points) == 3
 
@@ -145,9 +154,9 @@ def test_a_replay_goes_through_the_polish(polished):
 def test_every_first_part_of_either_method_has_words(tmp_path, method):
     run = Run(build_run(tmp_path / "run", rounds=2, method=method))
     for count in range(len(events(run)) + 1):
-        told = story_so_far(run.info(), events(run)[:count])
+        told = state_so_far(run.info(), events(run)[:count])
         assert narration.title(told.info, told.beat) and narration.progress(told.info, told.beat)
-        assert cards.card({**told.info, "sample": False}, None, "run").sentence and 0 <= told.fraction <= 1
+        assert cards.card(told.info, None, "run").sentence and 0 <= told.fraction <= 1
 
 
 INTERRUPTED = {
@@ -177,26 +186,26 @@ def test_a_card_names_the_method(tmp_path, method):
 
 
 def test_an_extension_is_told_as_one():
-    event = {"kind": "created", "time": "2026-01-05T14:06:00+00:00", "parent": "short", "rounds_done": 6}
-    assert happened([event])[0][1] == (
+    created = event(RunCreated, parent="short", rounds_done=6)
+    assert happened([created])[0][1] == (
         "The run was created: it goes on from short, whose six students stay as they are."
     )
 
 
 def test_the_signature_leaves_a_student_s_epochs_out_but_not_a_teacher_s(run, tmp_path):
     whole = events(run)
-    place = next(place for place, event in enumerate(whole) if event["kind"] == "epoch")
-    before, after = (story_so_far(run.info(), whole[:end]).signature for end in (place, place + 1))
+    place = next(place for place, event in enumerate(whole) if event.kind == "epoch")
+    before, after = (state_so_far(run.info(), whole[:end]).signature for end in (place, place + 1))
     assert before == after
     teacher = Run(build_run(tmp_path / "teacher", kind="teach"))
     told = events(teacher)
-    place = next(place for place, event in enumerate(told) if event["kind"] == "epoch")
-    before, after = (story_so_far(teacher.info(), told[:end]).signature for end in (place, place + 1))
+    place = next(place for place, event in enumerate(told) if event.kind == "epoch")
+    before, after = (state_so_far(teacher.info(), told[:end]).signature for end in (place, place + 1))
     assert before != after
 
 
 def test_what_happened_is_told_newest_first(run):
-    told = happened(events(run), run.info()["dataset"]["classes"], UTC)
+    told = happened(events(run), run.info().dataset.classes, UTC)
     assert told[-1] == ("14:06", "The run was created.")
     sentences = [sentence for _, sentence in told]
     assert sentences[0] == "Everything is done, after 1\u00a0min."
@@ -209,46 +218,54 @@ def test_what_happened_is_told_newest_first(run):
 @pytest.mark.parametrize(
     ("edges", "sentence"),
     [
-        ([0.1, 0.2, 0.3, 0.1], "Student 2 corrects the ones before it on every class."),
-        ([0.1, -0.2, 0.3, 0.0], "Student 2 corrects the ones before it on every class but Coat and Bag."),
-        ([-0.1, -0.2, -0.3, 0.0], "Student 2 corrects the ones before it on no class."),
+        ((0.1, 0.2, 0.3, 0.1), "Student 2 corrects the ones before it on every class."),
+        ((0.1, -0.2, 0.3, 0.0), "Student 2 corrects the ones before it on every class but Coat and Bag."),
+        ((-0.1, -0.2, -0.3, 0.0), "Student 2 corrects the ones before it on no class."),
     ],
 )
 def test_which_classes_a_student_corrects(edges, sentence):
-    event = {"kind": "attempt_finished", "time": "2026-01-05T14:06:00+00:00", "round": 2, "edges": edges}
-    assert happened([event], ("Shirt", "Coat", "Boot", "Bag"))[0][1] == sentence
+    finished = event(AttemptFinished, round=2, edges=edges)
+    assert happened([finished], ("Shirt", "Coat", "Boot", "Bag"))[0][1] == sentence
 
 
-CORRECTION = {"kind": "attempt_finished", "time": "2026-01-05T14:06:00+00:00", "round": 2, "attempt": 1,
-              "edges": [0.001, 0.002], "edges_before": [0.003, 0.004], "kl_before": 0.1, "kl_after": 0.1,
+CORRECTION = {"round": 2, "edges": (0.001, 0.002), "edges_before": (0.003, 0.004), "kl_before": 0.1, "kl_after": 0.1,
               "correction_seconds": 1.6}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("of", "fields", "sentence"),
+    [
+        (AttemptFinished, {"outcome": "corrected", "kl_after": 0.11}, "Student 2 corrects the ones before it on every "
+         "class; its output layer was prepared in 1.6\u00a0s for what student 3 needs; KL +10.0\u00a0%."),
+        (AttemptFinished, {"outcome": "kept", "rejected": RejectedCorrection(why="none found")}, "Student 2 corrects "
+         "the ones before it on every class. No correction of output layers was found that would do more."),
+        (AttemptFinished, {"outcome": "kept", "rejected": RejectedCorrection(why="kl", kl_after=0.2)}, "Student 2 "
+         "corrects the ones before it on every class. A correction of output layers would move KL by +100.0\u00a0%, "
+         "too much, and was taken back."),
+        (HeadCorrected, {"edges": (-0.1, 0.1), "rejected": RejectedCorrection(why="edge")},
+         "After the polish: Student 2 corrects the ones before it on 1 of 2 classes. A correction of output layers "
+         "still missed a class, and was taken back."),
+    ],
+)  # fmt: skip
+def test_what_became_of_a_correction_is_told(of, fields, sentence):
+    assert happened([event(of, **CORRECTION | fields)])[0][1] == sentence
 
 
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"outcome": "corrected", "kl_after": 0.11}, "Student 2 corrects the ones before it on every class; its output "
-         "layer was prepared in 1.6\u00a0s for what student 3 needs; KL +10.0\u00a0%."),
-        ({"outcome": "kept", "turned_down": {"why": "none found"}}, "Student 2 corrects the ones before it on every "
-         "class. No correction of output layers was found that would do more."),
-        ({"outcome": "kept", "turned_down": {"why": "kl", "kl_after": 0.2}}, "Student 2 corrects the ones before it on "
-         "every class. A correction of output layers would move KL by +100.0\u00a0%, too much, and was taken back."),
-        ({"kind": "head_corrected", "corrected": False, "edges": [-0.1, 0.1], "turned_down": {"why": "edge"}},
-         "After the polish: Student 2 corrects the ones before it on 1 of 2 classes. A correction of output layers "
-         "still missed a class, and was taken back."),
-        ({"kind": "stopped", "phase": "polish", "round": None, "update": 3}, "Stopped in the polish, step 3 of the "
-         "head correction."),
-        ({"kind": "stopped", "phase": "rounds", "epoch": 4}, "Stopped in round 2, epoch 4."),
-        ({"kind": "stopped", "phase": None, "round": None}, "Stopped."),
+        ({"phase": "polish", "update": 3}, "Stopped in the polish, step 3 of the head correction."),
+        ({"phase": "rounds", "round": 2, "epoch": 4}, "Stopped in round 2, epoch 4."),
+        ({}, "Stopped."),
     ],
-)  # fmt: skip
-def test_what_became_of_a_correction_is_told(fields, sentence):
-    assert happened([CORRECTION | fields])[0][1] == sentence
+)
+def test_where_a_run_was_stopped_is_told(fields, sentence):
+    assert happened([event(RunStopped, **fields)])[0][1] == sentence
 
 
 def test_a_correction_in_progress_is_told_and_what_resuming_it_repeats(tmp_path):
     info = Run(build_run(tmp_path / "run", rounds=3, done=3, method="b-distil+polish", state="stopped")).info()
-    beat = {"phase": "polish", "round": None, "update": 3, "updates": 12, "fraction": 1.0}
+    beat = heartbeat(phase="polish", update=3, updates=12, fraction=1.0)
     assert narration.progress(info, beat).startswith(
         "Output layers are corrected for the weak learning condition, step 3 of at most 12. 3 models can be used"
     )
@@ -257,9 +274,8 @@ def test_a_correction_in_progress_is_told_and_what_resuming_it_repeats(tmp_path)
 
 
 def test_accuracy_that_does_not_change_is_not_called_more():
-    point = {"prefix": 2, "accuracy": 0.9, "macs": 2e6, "macs_ratio": 0.08}
     stories = [
-        {"kind": "round_finished", "time": "2026-01-05T14:06:00+00:00", "point": {**point, "accuracy": accuracy}}
+        event(RoundFinished, round=2, record=round_record(round=2), point=point(prefix=2, accuracy=accuracy))
         for accuracy in (0.9, 0.9, 0.89)
     ]
     told = [sentence for _, sentence in happened(stories)]
@@ -271,13 +287,13 @@ def test_accuracy_that_does_not_change_is_not_called_more():
 )
 def test_a_failure_says_what_is_safe(done, safe):
     error = "The disk is full. Free some space, then resume."
-    what, advice = narration.failed_notice({"error": error, "rounds_done": done})
+    what, advice = narration.failed_notice(run_info(state="failed", error=error, rounds_done=done))
     assert what == "The disk is full." and advice == f"Free some space, then resume. {safe}"
 
 
 def test_a_failure_that_already_says_what_is_safe_says_it_once():
     error = "The disk is full. Free some space, then resume; finished rounds are safe."
-    assert narration.failed_notice({"error": error, "rounds_done": 2})[1].count("safe") == 1
+    assert narration.failed_notice(run_info(state="failed", error=error, rounds_done=2))[1].count("safe") == 1
 
 
 def test_a_replay_moves_with_the_clock_and_stops_at_the_end(monkeypatch):
@@ -294,7 +310,7 @@ def test_a_replay_moves_with_the_clock_and_stops_at_the_end(monkeypatch):
 def test_a_card_s_sparkline_shows_each_prefix_under_the_teacher(run):
     image = cards.sparkline(run.info(), THEMES["light"])
     assert image.startswith("<img") and "3 so far" in image
-    assert cards.sparkline({**run.info(), "points": []}, THEMES["light"]) == ""
+    assert cards.sparkline(run.info().model_copy(update={"points": ()}), THEMES["light"]) == ""
 
 
 @pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
@@ -349,7 +365,7 @@ def asked_again(config):
     found = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bdistil.runs.create_run", found.append)
-        patch.setattr("bdistil.cli.main._follow", lambda run, quiet: {"run": "r"})
+        patch.setattr("bdistil.cli.main._follow", lambda run, quiet: run_info(run="r"))
         main.app(["run", *estimate.flags(config)], standalone_mode=False)
     return found[0]
 
@@ -425,8 +441,7 @@ print('{{"seconds": 1}}')
 
 @pytest.mark.parametrize("composition", ["carry-state", "carry-state-pool"])
 def test_a_recurrent_student_goes_on_from_the_state_before(composition):
-    event = {"kind": "round_started", "time": "2026-01-05T14:06:00+00:00", "round": 3, "attempt": 1, "rung": 0,
-             "barrier": 0.3, "composition": composition}  # fmt: skip
-    assert happened([event])[0][1] == "Round 3 starts: student 3 goes on from the state of student 2."
+    begun = event(RoundStarted, round=3, composition=composition)
+    assert happened([begun])[0][1] == "Round 3 starts: student 3 goes on from the state of student 2."
 
 

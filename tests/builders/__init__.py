@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from bdistil.records import AttemptFinished, Candidate, RoundStarted
 from bdistil.runs import Run
 from tests.builders.datasets import DATASETS
 from tests.builders.datasets import build_previews as build_previews
@@ -131,18 +132,18 @@ def fail_attempt(path: Path, outcome: str = "edge", *, rung: int = 0, compositio
     outcome: "edge" or "kl". composition: the next attempt's, by default as before.
     """
     run = Run(path)
-    started = [event for event in run.events()[0] if event["kind"] == "round_started"][-1]
-    edges = [0.004 * (index - 2) for index in range(len(run.info()["dataset"]["classes"]))]
-    kept = {name: started[name] for name in ("round", "attempt", "composition", "rung", "barrier")}
+    started = [event for event in run.events()[0] if isinstance(event, RoundStarted)][-1]
+    edges = [0.004 * (index - 2) for index in range(len(run.info().dataset.classes))]
+    candidate = {name: getattr(started, name) for name in Candidate.model_fields}
     run.record(
-        "attempt_finished", **kept, student=run.info()["student"], seed=started["attempt"] - 1, edge_min=min(edges),
-        edges=edges, relative_edges=edges, edges_before=[edge - 0.008 for edge in edges], certified=False,
+        AttemptFinished, **candidate, seed=started.attempt - 1, edge_min=min(edges), edges=tuple(edges),
+        relative_edges=tuple(edges), edges_before=tuple(edge - 0.008 for edge in edges), condition_met=False,
         corrected=False, kl_before=0.1, kl_after=0.103, correction_seconds=1.4, seconds=10.0, outcome=outcome,
     )  # fmt: skip
-    attempt = started["attempt"] + 1
-    weight = barrier(attempt) if rung == started["rung"] else barrier(1)
-    run.record("round_started", **kept | {"attempt": attempt, "rung": rung, "barrier": weight,
-               "composition": composition or started["composition"]}, epochs=started["epochs"])  # fmt: skip
+    attempt = started.attempt + 1
+    weight = barrier(attempt) if rung == started.rung else barrier(1)
+    following = {"attempt": attempt, "rung": rung, "barrier": weight, "composition": composition or started.composition}
+    run.record(RoundStarted, **candidate | following, epochs=started.epochs)
     beat = json.loads((path / "heartbeat.json").read_text())
     (path / "heartbeat.json").write_text(json.dumps({**beat, "attempt": attempt}))
 

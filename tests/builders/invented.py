@@ -6,11 +6,11 @@ averages come closer to the teacher and edges lie above zero. `Game` plays the b
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from bdistil.method.certificate import Certificate, normalised, scale
+from bdistil.method.certificate import Certificate
+from bdistil.records import CertificateRow, Condition
+from bdistil.scale import normalised, scale
 
 LEANINGS = (0.3, 0.6, 1.0, 1.5, 2.5, 4.0, 6.0)
 
@@ -52,18 +52,18 @@ class Game:
             return student
         for lean in LEANINGS:
             leaning = {name: f - lean * (self.prefix(name) - self.g_hat[name]) for name, f in student.items()}
-            if self.candidate(leaning)["certified"]:
+            if self.candidate(leaning).condition_met:
                 break
         return leaning
 
-    def candidate(self, student: dict[str, np.ndarray]) -> dict[str, Any]:
+    def candidate(self, student: dict[str, np.ndarray]) -> Condition:
         return self.certificate.candidate(student["train"].astype(np.float32))
 
     def prefix(self, split: str, logits: bool = False) -> np.ndarray:
         """F_t (N, L), on the normalised scale or as logits on the teacher's."""
         return (self.c if logits else 1) * np.mean([f[split] for f in self.outputs], axis=0)
 
-    def add(self, student: dict[str, np.ndarray]) -> dict[str, Any]:
+    def add(self, student: dict[str, np.ndarray]) -> CertificateRow:
         """Take the next student; returns its part of the round's record."""
         student = {name: f.astype(np.float32) for name, f in student.items()}
         self.outputs.append(student)

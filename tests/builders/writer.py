@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from bdistil.results.frontier import point, scores
-from bdistil.runs.events import now
+from bdistil.records import CertificateRow, Condition, PrefixCost
+from bdistil.runs.points import point, scores
 from tests.builders.datasets import DATASETS, arrays
 from tests.builders.invented import Game, teacher
 from tests.builders.students import specs
@@ -21,7 +21,6 @@ STUDENT_COST = {"macs": 1_750_000, "parameters": 58_000, "bytes": 232_000}
 SUMMARY = ("prefix", "accuracy", "macs", "macs_ratio")
 START = datetime(2026, 1, 5, 14, 6, tzinfo=UTC)
 VERSIONS = {"python": "3.11.0", "torch": "2.14.0", "bdistil": "0.1.0"}
-Record = dict[str, Any]
 
 
 class Writer:
@@ -64,17 +63,19 @@ class Writer:
         if kind == "teach":
             config = {"dataset": self.dataset, "architecture": teacher.removeprefix(f"{self.dataset}-"), "seed": 0,
                       "epochs": self.epochs, "learning_rate": 0.1, "weight_decay": 0.0005, "batch_size": 128,
-                      "label_smoothing": 0.05, "threads": None}  # fmt: skip
+                      "label_smoothing": 0.05, "shift": 1, "flip": False, "cutout": 0, "crop": 0,
+                      "threads": None}  # fmt: skip
         cost = {name: None if black_box else value for name, value in TEACHER_COST.items()}
         return {
             "schema": 1, "run": self.path.name, "kind": kind, "parent": None, "state": self.state,
             "phase": {"finished": None, "queued": None}.get(self.state, "teacher" if kind == "teach" else "rounds"),
             "error": error, "created": self.created.isoformat(), "title": title or known.title,
             "dataset": {
-                "name": self.dataset, "modality": known.modality, "people": known.people,
+                "name": self.dataset, "title": known.title, "modality": known.modality, "people": known.people,
                 "train": 600, "validation": 200, "test": 400,
                 "classes": list(self.classes),
                 "split": f"{known.people}s held out" if known.people else "stratified, fixed seed",
+                "checksum": "",
             } if started else None,
             "teacher": {"name": teacher, "accuracy": None, **cost, "latency_ms": {}}
             if started and kind == "distil" else None,
@@ -102,7 +103,7 @@ class Writer:
             **({"people_test": np.arange(examples) % 2} if self.known.people else {}),
         )
         info["dataset"]["test"] = examples
-        info["teacher"]["accuracy"] = scores(splits["test"][0], *splits["test"])["accuracy"]
+        info["teacher"]["accuracy"] = scores(splits["test"][0], *splits["test"]).accuracy
         info["scale"] = {"c": game.c, "B": 2.25, "eta_B": 2.25 * game.certificate.eta, "temperature": 2.0}
         self.event("started", pid=1, host="here", threads=1, versions=VERSIONS, resumed=False)
         self.event("phase", phase="rounds")
@@ -129,18 +130,19 @@ class Writer:
         pairs = None if number == 1 or self.polished else self.heaviest(game)
         for attempt, fails in enumerate(failed, 1):
             found = game.candidate(game.student(rng))
-            self.attempt(number, attempt, fails, found, found["edges"])
+            self.attempt(number, attempt, fails, found, found.edges)
         plain = game.student(rng)
         student = plain if outcome == "edge" else game.corrected(plain)
-        before = game.candidate(plain if outcome == "corrected" else student)["edges"]
-        record = self.record(number, game.add(student), outcome, before, attempts=len(failed) + 1)
+        before = game.candidate(plain if outcome == "corrected" else student).edges
+        measured = game.add(student)
+        record = self.record(number, measured, outcome, before, attempts=len(failed) + 1)
         row = self.point(number, game, teacher_macs)
         folder = self.path / "rounds" / f"{number:02d}"
         if self.polished:
             self.save(folder, record, row, prefix=self.splits(game.prefix))
         else:
             self.save(folder, record, row, logits=self.splits(game.outputs[-1].get), heaviest=pairs)
-        self.attempt(number, len(failed) + 1, outcome, record, before)
+        self.attempt(number, len(failed) + 1, outcome, measured, before)
         if outcome == "edge":
             self.event("round_uncertified", round=number, attempt=len(failed) + 1)
         self.event("round_finished", round=number, record=record, point=row)
@@ -154,7 +156,7 @@ class Writer:
         for number in range(1, self.rounds + 1):
             pairs = None if number == 1 else self.heaviest(game)
             plain = game.student(rng, noise=0.7)
-            before = game.candidate(plain)["edges"]
+            before = game.candidate(plain).edges
             outcome = "corrected" if number > 1 and min(before) <= 0 else "kept"
             record = self.record(number, game.add(game.corrected(plain)), outcome, before, attempts=1)
             rows.append(self.point(number, game, teacher_macs))
@@ -163,7 +165,7 @@ class Writer:
             self.save(folder, record, rows[-1], logits=self.splits(game.outputs[-1].get), heaviest=pairs)
             if number > 1:
                 told = ("edges_before", "edges", "edge_min", "relative_edges", "kl_before", "kl_after", "corrected",
-                        "certified", "correction_seconds")  # fmt: skip
+                        "condition_met", "correction_seconds")  # fmt: skip
                 self.event("head_corrected", round=number, **{name: record[name] for name in told})
         self.event("polish_finished", rounds=rounds)
         return rows
@@ -189,29 +191,34 @@ class Writer:
     def point(self, number: int, game: Game, teacher_macs: int | None) -> dict[str, Any]:
         prefix = {name: game.prefix(name, logits=True) for name in game.splits}
         before = game.c * np.mean([f["test"] for f in game.outputs[:-1]], axis=0) if number > 1 else None
-        cost = {name: value * number for name, value in STUDENT_COST.items()}
-        cost |= {"memory_bytes": 60_000, "overhead_macs": 9_000 * (number - 1), "carry_bytes": 31_000}
-        share = number / self.rounds if self.mode == "segments" else 1.0
+        cost = PrefixCost(
+            **{name: value * number for name, value in STUDENT_COST.items()}, memory_bytes=60_000,
+            overhead_macs=9_000 * (number - 1), carry_bytes=31_000,
+            window_share=number / self.rounds if self.mode == "segments" else 1.0,
+        )  # fmt: skip
         return point(
             number, prefix["test"], *game.splits["test"], before, cost=cost, teacher_macs=teacher_macs,
             people=np.arange(len(prefix["test"])) % 2 if self.known.people and not self.old else None,
             **{name: scores(prefix[name], *game.splits[name]) for name in ("train", "validation")},
-        ) | {"window_share": share}  # fmt: skip
+        ).document()  # fmt: skip
 
-    def record(self, number: int, measured: Record, outcome: str, before: list[float], attempts: int) -> Record:
+    def record(
+        self, number: int, measured: CertificateRow, outcome: str, before: Sequence[float], attempts: int
+    ) -> dict[str, Any]:
         """The round's record around what the game measured; `before`: edges before the correction."""
         corrected = outcome == "corrected"
         record = {
-            **measured, "composition": ["alone" if number == 1 else self.composition], "attempts": attempts,
+            **measured.document(), "composition": ["alone" if number == 1 else self.composition], "attempts": attempts,
             "corrected": corrected, "kl_before": 0.199 / number if corrected else 0.2 / number,
             "kl_after": 0.2 / number, "barrier": barrier(attempts), "loss": 0.2 / number, "seconds": 10.0,
         }  # fmt: skip
         if self.old:
+            record["certified"] = record.pop("condition_met")
             return {name: value for name, value in record.items() if name not in ("largest", "by_eta")}
-        return record | {"rung": 0, "student": self.known.student, "edges_before": before,
+        return record | {"rung": 0, "student": self.known.student, "edges_before": list(before),
                          "correction_seconds": 1.4 if corrected else 0.0}  # fmt: skip
 
-    def attempt(self, number: int, attempt: int, outcome: str, found: Record, before: list[float]) -> None:
+    def attempt(self, number: int, attempt: int, outcome: str, found: Condition, before: Sequence[float]) -> None:
         """The events of one attempt, from its start to its outcome."""
         self.start_round(number, attempt)
         for epoch in range(1, self.epochs + 1):
@@ -219,11 +226,11 @@ class Writer:
         if self.polished:  # corrective rounds are checked after the polish
             return
         corrected = outcome == "corrected"
-        names = ("edge_min", "edges", "relative_edges", "certified")
+        names = ("edge_min", "edges", "relative_edges", "condition_met")
         self.event(
             "attempt_finished", round=number, attempt=attempt, composition="alone" if number == 1 else self.composition,
             rung=0, student=self.known.student, seed=attempt - 1, barrier=barrier(attempt),
-            **{name: found[name] for name in names}, edges_before=before, corrected=corrected,
+            **{name: getattr(found, name) for name in names}, edges_before=before, corrected=corrected,
             kl_before=0.199 / number if corrected else 0.2 / number, kl_after=0.2 / number,
             correction_seconds=0.0 if outcome == "kept" else 1.4, seconds=10.0, outcome=outcome,
         )  # fmt: skip
@@ -260,8 +267,9 @@ class Writer:
         elif self.state == "failed":
             self.event("failed", error=info["error"])
             (self.path / "worker.log").write_text("Traceback\nOSError: [Errno 28] No space left on device\n")
+        alive = datetime.now(UTC) if self.state == "running" else self.clock  # a running worker is not silent
         beat = {
-            "host": "here", "pid": 2**22 + 1, "time": now(), "phase": phase, "round": number,
+            "host": "here", "pid": 2**22 + 1, "time": alive.isoformat(), "phase": phase, "round": number,
             "attempt": None if number is None else 1, "epoch": self.epoch + 1, "epochs": self.epochs, "batch": 3,
             "batches": 10, "fraction": (self.epoch + 0.3) / self.epochs, "seconds_left": 3120.0,
         }  # fmt: skip
@@ -279,13 +287,13 @@ class Writer:
     def start_round(self, number: int, attempt: int = 1) -> None:
         composition = "alone" if number == 1 else self.composition
         self.event("round_started", round=number, attempt=attempt, composition=composition, rung=0,
-                   barrier=barrier(attempt), epochs=self.epochs)  # fmt: skip
+                   student=self.known.student, barrier=barrier(attempt), epochs=self.epochs)  # fmt: skip
 
     def train_epoch(self, phase: str, number: int | None, epoch: int, accuracy: float, attempt: int = 1) -> None:
         self.event(
             "epoch", phase=phase, round=number, attempt=None if number is None else attempt, epoch=epoch,
-            epochs=self.epochs, loss=0.8 / epoch / (number or 1), seconds=1.0, validation={"accuracy": accuracy},
-            barrier_edge=0.01,
+            epochs=self.epochs, loss=0.8 / epoch / (number or 1), seconds=1.0, total=float(epoch),
+            validation={"accuracy": accuracy}, barrier_edge=0.01,
         )  # fmt: skip
 
     def event(self, kind: str, **fields: Any) -> None:

@@ -14,10 +14,11 @@ from PIL import Image
 from bdistil.cli import main
 from bdistil.config import DistilConfig
 from bdistil.errors import printable, quoted
+from bdistil.records import Notice
 from bdistil.runs import Run, list_runs, open_run
 from bdistil.teachers import card
 from tests.builders import build_run, hold
-from tests.runs.test_documents import check
+from tests.report.test_documents import check
 from tests.workers import told, until
 
 
@@ -268,7 +269,7 @@ def created(monkeypatch):
 def test_a_shown_config_makes_the_same_run_again_and_the_command_line_comes_first(bdistil, created, tmp_path):
     odd = dict(seed=7, shift=2, flip=True, rounds=2, label_share=0.25, threads=1, composition="concat", views=3)
     bdistil(*RUN, "--label-share", "0.25")
-    first = created[0].stored()["config"]
+    first = created[0].stored().config.model_dump(mode="json")
     file = tmp_path / "config.json"
     file.write_text(json.dumps(first | odd))
     status, out, _ = bdistil("run", "--config", file)
@@ -277,8 +278,8 @@ def test_a_shown_config_makes_the_same_run_again_and_the_command_line_comes_firs
     assert shown == first | odd
     file.write_text(json.dumps(shown))
     bdistil("run", "--config", file, "--rounds", "4", "--quiet")
-    assert created[2].stored()["config"] == shown | {"rounds": 4}
-    assert DistilConfig.create(**created[2].stored()["config"]).rounds == 4
+    again = created[2].stored().config.model_dump(mode="json")
+    assert again == shown | {"rounds": 4} and DistilConfig.create(**again).rounds == 4
 
 
 def test_a_teacher_named_by_its_folder_is_found_again_by_the_worker(bdistil, created, tmp_path, monkeypatch):
@@ -286,18 +287,18 @@ def test_a_teacher_named_by_its_folder_is_found_again_by_the_worker(bdistil, cre
     monkeypatch.chdir(tmp_path)
     assert bdistil(*RUN, "--teacher", "elsewhere/mine")[0] == 0
     monkeypatch.chdir("/")
-    assert card(created[0].stored()["config"]["teacher"])["path"] == str(folder)
+    assert card(created[0].stored().config.teacher)["path"] == str(folder)
 
 
 def test_options_of_the_search_and_the_polish_reach_the_run(bdistil, created):
     bdistil(*RUN, "--no-certified", "--retries", "1", "--polish-epochs", "2", "--head", "student")
-    config = created[0].stored()["config"]
-    assert (config["method"], config["certified"], config["retries"]) == ("b-distil+polish", False, 1)
-    assert (config["polish_epochs"], config["head"]) == (2, "student")
+    config = created[0].stored().config
+    assert (config.method, config.certified, config.retries) == ("b-distil+polish", False, 1)
+    assert (config.polish_epochs, config.head) == (2, "student")
     bdistil(*RUN, "--method", "b-distil", "--certified")
-    config = created[1].stored()["config"]
-    assert (config["method"], config["composition"], config["head"]) == ("b-distil", "add", "student")
-    assert config["certified"] is True
+    config = created[1].stored().config
+    assert (config.method, config.composition, config.head) == ("b-distil", "add", "student")
+    assert config.certified is True
 
 
 @pytest.fixture
@@ -317,7 +318,7 @@ def test_rounds_are_added_to_a_finished_run(bdistil, created, short):
     status, out, _ = bdistil(*EXTEND, "--rounds", "2", "--threads", "1", "--epochs", "8", "--dataset", "digits")
     info = created[0].stored()
     assert (status, out) == (0, created[0].id + "\n")
-    assert (info["parent"], info["config"]["rounds"], info["config"]["threads"]) == ("short", 5, 1)
+    assert (info.parent, info.config.rounds, info.config.threads) == ("short", 5, 1)
 
 
 @pytest.mark.parametrize(
@@ -345,7 +346,8 @@ def test_runs_that_cannot_be_extended_say_why(bdistil, created, runs, run, sente
 
 
 def test_method_and_certified_rounds_are_told(bdistil, runs):
-    assert "method b-distil, " in bdistil("show", "finished")[1] and "certified" in bdistil("show", "finished")[1]
+    shown = bdistil("show", "finished")[1]
+    assert "method b-distil, " in shown and "condition met in all" in shown
     lines = {line.split()[0]: line for line in bdistil("list")[1].splitlines()}
     assert " b-distil " in lines["finished"] and " teacher " in lines["teach"]
 
@@ -355,8 +357,10 @@ def test_method_and_certified_rounds_are_told(bdistil, runs):
     ("stopped", True, 1, "The worker ended without a word; go on with: bdistil resume mine"),
 ])  # fmt: skip
 def test_how_a_run_ends_is_the_exit_status(bdistil, own_home, monkeypatch, state, worker_gone, status, sentence):
-    build_run(own_home / "runs" / "mine", state="stopped")
-    ended = {"state": state, "worker_gone": worker_gone, "error": "The disk is full.", "exit_status": 2, "run": "mine"}
+    stopped = Run(build_run(own_home / "runs" / "mine", state="stopped")).info()
+    ended = stopped.model_copy(update={
+        "state": state, "worker_gone": worker_gone, "error": "The disk is full.", "exit_status": 2,
+    })  # fmt: skip
     monkeypatch.setattr("bdistil.runs.launch.start_worker", lambda run: 1)
     monkeypatch.setattr("bdistil.cli.progress.watch", lambda run, quiet: ended)
     assert bdistil("resume", "mine") == (status, "", sentence + "\n")
@@ -373,7 +377,7 @@ def test_ctrl_c_stops_cleanly_and_the_run_goes_on(own_home):
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (130, "") and err == f"Stopped; go on with: bdistil resume {run.id}\n"
-    assert run.state() == "stopped" and not run.info()["worker_gone"]
+    assert run.state() == "stopped" and not run.info().worker_gone
 
     ended = subprocess.run([*program, "resume", run.id], capture_output=True, text=True, timeout=300)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, run.id + "\n", "")
@@ -439,7 +443,7 @@ def test_what_others_have_named_never_reaches_the_terminal_raw(own_home, tmp_pat
 
 def test_what_a_run_says_as_it_ends_is_printed_without_control_characters(bdistil, own_home, monkeypatch):
     run = Run(build_run(own_home / "runs" / "one", state="failed", error=f"because of {HOSTILE}"))
-    run.record("notice", text=f"look at {HOSTILE}")
+    run.record(Notice, text=f"look at {HOSTILE}")
     run.update(exit_status=2)
     monkeypatch.setattr("bdistil.runs.launch.start_worker", lambda run: None)
     status, out, err = bdistil("resume", "one", "--quiet")

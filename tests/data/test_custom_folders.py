@@ -11,8 +11,8 @@ from PIL import Image
 
 from bdistil.data import custom
 from bdistil.data.audio import log_mel, read_recording
-from bdistil.data.custom import OwnData
 from bdistil.data.dataset import SPLITS
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 
 

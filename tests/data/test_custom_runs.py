@@ -1,5 +1,6 @@
 """Own data end to end: a teacher is trained on a path, distilled, resumed, and the run keeps how the data is read."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,12 +12,12 @@ from PIL import Image
 
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import fetch, info, is_here, load_dataset
-from bdistil.data.custom import OwnData
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 from bdistil.paths import home
-from bdistil.report.formats import UNKNOWN_SPLIT
 from bdistil.runs.launch import start_worker
 from bdistil.teachers import card_for
+from bdistil.teachers.black_box import UNKNOWN_SPLIT
 from tests.workers import finished, started, told, until
 
 NAMED = ("--series", "series", "--label", "label")
@@ -53,7 +54,7 @@ def test_a_folder_is_taught_distilled_stopped_and_resumed(digits_folder):
     data = OwnData(side=8)
     taught = TeachConfig.create(str(digits_folder), data=data, architecture="resnet-s", epochs=1, threads=1)
     assert taught.dataset == str(digits_folder)
-    teacher = finished(started(taught)).info()["teacher_name"]
+    teacher = finished(started(taught)).info().teacher_name
     assert teacher.startswith("own-digits-") and "--side 8" in card_for(teacher, str(digits_folder), data)["command"]
     config = DistilConfig.create(
         str(digits_folder), data=data, teacher=card_for(None, str(digits_folder), data)["name"], method="b-distil",
@@ -63,13 +64,14 @@ def test_a_folder_is_taught_distilled_stopped_and_resumed(digits_folder):
     until(lambda: told(run, "round_finished"))
     run.request_stop()
     until(lambda: not run.is_alive())
-    stored = run.info()["config"]
+    assert run.info().config == config
+    stored = json.loads((run.path / "run.json").read_text())["config"]
     assert DistilConfig.build(**stored) == DistilConfig.create(**stored) == config and stored["data"]["side"] == 8
     if run.state() != "finished":
         start_worker(run)
-    document = finished(run).info()
-    assert document["dataset"]["name"] == info(str(digits_folder), data).name and len(run.rounds()) == 2
-    assert (home() / "previews" / f"{document['dataset']['name']}.npz").exists()
+    name = finished(run).info().dataset.name
+    assert name == info(str(digits_folder), data).name and len(run.rounds()) == 2
+    assert (home() / "previews" / f"{name}.npz").exists()
     assert not list(digits_folder.parent.glob("*.npz"))  # nothing is written beside the user's data
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from bdistil.data import custom
-from bdistil.data.custom import OwnData
 from bdistil.data.dataset import SPLITS
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 
 COLUMNS = dict(series="walk", label="activity", window=20, channels="ax,ay")

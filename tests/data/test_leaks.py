@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bdistil.data import CATALOGUE, load_dataset
 from bdistil.data.dataset import SPLITS, Dataset
-from bdistil.data.leaks import describe, leaks
+from bdistil.data.leaks import leaks
+from bdistil.report.data_text import describe
 from tests.data.conftest import AT_HAND
 
 # Data sets in which something is on two sides: their splits say so, and are there because the literature has them.

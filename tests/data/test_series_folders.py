@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from bdistil.data import custom
-from bdistil.data.custom import OwnData
 from bdistil.data.dataset import SPLITS
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 
 

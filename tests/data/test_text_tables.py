@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bdistil.data import custom, text_tables
-from bdistil.data.custom import OwnData
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 
 COLUMNS = dict(series="walk", label="activity", subject="who", window=10)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bdistil.data import custom
-from bdistil.data.custom import OwnData
+from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 
 HEAD = """# A comment, as the archives have it

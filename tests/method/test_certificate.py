@@ -1,6 +1,5 @@
 """Properties of the boosting game: closed form, edges and certificate, on arbitrary and on adversarial deviations."""
 
-import json
 import subprocess
 import sys
 
@@ -11,18 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bdistil.errors import UserError
-from bdistil.method.certificate import (
-    MULTIPLES,
-    THEORY,
-    B,
-    Certificate,
-    centred,
-    moments,
-    normalised,
-    scale,
-    theory_eta,
-    weights,
-)
+from bdistil.method.certificate import MULTIPLES, THEORY, Certificate, moments, theory_eta, weights
+from bdistil.records import CertificateRow
+from bdistil.scale import B, centred, normalised, scale
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=200)
 
@@ -127,10 +117,10 @@ def test_a_student_that_corrects_the_prefix_has_positive_edges_and_one_that_repe
     booster = Certificate(g_hat, rounds=2)
     booster.update(f)
     corrects, repeats = booster.candidate(2 * g_hat - f), booster.candidate(f)
-    assert corrects["certified"] and min(corrects["edges"]) == corrects["edge_min"] > 0
-    assert not repeats["certified"] and max(repeats["edges"]) < 0
-    assert 0 < min(corrects["relative_edges"]) <= max(corrects["relative_edges"]) <= 1
-    np.testing.assert_allclose(corrects["edges"], np.negative(repeats["edges"]), rtol=1e-5)
+    assert corrects.condition_met and min(corrects.edges) == corrects.edge_min > 0
+    assert not repeats.condition_met and max(repeats.edges) < 0
+    assert 0 < min(corrects.relative_edges) <= max(corrects.relative_edges) <= 1
+    np.testing.assert_allclose(corrects.edges, np.negative(repeats.edges), rtol=1e-5)
 
 
 def test_one_class_without_an_edge_is_enough_to_miss_the_condition():
@@ -140,8 +130,8 @@ def test_one_class_without_an_edge_is_enough_to_miss_the_condition():
     candidate = 2 * g_hat - f
     candidate[:, 3] = f[:, 3]
     condition = booster.candidate(candidate)
-    assert not condition["certified"]
-    assert condition["edge_min"] == condition["edges"][3] < 0
+    assert not condition.condition_met
+    assert condition.edge_min == condition.edges[3] < 0
 
 
 def test_round_one_has_edges_of_exactly_zero_and_counts_as_met():
@@ -149,9 +139,9 @@ def test_round_one_has_edges_of_exactly_zero_and_counts_as_met():
     booster = Certificate(g_hat, rounds=2)
     assert (booster.signed_weights() == 0).all()
     record = booster.update(f)
-    assert record["round"] == 1 and record["certified"]
-    assert record["edges"] == record["relative_edges"] == [0] * 5 and record["edge_min"] == 0
-    assert record["effective_examples"] == pytest.approx(len(g_hat))
+    assert record.round == 1 and record.condition_met
+    assert record.edges == record.relative_edges == (0,) * 5 and record.edge_min == 0
+    assert record.effective_examples == pytest.approx(len(g_hat))
 
 
 def test_a_candidate_is_judged_by_the_weights_that_the_barrier_sees():
@@ -160,9 +150,9 @@ def test_a_candidate_is_judged_by_the_weights_that_the_barrier_sees():
     booster.update(f)
     condition = booster.candidate(candidate)
     edges = (booster.signed_weights() * (candidate - g_hat)).sum(axis=0)
-    np.testing.assert_allclose(condition["edges"], edges, rtol=1e-9)
+    np.testing.assert_allclose(condition.edges, edges, rtol=1e-9)
     effective = 1 / (sum(weights(booster.s, booster.eta)) ** 2).sum(axis=0)
-    assert condition["effective_examples"] == pytest.approx(effective.min(), rel=1e-9)
+    assert booster.update(candidate).effective_examples == pytest.approx(effective.min(), rel=1e-9)
 
 
 def test_weighing_a_candidate_changes_nothing_and_agrees_with_taking_it():
@@ -172,7 +162,7 @@ def test_weighing_a_candidate_changes_nothing_and_agrees_with_taking_it():
         condition = booster.candidate(f)
         record = booster.update(f)
         assert record == undisturbed.update(f)
-        assert condition.items() <= record.items()
+        assert dict(condition).items() <= dict(record).items()
 
 
 # The certificate
@@ -192,12 +182,12 @@ def assert_holds(booster, record, deviation_of_prefix):
     slack = 1e-9 * (1 + np.abs(deviation_of_prefix).max())
     assert (booster.bounds() >= deviation_of_prefix - slack).all()
     bound = booster.bounds().min(axis=0)
-    np.testing.assert_allclose(record["measured_by_class"], deviation_of_prefix, rtol=1e-9, atol=1e-12)
-    assert record["bound_by_class"] == bound.tolist()
-    tightest = int(np.argmin(bound - np.array(record["measured_by_class"])))
+    np.testing.assert_allclose(record.measured_by_class, deviation_of_prefix, rtol=1e-9, atol=1e-12)
+    assert record.bound_by_class == tuple(bound.tolist())
+    tightest = int(np.argmin(bound - np.array(record.measured_by_class)))
     for name in ("measured", "bound", "trivial"):
-        assert record[name] == record[f"{name}_by_class"][tightest]
-    assert booster.bounds()[MULTIPLES.index(record["bound_eta"]), tightest] == record["bound"]
+        assert getattr(record, name) == getattr(record, f"{name}_by_class")[tightest]
+    assert booster.bounds()[MULTIPLES.index(record.bound_eta), tightest] == record.bound
 
 
 @deterministic
@@ -246,9 +236,9 @@ def test_independent_deviations_make_the_bound_say_something_and_repeated_ones_d
     boosted, repeated = Certificate(g_hat, rounds=24), Certificate(g_hat, rounds=24)
     for f in students:
         last, last_repeated = boosted.update(f), repeated.update(students[0])
-    assert last["measured"] < last["bound"] < 0.8 * last["trivial"]
-    assert last["bound_eta"] > 1  # Bennett's term pays off above the theory's η
-    assert last_repeated["bound"] > last_repeated["measured"] > 0.3
+    assert last.measured < last.bound < 0.8 * last.trivial
+    assert last.bound_eta > 1  # Bennett's term pays off above the theory's η
+    assert last_repeated.bound > last_repeated.measured > 0.3
 
 
 def test_edges_at_the_theorys_eta_give_the_papers_rate():
@@ -259,8 +249,8 @@ def test_edges_at_the_theorys_eta_give_the_papers_rate():
     random = np.random.default_rng(1)
     for _ in range(rounds):
         f = random.uniform(-B, B, size=g_hat.shape)
-        f *= np.where(np.array(booster.candidate(f)["edges"]) < 0, -1, 1)  # a mirrored student has the opposite edge
-        assert min(booster.update(f)["edges"]) >= 0
+        f *= np.where(np.array(booster.candidate(f).edges) < 0, -1, 1)  # a mirrored student has the opposite edge
+        assert min(booster.update(f).edges) >= 0
     rate = B * np.sqrt(2 * np.log(2 * examples) / rounds)
     assert (booster.bounds()[THEORY] <= rate + 1e-12).all()
     assert theory_eta(examples, rounds) == pytest.approx(rate / B**2)
@@ -269,7 +259,7 @@ def test_edges_at_the_theorys_eta_give_the_papers_rate():
 def test_trivial_bound_is_the_mean_largest_deviation_but_at_most_one():
     booster = Certificate(np.zeros((2, 2)), rounds=2)
     booster.update(np.array([[0.5, 2.0], [0.0, 0.0]]))
-    assert booster.update(np.array([[0.1, 0.0], [-0.25, 1.0]]))["trivial_by_class"] == [0.375, 1]
+    assert booster.update(np.array([[0.1, 0.0], [-0.25, 1.0]])).trivial_by_class == (0.375, 1)
 
 
 # State
@@ -304,15 +294,15 @@ def test_block_size_changes_results_by_rounding_only(block_rows):
     whole, blocks = Certificate(g_hat, rounds=4), Certificate(g_hat, rounds=4, block_rows=block_rows)
     for f in students:
         expected, record = whole.update(f), blocks.update(f)
-        np.testing.assert_allclose(record["edges"], expected["edges"], rtol=1e-9, atol=1e-14)
-        np.testing.assert_allclose(record["bound_by_class"], expected["bound_by_class"], rtol=1e-9)
-        assert record["effective_examples"] == pytest.approx(expected["effective_examples"], rel=1e-9)
+        np.testing.assert_allclose(record.edges, expected.edges, rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(record.bound_by_class, expected.bound_by_class, rtol=1e-9)
+        assert record.effective_examples == pytest.approx(expected.effective_examples, rel=1e-9)
 
 
 def test_record_survives_json():
     g_hat, (f, _) = simulated(rounds=2)
     record = Certificate(g_hat, rounds=2).update(f)
-    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert CertificateRow.model_validate_json(record.model_dump_json()) == record
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((3, 2)), np.full((2, 2), np.nan)])

@@ -9,10 +9,12 @@ import torch
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import Dataset, is_here, load_dataset
 from bdistil.inputs import normalise
-from bdistil.method.certificate import B, Certificate
+from bdistil.method.certificate import Certificate
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
 from bdistil.method.search import SearchWatch
+from bdistil.records import RoundRecord
+from bdistil.scale import B
 from bdistil.training.loop import Checkpoint, Stopped, Watch, predict
 from bdistil.training.teacher import teach
 from tests.absent import absent
@@ -44,13 +46,13 @@ def prefixes(task: Task, rounds, split: str) -> np.ndarray:
     return task.c * sums / np.arange(1, len(rounds) + 1)[:, None, None]
 
 
-def timeless(record: dict) -> dict:
-    return {**record, "seconds": 0, "correction_seconds": 0}
+def timeless(record: RoundRecord) -> RoundRecord:
+    return record.model_copy(update={"seconds": 0.0, "correction_seconds": 0.0})
 
 
-def certified(record: dict) -> bool:
+def certified(record: RoundRecord) -> bool:
     """Whether both sides of the certificate stand as they must, for every class."""
-    return all(m <= b for m, b in zip(record["measured_by_class"], record["bound_by_class"], strict=True))
+    return all(m <= b for m, b in zip(record.measured_by_class, record.bound_by_class, strict=True))
 
 
 def test_rounds_come_closer_to_the_teacher_and_are_right_more_often(task):
@@ -58,13 +60,13 @@ def test_rounds_come_closer_to_the_teacher_and_are_right_more_often(task):
     answers = prefixes(task, rounds, "test")
     accuracy = (answers.argmax(2) == task.data.y_test).mean(1)
     assert accuracy[0] > 0.8 and accuracy[-1] > 0.9 and accuracy[-1] > accuracy[0]
-    divergence = [r.record["kl_after"] for r in rounds]
+    divergence = [r.record.kl_after for r in rounds]
     assert divergence[2] < divergence[1] < divergence[0]
     for t, r in enumerate(rounds, start=1):
-        assert r.record["round"] == t and certified(r.record)
+        assert r.record.round == t and certified(r.record)
         assert np.abs(r.outputs["train"] - task.g_hat).max() <= B
-        assert r.record["composition"] == ["alone" if t == 1 else "add"] and r.record["barrier"] == 0.3
-        assert r.record["certified"] and min(r.record["edges"]) >= 0
+        assert r.record.composition == ("alone" if t == 1 else "add",) and r.record.barrier == 0.3
+        assert r.record.condition_met and min(r.record.edges) >= 0
     # What is saved is what the ensemble says.
     with torch.no_grad():
         np.testing.assert_allclose(ensemble(task.data.x_test), answers, atol=1e-4)
@@ -130,7 +132,7 @@ def test_the_records_are_a_function_of_the_saved_logits(little):
     _, rounds = run(distil_config(rounds=3, epochs=1), little)
     certificate = Certificate(little.g_hat, 3)
     for r in rounds:
-        assert certificate.update(r.outputs["train"]).items() <= r.record.items()
+        assert dict(certificate.update(r.outputs["train"])).items() <= dict(r.record).items()
 
 
 def test_fashion_mnist_on_a_subset_is_learnt(own_home):
@@ -153,7 +155,7 @@ def test_fashion_mnist_on_a_subset_is_learnt(own_home):
     accuracy = (prefixes(task, rounds, "test").argmax(2) == labels).mean(1)
     assert accuracy[-1] > 0.65
     assert accuracy[-1] > (answers["test"].argmax(1) == labels).mean() - 0.1
-    assert rounds[1].record["kl_after"] < rounds[0].record["kl_after"]
+    assert rounds[1].record.kl_after < rounds[0].record.kl_after
     assert all(certified(r.record) for r in rounds)
 
 

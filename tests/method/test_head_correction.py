@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from bdistil.ensemble import bound
 from bdistil.method import head_correction
-from bdistil.method.certificate import Certificate, normalised, scale, theory_eta
+from bdistil.method.certificate import Certificate, theory_eta
 from bdistil.method.head_correction import HeadProblem
 from bdistil.method.objective import kl
+from bdistil.scale import normalised, scale
 from bdistil.training.loop import Checkpoint, Position, Stopped, Watch
 from tests.tasks import one_thread  # noqa: F401
 
@@ -86,17 +87,17 @@ def test_heads_of_all_rounds_meet_their_conditions_together(seed, prefix):
     corrected = correct_heads(problem, *heads)
     assert corrected is not None
     for record in records(problem, *corrected)[1:]:
-        assert record["certified"] and record["edge_min"] > 0
+        assert record.condition_met and record.edge_min > 0
 
 
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10_000), prefix=st.booleans(), ahead=st.integers(0, 2))
 def test_the_head_of_a_frozen_round_meets_its_condition(seed, prefix, ahead):
     problem, heads = frozen(seed, prefix, ahead)
-    assert not records(problem, *heads)[0]["certified"]
+    assert not records(problem, *heads)[0].condition_met
     corrected = correct_heads(problem, *heads)
     assert corrected is not None
-    assert all(record["certified"] and record["edge_min"] > 0 for record in records(problem, *corrected))
+    assert all(record.condition_met and record.edge_min > 0 for record in records(problem, *corrected))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -134,7 +135,7 @@ def closest(problem: HeadProblem, weights: list[torch.Tensor], biases: list[torc
 def test_the_edges_are_the_boosters():
     for problem, heads in (together(5, True), frozen(5, False, 1)):
         _, edges, _ = head_correction._state(problem, *heads)
-        told = [record["edges"] for t, record in enumerate(records(problem, *heads), problem.round) if t > 1]
+        told = [record.edges for t, record in enumerate(records(problem, *heads), problem.round) if t > 1]
         np.testing.assert_allclose(edges.numpy(), told, rtol=1e-3, atol=1e-6)
 
 
@@ -157,7 +158,7 @@ def test_no_other_change_that_meets_the_condition_costs_less():
 def test_any_number_of_classes(classes):
     problem, heads = together(6, True, classes=classes)
     corrected = correct_heads(problem, *heads)
-    assert all(record["certified"] for record in records(problem, *corrected))
+    assert all(record.condition_met for record in records(problem, *corrected))
 
 
 def test_features_that_say_nothing_cannot_be_corrected():

@@ -5,11 +5,20 @@ import pytest
 import torch
 
 from bdistil.ensemble import bound
-from bdistil.method import joint, search
+from bdistil.method import correction, joint
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
-from bdistil.method.joint import POLISH, corrective_round, distil_together, head_inputs, polish, prefix_weights, stand
+from bdistil.method.joint import (
+    POLISH,
+    corrective_round,
+    distil_together,
+    evaluate_all,
+    head_inputs,
+    polish,
+    prefix_weights,
+)
+from bdistil.records import RejectedCorrection
 from bdistil.training.loop import Checkpoint, Stopped, Watch
 from tests.tasks import digits_task, one_thread  # noqa: F401
 from tests.workers import polished_config
@@ -41,22 +50,22 @@ def weights(ensemble):
 def test_prefixes_come_closer_and_the_polish_makes_every_one_better(task):
     config = polished_config(epochs=3, polish_epochs=6, batch_size=64)
     ensemble, standings = rounds(config, task)
-    unpolished = [s.records[-1]["kl_after"] for s in standings]
+    unpolished = [s.records[-1].kl_after for s in standings]
     assert unpolished[2] < unpolished[1] < unpolished[0]
     told = []
-    final = polish(config, task, ensemble, corrected=lambda round, correction: told.append((round, correction)))
-    polished = [record["kl_after"] for record in final.records]
+    final = polish(config, task, ensemble, corrected=lambda record: told.append((record.round, record)))
+    polished = [record.kl_after for record in final.records]
     assert all(after < before for after, before in zip(polished, unpolished, strict=True))
     assert max(polished[1:]) < polished[0]
     accuracy = [(p.argmax(1).numpy() == task.data.y_test).mean() for p in ensemble(task.data.x_test)]
     assert accuracy[0] > 0.9 and accuracy[-1] > 0.95
     # Every round is certified, in order, on the final students, and says what was corrected.
     assert [round for round, _ in told] == [2, 3]
-    for (_, correction), record in zip(told, final.records[1:], strict=True):
-        assert record["certified"] and min(record["edges"]) > 0 and record == correction
-        assert record["corrected"] and min(record["edges_before"]) <= 0 and record["outcome"] == "corrected"
+    for (_, reported), record in zip(told, final.records[1:], strict=True):
+        assert record.condition_met and min(record.edges) > 0 and record == reported
+        assert record.corrected and min(record.edges_before) <= 0 and record.outcome == "corrected"
     for record in final.records:
-        assert all(m <= b for m, b in zip(record["measured_by_class"], record["bound_by_class"], strict=True))
+        assert all(m <= b for m, b in zip(record.measured_by_class, record.bound_by_class, strict=True))
 
 
 @pytest.mark.parametrize(("method", "clean"), [("b-distil", 0), ("b-distil", 2), ("b-distil+polish", 1)])
@@ -95,7 +104,7 @@ def test_every_composition_and_head_runs_and_tells_the_truth(little, composition
     final = polish(config, little, ensemble)
     certificate = Certificate(little.g_hat, 2)
     for f, record in zip(final.outputs["train"], final.records, strict=True):
-        assert certificate.update(f).items() <= record.items()
+        assert dict(certificate.update(f)).items() <= dict(record).items()
     counts = np.arange(1, 3)[:, None, None]
     prefixes = little.c * final.outputs["test"].cumsum(axis=0) / counts
     with torch.no_grad():
@@ -139,18 +148,18 @@ def test_without_certificate_heads_stay_as_they_were_trained(little):
     config = polished_config(rounds=2, epochs=1, polish_epochs=1, certified=False)
     ensemble, _ = rounds(config, little)
     final = polish(config, little, ensemble)
-    assert not any(record["corrected"] for record in final.records)
-    assert final.records[1]["edges_before"] == final.records[1]["edges"]
+    assert not any(record.corrected for record in final.records)
+    assert final.records[1].edges_before == final.records[1].edges
 
 
 def test_no_epochs_of_polish_only_correct_heads(little):
     config = polished_config(rounds=2, epochs=3, polish_epochs=0)
     ensemble, _ = rounds(config, little)
-    before = stand(config, little, ensemble)
+    before = evaluate_all(config, little, ensemble)
     final = polish(config, little, ensemble)
     features = [part for part in ensemble.state_dict() if "head" not in part]
     assert features and not np.array_equal(final.outputs["test"][1], before.outputs["test"][1])
-    assert final.records[1]["certified"] and final.records[1]["corrected"]
+    assert final.records[1].condition_met and final.records[1].corrected
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +185,7 @@ def test_interrupted_in_the_correction_it_gives_the_same_and_trains_nothing_agai
     before = {name: tensor.clone() for name, tensor in ensemble.state_dict().items()}
     expected = polish(config, task, ensemble)
     whole = weights(ensemble)
-    assert expected.records[1]["corrected"]
+    assert expected.records[1].corrected
 
     beats, updates = [], []
     told = dict(batch=lambda position, *_: beats.append(position),
@@ -197,21 +206,21 @@ def test_interrupted_in_the_correction_it_gives_the_same_and_trains_nothing_agai
 def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkeypatch):
     task, config, ensemble = trained
     before = {name: tensor.clone() for name, tensor in ensemble.state_dict().items()}
-    expected = stand(config, task, ensemble)
-    assert not expected.records[1]["certified"]
-    monkeypatch.setattr(search, "MOST_KL", 0.0)
+    expected = evaluate_all(config, task, ensemble)
+    assert not expected.records[1].condition_met
+    monkeypatch.setattr(correction, "MOST_KL", 0.0)
     dear = polish(config.model_copy(update={"most_lost": -1.0}), task, ensemble)
     monkeypatch.setattr(joint, "correct_heads", lambda *args, **options: None)
     unfound = polish(config, task, ensemble)
     for standing, outcome in ((dear, "kl"), (unfound, "edge")):
-        assert [record["outcome"] for record in standing.records] == ["kept", outcome]
+        assert [record.outcome for record in standing.records] == ["kept", outcome]
         record = standing.records[1]
-        assert not record["certified"] and not record["corrected"] and record["correction_seconds"] > 0
-        assert record["edges"] == record["edges_before"] and record["kl_after"] == record["kl_before"]
+        assert not record.condition_met and not record.corrected and record.correction_seconds > 0
+        assert record.edges == record.edges_before and record.kl_after == record.kl_before
         assert np.array_equal(standing.outputs["test"], expected.outputs["test"])
-    tried, none = dear.records[1]["turned_down"], unfound.records[1]["turned_down"]
-    assert tried["why"] == "kl" and tried["edge_min"] > 0 and tried["kl_after"] != dear.records[1]["kl_before"]
-    assert none == {"why": "none found"}
+    tried, none = dear.records[1].rejected, unfound.records[1].rejected
+    assert tried.why == "kl" and tried.edge_min > 0 and tried.kl_after != dear.records[1].kl_before
+    assert none == RejectedCorrection(why="none found")
     assert all(tensor.equal(before[name]) for name, tensor in ensemble.state_dict().items())
 
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bdistil.method.certificate import B, Certificate
+from bdistil.method.certificate import Certificate
 from bdistil.method.objective import Barrier, DistillationLoss, kl, prefix, squared
+from bdistil.scale import B
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=100)
 
@@ -91,7 +92,7 @@ def test_penalty_is_the_exact_log_barrier_when_the_batch_is_everything():
     exact = -0.3 * torch.log(1 + (signed * (f - g_hat)).sum(dim=0) / (2 * B)).sum()
     assert penalty.item() == pytest.approx(exact.item())
     torch.testing.assert_close(torch.autograd.grad(penalty, f)[0], torch.autograd.grad(exact, f)[0])
-    np.testing.assert_allclose(barrier.edges, booster.candidate(f.detach())["edges"])
+    np.testing.assert_allclose(barrier.edges, booster.candidate(f.detach()).edges)
     assert barrier.edges.abs().max() > 0.01
 
 
@@ -112,7 +113,7 @@ def test_descending_the_penalty_raises_the_edge_of_every_class():
     barrier = Barrier(4, gain=0.3).double()
     (gradient,) = torch.autograd.grad(barrier.penalty(f, g_hat, signed, examples=60), f)
     before, after = booster.candidate(f.detach()), booster.candidate((f - gradient).detach())
-    assert (np.array(after["edges"]) > np.array(before["edges"])).all()
+    assert (np.array(after.edges) > np.array(before.edges)).all()
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

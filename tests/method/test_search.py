@@ -5,10 +5,12 @@ import pytest
 
 from bdistil.config import DistilConfig
 from bdistil.errors import UserError
-from bdistil.method import search
+from bdistil.method import correction, student_training
 from bdistil.method.certificate import Certificate
+from bdistil.method.correction import correct
 from bdistil.method.frozen import distil
-from bdistil.method.search import SearchWatch, correct, find_weak_learner, ladder
+from bdistil.method.search import SearchWatch, find_weak_learner
+from bdistil.method.student_training import ladder
 from bdistil.students import build_student
 from bdistil.training.loop import Position
 from tests.tasks import digits_task, one_thread  # noqa: F401
@@ -46,21 +48,21 @@ def whole_search(config, little, after_round_one, tried=()):
 def test_a_student_that_misses_the_condition_is_corrected(little, after_round_one):
     kept, attempts, told = whole_search(distil_config(**SHORT), little, after_round_one)
     record = kept.record
-    assert len(attempts) == 1 and record["outcome"] == "corrected" and record["corrected"] and record["certified"]
-    assert min(record["edges_before"]) <= 0 < record["edge_min"] == min(record["edges"])
-    assert record["kl_after"] <= search.MOST_KL * record["kl_before"]
-    assert record["kl_after"] != record["kl_before"] and record["correction_seconds"] > 0
+    assert len(attempts) == 1 and record.outcome == "corrected" and record.corrected and record.condition_met
+    assert min(record.edges_before) <= 0 < record.edge_min == min(record.edges)
+    assert record.kl_after <= correction.MOST_KL * record.kl_before
+    assert record.kl_after != record.kl_before and record.correction_seconds > 0
     # What is told is what the student answers.
-    f = search.answers(after_round_one[0], kept.student, little.data.x_train)
-    assert after_round_one[1].candidate(f)["edges"] == record["edges"]
+    f = student_training.answers(after_round_one[0], kept.student, little.data.x_train)
+    assert after_round_one[1].candidate(f).edges == record.edges
     assert [kind for kind, _ in told] == ["starts", "tried"]
-    assert told[0][1]["barrier"] == 0.3 and told[0][1]["attempt"] == 1 and told[0][1]["rung"] == 0
+    assert told[0][1].barrier == 0.3 and told[0][1].attempt == 1 and told[0][1].rung == 0
 
 
 def test_where_nothing_is_to_be_certified_a_student_is_trained_once_and_kept(little, after_round_one):
     kept, attempts, _ = whole_search(distil_config(certified=False, **SHORT), little, after_round_one)
-    assert len(attempts) == 1 and kept.record["outcome"] == "kept" and not kept.record["certified"]
-    assert kept.record["edges"] == kept.record["edges_before"]
+    assert len(attempts) == 1 and kept.record.outcome == "kept" and not kept.record.condition_met
+    assert kept.record.edges == kept.record.edges_before
 
 
 def test_correction_changes_the_head_alone(little, after_round_one):
@@ -74,22 +76,22 @@ def test_correction_changes_the_head_alone(little, after_round_one):
 @pytest.fixture
 def hopeless(monkeypatch):
     """No correction helps."""
-    monkeypatch.setattr(search, "correct_heads", lambda *problem, **options: None)
+    monkeypatch.setattr(correction, "correct_heads", lambda *problem, **options: None)
 
 
 def test_without_success_it_climbs_the_whole_ladder_and_keeps_the_best(little, after_round_one, hopeless):
     config = distil_config(composition="concat", retries=1, **SHORT)
     kept, attempts, told = whole_search(config, little, after_round_one)
     starts = [fields for kind, fields in told if kind == "starts"]
-    assert [(s["rung"], s["composition"], s["student"], round(s["barrier"], 2)) for s in starts] == [
+    assert [(s.rung, s.composition, s.student, round(s.barrier, 2)) for s in starts] == [
         (0, "concat", "cnn-xs", 0.3), (0, "concat", "cnn-xs", 0.9),
         (1, "concat-all", "cnn-xs", 0.3), (1, "concat-all", "cnn-xs", 0.9),
         (2, "concat-all", "cnn-xs × 1.5", 0.3), (2, "concat-all", "cnn-xs × 1.5", 0.9),
     ]  # fmt: skip
-    assert [s["attempt"] for s in starts] == [1, 2, 3, 4, 5, 6]
-    assert len({a.record["seed"] for a in attempts}) == 6
-    assert all(a.record["outcome"] == "edge" and not a.record["certified"] for a in attempts)
-    smallest = [min(a.record["edges_before"]) for a in attempts]
+    assert [s.attempt for s in starts] == [1, 2, 3, 4, 5, 6]
+    assert len({a.record.seed for a in attempts}) == 6
+    assert all(a.record.outcome == "edge" and not a.record.condition_met for a in attempts)
+    smallest = [min(a.record.edges_before) for a in attempts]
     assert kept is attempts[int(np.argmax(smallest))]
     widths = [a.student.spec["widths"] for a in attempts]
     assert sum(widths[4]) > sum(widths[2])
@@ -98,11 +100,11 @@ def test_without_success_it_climbs_the_whole_ladder_and_keeps_the_best(little, a
 def test_the_round_of_a_search_without_success_says_so_and_goes_on(little, hopeless):
     config = distil_config(retries=0, **SHORT)
     first, second = distil(config, little, little.ensemble())
-    assert first.record["certified"] and not second.record["certified"]
-    assert second.record["attempts"] == len(ladder(config, 2)) and not second.record["corrected"]
-    assert 1 <= second.record["attempt"] <= second.record["attempts"]
-    assert second.record["kl_after"] == second.record["kl_before"]
-    assert second.record["seconds"] > first.record["seconds"] / 2
+    assert first.record.condition_met and not second.record.condition_met
+    assert second.record.attempts == len(ladder(config, 2)) and not second.record.corrected
+    assert 1 <= second.record.attempt <= second.record.attempts
+    assert second.record.kl_after == second.record.kl_before
+    assert second.record.seconds > first.record.seconds / 2
 
 
 def test_an_interrupted_search_goes_on_where_it_was(little, after_round_one, hopeless):
@@ -118,12 +120,12 @@ def test_a_correction_that_costs_too_much_is_taken_back(little, after_round_one,
     config = distil_config(**SHORT)
     trained, _, _ = whole_search(distil_config(certified=False, **SHORT), little, after_round_one)
     head = trained.student.head.weight.clone()
-    monkeypatch.setattr(search, "MOST_KL", 0.0)
+    monkeypatch.setattr(correction, "MOST_KL", 0.0)
     strict = config.model_copy(update={"most_lost": -1.0})
     f, told = correct(strict, little, ensemble, certificate, trained.student, Position("rounds", 2, 1))
-    assert told["outcome"] == "kl" and not told["corrected"] and told["certified"]
+    assert told.outcome == "kl" and not told.corrected and told.condition_met
     assert trained.student.head.weight.equal(head)
-    assert np.array_equal(f, search.answers(ensemble, trained.student, little.data.x_train))
+    assert np.array_equal(f, student_training.answers(ensemble, trained.student, little.data.x_train))
 
 
 def test_the_first_student_has_no_one_to_read_and_no_ladder(little):
@@ -155,6 +157,6 @@ def test_series_have_ladders_of_their_own():
 def test_a_loss_that_the_validation_split_cannot_tell_is_not_dear(broken, count, dear):
     before, after = np.ones(count, bool), np.arange(count) >= broken
     config = distil_config()
-    assert search.is_dear(config, (1.0, 1.5), before, after) == dear
-    assert not search.is_dear(config, (1.0, 1.01), before, after), "KL has hardly moved"
-    assert not search.is_dear(config, (1.0, 1.5), after, before), "accuracy has risen"
+    assert correction.is_too_costly(config, (1.0, 1.5), before, after) == dear
+    assert not correction.is_too_costly(config, (1.0, 1.01), before, after), "KL has hardly moved"
+    assert not correction.is_too_costly(config, (1.0, 1.5), after, before), "accuracy has risen"

@@ -15,7 +15,7 @@ from tests.builders import build_run
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
     path = build_run(tmp_path_factory.mktemp("runs") / "r", dataset="fashion-mnist")
-    return [entry["record"] for entry in Run(path).rounds()]
+    return [entry.record for entry in Run(path).rounds()]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_an_old_run_s_hover_names_no_eta(rows):
 def test_effective_examples_are_out_of_all_on_a_logarithm(records):
     figure = figures.effective(records, 600, theme="light", rounds=6)
     (line,) = figure.data
-    assert list(line.y) == [record["effective_examples"] for record in records]
+    assert list(line.y) == [record.effective_examples for record in records]
     assert figure.layout.yaxis.type == "log" and figure.layout.yaxis.range[0] == 0
     assert figure.layout.shapes[0].y0 == 600 and figure.layout.annotations[0].text == "all 600"
     assert line.hovertext[0] == "<b>round 1</b><br>600 of 600 examples"

@@ -6,6 +6,7 @@ import pytest
 
 from bdistil.report import certificate_text as words
 from bdistil.results.certificate import Bounded, Guarantee, Heavy
+from tests.builders.records import round_record
 
 
 def found(rounds=24, telling=10, since=12, needed=None, bound=0.44, trivial=0.8, broken=None, name="Shirt"):
@@ -79,11 +80,11 @@ def test_the_words_of_a_pair():
 
 
 def test_which_students_miss_the_condition_is_said():
-    first, met = ({"round": n, "certified": True, "edges": [float(n > 1)] * 4} for n in (1, 2))
+    first, met = (round_record(round=n, condition_met=True, edges=(float(n > 1),) * 4) for n in (1, 2))
     assert words.condition([first, met]) == (
         "The weak learning condition is met: each student corrects those before it on every class."
     )
-    missed = [{"round": n, "certified": False, "edges": [-0.1, 0.1, 0.0, 0.1][: 10 - 2 * n]} for n in (3, 4)]
+    missed = [round_record(round=n, edges=(-0.1, 0.1, 0.0, 0.1)[: 10 - 2 * n]) for n in (3, 4)]
     assert words.condition([first, met, missed[0]]) == (
         "The weak learning condition is met in 1 of 2 rounds from the second on; missed by student 3 on 2 of 4 classes."
     )

@@ -40,7 +40,6 @@ def test_a_black_box_teacher_leaves_no_share(tmp_path):
     known, unknown = load(build_run(tmp_path / "a")), load(build_run(tmp_path / "b", black_box=True))
     assert [axis.key for axis in available(known.points)] == ["macs", "parameters", "bytes", "share"]
     assert [axis.key for axis in available(unknown.points)] == ["macs", "parameters", "bytes"]
-    assert (
-        AXES["share"].of_teacher(known.run["teacher"]) == 1 and AXES["share"].of_teacher(unknown.run["teacher"]) is None
-    )
-    assert AXES["bytes"].of_teacher(known.run["teacher"]) == 4_920_000
+    known_teacher, unknown_teacher = known.run.teacher.document(), unknown.run.teacher.document()
+    assert AXES["share"].of_teacher(known_teacher) == 1 and AXES["share"].of_teacher(unknown_teacher) is None
+    assert AXES["bytes"].of_teacher(known_teacher) == 4_920_000

@@ -1,14 +1,16 @@
 """Charts without a server: what records hold (empty, one point, many, unknown costs), and what figures carry."""
 
-import json
 import re
 
 import pytest
 
+from bdistil.records import EpochFinished, RunQueued
 from bdistil.report import figures
 from bdistil.report.palette import THEMES, contrast
 from bdistil.results import load
+from bdistil.runs import Run
 from tests.builders import build_run
+from tests.builders.records import event, round_record
 
 COSTS = ("macs", "parameters", "bytes", "share")
 
@@ -24,10 +26,6 @@ def six(make):
     return make(dataset="fashion-mnist")
 
 
-def events_of(results_path):
-    return [json.loads(line) for line in (results_path / "events.jsonl").read_text().splitlines()]
-
-
 def texts(figure):
     return [a.text for a in figure.layout.annotations]
 
@@ -37,18 +35,18 @@ def drawn(figure, name):
 
 
 def test_frontier_record_is_in_the_axis_units(six):
-    record = figures.frontier_record(six.points, six.run["teacher"], "macs")
+    record = figures.frontier_record(six.points, six.run.teacher.document(), "macs")
     assert record.prefixes == (1, 2, 3, 4, 5, 6)
     assert record.costs[:2] == (1.75, 3.5) and record.teacher_cost == 44.6
     assert record.accuracies[0] == pytest.approx(100 * six.points["accuracy"][0])
     assert record.hovers[3].startswith("<b>4 students</b><br>accuracy ")
-    share = figures.frontier_record(six.points, six.run["teacher"], "share")
+    share = figures.frontier_record(six.points, six.run.teacher.document(), "share")
     assert share.teacher_cost == 100 and share.x_range[0] == 0 and not share.log
 
 
 @pytest.mark.parametrize("cost", COSTS)
 def test_the_ranges_hold_everything_and_accuracy_does_not_start_at_zero(six, cost):
-    record = figures.frontier_record(six.points, six.run["teacher"], cost)
+    record = figures.frontier_record(six.points, six.run.teacher.document(), cost)
     assert record.x_range[0] <= min(record.costs) and max(record.costs) < record.teacher_cost < record.x_range[1]
     assert 0 < record.y_range[0] < min(record.lows)
     assert max(*record.highs, record.teacher_accuracy) < record.y_range[1]
@@ -57,7 +55,7 @@ def test_the_ranges_hold_everything_and_accuracy_does_not_start_at_zero(six, cos
 @pytest.mark.parametrize("rounds", [1, 12, 13])
 def test_few_prefixes_have_whiskers_and_many_a_band(make, rounds):
     results = make(rounds=rounds)
-    figure = figures.frontier(results.points, results.run["teacher"], cost="macs", theme="light")
+    figure = figures.frontier(results.points, results.run.teacher.document(), cost="macs", theme="light")
     ours = drawn(figure, "ensemble")
     assert ours.error_y.visible == (rounds <= 12)
     assert any(trace.name == "interval" for trace in figure.data) == (rounds > 12)
@@ -67,26 +65,26 @@ def test_few_prefixes_have_whiskers_and_many_a_band(make, rounds):
 
 
 def test_the_teacher_is_a_dashed_line_and_a_hollow_diamond(six):
-    figure = figures.frontier(six.points, six.run["teacher"], cost="macs", theme="dark")
+    figure = figures.frontier(six.points, six.run.teacher.document(), cost="macs", theme="dark")
     teacher, (line,) = drawn(figure, "teacher"), figure.layout.shapes
     assert teacher.marker.symbol == "diamond" and teacher.marker.color == THEMES["dark"].background
-    assert line.line.dash == "dash" and line.y0 == line.y1 == teacher.y[0] == 100 * six.run["teacher"]["accuracy"]
+    assert line.line.dash == "dash" and line.y0 == line.y1 == teacher.y[0] == 100 * six.run.teacher.accuracy
 
 
 def test_a_black_box_teacher_keeps_its_line_and_loses_its_diamond(make):
     results = make(black_box=True)
-    figure = figures.frontier(results.points, results.run["teacher"], cost="macs", theme="light")
+    figure = figures.frontier(results.points, results.run.teacher.document(), cost="macs", theme="light")
     assert [trace.name for trace in figure.data] == ["ensemble"]
     assert len(figure.layout.shapes) == 1 and texts(figure) == ["teacher"]
     assert "of the teacher" not in drawn(figure, "ensemble").hovertext[0].split("agrees")[0]
-    empty = figures.frontier(results.points, results.run["teacher"], cost="share", theme="light")
+    empty = figures.frontier(results.points, results.run.teacher.document(), cost="share", theme="light")
     assert not empty.data and texts(empty)
 
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("cost", COSTS)
 def test_frontier_is_explicit_constant_and_clickable(six, cost, theme):
-    figure = figures.frontier(six.points, six.run["teacher"], cost=cost, theme=theme)
+    figure = figures.frontier(six.points, six.run.teacher.document(), cost=cost, theme=theme)
     layout, look = figure.layout, THEMES[theme]
     assert layout.yaxis.title.text == "Accuracy on the test split (%)"
     assert layout.xaxis.title.text == figures.AXES[cost].title
@@ -97,12 +95,12 @@ def test_frontier_is_explicit_constant_and_clickable(six, cost, theme):
         assert trace.unselected.textfont.color == look.text
     colours = re.findall(r"#[0-9A-F]{6}", layout.xaxis.tickfont.color + layout.yaxis.title.font.color)
     assert all(contrast(colour, look.background) >= 4.5 for colour in colours) and len(colours) == 2
-    again = figures.frontier(six.points, six.run["teacher"], cost=cost, theme=theme)
+    again = figures.frontier(six.points, six.run.teacher.document(), cost=cost, theme=theme)
     assert figure.to_json() == again.to_json()
 
 
 def test_edges_above_zero_are_dots_and_below_crosses():
-    rows = [{"round": 1, "edges": [0.0, 0.0]}, {"round": 2, "edges": [0.01, -0.02]}]
+    rows = [round_record(round=1, edges=(0.0, 0.0)), round_record(round=2, edges=(0.01, -0.02))]
     met, unmet = figures.edges_record(rows, ["Shirt", "a<b"])
     assert met.y == (0.0, 0.0, 0.01) and unmet.y == (-0.02,)
     assert all(1.5 < x < 2.5 for x in (met.x[2], *unmet.x))
@@ -115,10 +113,11 @@ def test_edges_above_zero_are_dots_and_below_crosses():
 
 def test_losses_are_one_line_a_round_of_its_last_attempt():
     def epoch(number, attempt, at, loss):
-        return {"kind": "epoch", "round": number, "attempt": attempt, "epoch": at, "loss": loss}
+        phase = "rounds" if number else "teacher"
+        return event(EpochFinished, phase=phase, round=number, attempt=attempt, epoch=at, loss=loss)
 
     events = [
-        {"kind": "started"},
+        event(RunQueued),
         epoch(None, None, 1, 9.0),
         epoch(1, 1, 1, 0.8), epoch(1, 1, 2, 0.4),
         epoch(1, 1, 2, 0.4),  # repeated after an interruption
@@ -134,7 +133,7 @@ def test_losses_are_one_line_a_round_of_its_last_attempt():
 
 def test_of_many_rounds_losses_only_numbered_labels_are_moved_apart():
     """So that those that are drawn stay at their lines' ends."""
-    events = [{"kind": "epoch", "round": n, "attempt": 1, "epoch": 1, "loss": 1 + n / 1000} for n in range(1, 25)]
+    events = [event(EpochFinished, round=n, attempt=1, loss=1 + n / 1000) for n in range(1, 25)]
     lines = figures.losses_record(events)
     assert [line.label for line in lines if line.label] == ["1", "5", "10", "15", "20", "24"]
     assert max(line.label_at for line in lines) < 1.001 + 6 * 0.05 * 1.03
@@ -142,7 +141,7 @@ def test_of_many_rounds_losses_only_numbered_labels_are_moved_apart():
 
 def test_learning_curve_of_a_teacher(tmp_path):
     path = build_run(tmp_path / "t", kind="teach", state="running", epoch=4)
-    figure = figures.learning(events_of(path), theme="light", epochs=20)
+    figure = figures.learning(Run(path).events()[0], theme="light", epochs=20)
     (line,) = figure.data
     assert list(line.x) == [1, 2, 3, 4] and line.y[3] == pytest.approx(87.5)
     assert figure.layout.xaxis.range[1] > 20
@@ -152,7 +151,7 @@ def test_learning_curve_of_a_teacher(tmp_path):
 def test_nothing_to_draw_is_a_sentence(make, theme):
     none = make(state="running", done=0)
     for figure in (
-        figures.frontier(none.points, none.run["teacher"], cost="macs", theme=theme),
+        figures.frontier(none.points, none.run.teacher.document(), cost="macs", theme=theme),
         figures.edges([], theme=theme),
         figures.losses([], theme=theme),
         figures.learning([], theme=theme),
@@ -162,7 +161,7 @@ def test_nothing_to_draw_is_a_sentence(make, theme):
 
 
 def test_edges_as_shares_of_the_largest_possible():
-    rows = [{"round": 2, "edges": [0.01, -0.02], "relative_edges": [0.4, -0.7]}]
+    rows = [round_record(round=2, edges=(0.01, -0.02), relative_edges=(0.4, -0.7))]
     met, unmet = figures.edges_record(rows, ["a", "b"], relative=True)
     assert met.y == (0.4,) and unmet.y == (-0.7,) and met.hovers == ("<b>a</b><br>round 2<br>relative edge +0.4000",)
     figure = figures.edges(rows, theme="light", relative=True)
@@ -171,8 +170,8 @@ def test_edges_as_shares_of_the_largest_possible():
 
 def test_the_edges_before_a_correction_are_hollow_and_tied_to_those_after():
     rows = [
-        {"round": 1, "edges": [0.0, 0.0], "edges_before": [0.0, 0.0]},
-        {"round": 2, "edges": [0.01, 0.02], "edges_before": [-0.03, 0.02]},
+        round_record(round=1, edges=(0.0, 0.0), edges_before=(0.0, 0.0)),
+        round_record(round=2, edges=(0.01, 0.02), edges_before=(-0.03, 0.02)),
     ]
     before, after = figures.corrections_record(rows, ["Shirt", "Coat"])
     assert before.y == (-0.03, 0.02) and after == (0.01, 0.02)
@@ -185,16 +184,16 @@ def test_the_edges_before_a_correction_are_hollow_and_tied_to_those_after():
 
 
 def test_records_without_corrections_have_no_hollow_marks():
-    rounding = [{"round": 2, "edges": [0.01], "edges_before": [0.01 + 1e-12]}]
-    for rows in (rounding, [{"round": 2, "edges": [0.01]}]):
+    rounding = [round_record(round=2, edges=(0.01,), edges_before=(0.01 + 1e-12,))]
+    for rows in (rounding, [round_record(round=2, edges=(0.01,))]):
         assert [trace.name for trace in figures.edges(rows, theme="dark").data] == ["corrects", "does not correct"]
 
 
 def test_the_polish_is_a_dotted_line_after_the_rounds():
     events = [
-        {"kind": "epoch", "phase": "rounds", "round": 1, "attempt": 1, "epoch": 1, "loss": 0.8},
-        {"kind": "epoch", "phase": "polish", "round": None, "attempt": None, "epoch": 1, "loss": 0.4},
-        {"kind": "epoch", "phase": "polish", "round": None, "attempt": None, "epoch": 2, "loss": 0.3},
+        event(EpochFinished, round=1, attempt=1, loss=0.8),
+        event(EpochFinished, phase="polish", epoch=1, loss=0.4),
+        event(EpochFinished, phase="polish", epoch=2, loss=0.3),
     ]
     first, polish = figures.losses_record(events)
     assert (first.name, polish.name, polish.losses, polish.label_at) == ("1", "polish", (0.4, 0.3), 0.3)
@@ -206,7 +205,7 @@ def test_the_polish_is_a_dotted_line_after_the_rounds():
 def test_prefixes_before_the_polish_lie_small_and_hollow_behind(make, theme):
     results = make(method="b-distil+polish")
     figure = figures.frontier(
-        results.points, results.run["teacher"], cost="macs", theme=theme, unpolished=results.unpolished
+        results.points, results.run.teacher.document(), cost="macs", theme=theme, unpolished=results.unpolished
     )
     assert [trace.name for trace in figure.data] == ["as each round ended", "ensemble", "teacher"]
     behind = drawn(figure, "as each round ended")

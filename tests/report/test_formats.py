@@ -126,13 +126,6 @@ def test_a_prefix_above_the_last_one_is_not_called_below():
     assert "as good as all of it: one student reaches 92.0" in w.early([0.5, 1.0], [0.92, 0.9])
 
 
-def test_a_machine_is_busy_once_others_use_a_quarter_of_it():
-    assert w.busy(0.4, 2) is None and w.busy(3.9, 16) is None
-    assert "(other programs use 0.5 of 2 cores)" in w.busy(0.5, 2)
-    assert "(other programs use 2.0 of 2 cores)" in w.busy(2.04, 2)
-    assert "(other programs use the only core)" in w.busy(0.9, 1)
-
-
 @pytest.mark.parametrize(
     ("persons", "apart", "end"),
     [

@@ -1,12 +1,13 @@
-"""A silent worker is named with its age and its process; a young or damaged heartbeat says nothing."""
+"""A silent worker is named with its age and its process; a young heartbeat says nothing."""
 
 from datetime import UTC, datetime
 
 import pytest
 
+from bdistil.records import Heartbeat
 from bdistil.report.silence import quiet, silence
 
-BEAT = {"time": "2026-01-01T00:00:00.000+00:00", "pid": 7}
+BEAT = Heartbeat(host="here", pid=7, time=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def at(second, minute=0):
@@ -23,6 +24,6 @@ def test_a_silent_worker_is_named():
     assert quiet(BEAT).startswith("no sign of life for ")
 
 
-@pytest.mark.parametrize("beat", [None, {}, BEAT, {"time": 5}, {"time": "now"}, {"time": "2026-01-01T00:00:00"}])
-def test_a_young_or_damaged_heartbeat_says_nothing(beat):
+@pytest.mark.parametrize("beat", [None, BEAT])
+def test_a_young_heartbeat_or_none_says_nothing(beat):
     assert quiet(beat, at(29)) is silence(beat, at(29)) is None

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from bdistil.report.text import shown
+from bdistil.records import Notice
+from bdistil.report.text import describe_run
 from bdistil.runs import open_run
 from tests.builders import build_run, relabel
 
@@ -16,7 +17,7 @@ def test_absent_and_thin_classes_and_an_accuracy_below_the_largest_classs_share_
     counts = {"train": [60] * 10, "validation": [0, 9] + [20] * 8, "test": [400] + [0] * 9}
     relabel(path, lambda labels: labels * 0)
     told = of(path, dataset={"counts": counts})
-    accuracy = open_run(path).rounds()[-1]["point"]["accuracy"]
+    accuracy = open_run(path).rounds()[-1].point.accuracy
     at = told.index(f"2 students: {100 * accuracy:.1f} % is below always answering 0: 100 %.")
     assert told[at + 1 : at + 4] == [
         "No validation examples of 1 of 10 classes: 0.",
@@ -31,7 +32,7 @@ def of(path, **changes):
     for name, value in changes.items():
         document[name] = document[name] | value if isinstance(value, dict) else value
     (path / "run.json").write_text(json.dumps(document))
-    return [line.replace("\u00a0", " ") for line in shown(open_run(path))]
+    return [line.replace("\u00a0", " ") for line in describe_run(open_run(path))]
 
 
 def test_a_run_says_what_it_is_and_how_each_round_went(tmp_path):
@@ -39,14 +40,14 @@ def test_a_run_says_what_it_is_and_how_each_round_went(tmp_path):
     assert told[:3] == ["r: finished", "data set digits", "extends shorter"]
     assert told[3].startswith("teacher digits-resnet-s: ") and told[3].endswith(" M MACs")
     assert told.pop(4) == "the teacher on this run’s splits: train 97.2 %, validation 97.0 %, test 96.2 %"
-    assert told[4].startswith("method b-distil, ") and told[4].endswith(" rounds certified")
+    assert told[4].startswith("method b-distil, ") and told[4].endswith(", condition met in all 4 rounds")
     assert told[5] == "student cnn-xs, composition add, mode full"
     assert "reading" not in told[6] and told[7].endswith("of the teacher, reading 9.0 k, carries 31 kB")
     assert told[10] == "rounds" and told[11].startswith("  2 condition met, smallest edge 0.0")
     assert told[11].endswith(", 1 attempt")
     assert ", 2 attempts, head corrected" in told[12]
-    last = open_run(tmp_path / "r").rounds()[-1]["record"]
-    sides = [f"{last[name]:.2f}" for name in ("measured", "bound", "trivial")]
+    last = open_run(tmp_path / "r").rounds()[-1].record
+    sides = [f"{getattr(last, name):.2f}" for name in ("measured", "bound", "trivial")]
     least = "certificate after 4, of the class with the least slack"
     assert told[14] == "{}: deviation {}, bound {}, trivial bound {}".format(least, *sides)
     assert told[15] == "students (<- reads what earlier ones left there, a size of 0 passes that on)"
@@ -56,16 +57,16 @@ def test_a_round_that_misses_the_condition_and_one_of_another_composition_are_to
     path = build_run(tmp_path / "r", rounds=3)
     file = path / "rounds" / "02" / "round.json"
     entry = json.loads(file.read_text())
-    entry["record"] |= {"certified": False, "composition": ["concat"], "edge_min": -0.0123, "corrected": False}
+    entry["record"] |= {"condition_met": False, "composition": ["concat"], "edge_min": -0.0123, "corrected": False}
     file.write_text(json.dumps(entry))
     told = of(path)
     assert "  2 condition missed, smallest edge -0.012, 1 attempt, composition concat" in told
-    assert "method b-distil, 2 of 3 rounds certified" in told
+    assert "method b-distil, condition met in 2 of 3 rounds" in told
 
 
 def test_a_black_box_tells_its_signature_and_notices(tmp_path):
     path = build_run(tmp_path / "r", rounds=2, black_box=True)
-    open_run(path).record("notice", text="mine.onnx gives probabilities.")
+    open_run(path).record(Notice, text="mine.onnx gives probabilities.")
     told = of(path, teacher={"name": "mine.onnx", "signature": "x float32 (batch, 1, 8, 8) raw", "accuracy": None})
     assert told[2] == "teacher mine.onnx: 96.2 %"  # counted from the stored logits
     assert told[4:6] == ["x float32 (batch, 1, 8, 8) raw", "mine.onnx gives probabilities."]
@@ -86,6 +87,6 @@ def test_a_teachers_run_tells_what_it_reaches_and_costs(tmp_path):
 
 
 def test_showing_it_imports_no_torch():
-    code = "import sys; from bdistil.report.text import shown; from bdistil.runs import open_run; " \
-           "shown(open_run('digits')); sys.exit('torch' in sys.modules)"  # fmt: skip
+    code = "import sys; from bdistil.report.text import describe_run; from bdistil.runs import open_run; " \
+           "describe_run(open_run('digits')); sys.exit('torch' in sys.modules)"  # fmt: skip
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

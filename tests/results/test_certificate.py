@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from bdistil.method.certificate import Certificate
+from bdistil.records import ByEta
 from bdistil.results.certificate import bounds, by_round, guarantee, heaviest
 from bdistil.runs import Run
 from tests.builders import build_run
+from tests.builders.records import round_record
 
 NAMES = ["a", "b"]
 ETA = 0.9
@@ -14,26 +16,26 @@ ETA = 0.9
 
 def record(number, measured, bound, trivial, **more):
     """One round of two classes."""
-    return {
-        "round": number, "measured_by_class": measured, "bound_by_class": bound, "trivial_by_class": trivial,
-        "edges": [0.0, 0.01], "relative_edges": [0.0, 0.1], "effective_examples": 500.0, **more,
-    }  # fmt: skip
+    return round_record(
+        round=number, measured_by_class=measured, bound_by_class=bound, trivial_by_class=trivial,
+        edges=(0.0, 0.01), relative_edges=(0.0, 0.1), effective_examples=500.0, **more,
+    )  # fmt: skip
 
 
 def of(path):
     run = Run(path)
     info = run.info()
-    records = [entry["record"] for entry in run.rounds()]
-    classes, examples = info["dataset"]["classes"], info["dataset"]["train"]
-    return records, classes, examples, info["scale"]["eta_B"] / info["scale"]["B"]
+    records = [entry.record for entry in run.rounds()]
+    classes, examples = info.dataset.classes, info.dataset.train
+    return records, classes, examples, info.scale.eta_B / info.scale.B
 
 
 def test_a_row_for_each_round_and_class(tmp_path):
     records, classes, *_ = of(build_run(tmp_path / "r", rounds=3))
     table = by_round(records, classes)
-    assert list(table["round"]) == [1] * 10 + [2] * 10 + [3] * 10 and list(table["name"][:10]) == classes
+    assert list(table["round"]) == [1] * 10 + [2] * 10 + [3] * 10 and tuple(table["name"][:10]) == classes
     row = table[(table["round"] == 2) & (table["place"] == 4)].iloc[0]
-    assert row["bound"] == records[1]["bound_by_class"][4] and row["edge"] == records[1]["edges"][4]
+    assert row["bound"] == records[1].bound_by_class[4] and row["edge"] == records[1].edges[4]
     nine = bounds(records[1], 4)
     assert len(nine) == 9 and nine["bound"].min() == row["bound"]
     assert nine.loc[nine["bound"].idxmin(), "multiple"] == row["multiple"]
@@ -55,11 +57,11 @@ def test_one_round_tells_nothing_since_the_deviation_is_its_own_trivial_bound(tm
 
 def test_from_when_on_every_class_tells_something():
     rows = [
-        record(1, [0.5, 0.5], [2.0, 2.0], [0.5, 0.5]),
-        record(2, [0.3, 0.3], [0.4, 0.7], [0.5, 0.5]),
-        record(3, [0.3, 0.3], [0.6, 0.4], [0.5, 0.5]),
-        record(4, [0.3, 0.2], [0.4, 0.45], [0.5, 0.5]),
-        record(5, [0.3, 0.2], [0.4, 0.4], [0.5, 0.5]),
+        record(1, (0.5, 0.5), (2.0, 2.0), (0.5, 0.5)),
+        record(2, (0.3, 0.3), (0.4, 0.7), (0.5, 0.5)),
+        record(3, (0.3, 0.3), (0.6, 0.4), (0.5, 0.5)),
+        record(4, (0.3, 0.2), (0.4, 0.45), (0.5, 0.5)),
+        record(5, (0.3, 0.2), (0.4, 0.4), (0.5, 0.5)),
     ]
     found = guarantee(rows, NAMES, 600, ETA)
     assert (found.telling, found.since, found.shown.name) == (2, 4, "a")
@@ -71,12 +73,12 @@ def test_from_when_on_every_class_tells_something():
 
 
 def test_a_class_that_tells_nothing_is_shown_where_it_comes_closest():
-    found = guarantee([record(1, [0.2, 0.6], [0.9, 0.9], [0.2, 0.8])], NAMES, 600, ETA)
+    found = guarantee([record(1, (0.2, 0.6), (0.9, 0.9), (0.2, 0.8))], NAMES, 600, ETA)
     assert found.shown.name == "b" and found.telling == 0
 
 
 def test_a_deviation_above_its_bound_is_found():
-    rows = [record(1, [0.5, 0.5], [0.6, 0.6], [0.5, 0.5]), record(2, [0.5, 0.7], [0.6, 0.6], [0.5, 0.5])]
+    rows = [record(1, (0.5, 0.5), (0.6, 0.6), (0.5, 0.5)), record(2, (0.5, 0.7), (0.6, 0.6), (0.5, 0.5))]
     broken = guarantee(rows, NAMES, 600, ETA).broken
     assert (broken.round, broken.name, broken.measured, broken.bound) == (2, "b", 0.7, 0.6)
 
@@ -89,11 +91,15 @@ def test_the_rounds_needed_are_those_after_which_a_repetition_of_the_run_tells_s
     def after(rounds):
         return terms + np.log(2 * examples) / (etas[:, None] * rounds)
 
-    row = {
-        "round": 2, "edges": [0.0] * 3, "relative_edges": [0.0] * 3, "effective_examples": 1.0,
-        "measured_by_class": [0.1] * 3, "bound_by_class": after(2).min(axis=0).tolist(),
-        "trivial_by_class": trivial.tolist(), "by_eta": {"multiples": [1.0, 2.0], "bounds": after(2).tolist()},
-    }  # fmt: skip
+    by_class = ((0.0,) * 3,) * 2
+    by_eta = ByEta(
+        multiples=(1.0, 2.0), edges=by_class, second=by_class, relative_edges=by_class,
+        bounds=tuple(map(tuple, after(2).tolist())),
+    )  # fmt: skip
+    row = round_record(
+        round=2, edges=(0.0,) * 3, effective_examples=1.0, measured_by_class=(0.1,) * 3,
+        bound_by_class=tuple(after(2).min(axis=0).tolist()), trivial_by_class=tuple(trivial.tolist()), by_eta=by_eta,
+    )  # fmt: skip
     needed = guarantee([row], ["a", "b", "c"], examples, ETA).needed
     assert needed[2] == np.inf
     for place in (0, 1):

@@ -7,11 +7,12 @@ import pytest
 from bdistil.results import Results, load
 from bdistil.results.confusion import by_class, confusion
 from tests.builders import build_run
+from tests.builders.records import run_info
 
 
 def results(labels, answers, teacher, classes):
     hot = np.eye(len(classes), dtype=np.float32)
-    return Results({}, tuple(classes), np.array(labels), hot[teacher], hot[answers][None], pd.DataFrame())
+    return Results(run_info(), tuple(classes), np.array(labels), hot[teacher], hot[answers][None], pd.DataFrame())
 
 
 def test_percent_of_the_row():

@@ -7,6 +7,7 @@ import pytest
 from bdistil.results import Results, load
 from bdistil.results.disagreements import disagreements
 from tests.builders import build_run
+from tests.builders.records import run_info
 
 
 def test_what_is_shown_is_what_the_logits_say(tmp_path):
@@ -27,7 +28,7 @@ def test_what_is_shown_is_what_the_logits_say(tmp_path):
 def test_probabilities_are_softmax_and_survive_huge_logits():
     logits = np.array([[[1000.0, 0.0]]], np.float32)
     teacher = np.log(np.array([[0.2, 0.8]], np.float32))
-    _, (example,) = disagreements(Results({}, ("a", "b"), np.array([0]), teacher, logits, pd.DataFrame()), 1)
+    _, (example,) = disagreements(Results(run_info(), ("a", "b"), np.array([0]), teacher, logits, pd.DataFrame()), 1)
     assert example.students_probability == 1
     assert example.teacher_probability == pytest.approx(0.8)
     assert example.students_right and not example.teacher_right
@@ -35,4 +36,5 @@ def test_probabilities_are_softmax_and_survive_huge_logits():
 
 def test_no_disagreement():
     logits = np.eye(2, dtype=np.float32)
-    assert disagreements(Results({}, ("a", "b"), np.array([0, 1]), logits, logits[None], pd.DataFrame()), 1) == (0, [])
+    results = Results(run_info(), ("a", "b"), np.array([0, 1]), logits, logits[None], pd.DataFrame())
+    assert disagreements(results, 1) == (0, [])

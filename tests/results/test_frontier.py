@@ -9,19 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bdistil.errors import UserError
+from bdistil.records import PrefixCost, SplitScores
 from bdistil.results import frontier, load
-from bdistil.results.frontier import (
-    accuracy_interval,
-    frame,
-    group_interval,
-    group_means_interval,
-    point,
-    points_lost,
-    prefix_logits,
-    scores,
-    wilson,
-)
+from bdistil.results.loading import frame
+from bdistil.runs.points import point, prefix_logits, scores
+from bdistil.statistics import accuracy_interval, group_interval, group_means_interval, points_lost, wilson
 from tests.builders import build_run
+from tests.builders.records import point as invented_point
 
 
 def one_hot(answers, classes=3):
@@ -41,22 +35,23 @@ def test_wilson_holds_the_share_and_stays_in_range(total, share):
     assert 0 <= low <= right / total <= high <= 1
 
 
+HALF = SplitScores(accuracy=0.5, agreement=0.5)
+COST = PrefixCost(macs=10, parameters=3, bytes=12, memory_bytes=5, overhead_macs=0, carry_bytes=1)
+
+
 def test_point_counts_by_hand():
     labels = np.array([0, 1, 2, 0, 1])
     before, now, teacher = one_hot([0, 0, 2, 1, 1]), one_hot([0, 1, 1, 1, 1]), one_hot([0, 1, 2, 1, 1])
-    cost = {"macs": 10, "parameters": 3, "bytes": 12, "memory_bytes": 5, "overhead_macs": 0, "carry_bytes": 1}
-    row = point(
-        2, now, teacher, labels, before, validation={"accuracy": 0.5, "agreement": 0.5}, cost=cost, teacher_macs=40
-    )
-    assert (row["accuracy"], row["agreement"]) == (0.6, 0.8)
-    assert (row["fixed"], row["broken"]) == (1, 1)  # the second example fixed, the third broken
-    assert row["macs_ratio"] == 0.25 and row["bytes"] == 12
-    assert row["train"] == {"accuracy": None, "agreement": None} and row["validation"]["accuracy"] == 0.5
+    row = point(2, now, teacher, labels, before, validation=HALF, train=HALF, cost=COST, teacher_macs=40)
+    assert (row.accuracy, row.agreement) == (0.6, 0.8)
+    assert (row.fixed, row.broken) == (1, 1)  # the second example fixed, the third broken
+    assert row.macs_ratio == 0.25 and row.bytes == 12
+    assert row.train == HALF and row.validation.accuracy == 0.5
 
 
 def test_the_first_point_and_a_black_box_leave_unknowns_empty():
-    row = point(1, one_hot([0, 1]), one_hot([0, 1]), np.array([0, 1]), cost={"macs": 10})
-    assert row["fixed"] is row["broken"] is row["macs_ratio"] is row["parameters"] is None
+    row = point(1, one_hot([0, 1]), one_hot([0, 1]), np.array([0, 1]), validation=HALF, train=HALF, cost=COST)
+    assert row.fixed is row.broken is row.macs_ratio is None
 
 
 def test_the_bootstrap_on_counts_is_the_bootstrap_over_examples():
@@ -91,7 +86,7 @@ def test_the_same_run_gives_the_same_interval(tmp_path):
 def test_frontier_of_24_prefixes_on_10_000_examples_takes_no_time():
     rng = np.random.default_rng(0)
     prefixes, teacher = rng.random((24, 10_000, 10), np.float32), rng.random((10_000, 10), np.float32)
-    labels, rows = rng.integers(0, 10, 10_000), [{"prefix": t} for t in range(24)]
+    labels, rows = rng.integers(0, 10, 10_000), [invented_point(prefix=t) for t in range(1, 25)]
     began = time.process_time()
     frame(rows, prefixes, teacher, labels)
     assert time.process_time() - began < 0.5  # some 50 ms; the margin is for a busy machine
@@ -102,7 +97,7 @@ def test_stored_rows_agree_with_the_stored_logits(tmp_path):
     assert results.prefixes.shape == (4, 400, 10) and results.prefixes.dtype == np.float32
     for prefix, row in zip(results.prefixes, results.points.to_dict("records"), strict=True):
         again = scores(prefix, results.teacher, results.labels)
-        assert (row["accuracy"], row["agreement"]) == (again["accuracy"], again["agreement"])
+        assert (row["accuracy"], row["agreement"]) == (again.accuracy, again.agreement)
     assert {"prefix", "macs_ratio", "train_accuracy", "validation_agreement", "points_lost_low"} <= set(results.points)
 
 
@@ -110,7 +105,7 @@ def test_prefixes_are_means_on_the_teachers_scale(tmp_path):
     path = build_run(tmp_path / "r", rounds=3)
     results = load(path)
     f = [np.load(path / "rounds" / f"{t:02d}" / "logits.npz")["test"] for t in (1, 2, 3)]
-    c = results.run["scale"]["c"]
+    c = results.run.scale.c
     np.testing.assert_allclose(results.prefixes[2], c * (f[0] + f[1] + f[2]) / 3, rtol=1e-5, atol=1e-5)
 
 
@@ -181,11 +176,15 @@ def test_accuracies_over_persons_have_the_persons_interval():
     assert accuracy_interval(right[:10], people[:10]) == accuracy_interval(right[:10]) == wilson(10, 10)
 
 
+REST = dict(train=SplitScores(accuracy=1.0, agreement=1.0), validation=SplitScores(accuracy=1.0, agreement=1.0),
+            cost=PrefixCost(macs=1, parameters=1, bytes=4, memory_bytes=4, overhead_macs=0, carry_bytes=0))
+
+
 def test_a_row_says_how_many_persons_its_interval_is_over():
     labels, answers = np.zeros(30, int), np.repeat([0, 1, 0], [9, 2, 19])
-    row = point(1, one_hot(answers), one_hot(labels), labels, people=np.repeat([4, 5, 7], 10))
-    assert row["persons"] == 3
-    assert (row["accuracy_low"], row["accuracy_high"]) == accuracy_interval(answers == 0, np.repeat([4, 5, 7], 10))
+    row = point(1, one_hot(answers), one_hot(labels), labels, people=np.repeat([4, 5, 7], 10), **REST)
+    assert row.persons == 3
+    assert (row.accuracy_low, row.accuracy_high) == accuracy_interval(answers == 0, np.repeat([4, 5, 7], 10))
     for people in (None, np.zeros(30, int)):
-        row = point(1, one_hot(answers), one_hot(labels), labels, people=people)
-        assert row["persons"] is None and (row["accuracy_low"], row["accuracy_high"]) == wilson(28, 30)
+        row = point(1, one_hot(answers), one_hot(labels), labels, people=people, **REST)
+        assert row.persons is None and (row.accuracy_low, row.accuracy_high) == wilson(28, 30)

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 
+from bdistil.data.class_counts import Scarce, scarce
 from bdistil.report import formats
 from bdistil.results import load
-from bdistil.results.scarce import Scarce, counts_of, largest_class, scarce, scarce_of
+from bdistil.results.scarce import counts_of, largest_class, scarce_of
 from tests.builders import build_run, relabel
 
 

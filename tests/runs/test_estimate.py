@@ -8,8 +8,9 @@ import pytest
 
 from bdistil.config import DistilConfig
 from bdistil.data.catalogue import info
+from bdistil.report.estimate_text import describe
 from bdistil.runs import estimate as estimating
-from bdistil.runs.estimate import describe, estimate
+from bdistil.runs.estimate import busy, estimate
 from bdistil.training.loop import batch_count
 
 STEPS = batch_count(info("digits").train, 64)
@@ -122,3 +123,10 @@ def test_the_load_is_that_of_other_programs_alone(monkeypatch):
     clock = SimpleNamespace(monotonic=lambda: next(now), process_time=lambda: next(own))
     monkeypatch.setattr(estimating, "time", clock)
     assert estimating.Load().others() == pytest.approx((4 + 2 + 1 - 2) / 4)
+
+
+def test_a_machine_is_busy_once_others_use_a_quarter_of_it():
+    assert busy(0.4, 2) is None and busy(3.9, 16) is None
+    assert "(other programs use 0.5 of 2 cores)" in busy(0.5, 2)
+    assert "(other programs use 2.0 of 2 cores)" in busy(2.04, 2)
+    assert "(other programs use the only core)" in busy(0.9, 1)

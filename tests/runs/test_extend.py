@@ -48,11 +48,11 @@ def test_the_longer_run_begins_with_the_rounds_of_its_parent(runs):
     before = contents(parent)
     longer = extend_run(parent, 2)
     info, old = longer.stored(), parent.info()
-    assert (info["parent"], info["title"], info["state"]) == ("short", "Fashion-MNIST, 3 + 2 students", "queued")
-    assert (info["config"]["rounds"], info["config"]["horizon"]) == (5, 3)
-    assert (info["method"], info["config"]["composition"]) == ("b-distil", "add")
+    assert (info.parent, info.title, info.state) == ("short", "Fashion-MNIST, 3 + 2 students", "queued")
+    assert (info.config.rounds, info.config.horizon) == (5, 3)
+    assert (info.method, info.config.composition) == ("b-distil", "add")
     for known in ("dataset", "teacher", "scale", "rounds_done", "points"):
-        assert info[known] == old[known]
+        assert getattr(info, known) == getattr(old, known)
     assert rounds_of(longer) == rounds_of(parent) and len(longer.rounds()) == 3
     assert (longer.path / "targets.npz").read_bytes() == (parent.path / "targets.npz").read_bytes()
     assert contents(parent) == before
@@ -61,18 +61,18 @@ def test_the_longer_run_begins_with_the_rounds_of_its_parent(runs):
 def test_what_happened_in_the_parent_s_rounds_is_kept_and_nothing_of_its_end(runs):
     parent = plain(runs / "short")
     happened = extend_run(parent, 1).events()[0]
-    kinds = [event["kind"] for event in happened]
-    assert kinds.count("round_finished") == 3 and kinds[-1] == "created" and happened[-1]["parent"] == "short"
-    assert happened[-1]["rounds_done"] == 3
+    kinds = [event.kind for event in happened]
+    assert kinds.count("round_finished") == 3 and kinds[-1] == "created" and happened[-1].parent == "short"
+    assert happened[-1].rounds_done == 3
     assert not {"started", "finished", "phase", "stopped"} & set(kinds)
-    told = [event for event in parent.events()[0] if event["kind"] == "round_finished"]
-    assert [event for event in happened if event["kind"] == "round_finished"] == told
+    told = [event for event in parent.events()[0] if event.kind == "round_finished"]
+    assert [event for event in happened if event.kind == "round_finished"] == told
 
 
 def test_an_extended_run_is_extended_again_with_the_first_horizon(runs):
     parent = plain(runs / "short")
     change_config(parent, horizon=2)
-    assert extend_run(parent, 1).stored()["config"]["horizon"] == 2
+    assert extend_run(parent, 1).stored().config.horizon == 2
 
 
 def test_the_parent_may_go_and_the_longer_run_stays_whole(runs):
@@ -142,8 +142,8 @@ def test_a_number_of_rounds_that_cannot_be_is_one_sentence(runs, rounds):
 
 
 def test_words_and_threads_of_a_command_line_will_do(runs):
-    config = extend_run(plain(runs / "short"), "2", threads="3").stored()["config"]
-    assert (config["rounds"], config["threads"]) == (5, 3)
+    config = extend_run(plain(runs / "short"), "2", threads="3").stored().config
+    assert (config.rounds, config.threads) == (5, 3)
 
 
 def test_a_parent_anywhere_is_extended_into_the_home(runs, tmp_path):
@@ -159,7 +159,7 @@ def test_rounds_that_are_added_are_those_that_an_uninterrupted_run_would_have_tr
     start_worker(longer)
     whole = finished(started(distil_config(rounds=3, horizon=2, **small)))
     assert made(finished(longer)) == made(whole)
-    assert [entry["record"]["edges"] for entry in longer.rounds()] == [
-        entry["record"]["edges"] for entry in whole.rounds()
+    assert [entry.record.edges for entry in longer.rounds()] == [
+        entry.record.edges for entry in whole.rounds()
     ]
-    assert longer.info()["scale"] == whole.info()["scale"]
+    assert longer.info().scale == whole.info().scale

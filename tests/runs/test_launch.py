@@ -29,7 +29,7 @@ def test_an_interrupted_run_waits_for_its_worker_from_the_start(own_home, state)
     with pytest.raises(Started) as started:
         launch.start_worker(run)
     assert started.value.args[-3:] == ("resume", str(run.path), "--worker")
-    assert run.stored()["state"] == "running" and run.stored()["error"] is None
+    assert run.stored().state == "running" and run.stored().error is None
     assert not run.stop_requested()
 
 

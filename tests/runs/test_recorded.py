@@ -2,20 +2,22 @@
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bdistil.report.documents import report
 from bdistil.results import load
 from bdistil.runs import Run, open_run
-from bdistil.runs.documents import report
 from bdistil.runs.extend import extend_run
 from bdistil.runs.launch import start_worker
 from tests.workers import finished
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "schema-1"
 NAMES = ("frozen", "polished", "stopped", "teacher")
+RENAMED = {"certified": "condition_met", "turned_down": "rejected"}  # in records; the option `certified` kept its name
 
 
 @pytest.fixture
@@ -37,12 +39,21 @@ def unlike(expected: Any, found: Any, path: str = "") -> list[str]:
     return gone + [line for pair in pairs for line in unlike(*pair)]
 
 
+def comparable(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with its time as a time, and its records' fields by the names that they have now."""
+    renamed = {
+        part: [{RENAMED.get(name, name): value for name, value in record.items()} for record in document[part]]
+        for part in ("rounds", "attempts")
+    }
+    return {**document, **renamed, "created": datetime.fromisoformat(document["created"])}
+
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recorded_run_still_says_what_it_said(recorded: Path, name: str) -> None:
     expected = json.loads((recorded / name / "expected-show.json").read_text())
     found = json.loads(json.dumps(report(open_run(recorded / name))))
-    assert unlike(expected, found) == []
+    assert not any(RENAMED.keys() & record.keys() for record in found["rounds"] + found["attempts"])
+    assert unlike(comparable(expected), comparable(found)) == []
 
 
 def test_a_changed_document_would_be_noticed(recorded: Path) -> None:

@@ -10,7 +10,10 @@ import pytest
 
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.errors import UserError
+from bdistil.records import RunCreated
 from bdistil.runs import create_run, list_runs, open_run, store
+from bdistil.runs.heartbeat import heartbeat
+from bdistil.runs.heartbeat import write as write_heartbeat
 from tests.builders import build_run, hold
 
 
@@ -118,8 +121,8 @@ def test_a_torn_event_is_not_read_and_a_damaged_one_is_a_sentence(runs):
     path = build_run(runs / "torn", damage="torn")
     run = open_run("torn")
     whole, _ = run.events()
-    assert whole[-1]["kind"] == "finished"
-    run.record("created")
+    assert whole[-1].kind == "finished"
+    run.record(RunCreated)
     assert len(run.events()[0]) == len(whole) + 1
     content = (path / "events.jsonl").read_bytes()
     (path / "events.jsonl").write_bytes(content[:300] + b"\x00" + content[301:])
@@ -137,7 +140,7 @@ def test_a_damaged_round_is_a_sentence(runs, content):
 def test_folders_that_are_no_rounds_do_not_count(runs):
     (runs / "good" / "rounds" / ".07.x1y2").mkdir()
     (runs / "good" / "rounds" / "notes").mkdir()
-    assert [entry["point"]["prefix"] for entry in open_run("good").rounds()] == [1, 2, 3, 4, 5, 6]
+    assert [entry.point.prefix for entry in open_run("good").rounds()] == [1, 2, 3, 4, 5, 6]
 
 
 # Creating
@@ -146,21 +149,21 @@ def test_folders_that_are_no_rounds_do_not_count(runs):
 def test_a_new_run_is_queued_without_a_worker(own_home):
     run = create_run(config(rounds=3))
     info = run.stored()
-    assert (info["state"], info["kind"], info["run"], info["schema"]) == ("queued", "distil", run.id, 1)
-    assert DistilConfig.create(**info["config"]) == config(rounds=3)
+    assert (info.state, info.kind, info.run, info.schema_) == ("queued", "distil", run.id, 1)
+    assert info.config == config(rounds=3)
     assert run.id.startswith("digits-cnn-xs-") and run.path.parent == own_home / "runs"
-    assert [event["kind"] for event in run.events()[0]] == ["created"]
-    assert run.state() == "stopped" and run.info()["worker_gone"]  # nobody waits for its turn
+    assert [event.kind for event in run.events()[0]] == ["created"]
+    assert run.state() == "stopped" and run.info().worker_gone  # nobody waits for its turn
     teacher = create_run(TeachConfig.create("digits")).stored()
-    assert (teacher["kind"], teacher["student"], teacher["method"]) == ("teach", None, None)
+    assert (teacher.kind, teacher.student, teacher.method) == ("teach", None, None)
 
 
 def test_runs_created_at_once_are_runs_of_their_own(own_home):
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda seed: create_run(config(seed=seed)), range(24)))
     assert len({run.id for run in made}) == 24
-    assert [run.stored()["config"]["seed"] for run in made] == list(range(24))
-    assert all(run.stored()["run"] == run.id for run in made)
+    assert [run.stored().config.seed for run in made] == list(range(24))
+    assert all(run.stored().run == run.id for run in made)
     assert sorted(path.name for path in (own_home / "runs").iterdir()) == sorted(run.id for run in made)
 
 
@@ -188,11 +191,11 @@ def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
 @pytest.mark.parametrize("state", ["running", "queued"])
 def test_a_run_is_training_if_a_worker_holds_its_lock_whatever_its_file_says(runs, state):
     run = open_run(build_run(runs / "claims", state=state))
-    assert run.info()["state"] == "stopped" and run.info()["worker_gone"] and not run.is_alive()
+    assert run.info().state == "stopped" and run.info().worker_gone and not run.is_alive()
     with hold(run.path):
-        assert run.is_alive() and run.state() == state and not run.info()["worker_gone"]
+        assert run.is_alive() and run.state() == state and not run.info().worker_gone
     assert run.state() == "stopped"
-    assert run.stored()["state"] == state  # reading changes nothing
+    assert run.stored().state == state  # reading changes nothing
 
 
 def test_any_number_of_readers_ask_at_once_without_seeing_each_other(runs):
@@ -215,17 +218,26 @@ def test_a_worker_counts_from_its_start_and_no_other_process_of_its_number_does(
     sleep = "import time; time.sleep(60)"
     for words, alive in ([str(run.path), "--worker"], True), ([run.id], False), (["other", "--worker"], False):
         process = subprocess.Popen([sys.executable, "-c", sleep, *words])
-        (run.path / "heartbeat.json").write_text(json.dumps({"pid": process.pid}))
+        write_heartbeat(run, heartbeat(process.pid))
         assert run.is_alive() == alive
         process.kill()
         process.wait()
         assert not run.is_alive()
 
 
-@pytest.mark.parametrize("beat", [b"", b"[]", b"null", b'{"pid": "x"}', b'{"pid": -3}', b'{"pid": 1e30}'])
+@pytest.mark.parametrize("beat", ["", "[]", "null", '{"pid": 1}'])
 def test_a_strange_heartbeat_means_nothing(runs, beat):
     run = open_run(build_run(runs / "strange", state="running"))
-    (run.path / "heartbeat.json").write_bytes(beat)
+    (run.path / "heartbeat.json").write_text(beat)
+    assert run.heartbeat() is None and run.state() == "stopped"
+
+
+@pytest.mark.parametrize("pid", ['"x"', "-3", "1e30", str(10**30)])
+def test_a_heartbeat_of_no_process_means_nothing(runs, pid):
+    run = open_run(build_run(runs / "strange", state="running"))
+    whole = heartbeat(0).model_dump_json()
+    assert '"pid":0,' in whole
+    (run.path / "heartbeat.json").write_text(whole.replace('"pid":0,', f'"pid":{pid},'))
     assert run.state() == "stopped"
 
 

@@ -9,7 +9,7 @@ from bdistil import BDistil
 from bdistil.config import DistilConfig
 from bdistil.data import load_dataset
 from bdistil.errors import UserError
-from bdistil.method.search import WIDER
+from bdistil.method.student_training import WIDER
 from bdistil.recipes import METHODS
 from bdistil.runs.estimate import _prefix_of
 from bdistil.students.build import build_student
@@ -59,7 +59,7 @@ def test_a_module_of_ones_own_is_trained_and_corrected(method):
     model = BDistil(student=Dense, rounds=3, epochs=6, polish_epochs=6, batch_size=64, method=method)
     model.fit(data.x_train, data.y_train, teacher_logits=logits(data.x_train))
     assert (model.predict(data.x_test) == data.y_test).mean() > 0.9
-    assert all(record["certified"] for record in model.records_) and (model.edges_[1:] > 0).all()
+    assert all(record.condition_met for record in model.records_) and (model.edges_[1:] > 0).all()
     second = model.ensemble_.students[1]
     assert second.reads == second.carry_shapes == {"hidden": (24,)} and second.module.hidden.in_features == 64 + 24
     with pytest.raises(UserError, match="A student of your own making can't be saved"):
@@ -161,7 +161,7 @@ def test_students_grow_from_round_to_round(composition):
     model = BDistil(student="cnn-xs", rounds=3, epochs=1, polish_epochs=1, growth=1.5, composition=composition,
                     head="student", certified=False)  # fmt: skip
     model.fit(x, teacher_logits=np.random.default_rng(1).normal(size=(80, 4)))
-    assert [record["student"] for record in model.records_] == ["cnn-xs", "cnn-xs × 1.5", "cnn-xs × 2.25"]
+    assert [record.student for record in model.records_] == ["cnn-xs", "cnn-xs × 1.5", "cnn-xs × 2.25"]
     last = [student.spec["widths"][-1] for student in model.ensemble_.students]
     assert last == sorted(last) and last[-1] > last[0] == 16
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from bdistil import cost
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
-from bdistil.students import Student, build_student
+from bdistil.students import build_student
+from bdistil.students.build import from_spec
 from bdistil.students.catalogue import segment
 from bdistil.students.gru import GRU
 
@@ -167,7 +168,7 @@ def test_a_student_that_grows_reads_its_predecessor_through_a_projection():
     assert (small.spec["hidden"], large.spec["hidden"]) == (8, 12)
     assert large.bridge.weight.shape == (12, 8) and small.bridge is None
     assert large.reading_macs == 8 * 12 + 16 * CLASSES
-    again = Student.from_spec(large.spec)
+    again = from_spec(large.spec)
     assert again.load_state_dict(large.state_dict())
 
 
@@ -210,7 +211,7 @@ def test_students_of_one_cell_share_it_also_when_they_have_been_saved(tmp_path):
     first, *others = ensemble.students
     assert all(student.cell is first.cell and student.head is not first.head for student in others)
     heads = 3 * (2 * 8 * CLASSES + CLASSES)
-    assert cost.prefix_costs(ensemble)[-1]["parameters"] == heads + 3 * 8 * (CHANNELS + 8 + 2)
+    assert cost.prefix_costs(ensemble)[-1].parameters == heads + 3 * 8 * (CHANNELS + 8 + 2)
     ensemble.save(tmp_path / "saved")
     again = ProgressiveEnsemble.load(tmp_path / "saved")
     assert again.students[2].cell is again.students[0].cell
@@ -245,4 +246,4 @@ def test_a_cell_is_shared_by_students_that_it_fits():
 def test_unusable_descriptions_are_refused_in_a_sentence(change, sentence):
     spec = chain(["carry-state"])[0].spec
     with pytest.raises(UserError, match=sentence):
-        Student.from_spec({**spec, **change})
+        from_spec({**spec, **change})

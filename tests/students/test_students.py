@@ -8,7 +8,8 @@ import torch
 
 from bdistil import cost
 from bdistil.errors import UserError
-from bdistil.students import Student, build_student, names, rebuild
+from bdistil.students import build_student, names, rebuild
+from bdistil.students.build import from_spec
 from bdistil.students.catalogue import LADDERS, family
 from bdistil.students.cnn import level_strides, residual_levels
 
@@ -63,7 +64,7 @@ def test_every_student_keeps_the_contract(name, composition, shape, previous):
     counted = cost.macs(student, x[:1], {key: value[:1] for key, value in carry.items()})
     assert counted > student.reading_macs >= 0 and bool(student.reading_macs) <= bool(student.reads)
     if composition != "concat-all":  # there a level may be the predecessors' alone, and no student is without them
-        twin = Student.from_spec({**student.spec, "reads": {}}).eval()
+        twin = from_spec({**student.spec, "reads": {}}).eval()
         assert counted - cost.macs(twin, x[:1], {}) == student.reading_macs
 
     spec = json.loads(json.dumps(student.spec))
@@ -72,7 +73,7 @@ def test_every_student_keeps_the_contract(name, composition, shape, previous):
         torch.testing.assert_close(again(x, carry)[0], student(x, carry)[0], rtol=0, atol=0)
     strides = [parameter.stride() for parameter in student.parameters()]
     assert [parameter.stride() for parameter in again.parameters()] == strides  # the fast memory layout, too
-    fresh = Student.from_spec(spec)
+    fresh = from_spec(spec)
     assert (fresh.spec, fresh.reads, fresh.carry_shapes) == (student.spec, student.reads, student.carry_shapes)
     assert fresh.load_state_dict(student.state_dict())
 
@@ -138,7 +139,7 @@ def test_unusable_descriptions_are_refused_in_a_sentence():
         {"surprise": 1},
     ):
         with pytest.raises(UserError):
-            Student.from_spec({**spec, **change})
+            from_spec({**spec, **change})
 
 
 def test_weights_that_are_damaged_or_foreign_are_refused():
@@ -215,6 +216,6 @@ def test_a_head_that_gives_the_prefix_starts_as_the_one_before_it():
 def test_a_level_without_channels_needs_a_carry_that_has_it(family):
     spec = {"family": family, "widths": [0, 8, 8, 8], "input_shape": [1, 8, 8], "classes": 5, "reads": {}}
     with pytest.raises(UserError, match="at least 1"):
-        Student.from_spec(spec)
+        from_spec(spec)
     with pytest.raises(UserError, match="no head 'both'"):
-        Student.from_spec({**spec, "widths": [8, 8, 8, 8], "head": "both"})
+        from_spec({**spec, "widths": [8, 8, 8, 8], "head": "both"})

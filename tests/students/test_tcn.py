@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from bdistil import cost
 from bdistil.errors import UserError
-from bdistil.students import Student, build_student
+from bdistil.students import build_student
+from bdistil.students.build import from_spec
 from bdistil.students.tcn import TCN
 
 SIZES = st.integers(1, 6)
@@ -59,4 +60,4 @@ def test_a_segment_knows_nothing_of_other_steps():
 def test_unusable_descriptions_are_refused_in_a_sentence(change, sentence):
     spec = TCN(4, (3, 20), 5, "add").spec
     with pytest.raises(UserError, match=sentence):
-        Student.from_spec({**spec, **change})
+        from_spec({**spec, **change})

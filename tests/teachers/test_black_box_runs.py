@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from bdistil.data import load_dataset
-from bdistil.report.formats import UNKNOWN_SPLIT
 from bdistil.runs import open_run
 from bdistil.teachers import card
+from bdistil.teachers.black_box import UNKNOWN_SPLIT
 from bdistil.teachers.logits import TeacherLogits
 from bdistil.teachers.weights import load_teacher
 from tests.workers import polished_config, started, told, until
@@ -85,7 +85,7 @@ def test_probabilities_and_doubtful_answers_are_told_once(own_home, tmp_path):
     assert unknown == UNKNOWN_SPLIT
     assert status == 0 and first == "train.npz gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
     assert "% of the training examples, hardly more often than in a random order" in second
-    assert [event["text"] for event in told(open_run(out.strip()), "notice")] == [first, unknown, second]
+    assert [event.text for event in told(open_run(out.strip()), "notice")] == [first, unknown, second]
 
 
 def test_answers_that_changed_since_a_run_began_are_one_sentence(own_home, tmp_path):
@@ -165,7 +165,7 @@ def test_permuted_rows_are_noticed_by_the_dry_run_and_the_run(own_home, tmp_path
     sentence = "better on examples that it was not trained on is unusual"
     assert sentence in bdistil(*given, "--dry-run")[1]
     status, out, _ = bdistil(*given)
-    assert status == 0 and any(sentence in event["text"] for event in told(open_run(out.strip()), "notice"))
+    assert status == 0 and any(sentence in event.text for event in told(open_run(out.strip()), "notice"))
 
 
 def linear(path, shape, kind):
@@ -198,7 +198,7 @@ def test_a_linear_onnx_teacher_trains_students_from_end_to_end(own_home, tmp_pat
     assert status == 0, err
     document = shown(out.strip())
     assert document["teacher"]["accuracy"] > 0.85 and document["frontier"][-1]["accuracy"] > 0.7
-    notices = [event["text"] for event in told(open_run(out.strip()), "notice")]
+    notices = [event.text for event in told(open_run(out.strip()), "notice")]
     if notice:
         assert notice in notices[0] and "float64" in notices[1]
     else:
@@ -212,5 +212,5 @@ def test_the_wrong_scaling_and_a_student_far_below_are_noticed_in_the_run(own_ho
     assert "choose --teacher-input raw" in bdistil(*given, "--teacher-input", "maximum", "--dry-run")[1]
     status, out, err = bdistil(*given, "--teacher-input", "raw", "--learning-rate", "1e-6")
     assert status == 0, err
-    unknown, far_below = [event["text"] for event in told(open_run(out.strip()), "notice")]
+    unknown, far_below = [event.text for event in told(open_run(out.strip()), "notice")]
     assert unknown == UNKNOWN_SPLIT and far_below.startswith("After round 1 the student")

@@ -182,7 +182,8 @@ def test_no_file_is_one_sentence(tmp_path):
 
 
 def test_what_it_reads_must_be_said(made):
-    assert "reads float32: choose the teacher input raw (as they are), unit (divided by 255)" in refusal(made(), reads=None)
+    choices = "choose the teacher input raw (as they are), unit (divided by 255)"
+    assert f"reads float32: {choices}" in refusal(made(), reads=None)
     with pytest.raises(UserError, match="--teacher-input is one of raw, unit, .*, got “pixels”"):
         onnx_card(made(), DIGITS, "pixels")
     assert "reads whole numbers (uint8), which are raw" in refusal(made(kind=UINT8), reads="normalised")

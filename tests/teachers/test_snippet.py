@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from bdistil.data import load_dataset
-from bdistil.data.custom import OwnData
 from bdistil.data.dataset import SPLITS
+from bdistil.data.reading import OwnData
 from bdistil.teachers import card_for
 from bdistil.teachers.logits import asked
 from bdistil.teachers.snippet import snippet

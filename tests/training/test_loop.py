@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from bdistil.errors import UserError
+from bdistil.records import EpochRecord
 from bdistil.training.loop import (
     Checkpoint,
     Position,
@@ -86,8 +87,8 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, optimizer, sto
     resumed = Training(optimizer)
     record = resumed.run(checkpoint)
     assert resumed.state() == whole.state()
-    assert record["loss"] == expected["loss"] and record["epoch"] == EPOCHS
-    assert [r["epoch"] for r in told + resumed.records] == [1, 2, 3, 4]  # no whole epoch is trained twice
+    assert record.loss == expected.loss and record.epoch == EPOCHS
+    assert [r.epoch for r in told + resumed.records] == [1, 2, 3, 4]  # no whole epoch is trained twice
 
 
 def test_a_finished_training_is_not_trained_again(tmp_path):
@@ -119,7 +120,8 @@ def foreign(path):
 
 
 def other_model(path):
-    Checkpoint(path).save(POSITION, {"epoch": 1, "total": 0.0}, nn.Linear(2, 2), torch.optim.SGD([torch.zeros(1)]), {})
+    record = EpochRecord(epoch=1, epochs=1, loss=0.0, seconds=0.0, total=0.0)
+    Checkpoint(path).save(POSITION, record, nn.Linear(2, 2), torch.optim.SGD([torch.zeros(1)]), {})
 
 
 @pytest.mark.parametrize("damage", [cut, foreign, other_model, lambda path: path.write_bytes(b"")])

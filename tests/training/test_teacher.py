@@ -9,7 +9,7 @@ import torch
 from bdistil.data import load_dataset
 from bdistil.inputs import normalise
 from bdistil.paths import home
-from bdistil.results.frontier import accuracy_interval
+from bdistil.statistics import accuracy_interval
 from bdistil.teachers import card, cards
 from bdistil.teachers.weights import load_teacher
 from bdistil.training.loop import Checkpoint, Stopped, Watch, predict

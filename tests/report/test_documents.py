@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from bdistil.report.documents import listing, report
 from bdistil.runs import Run, list_runs
-from bdistil.runs.documents import listing, report
 from tests.builders import build_run
 
 RUN = {
@@ -22,7 +22,7 @@ POINT = {
     "window_share", "latency_ms",
 }  # fmt: skip
 ROUND = {
-    "round", "composition", "attempts", "certified", "corrected", "kl_before", "kl_after", "edge_min", "edges",
+    "round", "composition", "attempts", "condition_met", "corrected", "kl_before", "kl_after", "edge_min", "edges",
     "relative_edges", "barrier", "effective_examples", "loss", "measured", "bound", "trivial", "bound_eta",
     "measured_by_class", "bound_by_class", "seconds",
 }  # fmt: skip
@@ -54,8 +54,8 @@ def test_a_polished_run_tells_both_frontiers(own_home):
     document = report(run)
     check(document)
     assert document["method"] == "b-distil+polish"
-    assert document["frontier"] == [entry["point"] for entry in run.rounds()]
-    assert document["unpolished"] == [entry["point"] for entry in run.unpolished()] != document["frontier"]
+    assert document["frontier"] == [entry.point.document() for entry in run.rounds()]
+    assert document["unpolished"] == [entry.point.document() for entry in run.unpolished()] != document["frontier"]
     assert [row["prefix"] for row in document["unpolished"]] == [1, 2, 3, 4, 5, 6]
 
 

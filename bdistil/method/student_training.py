@@ -1,0 +1,172 @@
+"""Training the student of a round: which class it comes from, what it minimises, and what it answers.
+
+It minimises D(F_t or f_t, g) − (1/γ) Σ_j log(1 + edge_j/2B), the log-barrier form of Dennis et al., *Progressive
+Ensemble Distillation* (NeurIPS 2023), Algorithm 2, over fixed views of the training inputs. The checkpoint is the only
+file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bdistil.config import DistilConfig
+from bdistil.data.dataset import DatasetInfo
+from bdistil.ensemble import ProgressiveEnsemble, evaluating, step
+from bdistil.method.distillation_data import Batch, Task
+from bdistil.method.objective import Barrier, DistillationLoss
+from bdistil.records import EpochRecord
+from bdistil.scale import Floats
+from bdistil.students.build import build_student
+from bdistil.students.catalogue import compositions, segment
+from bdistil.students.custom import own_student
+from bdistil.students.student import Student
+from bdistil.training.loop import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
+
+BATCH = 500
+WIDER = 1.5  # times the channels, on the ladder's last rung
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A class of students: how they read their predecessors, and how many channels they have."""
+
+    number: int
+    composition: str
+    wider: float = 1.0
+
+
+def ladder(config: DistilConfig, round: int) -> list[Rung]:
+    """The rungs of a round, from the configured composition up. The first student has no one to read."""
+    if round == 1 or config.factory:
+        return [Rung(0, config.composition)]
+    whole = compositions(config.student, config.mode)
+    steps = whole[whole.index(config.composition) :]
+    return [*(Rung(n, name) for n, name in enumerate(steps)), Rung(len(steps), steps[-1], WIDER)]
+
+
+def train_student(
+    config: DistilConfig,
+    task: Task,
+    ensemble: ProgressiveEnsemble,
+    signed_weights: Floats,
+    position: Position,
+    rung: Rung,
+    gain: float,
+    checkpoint: Checkpoint | None = None,
+    watch: Watch | None = None,
+    device: str = "cpu",
+) -> tuple[Student, EpochRecord]:
+    """Train a candidate for round t = position.round; returns it with the last epoch's record (see `training.train`).
+
+    It minimises D(F_t or f_t, g) − (1/γ) Σ_j log(1 + edge_j/2B) over fixed views of the training inputs; edges are
+    estimated on the examples of a batch whose view is the input itself. `gain` is 1/γ, `signed_weights` K⁺ − K⁻ (N, L).
+    """
+    t, examples = position.round, len(task.g_hat)
+    student = new_student(config, task, ensemble, position, rung).to(device)
+    optimizer = torch.optim.AdamW(decayed(student, config.weight_decay), lr=0.0)
+    barrier = Barrier(student.classes, gain).to(device)
+    signed = torch.from_numpy(signed_weights.astype(np.float32)).to(device)
+    objective = objective_of(config, task)
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        views = len(task.views) if epoch < config.epochs - config.clean_epochs else 1
+        return task.batches(position.generator(config.seed, epoch), config.batch_size, views, ensemble)
+
+    def loss(batch: Batch) -> Tensor:
+        total, carry = ensemble.run(batch.x)
+        f, _ = step(student, t, batch.x, carry, total, task.c)
+        value = objective(f, batch.target, round=t, previous=total / max(1, t - 1), labels=batch.labels)
+        if t > 1 and len(batch.clean):
+            clean = batch.clean
+            value = value + barrier.penalty(f[clean], batch.target[clean], signed[batch.chosen[clean]], examples)
+        return value
+
+    record = train(
+        student, optimizer, position=position, epochs=config.epochs, batches=batches, loss=loss,
+        batches_per_epoch=batch_count(examples, config.batch_size),
+        rate=one_cycle(config.learning_rate, config.warm_up), seed=config.seed, clip=config.clip,
+        extra={"edges": barrier.edges},
+        evaluate=lambda: validation(config, task, ensemble, student), checkpoint=checkpoint, watch=watch,
+    )  # fmt: skip
+    return student.eval(), record
+
+
+def new_student(
+    config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, position: Position, rung: Rung
+) -> Student:
+    """A fresh student for the next round, its weights drawn from the run's seed and the position."""
+    torch.manual_seed(position.seed(config.seed))
+    return build(config, task.data.info, ensemble, rung)
+
+
+def build(config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, rung: Rung) -> Student:
+    """A fresh student that comes after those of `ensemble`, its weights drawn from torch's generator."""
+    if config.factory:
+        return own_student(config.factory, known.input_shape, len(known.classes), ensemble.students)
+    previous = ensemble.students[-1] if len(ensemble) else None
+    return build_student(
+        config.student, input_shape=known.input_shape, classes=len(known.classes), composition=rung.composition,
+        previous=previous, head=config.head, wider=rung.wider, grown=width_growth(config, len(ensemble) + 1),
+        steps=segment(config.mode, len(ensemble) + 1, config.rounds, known.input_shape), dropout=config.dropout,
+        cell=config.cell,
+    )  # fmt: skip
+
+
+def width_growth(config: DistilConfig, round: int) -> float:
+    """How many times the catalogue's sizes a student of the round has on the ladder's first rungs."""
+    return config.growth ** (round - 1)
+
+
+def student_name(config: DistilConfig, round: int, rung: Rung | None = None) -> str:
+    """The catalogue's name, and how many times its sizes the student has on a rung, or the first: `cnn-xs × 1.5`."""
+    times = width_growth(config, round) * (rung or ladder(config, round)[0]).wider
+    return config.student if times == 1 else f"{config.student} × {times:.3g}"
+
+
+def objective_of(config: DistilConfig, task: Task) -> DistillationLoss:
+    """The distillation loss that the configuration names."""
+    return DistillationLoss(task.c, config.loss, config.divergence, config.temperature, config.label_share)
+
+
+def validation(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, student: Student) -> dict[str, float]:
+    """Accuracy and KL of the prefix that the student in training completes, on the validation split."""
+    return metrics(config, task, validation_prefix(task, ensemble, student))
+
+
+def metrics(config: DistilConfig, task: Task, prefix: np.ndarray) -> dict[str, float]:
+    """Accuracy and KL to the teacher of a prefix (N, L), normalised, on the validation split."""
+    return {"accuracy": float(right(task, prefix).mean()),
+            "kl": task.divergence(prefix, "validation", config.temperature)}  # fmt: skip
+
+
+def right(task: Task, prefix: np.ndarray) -> np.ndarray:
+    """Which validation examples a prefix (N, L) answers right, (N,)."""
+    return prefix.argmax(1) == task.data.y_validation
+
+
+def validation_prefix(task: Task, ensemble: ProgressiveEnsemble, student: Student) -> np.ndarray:
+    batches = passes(ensemble, student, task.data.x_validation)
+    return torch.cat([(total + f) / (len(ensemble) + 1) for total, f, _ in batches]).cpu().numpy()
+
+
+def answers(ensemble: ProgressiveEnsemble, student: Student, x: np.ndarray) -> np.ndarray:
+    """f_t float32 (N, L) on the normalised scale of the student after `ensemble`, for raw inputs (N, C, H, W)."""
+    return torch.cat([f for _, f, _ in passes(ensemble, student, x)]).cpu().numpy()
+
+
+def passes(ensemble: ProgressiveEnsemble, student: Student, x: np.ndarray) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Batch by batch: f_1 + … + f_{t−1}, f_t and the inputs of its head, all of the student after `ensemble`."""
+    seen: list[Tensor] = []
+    hook = student.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        with evaluating(student):
+            for start in range(0, len(x), BATCH):
+                batch = ensemble.normalise(x[start : start + BATCH])
+                total, carry = ensemble.run(batch)
+                f, _ = step(student, len(ensemble) + 1, batch, carry, total, ensemble.c)
+                yield total, f, seen.pop()
+    finally:
+        hook.remove()
