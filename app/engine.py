@@ -39,8 +39,9 @@ def output(*arguments: str, wanted: Callable[[], bool], seconds: float, slow: st
     Unwanted once it is not wanted.
     """
     command, ends = [sys.executable, "-m", "bdistil", *arguments], time.monotonic() + seconds
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          errors="replace") as process:  # names of files need not be UTF-8 # fmt: skip
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:  # names of files need not be UTF-8
         with suppress(ProcessLookupError):  # it has ended already
             lowest = max(NICENESS, os.getpriority(os.PRIO_PROCESS, process.pid))  # only root may raise a priority
             os.setpriority(os.PRIO_PROCESS, process.pid, lowest)
@@ -66,8 +67,9 @@ class Answers(Generic[Question, Answer]):
     A refusal is not kept once nobody has asked for a while: what it is about may have been mended.
     """
 
-    def __init__(self, work: Callable[[Question, Callable[[], bool]], Answer],
-                 known_by: Callable[[Question], str] = repr) -> None:  # fmt: skip
+    def __init__(
+        self, work: Callable[[Question, Callable[[], bool]], Answer], known_by: Callable[[Question], str] = repr
+    ) -> None:
         self._work, self._known_by, self._lock = work, known_by, Lock()
         self._pool = ThreadPoolExecutor(max_workers=1)
         self._found: dict[str, Future[Answer]] = {}

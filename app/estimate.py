@@ -19,8 +19,14 @@ UNCHECKED = "Checking this failed: the command bdistil teach tells more."
 def flags(config: DistilConfig) -> list[str]:
     """The command line's flags for what differs from the recipe of data set and method: `--dataset digits ...`."""
     given = config.model_dump()
-    recipe = DistilConfig.create(config.dataset, data=config.data, teacher=config.teacher, method=config.method,
-                                 student=config.student, teacher_logits=config.teacher_logits).model_dump()  # fmt: skip
+    recipe = DistilConfig.create(
+        config.dataset,
+        data=config.data,
+        teacher=config.teacher,
+        method=config.method,
+        student=config.student,
+        teacher_logits=config.teacher_logits,
+    ).model_dump()
     always = ("dataset", "data", "teacher_logits", "teacher", "student", "rounds", "seed", "method")
     names = [*always, *(name for name in given if name not in always and given[name] != recipe.get(name))]
     if config.teacher_logits:  # they are the teacher

@@ -239,9 +239,12 @@ def _choice(recipe: DistilConfig, name: str, label: str, choices: dict[str, str]
     """A list of values, worded `value: what it does`."""
     values = list(choices)
     return st.selectbox(
-        label, values, values.index(getattr(recipe, name)), key=_key(recipe, name),
+        label,
+        values,
+        values.index(getattr(recipe, name)),
+        key=_key(recipe, name),
         format_func=lambda value: f"{value}: {choices[value]}",
-    )  # fmt: skip
+    )
 
 
 def _key(recipe: DistilConfig, name: str) -> str:
@@ -389,9 +392,12 @@ def _teacher_form(data: tuple[str, OwnData | None] | None) -> None:
     if recipe.known.modality == "image":
         kinds[TORCHVISION] = "torchvision: any of its classification models, by its name"
     architecture = st.selectbox(
-        "Architecture", list(kinds), list(kinds).index(recipe.architecture), key=f"architecture-{dataset}",
+        "Architecture",
+        list(kinds),
+        list(kinds).index(recipe.architecture),
+        key=f"architecture-{dataset}",
         format_func=kinds.get,
-    )  # fmt: skip
+    )
     given = own.torchvision() if architecture == TORCHVISION else {"architecture": architecture, "weights": None}
     left, right = st.columns(2)
     epochs = left.number_input("Epochs", value=recipe.epochs, step=1, key=f"teach-epochs-{dataset}")

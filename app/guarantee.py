@@ -55,9 +55,15 @@ def _certified(path: str, created: str, state: str, points: int, _run: Run, _res
     classes, examples = list(_results.classes), info.dataset.train
     found = guarantee(records, classes, examples, info.scale.eta_B / info.scale.B)
     return _Certified(
-        (path, created, state, points), records, classes, by_round(records, classes), found, examples, _results.rounds,
+        (path, created, state, points),
+        records,
+        classes,
+        by_round(records, classes),
+        found,
+        examples,
+        _results.rounds,
         _run.is_polished(),
-    )  # fmt: skip
+    )
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -157,9 +163,14 @@ def _game(shown: _Certified) -> bool:
     with left:
         st.subheader("Edges by class", anchor=False)
         relative = st.segmented_control(
-            "Edges or relative edges", list(EDGES), default=False, required=True, key="guarantee-measure",
-            label_visibility="collapsed", format_func=EDGES.get,
-        )  # fmt: skip
+            "Edges or relative edges",
+            list(EDGES),
+            default=False,
+            required=True,
+            key="guarantee-measure",
+            label_visibility="collapsed",
+            format_func=EDGES.get,
+        )
         _chart(shown, "edges", int(relative), f"{EDGES[relative]} by round and class")
         ui.muted(certificate_text.edges(relative))
     with right:

@@ -4,7 +4,6 @@ Pure functions of what the run store gives: `info` (run.json with its true state
 `happened`, numbers by `bdistil.report.formats`.
 """
 
-
 from bdistil.records import Heartbeat, PointSummary
 from bdistil.report.formats import count_students, duration, macs, missing, number_word, percent, share, students
 from bdistil.runs import RunInfo

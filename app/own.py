@@ -122,21 +122,35 @@ def black_box(kind: str) -> dict[str, Any]:
         path = _field(st.text_input, "Path of the ONNX file", "onnx-path").strip()
         reads = ui.select("It reads", READS, "onnx-reads", "normalised")
         if reads == "own":
-            written = _field(st.text_input, "Mean and std of each channel", "onnx-figures",
-                             placeholder="mean=0.5,0.5,0.5;std=0.25,0.25,0.25")  # fmt: skip
+            written = _field(
+                st.text_input,
+                "Mean and std of each channel",
+                "onnx-figures",
+                placeholder="mean=0.5,0.5,0.5;std=0.25,0.25,0.25",
+            )
             reads = written.strip() or "mean=…;std=…"
         output = _field(st.text_input, "Its output", "onnx-output", placeholder="needed where several could be").strip()
         if path and not path.lower().endswith(".onnx"):
             raise UserError(f"{quoted(path)} does not end in .onnx: give the path of an ONNX file.")
-        given = {"teacher": str(followed(path)) if path else None, "teacher_input": reads if reads != "uint8" else None,
-                 "teacher_output": output or None}  # fmt: skip
+        given = {
+            "teacher": str(followed(path)) if path else None,
+            "teacher_input": reads if reads != "uint8" else None,
+            "teacher_output": output or None,
+        }
     else:
         train = _field(st.text_input, "Path of the answers for train and validation", "logits-train").strip()
         test = _field(st.text_input, "Path of the answers for test", "logits-test").strip()
         files = (str(followed(train)), str(followed(test))) if train and test else None
         given = {"teacher": Path(files[0]).name if files else None, "teacher_logits": files}
-    macs = _field(st.number_input, "Its MACs for one example, in millions", "black-box-macs", min_value=0.0,
-                  max_value=MOST_MACS, value=None, placeholder="unknown: costs are told without a share")  # fmt: skip
+    macs = _field(
+        st.number_input,
+        "Its MACs for one example, in millions",
+        "black-box-macs",
+        min_value=0.0,
+        max_value=MOST_MACS,
+        value=None,
+        placeholder="unknown: costs are told without a share",
+    )
     return {**given, "teacher_macs": max(1, round(1e6 * macs)) if macs else None}
 
 
@@ -144,10 +158,22 @@ def torchvision() -> dict[str, Any] | None:
     """Draws the fields of one of torchvision's models; options of `TeachConfig`, None until it is named."""
     left, right = st.columns(2)
     name = _field(left.text_input, "Model", "torchvision-name", placeholder="resnet18").strip()
-    side = _field(right.number_input, "Side of its pictures, pixels", "torchvision-side", min_value=1, max_value=1024,
-                  value=None, step=1, placeholder="224")  # fmt: skip
-    weights = _field(st.text_input, "Path of its weights", "torchvision-weights",
-                     placeholder="a safetensors file, or DEFAULT; none: from scratch").strip()  # fmt: skip
+    side = _field(
+        right.number_input,
+        "Side of its pictures, pixels",
+        "torchvision-side",
+        min_value=1,
+        max_value=1024,
+        value=None,
+        step=1,
+        placeholder="224",
+    )
+    weights = _field(
+        st.text_input,
+        "Path of its weights",
+        "torchvision-weights",
+        placeholder="a safetensors file, or DEFAULT; none: from scratch",
+    ).strip()
     if not name:
         return None
     architecture = f"{TORCHVISION}{name.removeprefix(TORCHVISION)}" + (f"@{side}" if side else "")
@@ -177,26 +203,50 @@ def _options(root: Path) -> dict[str, Any]:
     person, side, kind = st.columns(3)
     given = {
         "subject_pattern": _pattern(person),
-        "kind": _field(kind.text_input, "Kind of files", "own-kind", placeholder="all",
-                       help="The ending of the files that alone are read, such as jpg: for pictures beside masks."),
-        "side": _field(side.number_input, "Side of pictures, pixels", "own-side", min_value=4, value=None,
-                       placeholder="as most have it"),
-    }  # fmt: skip
+        "kind": _field(
+            kind.text_input,
+            "Kind of files",
+            "own-kind",
+            placeholder="all",
+            help="The ending of the files that alone are read, such as jpg: for pictures beside masks.",
+        ),
+        "side": _field(
+            side.number_input,
+            "Side of pictures, pixels",
+            "own-side",
+            min_value=4,
+            value=None,
+            placeholder="as most have it",
+        ),
+    }
     return _given(given)
 
 
 def _pattern(place: Any) -> str:
-    return _field(place.text_input, "Person in a file’s name", "own-pattern", placeholder="unknown",
-                  help="A regular expression; its group 1 is the person.")  # fmt: skip
+    return _field(
+        place.text_input,
+        "Person in a file’s name",
+        "own-pattern",
+        placeholder="unknown",
+        help="A regular expression; its group 1 is the person.",
+    )
 
 
 def _windows() -> dict[str, Any]:
     window, overlap = st.columns(2)
     return {
         "window": _field(window.number_input, "Steps of a window", "own-window", min_value=2, value=None),
-        "overlap": _field(overlap.number_input, "Overlap of windows", "own-overlap", min_value=0.0, max_value=0.99,
-                          value=None, step=0.1, placeholder="0.5"),
-    }  # fmt: skip
+        "overlap": _field(
+            overlap.number_input,
+            "Overlap of windows",
+            "own-overlap",
+            min_value=0.0,
+            max_value=0.99,
+            value=None,
+            step=0.1,
+            placeholder="0.5",
+        ),
+    }
 
 
 def _time(place: Any) -> str:

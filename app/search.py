@@ -96,11 +96,16 @@ def _attempts(now: RunState) -> None:
     head = ("Round", "Attempt", "Outcome", "Smallest edge", "Correction", "Composition and student", "Barrier", "Seed")
     rows = [
         (
-            *row.place, _outcome(row, resting), _smallest(row.record), _correction(row.record), _rung(row.candidate),
-            f"{row.candidate.barrier:g}", _seed(row.record),
+            *row.place,
+            _outcome(row, resting),
+            _smallest(row.record),
+            _correction(row.record),
+            _rung(row.candidate),
+            f"{row.candidate.barrier:g}",
+            _seed(row.record),
         )
         for row in now.attempts
-    ]  # fmt: skip
+    ]
     ui.table(head, rows, numeric=(3, 6, 7), label=label)
 
 

@@ -60,8 +60,7 @@ def _growing(run: Run, points: int) -> None:
 
 
 def caveats(results: Results, prefix: int) -> None:
-    """What the headline must not be read without: classes that no test example is of, an accuracy below a constant's.
-    """
+    """Below the headline: classes that no test example is of, and an accuracy below what a constant answer reaches."""
     absent = formats.scarce(replace(scarce_of(results, "test"), thin=()))
     below = formats.below_largest(results.points["accuracy"].iloc[prefix - 1], *largest_class(results))
     if absent or below:
@@ -92,9 +91,14 @@ def frontier(results: Results, axis: CostAxis) -> None:
     run = results.run
     figure = _figure(run.run, run.created.isoformat(), len(results.points), run.state, axis.key, theme.name(), results)
     st.plotly_chart(
-        figure, key=key, theme=None, config=ui.CHART, on_select=lambda: ui.clicked(key), selection_mode="points",
+        figure,
+        key=key,
+        theme=None,
+        config=ui.CHART,
+        on_select=lambda: ui.clicked(key),
+        selection_mode="points",
         alt=f"Accuracy on the test split against cost: {formats.students(len(results.points))}, the teacher as a line",
-    )  # fmt: skip
+    )
     with st.expander("The numbers as a table"):
         _numbers(results)
 
@@ -150,9 +154,14 @@ def confusion(results: Results, prefix: int) -> None:
     st.header("Which classes it mixes up", anchor=False)
     names = {"students": formats.students(prefix)}
     view = st.segmented_control(
-        "Whose answers", VIEWS, default="students", required=True, key="confusion", label_visibility="collapsed",
+        "Whose answers",
+        VIEWS,
+        default="students",
+        required=True,
+        key="confusion",
+        label_visibility="collapsed",
         format_func=lambda name: names.get(name, name),
-    )  # fmt: skip
+    )
     st.html(tables.confusion_table(confusion_of(results, prefix), view))
     key = "Rows: true class. Columns: answer. Percent of the row."
     ui.muted(f"{key} Orange: worse than the teacher, blue: better." if view == "difference" else key)

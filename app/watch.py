@@ -211,10 +211,15 @@ def _instrument(now: RunState) -> None:
         return
     training = info.state == "running" and beat is not None and beat.round == len(now.points) + 1
     data = payload(
-        [point.document() for point in now.points], info.teacher.document(), run=info.run, title=info.title,
-        mode="live", rounds=info.config.rounds, prefix=ui.address().prefix or len(now.points),
+        [point.document() for point in now.points],
+        info.teacher.document(),
+        run=info.run,
+        title=info.title,
+        mode="live",
+        rounds=info.config.rounds,
+        prefix=ui.address().prefix or len(now.points),
         progress={"round": beat.round, "fraction": now.fraction} if training else None,
-    )  # fmt: skip
+    )
     operating_point(data, key=f"watch-{info.run}")
 
 
@@ -225,9 +230,7 @@ def _epochs(now: RunState) -> None:
     figure = figures.learning(epochs, theme=theme.name(), epochs=now.info.config.epochs)
     ui.chart(figure, "learning", "The teacher’s accuracy on the validation split by epoch")
     with st.expander("The epochs as a table"):
-        rows = [
-            (e.epoch, formats.decimal(e.loss, 4), formats.percent(e.validation["accuracy"], 2)) for e in epochs
-        ]
+        rows = [(e.epoch, formats.decimal(e.loss, 4), formats.percent(e.validation["accuracy"], 2)) for e in epochs]
         ui.table(("Epoch", "Loss", "Accuracy on validation"), rows, numeric=(1, 2), label="The teacher’s epochs")
 
 

@@ -119,8 +119,9 @@ class TeachConfig(_Config):
         if self.weights and not self.architecture.startswith(TORCHVISION):
             raise UserError(f"--weights are for torchvision’s models: {self.architecture} is none, leave them out.")
         if not self.epochs and not self.weights:
-            raise UserError("Epochs must be a whole number from 1 to 1000; “0” is for a teacher taken as it is, with "
-                            "--weights.")  # fmt: skip
+            raise UserError(
+                "Epochs must be a whole number from 1 to 1000; “0” is for a teacher taken as it is, with --weights."
+            )
         return self
 
     def fitting(self, known: DatasetInfo) -> Self:
@@ -152,15 +153,18 @@ class DistilConfig(_Config):
     )
     teacher_input: str | None = Field(default=None, title="Teacher input", description="text, or nothing")
     teacher_output: str | None = Field(default=None, title="Teacher output", description="a name, or nothing")
-    teacher_macs: int | None = Field(default=None, ge=1, le=10**18, title="Teacher MACs",
-                                     description="a whole number above 0, or nothing")  # fmt: skip
-    examples: int | None = Field(default=None, ge=2, title="Training examples",
-                                 description="a whole number of at least 2, or nothing for all")  # fmt: skip
+    teacher_macs: int | None = Field(
+        default=None, ge=1, le=10**18, title="Teacher MACs", description="a whole number above 0, or nothing"
+    )
+    examples: int | None = Field(
+        default=None, ge=2, title="Training examples", description="a whole number of at least 2, or nothing for all"
+    )
     student: str = Field(title="Student", description="a name")
     rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
     method: Literal[METHODS] = Field(title="Method", description=f"one of {', '.join(METHODS)}")
-    composition: Literal[(*COMPOSITIONS, OWN)] = Field(title="Composition",
-                                                       description=f"one of {', '.join(COMPOSITIONS)}")  # fmt: skip
+    composition: Literal[(*COMPOSITIONS, OWN)] = Field(
+        title="Composition", description=f"one of {', '.join(COMPOSITIONS)}"
+    )
     mode: Literal["full", "segments"] = Field(default="full", title="Mode", description="one of full, segments")
     head: Literal["student", "prefix"] = Field(title="Head", description="one of student, prefix")
     loss: Literal["student", "ensemble"] = Field(
@@ -175,8 +179,9 @@ class DistilConfig(_Config):
     certified: bool = Field(default=True, title="Certified", description="true or false")
     most_lost: float = Field(default=0.003, ge=0, le=1, title="Most lost", description="a number from 0 to 1")
     retries: int = Field(default=3, ge=0, le=10, title="Retries", description="a whole number from 0 to 10")
-    polish_epochs: int = Field(default=0, ge=0, le=1000, title="Polish epochs",
-                               description="a whole number from 0 to 1000")  # fmt: skip
+    polish_epochs: int = Field(
+        default=0, ge=0, le=1000, title="Polish epochs", description="a whole number from 0 to 1000"
+    )
     horizon: int | None = Field(
         default=None, ge=1, le=64, title="Horizon", description="a whole number from 1 to 64, or nothing"
     )
@@ -190,11 +195,13 @@ class DistilConfig(_Config):
     cell: Literal[CELLS] = Field(default="own", title="Cell", description=f"one of {', '.join(CELLS)}")
     growth: float = Field(default=1.0, ge=1, le=4, title="Growth", description="a number from 1 to 4")
     # From Python alone: it is no part of what is stored.
-    factory: Callable[..., Any] | None = Field(default=None, exclude=True, title="Student",
-                                               description="a name, or a function that makes one")  # fmt: skip
+    factory: Callable[..., Any] | None = Field(
+        default=None, exclude=True, title="Student", description="a name, or a function that makes one"
+    )
     # The last epochs see the inputs as they are: right for small changes, wrong where views differ much from them.
-    clean_epochs: int = Field(default=2, ge=0, le=1000, title="Clean epochs",
-                              description="a whole number from 0 to 1000")  # fmt: skip
+    clean_epochs: int = Field(
+        default=2, ge=0, le=1000, title="Clean epochs", description="a whole number from 0 to 1000"
+    )
     views: int = Field(ge=1, le=64, title="Views", description="a whole number from 1 to 64")
 
     @classmethod
@@ -205,8 +212,7 @@ class DistilConfig(_Config):
         student = given.get("student")
         if student in names() and recipe["composition"] not in LADDERS[family(student)]:
             # A student of another family: its first connection, which convolutions have over the same steps only.
-            recipe |= {"composition": LADDERS[family(student)][1], "mode": "full", "head": "student",
-                       "cell": "own"}
+            recipe |= {"composition": LADDERS[family(student)][1], "mode": "full", "head": "student", "cell": "own"}
         if known.modality != "image":  # of a short series no part is empty
             recipe |= {"rounds": min(recipe["rounds"], known.input_shape[-1])}
         return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
@@ -215,19 +221,27 @@ class DistilConfig(_Config):
         if not self.factory:
             check_composition(self.composition, check_student(self.student))
         if self.growth ** (self.rounds - 1) > MOST_GROWN:
-            raise UserError(f"The last student may have {MOST_GROWN} times the first one's channels at most: choose a "
-                            "smaller growth, or fewer rounds.")  # fmt: skip
+            raise UserError(
+                f"The last student may have {MOST_GROWN} times the first one's channels at most: choose a "
+                "smaller growth, or fewer rounds."
+            )
         if self.growth > 1 and (self.cell == "shared" or self.factory):
-            raise UserError("Students that share a cell, or are of your own making, do not grow: choose the cell own, "
-                            "or set the growth to 1.")  # fmt: skip
+            raise UserError(
+                "Students that share a cell, or are of your own making, do not grow: choose the cell own, "
+                "or set the growth to 1."
+            )
         if self.teacher_logits and self.examples:
             raise UserError("Answers instead of a teacher are for all training examples: leave --examples out.")
         if self.cell == "shared" and not (self.polished and family(self.student) == "gru"):
-            raise UserError("One cell is shared by recurrent students that are trained together: choose a gru and the "
-                            "method b-distil+polish, or the cell own.")  # fmt: skip
+            raise UserError(
+                "One cell is shared by recurrent students that are trained together: choose a gru and the "
+                "method b-distil+polish, or the cell own."
+            )
         if self.cell == "shared" and self.composition == "alone" and self.mode == "full":
-            raise UserError("Students of one cell that all read the same are alike: choose another composition, or the "
-                            "mode segments.")  # fmt: skip
+            raise UserError(
+                "Students of one cell that all read the same are alike: choose another composition, or the "
+                "mode segments."
+            )
         if self.polished and self.loss != "ensemble":
             raise UserError("Corrective rounds train prefixes: choose the loss ensemble, or the method b-distil.")
         return self
@@ -236,15 +250,18 @@ class DistilConfig(_Config):
         if not self.factory:
             check_student(self.student, known.modality)
         if self.examples and self.examples > known.train:
-            raise UserError(f"Training examples must be at most the {known.train} that there are; "
-                            f"“{self.examples}” is not.")  # fmt: skip
+            raise UserError(
+                f"Training examples must be at most the {known.train} that there are; “{self.examples}” is not."
+            )
         if self.teacher_logits and self.views > 1 and known.modality != "image":
             raise UserError("Answers instead of a teacher hold for series as they are: set the views to 1.")
         if self.teacher_logits and self.views > 1 and self.shift > most_shift(known):
             most = most_shift(known)
             moved = "1 pixel" if most == 1 else f"{most} pixels"
-            raise UserError(f"Answers instead of a teacher hold for pictures moved by {moved} at most: set the shift "
-                            f"to {most}, or the views to 1.")  # fmt: skip
+            raise UserError(
+                f"Answers instead of a teacher hold for pictures moved by {moved} at most: set the shift "
+                f"to {most}, or the views to 1."
+            )
         if self.mode == "segments" and known.modality == "image":
             raise UserError("Pictures have no segments: choose the mode full.")
         if self.mode == "segments" and self.rounds > known.input_shape[-1]:

@@ -96,8 +96,14 @@ class BDistil(ClassifierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.random_state = random_state
 
-    def fit(self, X: np.ndarray, y: np.ndarray | None = None, *, teacher_logits: np.ndarray,
-            validation_data: tuple[np.ndarray, np.ndarray] | None = None) -> "BDistil":  # fmt: skip
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray | None = None,
+        *,
+        teacher_logits: np.ndarray,
+        validation_data: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> "BDistil":
         """Distil. X: raw inputs, see the class.
 
         y: labels (N,), needed only for a label share; else the teacher's answers stand in. teacher_logits: (N, L).
@@ -116,10 +122,20 @@ class BDistil(ClassifierMixin, BaseEstimator):
             g_check = _logits(validation_data[1], len(x_check))
         check = (x_check, g_check.argmax(1))
         known = DatasetInfo(
-            name="arrays", title="Arrays", modality=self._modality(), classes=tuple(map(str, self.classes_)),
-            input_shape=X.shape[1:], train=len(X), validation=len(x_check), test=0, split="as given", licence="",
-            source="", download_bytes=0, preview=False,
-        )  # fmt: skip
+            name="arrays",
+            title="Arrays",
+            modality=self._modality(),
+            classes=tuple(map(str, self.classes_)),
+            input_shape=X.shape[1:],
+            train=len(X),
+            validation=len(x_check),
+            test=0,
+            split="as given",
+            licence="",
+            source="",
+            download_bytes=0,
+            preview=False,
+        )
         config.fitting(known)
         data = Dataset.of(known, {"train": (X, labels), "validation": check, "test": (X[:1], labels[:1])})
         task = Task(data, {"train": g, "validation": g_check, "test": g[:1]}, X[None], g[None])
@@ -168,8 +184,10 @@ class BDistil(ClassifierMixin, BaseEstimator):
             own = dict(composition=OWN, head="student", mode="full", cell="own", dropout=0.0)
             for name, value in own.items():
                 if given.get(name, value) != value:
-                    raise UserError(f"The {name} is for bdistil's own students, and those of your making are as you "
-                                    f"write them: leave {name} out.")  # fmt: skip
+                    raise UserError(
+                        f"The {name} is for bdistil's own students, and those of your making are as you "
+                        f"write them: leave {name} out."
+                    )
             fixed |= dict(student=OWN, factory=self.student, **own)
         return DistilConfig.build(**recipe | given | fixed)
 

@@ -22,8 +22,9 @@ def check(front_end: str | None) -> str | None:
     return front_end
 
 
-def normalise(x: np.ndarray, mean: Sequence[float], std: Sequence[float], front_end: str | None = None,
-              device: str = "cpu") -> Tensor:  # fmt: skip
+def normalise(
+    x: np.ndarray, mean: Sequence[float], std: Sequence[float], front_end: str | None = None, device: str = "cpu"
+) -> Tensor:
     """Raw uint8 (N, channels, height, width) or float32 (N, channels, steps) to float32 of the same shape.
 
     Of each channel (x − mean)/std, then `after`. Channels of pictures lie last in memory, as in a teacher's weights.

@@ -49,8 +49,18 @@ SENSORS: dict[str, SensorAugmentation] = {
     "dsa-19": SensorAugmentation(axes=45, unit=9, logs=45),
     "dsa-19-random": SensorAugmentation(axes=45, unit=9, logs=45),
 }
-_SERIES_TEACHER = dict(architecture="conv1d-m", epochs=20, batch_size=64, optimizer="adamw", learning_rate=4e-3,
-                       weight_decay=1e-2, shift=0, flip=False, cutout=0, crop=0)  # fmt: skip
+_SERIES_TEACHER = dict(
+    architecture="conv1d-m",
+    epochs=20,
+    batch_size=64,
+    optimizer="adamw",
+    learning_rate=4e-3,
+    weight_decay=1e-2,
+    shift=0,
+    flip=False,
+    cutout=0,
+    crop=0,
+)
 TEACH_RECIPES: dict[str, dict[str, Any]] = {
     "image": dict(architecture="resnet-m", epochs=24, batch_size=128, shift=2, flip=True, cutout=0, crop=0),
     "speech": _SERIES_TEACHER,

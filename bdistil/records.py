@@ -260,9 +260,7 @@ class Correction(Condition):
     accuracy_lost: float | None = None
     correction_seconds: Number = 0.0
     outcome: str = "kept"
-    rejected: RejectedCorrection | None = Field(
-        default=None, validation_alias=AliasChoices("rejected", "turned_down")
-    )
+    rejected: RejectedCorrection | None = Field(default=None, validation_alias=AliasChoices("rejected", "turned_down"))
 
 
 class Candidate(Record):
@@ -414,11 +412,24 @@ class RunFinished(Event):
 
 
 AnyEvent = Annotated[
-    RunCreated | RunQueued | WorkerStarted | PhaseBegan | Notice | RoundStarted | EpochFinished | AttemptFinished
-    | HeadCorrected | RoundUnmet | RoundFinished | PolishFinished | TeacherFinished | RunStopped | RunFailed
+    RunCreated
+    | RunQueued
+    | WorkerStarted
+    | PhaseBegan
+    | Notice
+    | RoundStarted
+    | EpochFinished
+    | AttemptFinished
+    | HeadCorrected
+    | RoundUnmet
+    | RoundFinished
+    | PolishFinished
+    | TeacherFinished
+    | RunStopped
+    | RunFailed
     | RunFinished,
     Field(discriminator="kind"),
-]  # fmt: skip
+]
 _EVENT: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
 
 

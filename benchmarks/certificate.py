@@ -18,10 +18,19 @@ from bdistil.records import EpochFinished
 from bdistil.runs import Run, list_runs
 
 HEAD = (
-    "run", "method", "rounds", "rounds t ≥ 2 that meet the condition", "rounds corrected", "attempts",
-    "largest deviation", "its bound", "trivial bound", "classes below the trivial bound", "seconds of epochs",
+    "run",
+    "method",
+    "rounds",
+    "rounds t ≥ 2 that meet the condition",
+    "rounds corrected",
+    "attempts",
+    "largest deviation",
+    "its bound",
+    "trivial bound",
+    "classes below the trivial bound",
+    "seconds of epochs",
     "seconds of corrections",
-)  # fmt: skip
+)
 MANY = 12  # rounds, from which on the bound is to say something
 
 
@@ -31,13 +40,19 @@ def row(run: Run) -> tuple:
     measured, bound, trivial = sides(records[-1])
     place = int(np.argmax(bound))
     return (
-        info.title, info.method, len(records), f"{met(records)} of {len(records) - 1}",
-        sum(record.corrected for record in records), sum(record.attempts for record in records),
-        f"{measured[place]:.2f}", f"{bound[place]:.2f}", f"{trivial[place]:.2f}",
+        info.title,
+        info.method,
+        len(records),
+        f"{met(records)} of {len(records) - 1}",
+        sum(record.corrected for record in records),
+        sum(record.attempts for record in records),
+        f"{measured[place]:.2f}",
+        f"{bound[place]:.2f}",
+        f"{trivial[place]:.2f}",
         f"{(bound < trivial).sum()} of {len(bound)}",
         round(sum(event.seconds for event in run.events()[0] if isinstance(event, EpochFinished))),
         round(sum(record.correction_seconds for record in records)),
-    )  # fmt: skip
+    )
 
 
 def sides(record: dict) -> list[np.ndarray]:

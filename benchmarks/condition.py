@@ -34,9 +34,14 @@ SEEDS = (0, 1, 2)
 DATASETS = {"digits": 0.3, "japanese-vowels": 0.5, "watch": 0.5, "fashion-mnist": 0.3}  # points to give up
 MET = 0.95
 HEAD = (
-    "data set", "method", "rounds t ≥ 2 that meet the condition", "the same without search and corrections",
-    "test accuracy, last prefix (%)", "points given up", "seeds",
-)  # fmt: skip
+    "data set",
+    "method",
+    "rounds t ≥ 2 that meet the condition",
+    "the same without search and corrections",
+    "test accuracy, last prefix (%)",
+    "points given up",
+    "seeds",
+)
 Figures = dict[str, Any]
 Run = dict[str, Figures]  # with the search and the corrections, and without
 

@@ -32,10 +32,18 @@ RUNS = {"digits": None, "watch": None, "free-spoken-digits": None, "dsa-19": Non
 
 def expected(config: DistilConfig) -> dict[str, float]:
     """The estimate, made in a process of its own as pages do."""
-    code = ("import json, sys; from bdistil.config import DistilConfig; from bdistil.runs.estimate import estimate; "
-            "print(json.dumps(estimate(DistilConfig.build(**json.load(sys.stdin)))))")  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", code], input=config.model_dump_json(), stdout=subprocess.PIPE,
-                          text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    code = (
+        "import json, sys; from bdistil.config import DistilConfig; from bdistil.runs.estimate import estimate; "
+        "print(json.dumps(estimate(DistilConfig.build(**json.load(sys.stdin)))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=config.model_dump_json(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     return json.loads(done.stdout)
 
 
@@ -52,8 +60,12 @@ def measured(run: Run) -> tuple[int, int]:
 def teacher_of(dataset: str) -> str:
     """The shipped teacher, or one that is trained for an epoch."""
     if not cards(dataset):
-        subprocess.run([sys.executable, "-m", "bdistil", "teach", "--dataset", dataset, "--epochs", "1"], check=True,
-                       stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+        subprocess.run(
+            [sys.executable, "-m", "bdistil", "teach", "--dataset", dataset, "--epochs", "1"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
     return cards(dataset)[0]["name"]
 
 
@@ -71,8 +83,16 @@ def main(datasets: Sequence[str]) -> None:
                 far += [dataset] if abs(value / real - 1) > LIMIT else []
             rows.append(row)
             print(*row, flush=True)
-    head = ("data set", "modality", "memory estimated (GB)", "peak of the worker (GB)", "off", "disk estimated (MB)",
-            "size of the run (MB)", "off")  # fmt: skip
+    head = (
+        "data set",
+        "modality",
+        "memory estimated (GB)",
+        "peak of the worker (GB)",
+        "off",
+        "disk estimated (MB)",
+        "size of the run (MB)",
+        "off",
+    )
     publish("estimate", head, rows, packages=("torch", "numpy"))
     assert not far, f"estimates are more than {LIMIT:.0%} off for {', '.join(far)}"
 

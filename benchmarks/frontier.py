@@ -16,32 +16,60 @@ from bdistil.results import Results, load
 from bdistil.runs import list_runs
 
 HEAD = (
-    "run", "method", "students", "accuracy (%)", "95 % interval", "points below the teacher", "95 % interval",
-    "agreement (%)", "M MACs", "share of the teacher's MACs (%)", "parameters (k)",
-)  # fmt: skip
+    "run",
+    "method",
+    "students",
+    "accuracy (%)",
+    "95 % interval",
+    "points below the teacher",
+    "95 % interval",
+    "agreement (%)",
+    "M MACs",
+    "share of the teacher's MACs (%)",
+    "parameters (k)",
+)
 STUDENTS, MOST_SHARE, MOST_FALL = 6, 0.25, 0.2
 MOST_LOST = {"b-distil+polish": 1.0, "b-distil": 2.0}  # points
-TEACHERS = {"fashion-mnist-resnet-m": 0.94, "digits-resnet-s": 0.985, "japanese-vowels-conv1d-s": 0.95,
-            "watch-conv1d-m": 0.85}  # least test accuracy  # fmt: skip
+TEACHERS = {
+    "fashion-mnist-resnet-m": 0.94,
+    "digits-resnet-s": 0.985,
+    "japanese-vowels-conv1d-s": 0.95,
+    "watch-conv1d-m": 0.85,
+}  # least test accuracy
 
 
 def rows(results: Results) -> list[tuple]:
     """The teacher's row and one a prefix."""
     title, method, teacher = results.run.title, results.run.method, results.run.teacher
     first = (
-        title, "", "teacher", f"{100 * teacher.accuracy:.2f}", "", "", "", "",
-        f"{teacher.macs / 1e6:.2f}", "100", f"{teacher.parameters / 1e3:.0f}",
-    )  # fmt: skip
+        title,
+        "",
+        "teacher",
+        f"{100 * teacher.accuracy:.2f}",
+        "",
+        "",
+        "",
+        "",
+        f"{teacher.macs / 1e6:.2f}",
+        "100",
+        f"{teacher.parameters / 1e3:.0f}",
+    )
     return [first] + [
         (
-            title, method, row.prefix, f"{100 * row.accuracy:.2f}",
+            title,
+            method,
+            row.prefix,
+            f"{100 * row.accuracy:.2f}",
             formats.interval(row.accuracy_low, row.accuracy_high),
-            f"{row.points_lost:.2f}", f"{row.points_lost_low:.2f} to {row.points_lost_high:.2f}",
-            f"{100 * row.agreement:.2f}", f"{row.macs / 1e6:.2f}", f"{100 * row.macs_ratio:.1f}",
+            f"{row.points_lost:.2f}",
+            f"{row.points_lost_low:.2f} to {row.points_lost_high:.2f}",
+            f"{100 * row.agreement:.2f}",
+            f"{row.macs / 1e6:.2f}",
+            f"{100 * row.macs_ratio:.1f}",
             f"{row.parameters / 1e3:.0f}",
         )
         for row in results.points.itertuples()
-    ]  # fmt: skip
+    ]
 
 
 def check(results: Results) -> None:

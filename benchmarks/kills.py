@@ -28,8 +28,15 @@ from tests.workers import HOPELESS, distil_config, everything, finished, polishe
 KILLS, SEED = 40, 0
 POLISHED = polished_config(rounds=3, epochs=2, polish_epochs=3, views=1, batch_size=128)
 SEARCH = distil_config(rounds=2, epochs=2, views=1, batch_size=128, composition="concat", retries=1)
-PHASES = ("getting ready", "asking the teacher", "a round", "an attempt after one turned down", "the polish",
-          "head correction", "report")  # fmt: skip
+PHASES = (
+    "getting ready",
+    "asking the teacher",
+    "a round",
+    "an attempt after one turned down",
+    "the polish",
+    "head correction",
+    "report",
+)
 
 
 def uninterrupted(nursery: Nursery, config: DistilConfig, faults: str) -> tuple[dict[str, object], float]:
@@ -39,8 +46,9 @@ def uninterrupted(nursery: Nursery, config: DistilConfig, faults: str) -> tuple[
     return everything(finished(run)), time.monotonic() - began
 
 
-def interrupted(nursery: Nursery, config: DistilConfig, faults: str, seconds: float, chance: random.Random,
-                kills: Counter) -> tuple[dict[str, object], int]:  # fmt: skip
+def interrupted(
+    nursery: Nursery, config: DistilConfig, faults: str, seconds: float, chance: random.Random, kills: Counter
+) -> tuple[dict[str, object], int]:
     """What a run makes that is killed at random moments, at most as often as there are kills left; how often it was."""
     run, count = create_run(config), 0
     while kills.total() < KILLS:
@@ -99,10 +107,12 @@ def main() -> None:
     publish(
         "kills",
         ("killed in", "kills"),
-        [*((name, kills[name]) for name in PHASES),
-         (f"**bit-identical in the end** ({runs} runs, {minutes:.0f} minutes)", f"**{same} of {kills.total()}**")],
+        [
+            *((name, kills[name]) for name in PHASES),
+            (f"**bit-identical in the end** ({runs} runs, {minutes:.0f} minutes)", f"**{same} of {kills.total()}**"),
+        ],
         packages=("torch", "numpy"),
-    )  # fmt: skip
+    )
     assert same == kills.total() == KILLS, f"{same} of {kills.total()} kills left the result as it was"
 
 

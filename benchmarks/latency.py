@@ -40,10 +40,19 @@ from bdistil.teachers.cards import card, cards
 from bdistil.teachers.weights import load_teacher
 
 HEAD = (
-    "run", "method", "batch", "prefix", "M MACs", "share of the teacher's MACs (%)", "one graph (ms)",
-    "student by student (ms)", "one model of these MACs (ms)", "one graph / one model",
-    "student by student / one model", "share of the teacher's time / of its MACs",
-)  # fmt: skip
+    "run",
+    "method",
+    "batch",
+    "prefix",
+    "M MACs",
+    "share of the teacher's MACs (%)",
+    "one graph (ms)",
+    "student by student (ms)",
+    "one model of these MACs (ms)",
+    "one graph / one model",
+    "student by student / one model",
+    "share of the teacher's time / of its MACs",
+)
 ROUNDS = {1: 200, 32: 60}  # by batch size
 CALLS = {1: 10, 32: 3}  # of each model in a round, after one that warms caches up
 SAME_MACS = 0.03  # what "the same MACs" may differ by
@@ -139,9 +148,16 @@ def export(
         arguments["carry"] = {name: arguments.pop(name) for name in reads["carry"]}
     path = folder / f"{len(list(folder.iterdir()))}.onnx"
     torch.onnx.export(
-        module.eval(), (), path, kwargs=arguments, input_names=list(values), output_names=[ANSWER, *leaves],
-        dynamo=True, external_data=False, verbose=False,
-    )  # fmt: skip
+        module.eval(),
+        (),
+        path,
+        kwargs=arguments,
+        input_names=list(values),
+        output_names=[ANSWER, *leaves],
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
     options = SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = ExecutionMode.ORT_SEQUENTIAL
@@ -212,8 +228,11 @@ def models(ensemble: ProgressiveEnsemble, teacher: nn.Module, batch: int, folder
         staged = list(ensemble.staged_normalised(inputs))
         totals = [t * logits / (ensemble.c * KAPPA) for t, logits in enumerate(staged, start=1)]
         expected = {
-            "whole": staged, "chain": totals, "single": [one(inputs) for one in singles], "teacher": [teacher(inputs)],
-        }  # fmt: skip
+            "whole": staged,
+            "chain": totals,
+            "single": [one(inputs) for one in singles],
+            "teacher": [teacher(inputs)],
+        }
     for kind, cases in found.items():
         for graphs, answer in zip(cases, expected[kind], strict=True):
             for graph in graphs:
@@ -260,11 +279,17 @@ def rows(run: Run, batch: int) -> list[tuple]:
         paid = ratio(times["whole"][index], times["teacher"][0]) / share
         table.append(
             (
-                *name, batch, index + 1, f"{cost['macs'] / 1e6:.2f}", f"{100 * share:.1f}",
+                *name,
+                batch,
+                index + 1,
+                f"{cost['macs'] / 1e6:.2f}",
+                f"{100 * share:.1f}",
                 *(f"{middle[kind][index]:.3f}" for kind in ("whole", "chain", "single")),
-                f"{whole:.2f}", f"{chain:.2f}", f"{paid:.2f}",
+                f"{whole:.2f}",
+                f"{chain:.2f}",
+                f"{paid:.2f}",
             )
-        )  # fmt: skip
+        )
     total = f"{middle['teacher'][0]:.3f}"
     return [*table, (*name, batch, "teacher", f"{teacher.macs / 1e6:.2f}", 100, total, *[""] * 5)]
 
@@ -274,9 +299,10 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", metavar="RUN", help="default: samples of the shipped Fashion-MNIST teacher")
     shipped = [each["name"] for each in cards("fashion-mnist")]
     chosen = parser.parse_args().runs or [
-        run.path for run in list_runs()
+        run.path
+        for run in list_runs()
         if run.sample and run.info and run.info.kind == "distil" and run.info.teacher.name in shipped
-    ]  # fmt: skip
+    ]
     torch.set_num_threads(1)
     table = [row for run in map(open_run, chosen) for batch in ROUNDS for row in rows(run, batch)]
     publish("latency", HEAD, table, ("onnxruntime", "onnx", "torch"))

@@ -31,11 +31,13 @@ def main(kinds: Sequence[str]) -> None:
             assert reader.read(kind, content).what == "read", f"the intact {kind} file is not read"
             outcomes = [(how, reader.read(kind, damaged)) for how, damaged in mutations(kind, content, COUNT)]
             counts = Counter("failed" if outcome.failed else outcome.what for _, outcome in outcomes)
-            failures += [f"{kind}, {how}: {outcome.what} ({outcome.sentence})"
-                         for how, outcome in outcomes if outcome.failed]  # fmt: skip
+            failures += [
+                f"{kind}, {how}: {outcome.what} ({outcome.sentence})" for how, outcome in outcomes if outcome.failed
+            ]
             seconds, grown = (max(getattr(outcome, what) for _, outcome in outcomes) for what in ("seconds", "grown"))
-            rows.append((kind, counts["read"], counts["refused"], counts["failed"], f"{seconds:.2f}",
-                         f"{grown / 1e6:.0f}"))  # fmt: skip
+            rows.append(
+                (kind, counts["read"], counts["refused"], counts["failed"], f"{seconds:.2f}", f"{grown / 1e6:.0f}")
+            )
     head = ("file", "read", "refused in one sentence", "failed", "longest (s)", "most memory above the start (MB)")
     publish("mutated", head, rows, packages=("numpy", "pandas", "pyarrow", "pillow", "soundfile", "onnxruntime"))
     assert not failures, "\n".join(failures)

@@ -38,8 +38,13 @@ WIDTHS = (12, 18, 24, 24)  # of the ensemble's first student: three eighths of c
 ROUND_EPOCHS, RIVAL_EPOCHS = 2, 12  # to the polish a round is about what it is in the recipe, one epoch to twelve
 SAME_MACS = 0.03  # what "the same MACs" may differ by
 HEAD = (
-    "prefix", "M MACs, prefix / single model", "what", "b-distil+polish", "one model for each budget", "difference",
-)  # fmt: skip
+    "prefix",
+    "M MACs, prefix / single model",
+    "what",
+    "b-distil+polish",
+    "one model for each budget",
+    "difference",
+)
 FIGURES = {"validation": "validation accuracy (%)", "test": "test accuracy (%)", "kl": "validation KL to the teacher"}
 JUDGED = ("validation", "test")
 SMALL, SINGLE = "cnn-small", "cnn-single"  # names of widths, for as long as this benchmark runs
@@ -56,14 +61,24 @@ def main() -> None:
     ours, theirs = [], []
     for seed in SEEDS:
         config = ensemble_config(seed, polish_epochs)
-        ours.append(kept(work / f"ensemble-seed-{seed}.json", settings(task, config, WIDTHS),
-                         lambda config=config: train_ensemble(task, config)))  # fmt: skip
+        ours.append(
+            kept(
+                work / f"ensemble-seed-{seed}.json",
+                settings(task, config, WIDTHS),
+                lambda config=config: train_ensemble(task, config),
+            )
+        )
         configs = [single_config(widths, seed) for widths in singles]
-        theirs.append([
-            kept(work / f"single-{t}-seed-{seed}.json", settings(task, config, widths),
-                 lambda config=config, widths=widths: train_single(task, config, widths))
-            for t, (config, widths) in enumerate(zip(configs, singles, strict=True), start=1)
-        ])  # fmt: skip
+        theirs.append(
+            [
+                kept(
+                    work / f"single-{t}-seed-{seed}.json",
+                    settings(task, config, widths),
+                    lambda config=config, widths=widths: train_single(task, config, widths),
+                )
+                for t, (config, widths) in enumerate(zip(configs, singles, strict=True), start=1)
+            ]
+        )
     table, behind = comparison(costs, single_costs, ours, theirs)
     cost = (rounds_cost + polish_epochs * costs[-1], total)
     table += spending(cost, ours, theirs, polish_epochs)
@@ -76,18 +91,29 @@ def ensemble_config(seed: int, polish_epochs: int) -> DistilConfig:
     """The preset with small students; everything else as it ships."""
     CATALOGUE[SMALL] = WIDTHS
     return DistilConfig.create(
-        DATASET, teacher=card_for(None, DATASET)["name"], student=SMALL, rounds=T, seed=seed, epochs=ROUND_EPOCHS,
+        DATASET,
+        teacher=card_for(None, DATASET)["name"],
+        student=SMALL,
+        rounds=T,
+        seed=seed,
+        epochs=ROUND_EPOCHS,
         polish_epochs=polish_epochs,
-    )  # fmt: skip
+    )
 
 
 def single_config(widths: Sequence[int], seed: int) -> DistilConfig:
     """A first round of a student that nobody will read."""
     CATALOGUE[SINGLE] = tuple(widths)
     return DistilConfig.create(
-        DATASET, teacher=card_for(None, DATASET)["name"], student=SINGLE, method="b-distil", composition="alone",
-        rounds=1, seed=seed, epochs=RIVAL_EPOCHS,
-    )  # fmt: skip
+        DATASET,
+        teacher=card_for(None, DATASET)["name"],
+        student=SINGLE,
+        method="b-distil",
+        composition="alone",
+        rounds=1,
+        seed=seed,
+        epochs=RIVAL_EPOCHS,
+    )
 
 
 def settings(task: Task, config: DistilConfig, widths: Sequence[int]) -> dict[str, Any]:
@@ -179,7 +205,7 @@ def spending(
         (*place, "epochs × M MACs", *(f"{value / 1e6:.1f}" for value in cost), f"{(cost[0] - cost[1]) / 1e6:+.1f}"),
         (*place, "processor seconds", *(f"{statistics.mean(values):.0f}" for values in seconds), ""),
         (*place, "rounds t ≥ 2 that meet the condition", f"{sum(certified)} of {len(certified)}", "–", ""),
-    ]  # fmt: skip
+    ]
 
 
 def spread(figure: str, values: Sequence[float], sign: str = "") -> str:

@@ -54,8 +54,15 @@ from bdistil.teachers.cards import card_for
 from bdistil.training.loop import Checkpoint, Position, Watch
 
 HEAD = (
-    "preset", "round", "what", "engine", "bare loop", "engine / bare loop", "quartiles of the pairs", "by the clock",
-)  # fmt: skip
+    "preset",
+    "round",
+    "what",
+    "engine",
+    "bare loop",
+    "engine / bare loop",
+    "quartiles of the pairs",
+    "by the clock",
+)
 CASES = (("b-distil", 1), ("b-distil", 3), ("b-distil", 6), ("b-distil+polish", 3))
 EXAMPLES = 5120  # of the train split: 40 batches
 EPOCHS, REPETITIONS = 5, 3  # the first epoch of each repetition warms up
@@ -89,10 +96,13 @@ def round_rows(store: Path) -> list[tuple]:
     for repetition in range(REPETITIONS):
         for method, t in CASES:
             config = recipe(method, rounds=t, epochs=EPOCHS, certified=False)
-            laps[method, t].append(kept(
-                store / f"{method}-{t}-{repetition}.json", {"config": config.model_dump(), "examples": EXAMPLES},
-                lambda config=config: side_by_side(config, task),
-            ))  # fmt: skip
+            laps[method, t].append(
+                kept(
+                    store / f"{method}-{t}-{repetition}.json",
+                    {"config": config.model_dump(), "examples": EXAMPLES},
+                    lambda config=config: side_by_side(config, task),
+                )
+            )
     return [row for (method, t), found in laps.items() for row in compared(method, t, found)]
 
 
@@ -173,9 +183,17 @@ def watch(turns: Turns, path: Path) -> Watch:
 
     def batch(position: Position, epoch: int, epochs: int, number: int, batches: int) -> None:
         fraction = (epoch - 1 + number / batches) / epochs
-        pulse.beat(phase=position.phase, round=position.round, attempt=position.attempt, epoch=epoch, epochs=epochs,
-                   batch=number, batches=batches, fraction=fraction,
-                   seconds_left=pulse.seconds_left(fraction))  # fmt: skip
+        pulse.beat(
+            phase=position.phase,
+            round=position.round,
+            attempt=position.attempt,
+            epoch=epoch,
+            epochs=epochs,
+            batch=number,
+            batches=batches,
+            fraction=fraction,
+            seconds_left=pulse.seconds_left(fraction),
+        )
 
     return Watch(batch, lambda position, record: turns.lap(), pulse.stop)
 
@@ -195,8 +213,9 @@ def engine_corrective(
     """The last corrective round."""
     previous = answers(ensemble, task.data.x_train).mean(axis=0)
     turns.start()
-    corrective_round(config, task, ensemble, previous, checkpoint=Checkpoint(path / "checkpoint"),
-                     watch=watch(turns, path))  # fmt: skip
+    corrective_round(
+        config, task, ensemble, previous, checkpoint=Checkpoint(path / "checkpoint"), watch=watch(turns, path)
+    )
     turns.lap()
 
 
@@ -283,19 +302,34 @@ def compared(method: str, t: int, found: list[dict[str, Any]]) -> list[tuple]:
     ours, theirs = (np.array([laps[side] for laps in found]) for side in ("ours", "theirs"))  # (repetitions, laps, 2)
     pairs = ours[:, 1:-1] / theirs[:, 1:-1]
     low, high = np.quantile(pairs[..., 1], [0.25, 0.75])
-    epoch, after = ([np.median(side[:, part], axis=(0, 1)) for side in (ours, theirs)] for part in
-                    (slice(1, -1), slice(-1, None)))  # fmt: skip
+    epoch, after = (
+        [np.median(side[:, part], axis=(0, 1)) for side in (ours, theirs)] for part in (slice(1, -1), slice(-1, None))
+    )
     epochs = recipe(method).epochs
     whole = [epochs * one + rest for one, rest in zip(epoch, after, strict=True)]
     clock, processor = np.median(pairs, axis=(0, 1))
     steps = -(-EXAMPLES // recipe(method).batch_size)
     what = f"a round of {epochs} epoch{'s' * (epochs > 1)} (s)"
     return [
-        (method, t, "a step (ms)", *(f"{1e3 * side[1] / steps:.1f}" for side in epoch), f"{processor:.3f}",
-         f"{low:.3f} to {high:.3f}", f"{clock:.3f}"),
-        (method, t, what, *(f"{side[1]:.2f}" for side in whole), f"{whole[0][1] / whole[1][1]:.3f}", "",
-         f"{whole[0][0] / whole[1][0]:.3f}"),
-    ]  # fmt: skip
+        (
+            method,
+            t,
+            "a step (ms)",
+            *(f"{1e3 * side[1] / steps:.1f}" for side in epoch),
+            f"{processor:.3f}",
+            f"{low:.3f} to {high:.3f}",
+            f"{clock:.3f}",
+        ),
+        (
+            method,
+            t,
+            what,
+            *(f"{side[1]:.2f}" for side in whole),
+            f"{whole[0][1] / whole[1][1]:.3f}",
+            "",
+            f"{whole[0][0] / whole[1][0]:.3f}",
+        ),
+    ]
 
 
 def peak_of(config: DistilConfig) -> int:

@@ -50,9 +50,16 @@ PUBLISHED = {"dsa-19": "published, persons held out: LSTM 85.2, MI-RNN 89.6"}
 BATCH = 500
 ALONE = {"composition": "alone", "head": "student", "cell": "own"}  # what students that read nobody have instead
 HEAD = (
-    "split", "students (b-distil+polish)", "teacher (%)", "t = 1 … T (%)", "points below the teacher, t = T",
-    "95 % interval", "MACs (%)", "rounds t ≥ 2 that meet the condition", "points given up for it, t = 1 … T",
-)  # fmt: skip
+    "split",
+    "students (b-distil+polish)",
+    "teacher (%)",
+    "t = 1 … T (%)",
+    "points below the teacher, t = T",
+    "95 % interval",
+    "MACs (%)",
+    "rounds t ≥ 2 that meet the condition",
+    "points given up for it, t = 1 … T",
+)
 Part = dict[str, Any]
 
 
@@ -123,12 +130,15 @@ def train(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Part:
     people = data.people_test if data.info.people else np.arange(len(data.y_test))
     answers = task.teacher["test"].argmax(axis=1) == data.y_test
     return {
-        "seconds": time.process_time() - started, "people": people.tolist(), "teacher": bits(answers),
-        "before": before, "after": right(ensemble, data),
+        "seconds": time.process_time() - started,
+        "people": people.tolist(),
+        "teacher": bits(answers),
+        "before": before,
+        "after": right(ensemble, data),
         "certified": [record.condition_met for record in standing.records],
         "macs": [cost.macs for cost in prefix_costs(ensemble)],
         "teacher_macs": model_cost(model, data.info.input_shape).macs,
-    }  # fmt: skip
+    }
 
 
 def task_of(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Task:
@@ -167,11 +177,16 @@ def row(name: str, parts: list[Part], composed: bool) -> tuple:
     low, high = interval(parts)
     spread = f" ± {statistics.stdev([last for *_, last in accuracies]):.1f}" if len(parts) > 1 else ""
     return (
-        name, f"composed, {len(parts)} runs" if composed else f"alone, {len(parts)} runs",
-        f"{teacher_accuracy(parts):.2f}", ", ".join(f"{a:.2f}" for a in np.mean(accuracies, axis=0)) + spread,
-        f"{lost(parts):.2f}", f"{low:.2f} to {high:.2f}", ", ".join(f"{100 * share:.1f}" for share in shares(parts[0])),
-        f"{sum(met)} of {len(met)}", ", ".join(f"{points:.2f}" for points in given_up),
-    )  # fmt: skip
+        name,
+        f"composed, {len(parts)} runs" if composed else f"alone, {len(parts)} runs",
+        f"{teacher_accuracy(parts):.2f}",
+        ", ".join(f"{a:.2f}" for a in np.mean(accuracies, axis=0)) + spread,
+        f"{lost(parts):.2f}",
+        f"{low:.2f} to {high:.2f}",
+        ", ".join(f"{100 * share:.1f}" for share in shares(parts[0])),
+        f"{sum(met)} of {len(met)}",
+        ", ".join(f"{points:.2f}" for points in given_up),
+    )
 
 
 def by_rotation(name: str, parts: list[Part]) -> list[tuple]:

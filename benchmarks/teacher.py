@@ -30,9 +30,15 @@ from bdistil.training.loop import Checkpoint, Watch, predict
 from bdistil.training.teacher import teach
 
 HEAD = (
-    "model", "M MACs", "share of the teacher's (%)", "parameters (k)", "test accuracy (%)", "95 % interval",
-    "points below the teacher", "95 % interval",
-)  # fmt: skip
+    "model",
+    "M MACs",
+    "share of the teacher's (%)",
+    "parameters (k)",
+    "test accuracy (%)",
+    "95 % interval",
+    "points below the teacher",
+    "95 % interval",
+)
 SMALLER = "resnet-m at 30 % of its MACs"
 CHANNELS = (16, (24, 56, 88))  # of the stem and the stages; the teacher has 24 and 48, 96, 160
 SHARE, LEAST_LOST = (0.29, 0.30), 0.5
@@ -44,20 +50,28 @@ def main() -> None:
     SHAPES[SMALLER] = SHAPES[card["architecture"]]._replace(stem=CHANNELS[0], stages=CHANNELS[1])
     ARCHITECTURES[SMALLER] = "the teacher's family with fewer channels"
     config = TeachConfig.build(**{**card["config"], "architecture": SMALLER})
-    watch = Watch(epoch=lambda position, record: print(
-        f"epoch {record.epoch} of {record.epochs}: validation {record.validation['accuracy']:.4f}, "
-        f"{record.seconds:.0f} s", flush=True,
-    ))  # fmt: skip
+    watch = Watch(
+        epoch=lambda position, record: print(
+            f"epoch {record.epoch} of {record.epochs}: validation {record.validation['accuracy']:.4f}, "
+            f"{record.seconds:.0f} s",
+            flush=True,
+        )
+    )
     model, _ = teach(config, data, checkpoint=Checkpoint(work / "smaller-teacher.safetensors"), watch=watch)
     smaller = predict(model, data.x_test, partial(normalise, mean=data.mean, std=data.std)).numpy()
     teacher, labels = TeacherLogits(card)(data.x_test), data.y_test
     cost = model_cost(model, data.info.input_shape)
     share, lost = cost.macs / card["macs"], points_lost(smaller, teacher, labels)
     gap = (f"{lost[0]:.2f}", f"{lost[1]:.2f} to {lost[2]:.2f}")
-    publish("teacher", HEAD, [
-        ("teacher", *sizes(ModelCost.model_validate(card), card["macs"]), *accuracy(teacher, labels), "", ""),
-        (SMALLER, *sizes(cost, card["macs"]), *accuracy(smaller, labels), *gap),
-    ], ("torch",))  # fmt: skip
+    publish(
+        "teacher",
+        HEAD,
+        [
+            ("teacher", *sizes(ModelCost.model_validate(card), card["macs"]), *accuracy(teacher, labels), "", ""),
+            (SMALLER, *sizes(cost, card["macs"]), *accuracy(smaller, labels), *gap),
+        ],
+        ("torch",),
+    )
     assert SHARE[0] <= share <= SHARE[1], f"{100 * share:.1f} % of the teacher's MACs"
     assert lost[0] >= LEAST_LOST, f"the teacher gains only {lost[0]:.2f} points"
 

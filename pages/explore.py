@@ -45,9 +45,16 @@ if not view["prefix"]:
 def operating_view() -> None:
     """The instrument, the constant chart, and all that depends on the prefix."""
     data = payload(
-        results.points, results.run.teacher.document(), run=run.id, title=results.run.title, rounds=results.rounds,
-        prefix=view["prefix"], push=view["push"], cost_axis=axis.key, heading_level=1,
-    )  # fmt: skip
+        results.points,
+        results.run.teacher.document(),
+        run=run.id,
+        title=results.run.title,
+        rounds=results.rounds,
+        prefix=view["prefix"],
+        push=view["push"],
+        cost_axis=axis.key,
+        heading_level=1,
+    )
     prefix = view["prefix"] = operating_point(data, key="explore")
     sections.caveats(results, prefix)
     sections.frontier(results, axis)

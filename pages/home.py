@@ -40,9 +40,14 @@ def instrument() -> None:
         with ui.notice(str(error), key="showpiece"):
             return
     data = payload(
-        results.points, results.run.teacher.document(), run=run.id, title=results.run.title, mode="compact",
-        rounds=results.rounds, prefix=st.session_state.get("home-prefix", ui.middle(len(results.points))),
-    )  # fmt: skip
+        results.points,
+        results.run.teacher.document(),
+        run=run.id,
+        title=results.run.title,
+        mode="compact",
+        rounds=results.rounds,
+        prefix=st.session_state.get("home-prefix", ui.middle(len(results.points))),
+    )
     st.session_state["home-prefix"] = operating_point(data, key="home")
     with st.container(key="home-buttons", horizontal=True):
         if st.button("Explore this run", type="primary"):
@@ -54,8 +59,11 @@ def instrument() -> None:
 if shown:
     instrument()
 else:
-    with ui.notice("The sample runs are missing from this installation.",
-                   "Distil digits to get a frontier in about a minute.", key="samples"):  # fmt: skip
+    with ui.notice(
+        "The sample runs are missing from this installation.",
+        "Distil digits to get a frontier in about a minute.",
+        key="samples",
+    ):
         if st.button("Distil digits", type="primary"):
             ui.go("distil", dataset="digits")
 

@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 
 MOST_SECONDS, MOST_BYTES = 10.0, 1e9
-EXECUTING = frozenset({"os.system", "os.exec", "os.posix_spawn", "os.fork", "pickle.find_class", "socket.connect",
-                       "subprocess.Popen"})  # audit events # fmt: skip
+EXECUTING = frozenset(
+    {"os.system", "os.exec", "os.posix_spawn", "os.fork", "pickle.find_class", "socket.connect", "subprocess.Popen"}
+)  # audit events
 KINDS = ("WAV", "FLAC", "PNG", "JPEG", "WebP", "CSV", "Parquet", "NPZ", "NPZ of answers", "ONNX", "safetensors")
 
 
@@ -62,15 +63,24 @@ def intact(kind: str) -> bytes:
         import pandas as pd
 
         series = np.repeat(np.arange(12), 10)
-        table = pd.DataFrame({"who": series, "what": np.where(series % 2, "walk", "rest"),
-                              "ax": generator.normal(size=120), "ay": generator.normal(size=120)})  # fmt: skip
+        table = pd.DataFrame(
+            {
+                "who": series,
+                "what": np.where(series % 2, "walk", "rest"),
+                "ax": generator.normal(size=120),
+                "ay": generator.normal(size=120),
+            }
+        )
         table.to_csv(buffer, index=False) if kind == "CSV" else table.to_parquet(buffer)
     elif kind == "NPZ":
         x = generator.integers(0, 256, (20, 1, 8, 8)).astype(np.uint8)
         np.savez(buffer, x=x, y=np.arange(20) % 2)
     elif kind == "NPZ of answers":
-        np.savez(buffer, logits=generator.normal(size=(20, 10)).astype(np.float32),
-                 files=np.array([f"{n}.png" for n in range(20)]))  # fmt: skip
+        np.savez(
+            buffer,
+            logits=generator.normal(size=(20, 10)).astype(np.float32),
+            files=np.array([f"{n}.png" for n in range(20)]),
+        )
     elif kind == "ONNX":
         import onnx
         from onnx import TensorProto, helper, numpy_helper
@@ -78,9 +88,11 @@ def intact(kind: str) -> bytes:
         weights = numpy_helper.from_array(generator.normal(size=(64, 10)).astype(np.float32), "weights")
         graph = helper.make_graph(
             [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("MatMul", ["flat", "weights"], ["logits"])],
-            "teacher", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 1, 8, 8])],
-            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 10])], [weights],
-        )  # fmt: skip
+            "teacher",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 1, 8, 8])],
+            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 10])],
+            [weights],
+        )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
         model.ir_version = 9
         onnx.save_model(model, buffer)
@@ -122,8 +134,13 @@ def _field(content: bytes, generator: np.random.Generator) -> bytes:
     size, reach = int(generator.choice([1, 2, 4, 8])), min(128, len(content) - 8)
     at = int(generator.integers(reach))
     at = at if generator.random() < 0.7 else len(content) - 8 - at
-    values = [b"\xff" * size, b"\x7f" + b"\xff" * (size - 1), b"\xff" * (size - 1) + b"\x7f", b"\0" * size,
-              generator.bytes(size)]  # fmt: skip
+    values = [
+        b"\xff" * size,
+        b"\x7f" + b"\xff" * (size - 1),
+        b"\xff" * (size - 1) + b"\x7f",
+        b"\0" * size,
+        generator.bytes(size),
+    ]
     return content[:at] + values[generator.integers(len(values))] + content[at + size :]
 
 
@@ -138,9 +155,12 @@ def _swapped(content: bytes, generator: np.random.Generator) -> bytes:
 
 
 MUTATIONS: dict[str, Callable[[bytes, np.random.Generator], bytes]] = {
-    "truncated": _truncated, "bits flipped": _flipped, "header field": _field, "bytes inserted": _inserted,
+    "truncated": _truncated,
+    "bits flipped": _flipped,
+    "header field": _field,
+    "bytes inserted": _inserted,
     "blocks swapped": _swapped,
-}  # fmt: skip
+}
 
 
 def _inside(content: bytes, generator: np.random.Generator, mutate: Callable[..., bytes]) -> bytes:
@@ -318,11 +338,18 @@ def _load_weights(content: bytes, home: Path) -> None:
 
 
 READERS: dict[str, Callable[[bytes, Path], None]] = {
-    "WAV": _read_folder("wav"), "FLAC": _read_folder("flac"), "PNG": _read_folder("png"),
-    "JPEG": _read_folder("jpg"), "WebP": _read_folder("webp"), "CSV": _read_table("csv"),
-    "Parquet": _read_table("parquet"), "NPZ": _read_arrays, "NPZ of answers": _read_answers, "ONNX": _ask_onnx,
+    "WAV": _read_folder("wav"),
+    "FLAC": _read_folder("flac"),
+    "PNG": _read_folder("png"),
+    "JPEG": _read_folder("jpg"),
+    "WebP": _read_folder("webp"),
+    "CSV": _read_table("csv"),
+    "Parquet": _read_table("parquet"),
+    "NPZ": _read_arrays,
+    "NPZ of answers": _read_answers,
+    "ONNX": _ask_onnx,
     "safetensors": _load_weights,
-}  # fmt: skip
+}
 
 
 def _unpickle(content: bytes, home: Path) -> None:
@@ -347,5 +374,9 @@ def _crash(content: bytes, home: Path) -> None:
 
 # Readers that do what no reader may: each has to be found out.
 CONTROLS: dict[str, Callable[[bytes, Path], None]] = {
-    "unpickles": _unpickle, "fills memory": _fill_memory, "dies": _die, "waits": _wait, "crashes": _crash,
-}  # fmt: skip
+    "unpickles": _unpickle,
+    "fills memory": _fill_memory,
+    "dies": _die,
+    "waits": _wait,
+    "crashes": _crash,
+}

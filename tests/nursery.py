@@ -60,9 +60,12 @@ class Nursery:
 
     def __enter__(self) -> "Nursery":
         self._mother = subprocess.Popen(
-            [sys.executable, "-c", MOTHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-c", MOTHER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
             env={**os.environ, **launch.ENVIRONMENT},
-        )  # fmt: skip
+        )
         return self
 
     def __exit__(self, *_: Any) -> None:

@@ -83,8 +83,11 @@ def change(run, **fields):
 
 
 def test_the_checksum_of_own_data_is_known_without_loading_it(walks, tmp_path):
-    np.savez(tmp_path / "own.npz", x=np.random.default_rng(0).integers(0, 9, (30, 1, 8, 8)).astype(np.uint8),
-             y=np.arange(30) % 2)  # fmt: skip
+    np.savez(
+        tmp_path / "own.npz",
+        x=np.random.default_rng(0).integers(0, 9, (30, 1, 8, 8)).astype(np.uint8),
+        y=np.arange(30) % 2,
+    )
     for path, options in ((walks, BY_SERIES), (walks, BY_PERSON), (tmp_path / "own.npz", None)):
         assert info(str(path), options).checksum == load_dataset(str(path), options).checksum
     assert info(str(walks), BY_SERIES).checksum != info(str(walks), BY_PERSON).checksum
@@ -95,8 +98,19 @@ def test_a_teacher_of_another_split_is_neither_offered_nor_taken(bdistil, walks)
     other = save_teacher(walks, BY_PERSON)
     how = f"bdistil teach --dataset {walks} --series series --label label --channels height --window 20"
     assert cards_for(str(walks), BY_SERIES) == [] and cards_for(str(walks), BY_PERSON) == [other]
-    words = ("run", "--dataset", walks, "--series", "series", "--label", "label", "--channels", "height",
-             "--window", "20")  # fmt: skip
+    words = (
+        "run",
+        "--dataset",
+        walks,
+        "--series",
+        "series",
+        "--label",
+        "label",
+        "--channels",
+        "height",
+        "--window",
+        "20",
+    )
     status, out, err = bdistil(*words)
     assert (status, out) == (2, "") and err == (
         f"There is no teacher for this split of {walks} yet: {other['name']} was trained on another one, or before the "
@@ -181,8 +195,18 @@ def test_answers_say_that_their_split_is_not_known(tmp_path):
     files = black_boxes(tmp_path)
     given = card_for(None, "digits", teacher_logits=files)
     assert not given["split_known"] and given["notices"][-1] == formats.UNKNOWN_SPLIT
-    config = DistilConfig.create("digits", teacher="train.npz", teacher_logits=files, method="b-distil", rounds=1,
-                                 epochs=1, views=1, student="cnn-xs", certified=False, threads=1)  # fmt: skip
+    config = DistilConfig.create(
+        "digits",
+        teacher="train.npz",
+        teacher_logits=files,
+        method="b-distil",
+        rounds=1,
+        epochs=1,
+        views=1,
+        student="cnn-xs",
+        certified=False,
+        threads=1,
+    )
     assert formats.UNKNOWN_SPLIT in describe(estimate(config))
     run = finished(started(config))
     assert describe_run(run).count(formats.UNKNOWN_SPLIT) == 1
@@ -226,8 +250,10 @@ def test_the_figures_of_a_teacher_are_those_on_the_run_s_own_splits():
     saved = save_teacher("digits", accuracy=0.123, accuracy_low=0.1, accuracy_high=0.2)
     run = finished(started(distil_config(teacher=saved["name"], rounds=1, epochs=1, certified=False)))
     data, known, ask = load_dataset("digits"), run.stored().teacher, TeacherLogits(saved)
-    right = {split: float((ask(data.split(split)[0]).argmax(1) == data.split(split)[1]).mean())
-             for split in ("train", "validation", "test")}  # fmt: skip
+    right = {
+        split: float((ask(data.split(split)[0]).argmax(1) == data.split(split)[1]).mean())
+        for split in ("train", "validation", "test")
+    }
     assert known.splits == pytest.approx(right) and known.accuracy == pytest.approx(right["test"])
     assert known.accuracy_low < known.accuracy < known.accuracy_high
     assert known.weights_sha256 == saved["weights_sha256"]
@@ -275,8 +301,19 @@ def test_a_run_is_not_resumed_with_another_teacher_or_other_data(trained, change
 
 def test_a_run_whose_data_has_changed_is_not_extended(walks):
     teacher = save_teacher(walks, BY_PERSON)["name"]
-    config = DistilConfig.create(str(walks), data=BY_PERSON, teacher=teacher, method="b-distil", rounds=1, epochs=1,
-                                 views=1, student="gru-xs", mode="full", certified=False, threads=1)  # fmt: skip
+    config = DistilConfig.create(
+        str(walks),
+        data=BY_PERSON,
+        teacher=teacher,
+        method="b-distil",
+        rounds=1,
+        epochs=1,
+        views=1,
+        student="gru-xs",
+        mode="full",
+        certified=False,
+        threads=1,
+    )
     run = finished(started(config))
     assert extend_run(run, 1).stored().parent == run.id
     table = pd.read_csv(walks)

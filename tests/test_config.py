@@ -97,9 +97,15 @@ def test_inputs_are_changed_as_suits_what_is_known_of_them():
 
 def test_what_is_given_comes_before_the_recipe_and_nothing_given_does_not():
     assert distil(rounds=3).rounds == 3
-    assert distil(rounds="3", flip="true", learning_rate="1e-3").model_dump() | {
-        "rounds": 3, "flip": True, "learning_rate": 0.001,
-    } == distil(rounds=3, flip=True, learning_rate=0.001).model_dump()  # fmt: skip
+    assert (
+        distil(rounds="3", flip="true", learning_rate="1e-3").model_dump()
+        | {
+            "rounds": 3,
+            "flip": True,
+            "learning_rate": 0.001,
+        }
+        == distil(rounds=3, flip=True, learning_rate=0.001).model_dump()
+    )
     assert distil(rounds=None, student=None) == distil()
 
 

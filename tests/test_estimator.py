@@ -50,10 +50,14 @@ def test_composition_and_head_are_the_methods_own_unless_given(task):
 
 @pytest.mark.parametrize(
     ("given", "sentence"),
-    [({"method": "polish"}, "Method must be one of"), ({"rounds": 0}, "Rounds must be"),
-     ({"student": "cnn-sx"}, "Did you mean cnn-s"), ({"student": None}, "Student must be a name; “None” is not"),
-     ({"loss": "student"}, "Corrective rounds train prefixes")],
-)  # fmt: skip
+    [
+        ({"method": "polish"}, "Method must be one of"),
+        ({"rounds": 0}, "Rounds must be"),
+        ({"student": "cnn-sx"}, "Did you mean cnn-s"),
+        ({"student": None}, "Student must be a name; “None” is not"),
+        ({"loss": "student"}, "Corrective rounds train prefixes"),
+    ],
+)
 def test_what_cannot_be_is_a_sentence(task, given, sentence):
     with pytest.raises(UserError, match=sentence):
         fitted(task, **given)

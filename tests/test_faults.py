@@ -100,7 +100,9 @@ KILLS = {
     "asking the teacher": (killed("bdistil.teachers.logits:TeacherLogits._answer", 2), "Stopped in round 1 of 3"),
     "an epoch told but not saved": (killed("bdistil.training.loop:Checkpoint.save", 2), "Stopped in round 1 of 3"),
     "a checkpoint half written": (
-        killed("bdistil.atomic:os.replace", where="'checkpoint' in str(arguments[1])"), "Stopped in round 1 of 3"),
+        killed("bdistil.atomic:os.replace", where="'checkpoint' in str(arguments[1])"),
+        "Stopped in round 1 of 3",
+    ),
     "a round half written": (killed("bdistil.runs.rounds:_write_round", after=True), "Stopped in round 1 of 3"),
     "a corrective round there, its predecessor not removed": (
         killed("bdistil.runs.rounds:shutil.rmtree", where="arguments[0].name == 'ensemble'"),
@@ -108,14 +110,16 @@ KILLS = {
     ),
     "a corrective round": (killed("bdistil.method.joint:_validation", 2), "Stopped in round 3 of 3"),
     "a round there but not told": (
-        killed("bdistil.runs.jobs:save_corrective_round", after=True), "Stopped in round 3 of 3"),
+        killed("bdistil.runs.jobs:save_corrective_round", after=True),
+        "Stopped in round 3 of 3",
+    ),
     "the polish": (killed("bdistil.method.joint:_validation", 2), "Stopped in the polish"),
     "a head corrected": (killed("bdistil.runs.jobs:_record_correction", after=True), "Stopped in the polish"),
     "the polish half written": (killed("bdistil.runs.rounds:_write_student", 2), "Stopped in the polish"),
     "the polish there but not told": (killed("bdistil.runs.jobs:save_polish", after=True), "Stopped in the polish"),
     "the report": (killed("bdistil.ensemble:ProgressiveEnsemble.save"), "Stopped just before its end"),
     "its last word": (killed("bdistil.runs.worker:_end"), "Stopped just before its end"),
-}  # fmt: skip
+}
 
 
 def test_killed_everywhere_a_polished_run_comes_out_the_same(whole, nursery):
@@ -231,7 +235,9 @@ def test_a_disk_that_fills_up_in_the_polish_is_told_and_costs_an_epoch(whole, nu
     assert (info.state, info.error, info.exit_status) == ("failed", DISK, 1)
     assert narration.title(info, run.heartbeat()) == "The polish failed"
     assert narration.failed_notice(info) == (
-        "The disk is full.", "Free some space, then resume; finished rounds are safe.")  # fmt: skip
+        "The disk is full.",
+        "Free some space, then resume; finished rounds are safe.",
+    )
     full = at("bdistil.runs.rounds:new_folder", "raise OSError(errno.ENOSPC, 'No space left on device')")
     nursery.start(run, full)  # and again where the polished students are written
     until(lambda: not run.is_alive())

@@ -49,10 +49,16 @@ def test_pickles_in_arrays_are_refused_and_not_loaded(reader):
     assert reader.read("safetensors", pickle.dumps(Payload())).what == "refused"
 
 
-@pytest.mark.parametrize("control, found", [
-    ("unpickles", "executes something (pickle.find_class)"), ("fills memory", "takes more than 1 GB"),
-    ("crashes", "raises KeyError"), ("dies", "ends the process (-9)"), ("waits", "hangs for more than 1 s"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "control, found",
+    [
+        ("unpickles", "executes something (pickle.find_class)"),
+        ("fills memory", "takes more than 1 GB"),
+        ("crashes", "raises KeyError"),
+        ("dies", "ends the process (-9)"),
+        ("waits", "hangs for more than 1 s"),
+    ],
+)
 def test_a_reader_that_does_what_none_may_is_found_out(controls, monkeypatch, control, found):
     monkeypatch.setattr(mutations, "MOST_SECONDS", 1.0 if control == "waits" else 10.0)
     buffer = io.BytesIO()

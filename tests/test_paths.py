@@ -19,10 +19,15 @@ from bdistil.teachers.onnx_teacher import _content
 from bdistil.teachers.torchvision_models import _found
 from bdistil.teachers.weights import load_teacher
 
-BAD = {"pipe": os.mkfifo, "device": lambda path: os.symlink("/dev/zero", path), "folder": os.mkdir,
-       "deep": lambda path: Path(path).write_text("[" * 200_000), "empty": lambda path: Path(path).touch(),
-       "number": lambda path: Path(path).write_text("5"),
-       "large": lambda path: Path(path).touch() or os.truncate(path, 3_000_000_000)}  # fmt: skip
+BAD = {
+    "pipe": os.mkfifo,
+    "device": lambda path: os.symlink("/dev/zero", path),
+    "folder": os.mkdir,
+    "deep": lambda path: Path(path).write_text("[" * 200_000),
+    "empty": lambda path: Path(path).touch(),
+    "number": lambda path: Path(path).write_text("5"),
+    "large": lambda path: Path(path).touch() or os.truncate(path, 3_000_000_000),
+}
 
 
 @pytest.fixture(params=BAD)
@@ -77,8 +82,18 @@ def test_an_onnx_file_that_is_none_is_a_sentence(tmp_path, what):
         _content(str(tmp_path / "teacher.onnx"))
 
 
-@pytest.mark.parametrize("name", ["run.json", "events.jsonl", "rounds/02/round.json", "targets.npz",
-                                  "ensemble/ensemble.json", "heartbeat.json", "worker.log"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run.json",
+        "events.jsonl",
+        "rounds/02/round.json",
+        "targets.npz",
+        "ensemble/ensemble.json",
+        "heartbeat.json",
+        "worker.log",
+    ],
+)
 def test_a_run_folder_of_somebody_elses_is_read_or_a_sentence(bad, tmp_path, name):
     folder = tmp_path / "run"
     shutil.copytree(ASSETS / "runs" / "digits-frozen", folder)

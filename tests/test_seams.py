@@ -11,11 +11,22 @@ import bdistil
 
 ENGINE = Path(bdistil.__file__).parent
 TORCH_FREE = (
-    "bdistil", "bdistil.method.certificate", "bdistil.cli.main", "bdistil.config", "bdistil.data.catalogue",
+    "bdistil",
+    "bdistil.method.certificate",
+    "bdistil.cli.main",
+    "bdistil.config",
+    "bdistil.data.catalogue",
     "bdistil.report.figures",
-    "bdistil.report.tables", "bdistil.results", "bdistil.runs", "bdistil.runs.launch", "bdistil.report.documents",
-    "bdistil.students.catalogue", "bdistil.teachers", "bdistil.report.formats", "bdistil.runs.worker",
-)  # fmt: skip
+    "bdistil.report.tables",
+    "bdistil.results",
+    "bdistil.runs",
+    "bdistil.runs.launch",
+    "bdistil.report.documents",
+    "bdistil.students.catalogue",
+    "bdistil.teachers",
+    "bdistil.report.formats",
+    "bdistil.runs.worker",
+)
 CHECK = """
 import importlib, sys
 for module in {}:

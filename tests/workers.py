@@ -99,8 +99,12 @@ def everything(run: Run) -> dict[str, Any]:
     for folder in run.unpolished_folders() if run.is_polished() else []:
         with np.load(folder / "prefix.npz") as splits:
             prefixes |= {f"{folder.name} {split}": splits[split].tobytes() for split in splits}
-    return {"made": made(run), "ensemble": ensemble_files(run), "prefixes": prefixes,
-            "entries": [timeless(entry) for entry in entries]}  # fmt: skip
+    return {
+        "made": made(run),
+        "ensemble": ensemble_files(run),
+        "prefixes": prefixes,
+        "entries": [timeless(entry) for entry in entries],
+    }
 
 
 def timeless(entry: FinishedRound) -> FinishedRound:

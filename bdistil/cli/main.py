@@ -22,8 +22,11 @@ from bdistil.paths import DASHBOARD, DATA_ROOTS, absolute, open_regular
 if TYPE_CHECKING:
     from bdistil.runs import Run, RunInfo
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False,
-                  help="Progressive ensembles of small students, distilled from one large teacher.")  # fmt: skip
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Progressive ensembles of small students, distilled from one large teacher.",
+)
 
 MOST_CONFIG = 1_000_000  # bytes
 
@@ -53,9 +56,12 @@ OWN_DATA = {
 
 def reads_own_data(command: Callable[..., None]) -> Callable[..., None]:
     """A command with the options of one's own data beside its own; it gets them as one argument, `own`."""
-    own = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None,
-                             annotation=Annotated[Text, typer.Option(help=told)])
-           for name, told in OWN_DATA.items()]  # fmt: skip
+    own = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Text, typer.Option(help=told)]
+        )
+        for name, told in OWN_DATA.items()
+    ]
     others = [given for given in inspect.signature(command).parameters.values() if given.name != "own"]
 
     @functools.wraps(command)
@@ -170,9 +176,16 @@ def teach(
     if weights not in (None, "DEFAULT"):
         weights = str(absolute(weights))
     config = TeachConfig.create(
-        dataset, data=own, architecture=teacher, weights=weights, epochs=epochs, seed=seed, learning_rate=learning_rate,
-        label_smoothing=label_smoothing, threads=threads,
-    )  # fmt: skip
+        dataset,
+        data=own,
+        architecture=teacher,
+        weights=weights,
+        epochs=epochs,
+        seed=seed,
+        learning_rate=learning_rate,
+        label_smoothing=label_smoothing,
+        threads=threads,
+    )
     if dry_run:
         _print_cost(config, as_json)
         return
@@ -191,8 +204,10 @@ def run(
     ] = None,
     teacher_input: Annotated[
         Text,
-        typer.Option(help="How inputs are scaled for an ONNX file: raw; unit (/ 255); maximum (/ the largest training "
-                     "value); imagenet; normalised ((x − mean) / std, front end); 'mean=0.5;std=0.25' (of x / 255)."),
+        typer.Option(
+            help="How inputs are scaled for an ONNX file: raw; unit (/ 255); maximum (/ the largest training "
+            "value); imagenet; normalised ((x − mean) / std, front end); 'mean=0.5;std=0.25' (of x / 255)."
+        ),
     ] = None,
     teacher_output: Annotated[Text, typer.Option(help="The output of an ONNX file that holds the answers.")] = None,
     teacher_macs: Annotated[Text, typer.Option(help="MACs of one example, stated for an ONNX file or logits.")] = None,
@@ -243,15 +258,41 @@ def run(
     from bdistil.runs.extend import extend_run, extended
 
     given = dict(
-        dataset=dataset, data=own, teacher=teacher, teacher_logits=teacher_logits, teacher_input=teacher_input,
-        teacher_output=teacher_output, teacher_macs=teacher_macs,
-        examples=examples, student=student, rounds=rounds, seed=seed, method=method,
-        composition=composition, mode=mode, head=head, loss=loss, divergence=divergence, temperature=temperature,
-        label_share=label_share, barrier=barrier, certified=certified, most_lost=most_lost, retries=retries,
-        epochs=epochs, polish_epochs=polish_epochs, learning_rate=learning_rate, weight_decay=weight_decay,
-        dropout=dropout, growth=growth, cell=cell, batch_size=batch_size, views=views, clean_epochs=clean_epochs,
+        dataset=dataset,
+        data=own,
+        teacher=teacher,
+        teacher_logits=teacher_logits,
+        teacher_input=teacher_input,
+        teacher_output=teacher_output,
+        teacher_macs=teacher_macs,
+        examples=examples,
+        student=student,
+        rounds=rounds,
+        seed=seed,
+        method=method,
+        composition=composition,
+        mode=mode,
+        head=head,
+        loss=loss,
+        divergence=divergence,
+        temperature=temperature,
+        label_share=label_share,
+        barrier=barrier,
+        certified=certified,
+        most_lost=most_lost,
+        retries=retries,
+        epochs=epochs,
+        polish_epochs=polish_epochs,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        dropout=dropout,
+        growth=growth,
+        cell=cell,
+        batch_size=batch_size,
+        views=views,
+        clean_epochs=clean_epochs,
         threads=threads,
-    )  # fmt: skip
+    )
     parent = open_run(Path(extend)) if extend else None
     added = _added_rounds(parent, given, config) if parent else None
     if dry_run:
@@ -329,13 +370,17 @@ def show(run: str, as_json: Json = False) -> None:
 
 
 @app.command("app")
-def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard.")] = 8501,
-         host: Annotated[str, typer.Option(help="Name or address that the dashboard answers to.")] = "127.0.0.1",
-         data_root: Annotated[
-             list[str] | None,
-             typer.Option(help="A folder whose files may be named in the browser, beside your home, this folder, and "
-                          "those of data sets and runs; may be repeated."),
-         ] = None) -> None:  # fmt: skip
+def app_(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard.")] = 8501,
+    host: Annotated[str, typer.Option(help="Name or address that the dashboard answers to.")] = "127.0.0.1",
+    data_root: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A folder whose files may be named in the browser, beside your home, this folder, and "
+            "those of data sets and runs; may be repeated."
+        ),
+    ] = None,
+) -> None:
     """Open the dashboard: what `streamlit run app/main.py` does."""
     import socket
     import subprocess
@@ -350,8 +395,11 @@ def app_(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the d
     main_file = DASHBOARD / "app" / "main.py"
     options = ["--server.port", str(port), "--server.address", host]
     roots = os.pathsep.join([*filter(None, [os.environ.get(DATA_ROOTS)]), *named])
-    sys.exit(subprocess.call([sys.executable, "-m", "streamlit", "run", str(main_file), *options],
-                             env={**os.environ, DATA_ROOTS: roots}))  # fmt: skip
+    sys.exit(
+        subprocess.call(
+            [sys.executable, "-m", "streamlit", "run", str(main_file), *options], env={**os.environ, DATA_ROOTS: roots}
+        )
+    )
 
 
 def _print_cost(config: Any, as_json: bool) -> None:
@@ -360,8 +408,9 @@ def _print_cost(config: Any, as_json: bool) -> None:
     from bdistil.teachers.zoo import build_teacher
 
     known = config.known
-    cost = model_cost(build_teacher(config.architecture, input_shape=known.input_shape, classes=len(known.classes)),
-                      known.input_shape)  # fmt: skip
+    cost = model_cost(
+        build_teacher(config.architecture, input_shape=known.input_shape, classes=len(known.classes)), known.input_shape
+    )
     told = f"{quantity(cost.macs)} MACs, {quantity(cost.parameters)} parameters"
     if as_json:
         _say_json({**cost.document(), "config": config.model_dump()})

@@ -59,8 +59,10 @@ def _inputs(x: np.ndarray, path: Path) -> tuple[np.ndarray, str]:
             series = np.ascontiguousarray(x.transpose(0, 2, 1), dtype=np.float32)
         wrong = np.flatnonzero(~np.isfinite(series).all(axis=(1, 2)))
         if len(wrong):
-            raise UserError(f"{path.name}, row {wrong[0] + 1} of x holds a value that is no number, or none that 32 "
-                            "bits hold: mend or remove it.")  # fmt: skip
+            raise UserError(
+                f"{path.name}, row {wrong[0] + 1} of x holds a value that is no number, or none that 32 "
+                "bits hold: mend or remove it."
+            )
         return series, "sensor"
     raise UserError(
         f"{path.name} has x of shape {x.shape} and type {x.dtype}: give uint8 (N, 1 or 3, height, width) for pictures, "

@@ -20,8 +20,9 @@ SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
 
 
-def fetch_files(name: str, home: Path, archive: str, md5: str, folder: str, sizes: dict[str, int],
-                progress: bool) -> Path:  # fmt: skip
+def fetch_files(
+    name: str, home: Path, archive: str, md5: str, folder: str, sizes: dict[str, int], progress: bool
+) -> Path:
     """Returns the folder of the data set's files, after downloading and unpacking the archive where one is missing.
 
     The archive holds the `folder`, in which are the files of these names and sizes in bytes. Raises UserError as
@@ -82,8 +83,14 @@ def read_records(path: Path, count: int, classes: tuple[int, ...]) -> tuple[np.n
     return records[:, len(classes) :].reshape(count, *SHAPE), labels
 
 
-def split(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, classes: int, name: str,
-          ) -> dict[str, tuple[np.ndarray, np.ndarray]]:  # fmt: skip
+def split(
+    x: np.ndarray,
+    y: np.ndarray,
+    x_test: np.ndarray,
+    y_test: np.ndarray,
+    classes: int,
+    name: str,
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Returns (x, y) of each split: a tenth of the training pictures, alike of each class, is held out for validation.
 
     Raises UserError unless all classes are equally many on both official sides: the files then are other ones.

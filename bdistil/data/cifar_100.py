@@ -116,7 +116,7 @@ INFO = DatasetInfo(
         "Wolf",
         "Woman",
         "Worm",
-    ),  # fmt: skip
+    ),
     input_shape=cifar.SHAPE,
     train=45_000,
     validation=5_000,

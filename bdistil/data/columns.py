@@ -64,8 +64,9 @@ def numbers(column: "pd.Series", name: str, row: Row, otherwise: str = "") -> np
         found = f"is {value}" if large or isinstance(value, float) else f"holds “{quoted(value)}”"
         found = "is empty" if column.isna().iloc[at] else found
         if isinstance(value, str) and is_date(value):
-            raise UserError(f"{row(at)}: the column {quoted(name)} holds a time, not a value: name it with --time, or "
-                            f"{CHOOSE}.")  # fmt: skip
+            raise UserError(
+                f"{row(at)}: the column {quoted(name)} holds a time, not a value: name it with --time, or {CHOOSE}."
+            )
         what = "a number below 3e38" if large else "a number"
         raise UserError(f"{row(at)}: the column {quoted(name)} {found} where {what} must be: fix it{otherwise}.")
     return values
@@ -91,8 +92,10 @@ def seconds(column: "pd.Series", name: str, row: Row) -> np.ndarray:
     wrong = np.flatnonzero(times.isna())
     if len(wrong):
         value = quoted(column.iloc[wrong[0]])
-        raise UserError(f"{row(wrong[0])}: the column {quoted(name)} holds “{value}”, which is neither seconds nor an "
-                        "ISO 8601 time: fix it.")  # fmt: skip
+        raise UserError(
+            f"{row(wrong[0])}: the column {quoted(name)} holds “{value}”, which is neither seconds nor an "
+            "ISO 8601 time: fix it."
+        )
     return (times - times.iloc[0]).dt.total_seconds().to_numpy()
 
 
@@ -102,9 +105,11 @@ def check_constant(labels: np.ndarray, series: np.ndarray, column: str, rows: Se
     other = labels[rows.order] != labels[first]
     if other.any():
         at, begin = rows.order[other][0], first[other][0]
-        raise UserError(f"{row(at)}: the column {quoted(column)} says {quoted(labels[at], 40)} where the series "
-                        f"{quoted(series[at], 40)} began with {quoted(labels[begin], 40)}: give one of them a series "
-                        "of its own.")  # fmt: skip
+        raise UserError(
+            f"{row(at)}: the column {quoted(column)} says {quoted(labels[at], 40)} where the series "
+            f"{quoted(series[at], 40)} began with {quoted(labels[begin], 40)}: give one of them a series "
+            "of its own."
+        )
 
 
 def rate(times: np.ndarray, series: np.ndarray, rows: SeriesRows, row: Row) -> float | None:
@@ -120,21 +125,26 @@ def rate(times: np.ndarray, series: np.ndarray, rows: SeriesRows, row: Row) -> f
         wrong = np.flatnonzero((passed <= 0) | (passed > _GAP * np.median(passed)))
         if len(wrong):
             what = "does not go on" if passed[wrong[0]] <= 0 else f"jumps by {passed[wrong[0]]:g} s"
-            raise UserError(f"{row(mine[wrong[0] + 1])}: time {what} in the series {quoted(series[mine[0]])}: fix it, "
-                            "or give what follows a series of its own.")  # fmt: skip
+            raise UserError(
+                f"{row(mine[wrong[0] + 1])}: time {what} in the series {quoted(series[mine[0]])}: fix it, "
+                "or give what follows a series of its own."
+            )
         rates.append((len(passed) / passed.sum(), mine[0]))
     if not rates:
         return None
     usual = float(np.median([each for each, _ in rates]))
     for each, at in rates:
         if abs(each - usual) > _RATES_DIFFER * usual:
-            raise UserError(f"{row(at)}: the series {quoted(series[at])} has {each:.4g} steps a second where most have "
-                            f"{usual:.4g}: resample it, or remove it.")  # fmt: skip
+            raise UserError(
+                f"{row(at)}: the series {quoted(series[at])} has {each:.4g} steps a second where most have "
+                f"{usual:.4g}: resample it, or remove it."
+            )
     return round(usual, 3)
 
 
-def check_unnamed(values: dict[str, np.ndarray], series: np.ndarray, copies: np.ndarray, source: str,
-                  persons: bool) -> None:  # fmt: skip
+def check_unnamed(
+    values: dict[str, np.ndarray], series: np.ndarray, copies: np.ndarray, source: str, persons: bool
+) -> None:
     """Raises UserError for channels that nobody named and that look like a clock, a counter or an id.
 
     values: (N,) of each column. copies: bool (N,), rows that stood in the table before; they are not looked at.
@@ -150,12 +160,14 @@ def check_unnamed(values: dict[str, np.ndarray], series: np.ndarray, copies: np.
             named = quoted(", ".join(found))
             which = f"column {named} {one}" if len(found) == 1 else f"columns {named} {several}"
             person = ", a person with --subject" if persons and found is ids else ""
-            raise UserError(f"{source}: the {which}, and could give the label away: name a time with --time"
-                            f"{person}, or {CHOOSE}.")  # fmt: skip
+            raise UserError(
+                f"{source}: the {which}, and could give the label away: name a time with --time{person}, or {CHOOSE}."
+            )
 
 
-def clocks_and_ids(values: dict[str, np.ndarray], series: np.ndarray, copies: np.ndarray
-                   ) -> tuple[list[str], list[str]]:  # fmt: skip
+def clocks_and_ids(
+    values: dict[str, np.ndarray], series: np.ndarray, copies: np.ndarray
+) -> tuple[list[str], list[str]]:
     """The columns that look like clocks or counters, and those that look like ids; as `check_unnamed` says."""
     rows = SeriesRows.of(series[~copies])
     changes = {name: _change(column[~copies], rows) for name, column in values.items()}

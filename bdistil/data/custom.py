@@ -117,9 +117,14 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
         except OSError as error:
             raise UserError(f"{error.filename} can't be read ({error.strerror}): make it readable.") from None
         files, others, notes = listing.files, listing.others, listing.notes
-        paths, find = ([f"{root}/{file.name}" for file in files],
-                       lambda: series_folders.read_series_folder(root, files, others, own) if kinds
-                       else folders.read_folder(root, files, others, own.side))  # fmt: skip
+        paths, find = (
+            [f"{root}/{file.name}" for file in files],
+            lambda: (
+                series_folders.read_series_folder(root, files, others, own)
+                if kinds
+                else folders.read_folder(root, files, others, own.side)
+            ),
+        )
     elif not os.path.isfile(root):
         raise UserError(f"There is no file or folder {quoted(root)}: check the path.")
     elif tables.is_table(root):
@@ -129,8 +134,10 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
         _only(own)
         paths, find = [root], lambda: arrays.read_arrays(root)
     else:
-        raise UserError(f"{quoted(root)} is no folder of class folders and no .csv, .tsv, .txt, .parquet, .ts or .npz "
-                        "file: give one of these.")  # fmt: skip
+        raise UserError(
+            f"{quoted(root)} is no folder of class folders and no .csv, .tsv, .txt, .parquet, .ts or .npz "
+            "file: give one of these."
+        )
     asked = [str(root), own.model_dump()]
     key = [_VERSION, audio.FEATURES, *asked, identity(paths, root.parent), others]
 
@@ -158,12 +165,27 @@ def _info(root: Path, digest: str, found: Found) -> DatasetInfo:
     train, validation, test = (int((found.split == number).sum()) for number in range(len(SPLITS)))
     skipped = f" {_files(len(found.unreadable))} skipped." if found.unreadable else ""
     return DatasetInfo(
-        name=f"{stem}-{digest}", title=quoted(root.stem), modality=found.modality,
-        classes=found.classes, input_shape=found.x.shape[1:], train=train, validation=validation, test=test,
-        split=found.how + skipped, licence="your own", source=str(root), download_bytes=0, preview=True,
-        channels=found.channels, rate_hz=found.rate_hz, sampling_hz=found.sampling_hz, front_end=found.front_end,
-        people=_people(found), checksum=found.checksum, counts=_counts(found),
-    )  # fmt: skip
+        name=f"{stem}-{digest}",
+        title=quoted(root.stem),
+        modality=found.modality,
+        classes=found.classes,
+        input_shape=found.x.shape[1:],
+        train=train,
+        validation=validation,
+        test=test,
+        split=found.how + skipped,
+        licence="your own",
+        source=str(root),
+        download_bytes=0,
+        preview=True,
+        channels=found.channels,
+        rate_hz=found.rate_hz,
+        sampling_hz=found.sampling_hz,
+        front_end=found.front_end,
+        people=_people(found),
+        checksum=found.checksum,
+        counts=_counts(found),
+    )
 
 
 def _counts(found: Found) -> tuple[tuple[int, ...], ...]:

@@ -81,9 +81,13 @@ class Dataset:
     files_test: np.ndarray | None = None
 
     @classmethod
-    def of(cls, info: DatasetInfo, splits: Mapping[str, tuple[np.ndarray, ...]],
-           people: Mapping[str, np.ndarray] | None = None,
-           files: Mapping[str, np.ndarray] | None = None) -> "Dataset":  # fmt: skip
+    def of(
+        cls,
+        info: DatasetInfo,
+        splits: Mapping[str, tuple[np.ndarray, ...]],
+        people: Mapping[str, np.ndarray] | None = None,
+        files: Mapping[str, np.ndarray] | None = None,
+    ) -> "Dataset":
         """Makes a data set of the (x, y) of each of `SPLITS`, and works out its mean, deviation and checksum.
 
         Persons are given by split in `people`, or as a third array beside x and y; paths by split in `files`.

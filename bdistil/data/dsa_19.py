@@ -51,7 +51,7 @@ INFO = DatasetInfo(
         "Rowing",
         "Jumping",
         "Basketball",
-    ),  # fmt: skip
+    ),
     input_shape=(90, 25),
     train=4_560,
     validation=2_280,
@@ -101,8 +101,10 @@ def read(home: Path, rotation: int = 0) -> dict[str, tuple[np.ndarray, np.ndarra
 def read_all(home: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns (x float32 (9120, 90, 25), activity 0 … 18, person 1 … 8) of all windows, activity by activity."""
     folder = _folder(home)
-    files = [[folder / "data" / f"a{a:02d}" / f"p{p}" / f"s{s:02d}.txt" for s in range(1, SEGMENTS + 1)]
-             for a, p in product(range(1, ACTIVITIES + 1), range(1, PEOPLE + 1))]  # fmt: skip
+    files = [
+        [folder / "data" / f"a{a:02d}" / f"p{p}" / f"s{s:02d}.txt" for s in range(1, SEGMENTS + 1)]
+        for a, p in product(range(1, ACTIVITIES + 1), range(1, PEOPLE + 1))
+    ]
     every = sum(files, [])
     _require(every, folder)
     key = {"features": [_SAMPLES, _FLOOR], "files": identity(every, folder)}

@@ -29,10 +29,31 @@ RECORDINGS = frozenset({".flac", ".wav"})
 MEDIA = pictures.SUFFIXES | RECORDINGS
 _ALIKE = ({".jfif", ".jpeg", ".jpg"}, {".tif", ".tiff"})  # endings of one kind of file
 _NOTES = frozenset({".csv", ".db", ".html", ".ini", ".json", ".log", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"})
-_LEFT_BEHIND = frozenset({"#recycle", "$recycle.bin", "@eadir", "__macosx", "__pycache__", "desktop.ini", "ehthumbs.db",
-                          "icon\r", "lost+found", "system volume information", "thumbs.db"})  # fmt: skip
-_SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
-                  "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}  # fmt: skip
+_LEFT_BEHIND = frozenset(
+    {
+        "#recycle",
+        "$recycle.bin",
+        "@eadir",
+        "__macosx",
+        "__pycache__",
+        "desktop.ini",
+        "ehthumbs.db",
+        "icon\r",
+        "lost+found",
+        "system volume information",
+        "thumbs.db",
+    }
+)
+_SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
 _UNREADABLE_SHARE = 0.01  # of all files: more of them is no accident
 _SIDES = (8, 64)
 _LONGEST_SECONDS = 5.0
@@ -72,35 +93,50 @@ def scan(root: Path, subject_pattern: str | None, kinds: frozenset[str] = MEDIA,
     for split, part in parts.items():
         classes = _subfolders(part, passed_over)
         if split and not classes:
-            raise UserError(f"{quoted(part)} holds no class folders: add those of train, or give "
-                            f"{quoted(parts['train'])} as the data to have it split.")  # fmt: skip
+            raise UserError(
+                f"{quoted(part)} holds no class folders: add those of train, or give "
+                f"{quoted(parts['train'])} as the data to have it split."
+            )
         _check_names(part, classes)
         for folder in classes:
             above, found = folder.relative_to(root).as_posix(), list(_listed(folder, kinds, passed_over))
             good = [name for name, why in found if not why]
-            mine = [File(f"{above}/{name}", folder.name, split, person_in(name)) for name in good
-                    if _suffix(name) in wanted]  # fmt: skip
+            mine = [
+                File(f"{above}/{name}", folder.name, split, person_in(name)) for name in good if _suffix(name) in wanted
+            ]
             unwanted += [f"{above}/{name}" for name in good if _suffix(name) not in wanted]
             unread = [f"{quoted(f'{above}/{name}')} {why}" for name, why in found if why]
             if not mine and kind:
-                raise UserError(f"The class folder {quoted(above)} of {quoted(root)} holds no file of the kind {kind}: "
-                                "add some, or choose another kind with --kind.")  # fmt: skip
+                raise UserError(
+                    f"The class folder {quoted(above)} of {quoted(root)} holds no file of the kind {kind}: "
+                    "add some, or choose another kind with --kind."
+                )
             if not mine:
                 nothing = "no picture and no recording" if kinds == MEDIA else "no table"
-                raise UserError(f"The class folder {quoted(above)} of {quoted(root)} holds {nothing}: fill it or "
-                                f"move it away{f', for {unread[0]}' if unread else '.'}")  # fmt: skip
+                raise UserError(
+                    f"The class folder {quoted(above)} of {quoted(root)} holds {nothing}: fill it or "
+                    f"move it away{f', for {unread[0]}' if unread else '.'}"
+                )
             others += unread
             files += mine
     _check_classes(root, files, "pictures or recordings" if kinds == MEDIA else "tables")
-    outside = [os.path.relpath(entry.path, root) for folder in dict.fromkeys((root, *parts.values()))
-               for entry in _entries(folder, passed_over) if _suffix(entry.name) in kinds - _NOTES]  # fmt: skip
-    notes = [*_pairs(files), *_left_out("as of another kind than was asked for", unwanted),
-             *_left_out("as outside of class folders", outside)]  # fmt: skip
+    outside = [
+        os.path.relpath(entry.path, root)
+        for folder in dict.fromkeys((root, *parts.values()))
+        for entry in _entries(folder, passed_over)
+        if _suffix(entry.name) in kinds - _NOTES
+    ]
+    notes = [
+        *_pairs(files),
+        *_left_out("as of another kind than was asked for", unwanted),
+        *_left_out("as outside of class folders", outside),
+    ]
     if passed_over:
         example = quoted(os.path.relpath(min(passed_over), root))
         count = "1 file or folder" if len(passed_over) == 1 else f"{len(passed_over):,} files and folders"
-        notes.append("Passed over as hidden, or left behind by archives, editors or systems: "
-                     f"{count}, such as {example}.")  # fmt: skip
+        notes.append(
+            f"Passed over as hidden, or left behind by archives, editors or systems: {count}, such as {example}."
+        )
     return Listing(files, tuple(others), tuple(notes))
 
 
@@ -113,9 +149,11 @@ def _pairs(files: list[File]) -> Iterator[str]:
     if pairs:
         first, second = pairs[0][:2]
         count = "1 pair" if len(pairs) == 1 else f"{len(pairs):,} pairs"
-        yield (f"Notice: {count} like {quoted(first)} and {quoted(second)} count as two examples each: where one is a "
-               "mask or a copy of the other, choose a kind of files with --kind, such as "
-               f"{_suffix(first)[1:]}.")  # fmt: skip
+        yield (
+            f"Notice: {count} like {quoted(first)} and {quoted(second)} count as two examples each: where one is a "
+            "mask or a copy of the other, choose a kind of files with --kind, such as "
+            f"{_suffix(first)[1:]}."
+        )
 
 
 def _left_out(why: str, names: list[str]) -> Iterator[str]:
@@ -134,27 +172,37 @@ def _parts(root: Path, passed_over: set[str]) -> dict[str | None, Path]:
     if train is None:
         if named:
             name = (holding or named)[0].name
-            raise UserError(f"{quoted(root)} has the folder {name}, named like a split, and no folder train of class "
-                            f"folders: rename {name} if it is a class, or put the class folders to train on into a "
-                            "folder train.")  # fmt: skip
+            raise UserError(
+                f"{quoted(root)} has the folder {name}, named like a split, and no folder train of class "
+                f"folders: rename {name} if it is a class, or put the class folders to train on into a "
+                "folder train."
+            )
         if len(folders) == 1 and _subfolders(folders[0], passed_over):
-            raise UserError(f"{quoted(root)} needs 2 class folders and has 1, {quoted(folders[0].name)}: give "
-                            f"{quoted(folders[0])} as the data if the folders in it are the classes.")  # fmt: skip
+            raise UserError(
+                f"{quoted(root)} needs 2 class folders and has 1, {quoted(folders[0].name)}: give "
+                f"{quoted(folders[0])} as the data if the folders in it are the classes."
+            )
         return {None: root}
     other = [folder.name for folder in folders if not split_of[folder]]
     if other:
-        raise UserError(f"{quoted(root)} has the folder {quoted(other[0])} beside {train.name}, where only val and "
-                        "test may be: move it.")  # fmt: skip
+        raise UserError(
+            f"{quoted(root)} has the folder {quoted(other[0])} beside {train.name}, where only val and "
+            "test may be: move it."
+        )
     parts: dict[str | None, Path] = {}
     for folder in folders:
         first = parts.setdefault(split_of[folder], folder)
         if first != folder:
-            raise UserError(f"{quoted(root)} has two folders for {split_of[folder]}, {first.name} and {folder.name}: "
-                            "put their files into one.")  # fmt: skip
+            raise UserError(
+                f"{quoted(root)} has two folders for {split_of[folder]}, {first.name} and {folder.name}: "
+                "put their files into one."
+            )
     if "test" not in parts:
         if "validation" not in parts:
-            raise UserError(f"{quoted(root)} has no folder test or val beside {train.name}: add one, or give "
-                            f"{quoted(train)} as the data to have it split.")  # fmt: skip
+            raise UserError(
+                f"{quoted(root)} has no folder test or val beside {train.name}: add one, or give "
+                f"{quoted(train)} as the data to have it split."
+            )
         parts["test"] = parts.pop("validation")
     return parts
 
@@ -195,8 +243,10 @@ def _blank(names: list[str], count: int) -> tuple[str, ...]:
     """A sentence on pictures that are one colour, if there are any."""
     if not names:
         return ()
-    return (f"Notice: {len(names):,} of {count:,} pictures {'is' if len(names) == 1 else 'are'} one colour, such as "
-            f"{quoted(names[0])}; transparent parts are read as white.",)  # fmt: skip
+    return (
+        f"Notice: {len(names):,} of {count:,} pictures {'is' if len(names) == 1 else 'are'} one colour, such as "
+        f"{quoted(names[0])}; transparent parts are read as white.",
+    )
 
 
 def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
@@ -217,12 +267,22 @@ def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
         return audio.log_mel(samples, sampling_hz, frames)
 
     kept, features, more = _each(root, files, read, unreadable)
-    return _found(files, kept, layout, np.stack(features), modality="speech", unreadable=more,
-                  rate_hz=audio.FRAMES_HZ, sampling_hz=sampling_hz, front_end="running-maximum")  # fmt: skip
+    return _found(
+        files,
+        kept,
+        layout,
+        np.stack(features),
+        modality="speech",
+        unreadable=more,
+        rate_hz=audio.FRAMES_HZ,
+        sampling_hz=sampling_hz,
+        front_end="running-maximum",
+    )
 
 
-def read_files(root: Path, files: list[File], read: Callable[[File], Any]
-               ) -> tuple[list[File], list[Any], tuple[str, ...], dict[str, Any]]:  # fmt: skip
+def read_files(
+    root: Path, files: list[File], read: Callable[[File], Any]
+) -> tuple[list[File], list[Any], tuple[str, ...], dict[str, Any]]:
     """Reads each file with `read`, which raises UserError for one that can't be read, in threads.
 
     Returns the files that were read, what `read` gave, a sentence for each other one, and labels, persons and split of
@@ -232,8 +292,9 @@ def read_files(root: Path, files: list[File], read: Callable[[File], Any]
     return kept, given, unreadable, _layout(root, kept)
 
 
-def _each(root: Path, files: list[File], read: Callable[[File], Any],
-          unreadable: tuple[str, ...] = ()) -> tuple[list[File], list[Any], tuple[str, ...]]:  # fmt: skip
+def _each(
+    root: Path, files: list[File], read: Callable[[File], Any], unreadable: tuple[str, ...] = ()
+) -> tuple[list[File], list[Any], tuple[str, ...]]:
     """Reads each file, in threads; returns those that can be read, what was read, and a sentence for each other one."""
 
     def attempt(file: File) -> tuple[Any, str | None]:
@@ -253,13 +314,15 @@ def _each(root: Path, files: list[File], read: Callable[[File], Any],
     unreadable += tuple(sentence for _, sentence in answers if sentence)
     if len(unreadable) > _UNREADABLE_SHARE * total:
         which = "1 file" if len(unreadable) == 1 else f"{len(unreadable)} files"
-        raise UserError(f"{which} of {total} in {quoted(root)} can't be read, more than one in a hundred: "
-                        f"{unreadable[0]}")  # fmt: skip
+        raise UserError(
+            f"{which} of {total} in {quoted(root)} can't be read, more than one in a hundred: {unreadable[0]}"
+        )
     good = [(file, answer) for file, (answer, sentence) in zip(files, answers, strict=True) if not sentence]
     lost = {file.label for file in files} - {file.label for file, _ in good}
     if lost:
-        raise UserError(f"No file of the class {quoted(min(lost))} in {quoted(root)} can be read, for example: "
-                        f"{unreadable[-1]}")  # fmt: skip
+        raise UserError(
+            f"No file of the class {quoted(min(lost))} in {quoted(root)} can be read, for example: {unreadable[-1]}"
+        )
     return [file for file, _ in good], [answer for _, answer in good], unreadable
 
 
@@ -289,8 +352,16 @@ def _found(files: list[File], kept: list[File], layout: dict[str, Any], x: np.nd
     names = [file.name for file in kept]
     rows = np.isin([file.name for file in files], names)
     people = layout["people"]
-    return Found(x=x, y=layout["y"][rows], split=layout["split"][rows], classes=layout["classes"], how=layout["how"],
-                 people=None if people is None else people[rows], files=np.array(names), **known)  # fmt: skip
+    return Found(
+        x=x,
+        y=layout["y"][rows],
+        split=layout["split"][rows],
+        classes=layout["classes"],
+        how=layout["how"],
+        people=None if people is None else people[rows],
+        files=np.array(names),
+        **known,
+    )
 
 
 def _person_finder(pattern: str | None) -> Callable[[str], str | None]:
@@ -301,16 +372,18 @@ def _person_finder(pattern: str | None) -> Callable[[str], str | None]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise UserError(f"The subject pattern {shown} is no regular expression ({quoted(error)}): "
-                        "correct it.") from None  # fmt: skip
+        raise UserError(
+            f"The subject pattern {shown} is no regular expression ({quoted(error)}): correct it."
+        ) from None
     if not compiled.groups:
         raise UserError(f"The subject pattern {shown} has no group: put the part that names the person in ( ).")
 
     def person(name: str) -> str:
         match = compiled.search(name)
         if not match or not match[1]:
-            raise UserError(f"The subject pattern {shown} finds no person in {quoted(name)}: correct it, or rename the "
-                            "file.")  # fmt: skip
+            raise UserError(
+                f"The subject pattern {shown} finds no person in {quoted(name)}: correct it, or rename the file."
+            )
         return match[1]
 
     return person
@@ -321,19 +394,24 @@ def _check_names(part: Path, classes: list[Path]) -> None:
     for folder in classes:
         legible = folder.name.encode("utf-8", "replace").decode()
         if legible != folder.name:
-            raise UserError(f"The class folder {quoted(legible)} of {quoted(part)} has a name that is not UTF-8: "
-                            "rename it.")  # fmt: skip
+            raise UserError(
+                f"The class folder {quoted(legible)} of {quoted(part)} has a name that is not UTF-8: rename it."
+            )
         other = seen.setdefault(folder.name.casefold(), folder.name)
         if other != folder.name:
-            raise UserError(f"The class folders {quoted(other)} and {quoted(folder.name)} of {quoted(part)} differ "
-                            "only in case: rename one.")  # fmt: skip
+            raise UserError(
+                f"The class folders {quoted(other)} and {quoted(folder.name)} of {quoted(part)} differ "
+                "only in case: rename one."
+            )
 
 
 def _check_classes(root: Path, files: list[File], what: str) -> None:
     """Raises UserError unless there are two classes or more, all of them to train on, all of one kind of files."""
     if len({_suffix(file.name) in RECORDINGS for file in files}) > 1:
-        raise UserError(f"{quoted(root)} holds both pictures and recordings: choose a kind with --kind, "
-                        f"such as {_suffix(files[0].name)[1:]}.")  # fmt: skip
+        raise UserError(
+            f"{quoted(root)} holds both pictures and recordings: choose a kind with --kind, "
+            f"such as {_suffix(files[0].name)[1:]}."
+        )
     labels = {file.label for file in files if file.split in (None, "train")}
     if len(labels) < 2:
         raise UserError(f"{quoted(root)} needs 2 class folders with {what}, and has {len(labels)}: add more.")
@@ -342,10 +420,13 @@ def _check_classes(root: Path, files: list[File], what: str) -> None:
         above = stranger.name.rpartition(f"/{stranger.label}/")[0] or stranger.split
         alike = [label for label in labels if label.casefold() == stranger.label.casefold()]
         if alike:
-            raise UserError(f"{quoted(root)} has the class folders {quoted(alike[0])} in train and "
-                            f"{quoted(stranger.label)} in {above}, which differ in case: rename one.")  # fmt: skip
-        raise UserError(f"The class folder {quoted(f'{above}/{stranger.label}')} of {quoted(root)} is not in train: "
-                        "add it there.")  # fmt: skip
+            raise UserError(
+                f"{quoted(root)} has the class folders {quoted(alike[0])} in train and "
+                f"{quoted(stranger.label)} in {above}, which differ in case: rename one."
+            )
+        raise UserError(
+            f"The class folder {quoted(f'{above}/{stranger.label}')} of {quoted(root)} is not in train: add it there."
+        )
 
 
 def _entries(folder: Path | str, passed_over: set[str]) -> list[os.DirEntry[str]]:
@@ -364,8 +445,9 @@ def _subfolders(folder: Path, passed_over: set[str]) -> list[Path]:
     found = [entry for entry in _entries(folder, passed_over) if entry.is_dir()]
     for entry in found:
         if entry.is_symlink():
-            raise UserError(f"{quoted(entry.path)} is a link to a folder, which is not followed: put the folder itself "
-                            "there.")  # fmt: skip
+            raise UserError(
+                f"{quoted(entry.path)} is a link to a folder, which is not followed: put the folder itself there."
+            )
     return [Path(entry.path) for entry in found]
 
 

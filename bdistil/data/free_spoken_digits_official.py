@@ -37,5 +37,9 @@ def recordings(home: Path) -> list[Path]:
     """Returns the recordings of the test split, in its order."""
     speakers = [free_spoken_digits.recordings(home, rotation) for rotation in range(len(free_spoken_digits.SPEAKERS))]
     takes = len(speakers[0]) // len(INFO.classes)
-    return [words[digit * takes + take] for digit in range(len(INFO.classes)) for words in speakers
-            for take in _PARTS["test"]]  # fmt: skip
+    return [
+        words[digit * takes + take]
+        for digit in range(len(INFO.classes))
+        for words in speakers
+        for take in _PARTS["test"]
+    ]

@@ -98,8 +98,9 @@ def split_anew(y: np.ndarray, groups: np.ndarray, what: str, classes: tuple[str,
     return _checked(split, y, classes, source)
 
 
-def split_validation(split: np.ndarray, y: np.ndarray, groups: np.ndarray, what: str,
-                     classes: tuple[str, ...], source: str) -> np.ndarray:  # fmt: skip
+def split_validation(
+    split: np.ndarray, y: np.ndarray, groups: np.ndarray, what: str, classes: tuple[str, ...], source: str
+) -> np.ndarray:
     """As `split_anew`, where only validation is missing: a tenth of the train part's groups, one at least, is held out.
 
     Raises UserError as `split_anew` does, if there are fewer than two groups.
@@ -119,8 +120,9 @@ def _of_one_class(y: np.ndarray, groups: np.ndarray) -> bool:
     return np.array_equal(y, y[first][group])
 
 
-def _held_out(y: np.ndarray, groups: np.ndarray, share: float, least: int, what: str,
-              classes: tuple[str, ...], source: str) -> np.ndarray:  # fmt: skip
+def _held_out(
+    y: np.ndarray, groups: np.ndarray, share: float, least: int, what: str, classes: tuple[str, ...], source: str
+) -> np.ndarray:
     """Chooses a share of the groups of each class, one at least, where every group has one class; returns bool (N,)."""
     generator = np.random.default_rng(_SEED)
     names, first, group = np.unique(groups, return_index=True, return_inverse=True)
@@ -128,8 +130,10 @@ def _held_out(y: np.ndarray, groups: np.ndarray, share: float, least: int, what:
     for label in np.unique(y):
         members = np.flatnonzero(y[first] == label)
         if len(members) < least:
-            raise UserError(f"The class {quoted(classes[label])} of {source} needs {least} {what} to hold some out, "
-                            f"and has {len(members)}: add more.")  # fmt: skip
+            raise UserError(
+                f"The class {quoted(classes[label])} of {source} needs {least} {what} to hold some out, "
+                f"and has {len(members)}: add more."
+            )
         count = max(1, round(share * len(members)))
         chosen[generator.permutation(members)[:count]] = True
     return chosen[group]
@@ -206,6 +210,8 @@ def _costs(assigned: np.ndarray, counts: np.ndarray, shares: dict[int, float]) -
 def _checked(split: np.ndarray, y: np.ndarray, classes: tuple[str, ...], source: str) -> np.ndarray:
     missing = np.setdiff1d(np.arange(len(classes)), y[split == TRAIN])
     if len(missing):
-        raise UserError(f"The class {quoted(classes[missing[0]])} of {source} has no example left to train on: add "
-                        "some of other persons.")  # fmt: skip
+        raise UserError(
+            f"The class {quoted(classes[missing[0]])} of {source} has no example left to train on: add "
+            "some of other persons."
+        )
     return split.astype(np.int64)

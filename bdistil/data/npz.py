@@ -51,4 +51,5 @@ def listed(path: str | Path) -> str:
             raise ValueError(f"{path} is no intact NPZ file.") from None
     more = len(names) - MOST_NAMES
     return ", ".join(quoted(name, 40) for name in names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "") or (
-        "no arrays")
+        "no arrays"
+    )

@@ -12,8 +12,9 @@ from PIL import Image, ImageOps, features
 from bdistil.errors import UserError
 
 _AVIF = {".avif"} if "avif" in features.modules and features.check("avif") else set()  # since Pillow 11.3
-SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
-                      *_AVIF})  # fmt: skip
+SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp", *_AVIF}
+)
 _LEAST_SIDE = 2
 _MOST_PIXELS = 50_000_000  # a picture of 7,000 × 7,000 takes 150 MB once it is unpacked
 _GREY = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L", "I", "F"})

@@ -13,19 +13,23 @@ class OwnData(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    side: int | None = Field(default=None, ge=4, le=512, title="Side",
-                             description="a whole number of pixels from 4 to 512")  # fmt: skip
+    side: int | None = Field(
+        default=None, ge=4, le=512, title="Side", description="a whole number of pixels from 4 to 512"
+    )
     subject_pattern: str | None = Field(default=None, title="Subject pattern", description="a regular expression")
-    kind: str | None = Field(default=None, title="Kind",
-                             description="an ending of pictures or recordings, such as jpg, png or wav")  # fmt: skip
+    kind: str | None = Field(
+        default=None, title="Kind", description="an ending of pictures or recordings, such as jpg, png or wav"
+    )
     series: str | None = Field(default=None, title="Series", description="a column's name")
     label: str | None = Field(default=None, title="Label", description="a column's name")
     subject: str | None = Field(default=None, title="Subject", description="a column's name")
     time: str | None = Field(default=None, title="Time", description="a column's name")
-    channels: tuple[str, ...] | None = Field(default=None, min_length=1, title="Channels",
-                                             description="columns' names with commas between them")  # fmt: skip
-    window: int | None = Field(default=None, ge=2, le=100_000, title="Window",
-                               description="a whole number of steps from 2 to 100000")  # fmt: skip
+    channels: tuple[str, ...] | None = Field(
+        default=None, min_length=1, title="Channels", description="columns' names with commas between them"
+    )
+    window: int | None = Field(
+        default=None, ge=2, le=100_000, title="Window", description="a whole number of steps from 2 to 100000"
+    )
     overlap: float | None = Field(default=None, ge=0, le=0.99, title="Overlap", description="a number from 0 to 0.99")
 
     @field_validator("channels", mode="before")

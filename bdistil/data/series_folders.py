@@ -54,8 +54,10 @@ def read_series_folder(root: Path, files: list[folders.File], others: tuple[str,
     )
     lengths = np.array([len(table.frame) for table in tables])
     if own.window is None and len(set(lengths.tolist())) > 1:
-        raise UserError(f"{quoted(root.name)} has series of {lengths.min()} to {lengths.max()} steps: say how many a "
-                        "window has, with --window STEPS.")  # fmt: skip
+        raise UserError(
+            f"{quoted(root.name)} has series of {lengths.min()} to {lengths.max()} steps: say how many a "
+            "window has, with --window STEPS."
+        )
     channels, left_out = _channels(tables, own)
     by_file = [table.values(channels) for table in tables]
     values = {name: np.concatenate([each[name] for each in by_file]) for name in channels}
@@ -71,12 +73,19 @@ def read_series_folder(root: Path, files: list[folders.File], others: tuple[str,
     formats = sorted({table.how.sentence for table in tables if table.how and table.how.sentence})
     people = layout["people"]
     return Found(
-        x=x, y=layout["y"][of], split=layout["split"][of], people=None if people is None else people[of],
-        classes=layout["classes"], files=np.array([file.name for file in kept])[of], modality="sensor",
-        channels=channels, rate_hz=None if own.time is None else _rate(tables, own.time, series),
-        how=f"{layout['how'].removesuffix('.')}; {how}", unreadable=unreadable + others,
+        x=x,
+        y=layout["y"][of],
+        split=layout["split"][of],
+        people=None if people is None else people[of],
+        classes=layout["classes"],
+        files=np.array([file.name for file in kept])[of],
+        modality="sensor",
+        channels=channels,
+        rate_hz=None if own.time is None else _rate(tables, own.time, series),
+        how=f"{layout['how'].removesuffix('.')}; {how}",
+        unreadable=unreadable + others,
         notes=(*formats, *left_out, *value_notes(values, series, copies)),
-    )  # fmt: skip
+    )
 
 
 def _rate(tables: list[Table], time: str, series: np.ndarray) -> float | None:
@@ -102,9 +111,11 @@ def _channels(tables: list[Table], own: "OwnData") -> tuple[tuple[str, ...], lis
         more = [name for name in table.frame.columns if name not in first.frame.columns]
         if lacks or more:
             which, other = (first, table) if lacks else (table, first)
-            raise UserError(f"{which.name} has the column {quoted((lacks or more)[0])} and "
-                            f"{other.name} has not: give all files the same columns, or "
-                            f"{columns.CHOOSE}.")  # fmt: skip
+            raise UserError(
+                f"{which.name} has the column {quoted((lacks or more)[0])} and "
+                f"{other.name} has not: give all files the same columns, or "
+                f"{columns.CHOOSE}."
+            )
     candidates = first.channels((own.time,))
     text = [name for name in candidates if _holds_names(first.frame[name])]
     channels = tuple(name for name in candidates if name not in text)

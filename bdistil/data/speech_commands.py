@@ -24,10 +24,42 @@ from bdistil.errors import UserError
 
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 WORDS = (
-    "backward", "bed", "bird", "cat", "dog", "down", "eight", "five", "follow", "forward", "four", "go", "happy",
-    "house", "learn", "left", "marvin", "nine", "no", "off", "on", "one", "right", "seven", "sheila", "six", "stop",
-    "three", "tree", "two", "up", "visual", "wow", "yes", "zero",
-)  # fmt: skip
+    "backward",
+    "bed",
+    "bird",
+    "cat",
+    "dog",
+    "down",
+    "eight",
+    "five",
+    "follow",
+    "forward",
+    "four",
+    "go",
+    "happy",
+    "house",
+    "learn",
+    "left",
+    "marvin",
+    "nine",
+    "no",
+    "off",
+    "on",
+    "one",
+    "right",
+    "seven",
+    "sheila",
+    "six",
+    "stop",
+    "three",
+    "tree",
+    "two",
+    "up",
+    "visual",
+    "wow",
+    "yes",
+    "zero",
+)
 SAMPLING_HZ, FRAMES = 16_000, 50
 INFO = DatasetInfo(
     name="speech-commands",
@@ -148,8 +180,10 @@ def read_all(home: Path) -> Recordings:
     folder = _folder(home)
     names = [f"{word}/{path.name}" for word in WORDS for path in sorted((folder / word).glob("*.wav"))]
     if len(names) != RECORDINGS:
-        raise UserError(f"{folder} has {len(names):,} recordings of the {len(WORDS)} words instead of {RECORDINGS:,}: "
-                        "delete it and start again.")  # fmt: skip
+        raise UserError(
+            f"{folder} has {len(names):,} recordings of the {len(WORDS)} words instead of {RECORDINGS:,}: "
+            "delete it and start again."
+        )
     odd = next((name for name in names if not re.fullmatch(r"\w+/[0-9a-f]{8}_nohash_\d+\.wav", name)), None)
     if odd:
         raise UserError(f"{odd} in {folder} is no recording of Speech Commands: move it elsewhere.")
@@ -163,7 +197,7 @@ def read_all(home: Path) -> Recordings:
         word=np.array([WORDS.index(name.split("/")[0]) for name in names]),
         speaker=numbered([name.split("/")[1].split("_")[0] for name in names])[0],
         split=split,
-    )  # fmt: skip
+    )
 
 
 def _listed(path: Path, known: dict[str, int]) -> list[str]:

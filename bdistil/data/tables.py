@@ -54,10 +54,13 @@ class Table:
         """float64 (N,) of each chosen column. Raises UserError, one sentence with the row, where one is no number."""
         for column in chosen:
             if self.frame[column].dtype.kind in "mM":
-                raise UserError(f"{self.name}: the column {quoted(column)} holds times, not values: name it with "
-                                f"--time, or {columns.CHOOSE}.")  # fmt: skip
-        return {column: columns.numbers(self.frame[column], column, self.row, f", or {columns.CHOOSE}")
-                for column in chosen}  # fmt: skip
+                raise UserError(
+                    f"{self.name}: the column {quoted(column)} holds times, not values: name it with "
+                    f"--time, or {columns.CHOOSE}."
+                )
+        return {
+            column: columns.numbers(self.frame[column], column, self.row, f", or {columns.CHOOSE}") for column in chosen
+        }
 
 
 def is_table(path: str | Path) -> bool:
@@ -65,8 +68,9 @@ def is_table(path: str | Path) -> bool:
     return str(path).lower().endswith(tuple(SUFFIXES))
 
 
-def load_table(path: Path, name: str, named: tuple[str, ...], names_only: tuple[str, ...] = (),
-               alone: bool = False) -> Table:  # fmt: skip
+def load_table(
+    path: Path, name: str, named: tuple[str, ...], names_only: tuple[str, ...] = (), alone: bool = False
+) -> Table:
     """Reads a table, which has rows and the named columns; arguments as of `text_tables.recognise`.
 
     Raises UserError, one sentence, for a file that is no such table.
@@ -98,8 +102,10 @@ def read_table(path: Path, own: "OwnData") -> Found:
     named = (*names_only, *filter(None, (own.time,)))
     for column in own.channels or ():
         if column in names_only:
-            raise UserError(f"{name}: the column {quoted(column)} says what a series is, not what it measures: "
-                            "leave it out of --channels.")  # fmt: skip
+            raise UserError(
+                f"{name}: the column {quoted(column)} says what a series is, not what it measures: "
+                "leave it out of --channels."
+            )
     table = load_table(path, name, (*named, *(own.channels or ())), names_only)
     frame, row = table.frame, table.row
     channels = own.channels or table.channels(named)
@@ -121,22 +127,33 @@ def read_table(path: Path, own: "OwnData") -> Found:
         columns.check_unnamed(values, series, copies, name, persons=True)
 
     stacked, begins = np.stack([each.astype(np.float32) for each in values.values()]), rows.order[rows.starts]
-    x, number = windows.cut([stacked[:, mine] for mine in rows.each()], own.window, own.overlap,
-                            lambda at: f"{row(begins[at])}: the series {quoted(series[begins[at]])}")  # fmt: skip
+    x, number = windows.cut(
+        [stacked[:, mine] for mine in rows.each()],
+        own.window,
+        own.overlap,
+        lambda at: f"{row(begins[at])}: the series {quoted(series[begins[at]])}",
+    )
     of_series = begins[number]
     y, classes = numbered(label[of_series])
     if len(classes) < 2:
-        raise UserError(f"{name} has the one class {quoted(classes[0])} in its column {quoted(own.label)}: 2 at "
-                        "least are needed.")  # fmt: skip
+        raise UserError(
+            f"{name} has the one class {quoted(classes[0])} in its column {quoted(own.label)}: 2 at least are needed."
+        )
     people = None if person is None else numbered(person[of_series])[0]
     groups, what = (numbered(series[of_series])[0], "series") if people is None else (people, "persons")
     how = "60/20/20 of the series of each class" if people is None else "60/20/20 of the persons"
     return Found(
-        x=x, y=y, people=people, classes=classes, modality="sensor", channels=channels,
-        rate_hz=rate_hz, split=split_anew(y, groups, what, classes, name),
+        x=x,
+        y=y,
+        people=people,
+        classes=classes,
+        modality="sensor",
+        channels=channels,
+        rate_hz=rate_hz,
+        split=split_anew(y, groups, what, classes, name),
         how=f"{how}, none of which is on two sides, with a fixed seed; {windows.sentence(own.window, own.overlap)}",
         notes=tuple(_notes(table, own, values, series, rows, copies)),
-    )  # fmt: skip
+    )
 
 
 def value_notes(values: dict[str, np.ndarray], series: np.ndarray, copies: np.ndarray) -> Iterator[str]:
@@ -145,12 +162,19 @@ def value_notes(values: dict[str, np.ndarray], series: np.ndarray, copies: np.nd
         yield f"Constant in all rows: {quoted(', '.join(still))}."
     clocks, ids = columns.clocks_and_ids(values, series, copies)
     if clocks or ids:
-        yield (f"Notice: {quoted(', '.join(clocks + ids))} could give the label away, as a clock, a counter or an id "
-               "does.")  # fmt: skip
+        yield (
+            f"Notice: {quoted(', '.join(clocks + ids))} could give the label away, as a clock, a counter or an id does."
+        )
 
 
-def _notes(table: Table, own: "OwnData", values: dict[str, np.ndarray], series: np.ndarray, rows: columns.SeriesRows,
-           copies: np.ndarray) -> Iterator[str]:  # fmt: skip
+def _notes(
+    table: Table,
+    own: "OwnData",
+    values: dict[str, np.ndarray],
+    series: np.ndarray,
+    rows: columns.SeriesRows,
+    copies: np.ndarray,
+) -> Iterator[str]:
     """Sentences on how the table was read, on its columns, and on rows that are there twice."""
     if table.how and table.how.sentence:
         yield table.how.sentence
@@ -163,12 +187,16 @@ def _notes(table: Table, own: "OwnData", values: dict[str, np.ndarray], series: 
     for column in filter(columns.is_time, unused):
         again = int(table.frame.duplicated([own.series, column]).sum())
         if again:
-            yield (f"Notice: {again:,} rows have a time in the column {quoted(column)} that their series had before, "
-                   "and make windows as all others do: remove them, or name the column with --time.")  # fmt: skip
+            yield (
+                f"Notice: {again:,} rows have a time in the column {quoted(column)} that their series had before, "
+                "and make windows as all others do: remove them, or name the column with --time."
+            )
             return
     if copies.sum() >= own.window and _longest_repeat(table.frame, rows) >= own.window:
-        yield (f"Notice: {int(copies.sum()):,} rows repeat earlier rows in all columns, and make windows as all others "
-               "do: remove them if they were recorded once.")  # fmt: skip
+        yield (
+            f"Notice: {int(copies.sum()):,} rows repeat earlier rows in all columns, and make windows as all others "
+            "do: remove them if they were recorded once."
+        )
 
 
 def _longest_repeat(frame: "pd.DataFrame", rows: columns.SeriesRows) -> int:
@@ -176,8 +204,9 @@ def _longest_repeat(frame: "pd.DataFrame", rows: columns.SeriesRows) -> int:
 
     Values at rest, which are the same row by row, are no such repeat.
     """
-    _, first, number = np.unique(frame.groupby(list(frame.columns), dropna=False).ngroup().to_numpy(),
-                                 return_index=True, return_inverse=True)  # fmt: skip
+    _, first, number = np.unique(
+        frame.groupby(list(frame.columns), dropna=False).ngroup().to_numpy(), return_index=True, return_inverse=True
+    )
     place = np.empty(len(frame), np.int64)
     place[rows.order] = np.arange(len(frame))
     longest = 0
@@ -203,8 +232,9 @@ def _parquet(path: Path, name: str, named: tuple[str, ...]) -> Table:
         nested = tuple(field.name for field in schema if pyarrow.types.is_nested(field.type))
         for column in nested:
             if column in named:
-                raise UserError(f"{name}: the column {quoted(column)} holds lists or records, not values: name "
-                                "another.")  # fmt: skip
+                raise UserError(
+                    f"{name}: the column {quoted(column)} holds lists or records, not values: name another."
+                )
         try:
             flat = [column for column in schema.names if column not in nested]
             return Table(file.read(flat).to_pandas(ignore_metadata=True), path, name, left_out=nested)

@@ -65,8 +65,9 @@ class TextFormat:
         return f"Recognised: {', '.join(recognised)}." if recognised else None
 
 
-def recognise(path: Path, name: str, named: tuple[str, ...], names_only: tuple[str, ...] = (),
-              alone: bool = False) -> TextFormat:  # fmt: skip
+def recognise(
+    path: Path, name: str, named: tuple[str, ...], names_only: tuple[str, ...] = (), alone: bool = False
+) -> TextFormat:
     """Recognises how a table is written, from its first rows (and its encoding from all of it).
 
     name: of the file, in sentences. named: columns that the user has named. names_only: those of them that hold names,
@@ -103,14 +104,25 @@ def read(path: Path, name: str, how: TextFormat) -> "pd.DataFrame":
         raise no_table(name) from None
     if wider is not None:
         decimals = " (where numbers have decimal commas, semicolons must stand between columns)"
-        raise UserError(f"{name}, row {wider} has more values than there are columns: fix it"
-                        f"{decimals if how.separator == ',' else ''}.")  # fmt: skip
+        raise UserError(
+            f"{name}, row {wider} has more values than there are columns: fix it"
+            f"{decimals if how.separator == ',' else ''}."
+        )
     with _text(path, how.encoding) as text:
         _skip_header(text, how)
         try:
-            table = pd.read_csv(text, sep=how.separator, decimal=how.decimal, skipinitialspace=True, low_memory=False,
-                               names=names, header=None, index_col=False, keep_default_na=False,
-                               na_values=[""])  # fmt: skip
+            table = pd.read_csv(
+                text,
+                sep=how.separator,
+                decimal=how.decimal,
+                skipinitialspace=True,
+                low_memory=False,
+                names=names,
+                header=None,
+                index_col=False,
+                keep_default_na=False,
+                na_values=[""],
+            )
         except pd.errors.EmptyDataError:
             return pd.DataFrame(columns=names)
         except Exception:  # parsers raise what they please
@@ -246,8 +258,10 @@ def _separator(samples: dict[str, list[list[str]]], named: tuple[str, ...], name
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        raise UserError(f"{name} is not a table: neither commas, semicolons, tabs nor bars (|) stand between columns "
-                        "in its first row.")  # fmt: skip
+        raise UserError(
+            f"{name} is not a table: neither commas, semicolons, tabs nor bars (|) stand between columns "
+            "in its first row."
+        )
     marks = " or ".join(_SEPARATORS[mark] for mark in fitting)
     raise UserError(f"{name} can be read with {marks} between the columns: save it with commas, names in quotes.")
 
@@ -266,15 +280,18 @@ def _check_header(header: tuple[str, ...], rows: list[list[str]], named: tuple[s
             raise UserError(f"{name} has no rows: give a table that has some.")
         if not rows or not _is_table(header, rows):
             lacks = f"has no column {quoted(absent[0])} and " if absent else ""
-            raise UserError(f"{name} {lacks}hardly looks like a table: check the path, or that its rows have as many "
-                            "values as the header has names.")  # fmt: skip
+            raise UserError(
+                f"{name} {lacks}hardly looks like a table: check the path, or that its rows have as many "
+                "values as the header has names."
+            )
     check_columns(header, named, name)
 
 
 def _check_no_numbers(header: Iterable[str], name: str) -> None:
     if any(_NUMBER.fullmatch(cell.strip().replace(",", ".")) for cell in header):
-        raise UserError(f"{name} has a number in its first row, where a header must be: write the names of the columns "
-                        "there.")  # fmt: skip
+        raise UserError(
+            f"{name} has a number in its first row, where a header must be: write the names of the columns there."
+        )
 
 
 def check_columns(header: tuple[str, ...], named: tuple[str, ...], name: str) -> None:

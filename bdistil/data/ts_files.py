@@ -64,22 +64,28 @@ def read_ts(files: tuple[Path, ...], own: "OwnData") -> Found:
     source, *other = (quoted(path.name) for path in files)
     series = [each for part in parts for each in part.series]
     if len({len(each) for each in series}) > 1:
-        raise UserError(f"{source} and {other[0]} have different numbers of dimensions: give the parts of "
-                        "one data set.")  # fmt: skip
+        raise UserError(
+            f"{source} and {other[0]} have different numbers of dimensions: give the parts of one data set."
+        )
     of_case, classes = numbered([label for part in parts for label in part.labels])
     given = np.repeat([TRAIN, TEST][: len(parts)], [len(part.series) for part in parts])
     shortest, longest = min(each.shape[1] for each in series), max(each.shape[1] for each in series)
     if own.window is None:
         if 4 * len(series) * len(series[0]) * longest > MOST_BYTES:
-            raise UserError(f"{source} has cases of up to {longest} steps, which are too many where the last step of "
-                            "shorter ones is held: say --window STEPS.")  # fmt: skip
+            raise UserError(
+                f"{source} has cases of up to {longest} steps, which are too many where the last step of "
+                "shorter ones is held: say --window STEPS."
+            )
         x, case = windows.held(series), np.arange(len(series))
         cutting = f"each case of {longest} steps is one example."
         if shortest < longest:
             cutting = f"cases have {shortest} to {longest} steps, and the last step of shorter ones is held."
     else:
-        where = [f"{quoted(path.name)}, case {at + 1}" for path, part in zip(files, parts, strict=True)
-                 for at in range(len(part.series))]  # fmt: skip
+        where = [
+            f"{quoted(path.name)}, case {at + 1}"
+            for path, part in zip(files, parts, strict=True)
+            for at in range(len(part.series))
+        ]
         x, case = windows.cut(series, own.window, own.overlap, where.__getitem__)
         cutting = windows.sentence(own.window, own.overlap)
     y = of_case[case]
@@ -116,8 +122,9 @@ def _cases(name: str, text: Iterable[str]) -> Cases:
             if label not in classes:
                 raise UserError(f"{name}, line {number}: the class is none of those that @classLabel lists: fix it.")
             if series and len(values) != len(series[0]):
-                raise UserError(f"{name}, line {number} has {len(values)} dimensions where others have "
-                                f"{len(series[0])}: fix it.")  # fmt: skip
+                raise UserError(
+                    f"{name}, line {number} has {len(values)} dimensions where others have {len(series[0])}: fix it."
+                )
             series.append(values)
             labels.append(label)
         elif line.lower() == "@data":

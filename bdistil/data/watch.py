@@ -26,7 +26,7 @@ INFO = DatasetInfo(
         "External rotation",
         "Trapezius extension",
         "Upright row",
-    ),  # fmt: skip
+    ),
     input_shape=(6, 100),
     train=2_669,
     validation=1_006,
@@ -44,7 +44,7 @@ INFO = DatasetInfo(
         "rotation x",
         "rotation y",
         "rotation z",
-    ),  # fmt: skip
+    ),
     rate_hz=50.0,
     people="subject",
 )

@@ -9,8 +9,9 @@ from bdistil.errors import UserError
 _OVERLAP = 0.5
 
 
-def cut(series: Sequence[np.ndarray], length: int, overlap: float | None, where: Callable[[int], str]
-        ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+def cut(
+    series: Sequence[np.ndarray], length: int, overlap: float | None, where: Callable[[int], str]
+) -> tuple[np.ndarray, np.ndarray]:
     """Cuts each (channels, steps) into windows of `length` steps; `overlap` is the share that two have in common.
 
     Returns (N, channels, length) and int64 (N,), which series each is of. What is left at an end is no whole window and
@@ -20,8 +21,10 @@ def cut(series: Sequence[np.ndarray], length: int, overlap: float | None, where:
     windows = []
     for number, each in enumerate(series):
         if each.shape[1] < length:
-            raise UserError(f"{where(number)} has {each.shape[1]} steps, a window has {length}: choose a shorter "
-                            "window, or remove it.")  # fmt: skip
+            raise UserError(
+                f"{where(number)} has {each.shape[1]} steps, a window has {length}: choose a shorter "
+                "window, or remove it."
+            )
         mine = np.lib.stride_tricks.sliding_window_view(each, length, axis=1)[:, ::every]
         windows.append(mine.transpose(1, 0, 2))
     return np.concatenate(windows), np.repeat(np.arange(len(windows)), list(map(len, windows)))

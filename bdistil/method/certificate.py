@@ -159,8 +159,12 @@ class Certificate:
         places = np.argpartition(both, -count, axis=None)[-count:]
         places = places[np.lexsort((places, -both.ravel()[places]))]
         side, index, label = np.unravel_index(places, both.shape)
-        return {"index": index, "label": label, "sign": np.where(side == 0, 1, -1).astype(np.int8),
-                "weight": both.ravel()[places]}  # fmt: skip
+        return {
+            "index": index,
+            "label": label,
+            "sign": np.where(side == 0, 1, -1).astype(np.int8),
+            "weight": both.ravel()[places],
+        }
 
     def candidate(self, f: ArrayLike) -> Condition:
         """The weak learning condition for a candidate f (N, L) of the next round, at the theory's η; changes nothing.

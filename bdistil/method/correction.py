@@ -56,9 +56,13 @@ def correct(
     heads = 1 + ahead
     problem = _problem(config, task, certificate, student, features, heads)
     found = correct_heads(
-        problem, [weight] * heads, [bias] * heads, position=position,
-        checkpoint=checkpoint and checkpoint.heads, watch=watch,
-    )  # fmt: skip
+        problem,
+        [weight] * heads,
+        [bias] * heads,
+        position=position,
+        checkpoint=checkpoint and checkpoint.heads,
+        watch=watch,
+    )
     if found is None:
         outcome = "kept" if before.condition_met else "edge"
         seconds = time.monotonic() - started
@@ -73,9 +77,15 @@ def correct(
     outcome = "edge" if not after.condition_met else "kl" if too_costly else "corrected"
     seconds = time.monotonic() - started
     tried = Correction(
-        **dict(after), edges_before=before.edges, corrected=outcome == "corrected", kl_before=kl, kl_after=kl_after,
-        outcome=outcome, accuracy_lost=float(right_before.mean() - right_after.mean()), correction_seconds=seconds,
-    )  # fmt: skip
+        **dict(after),
+        edges_before=before.edges,
+        corrected=outcome == "corrected",
+        kl_before=kl,
+        kl_after=kl_after,
+        outcome=outcome,
+        accuracy_lost=float(right_before.mean() - right_after.mean()),
+        correction_seconds=seconds,
+    )
     if outcome == "corrected":
         return corrected, tried
     set_head(student, weight, bias)
@@ -110,14 +120,22 @@ def _divergence(config: DistilConfig, task: Task, certificate: Certificate, f: n
     return task.divergence(prefix, "train", config.temperature)
 
 
-def _problem(config: DistilConfig, task: Task, certificate: Certificate, student: Student, features: Tensor,
-             heads: int) -> HeadProblem:  # fmt: skip
+def _problem(
+    config: DistilConfig, task: Task, certificate: Certificate, student: Student, features: Tensor, heads: int
+) -> HeadProblem:
     """What is to be corrected: the student's head and those of successors that would read the same features (N, D)."""
     g_hat, summed = (torch.from_numpy(a).float().to(features.device) for a in (task.g_hat, certificate.summed()))
     return HeadProblem(
-        [features] * heads, [student.gives_prefix] * heads, certificate.round + 1, summed, g_hat, [1 / heads] * heads,
-        certificate.eta, task.c, config.temperature,
-    )  # fmt: skip
+        [features] * heads,
+        [student.gives_prefix] * heads,
+        certificate.round + 1,
+        summed,
+        g_hat,
+        [1 / heads] * heads,
+        certificate.eta,
+        task.c,
+        config.temperature,
+    )
 
 
 def set_head(student: Student, weight: ArrayLike | Tensor, bias: ArrayLike | Tensor) -> None:

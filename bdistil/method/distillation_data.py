@@ -61,11 +61,23 @@ class Task:
     def ensemble(self, **names: str) -> ProgressiveEnsemble:
         """An ensemble without students yet, for this task."""
         known = self.data.info
-        return ProgressiveEnsemble(c=self.c, classes=known.classes, mean=self.data.mean, std=self.data.std,
-                                   input_shape=known.input_shape, front_end=known.front_end, **names)  # fmt: skip
+        return ProgressiveEnsemble(
+            c=self.c,
+            classes=known.classes,
+            mean=self.data.mean,
+            std=self.data.std,
+            input_shape=known.input_shape,
+            front_end=known.front_end,
+            **names,
+        )
 
-    def batches(self, generator: np.random.Generator, size: int, views: int, ensemble: ProgressiveEnsemble,
-                ) -> Iterator[Batch]:  # fmt: skip
+    def batches(
+        self,
+        generator: np.random.Generator,
+        size: int,
+        views: int,
+        ensemble: ProgressiveEnsemble,
+    ) -> Iterator[Batch]:
         """An epoch's batches of `size`, in an order and in views, of the first `views`, that the generator draws.
 
         They are made for `ensemble`: as it normalises, and where it is.
@@ -74,11 +86,12 @@ class Task:
         for chosen in order(generator, len(self.g_hat), size):
             view = generator.integers(0, views, len(chosen))
             yield Batch(
-                chosen, np.flatnonzero(view == 0),
+                chosen,
+                np.flatnonzero(view == 0),
                 ensemble.normalise(self.views[view, chosen]),
                 torch.from_numpy(self.view_targets[view, chosen]).to(device),
                 torch.from_numpy(self.data.y_train[chosen]).to(device),
-            )  # fmt: skip
+            )
 
     def divergence(self, prefix: np.ndarray, split: str, temperature: float) -> float:
         """KL(teacher ‖ prefix) at temperature τ times τ², mean over a split; prefix (N, L) is F, normalised."""

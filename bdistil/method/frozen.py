@@ -74,10 +74,21 @@ def _record(row: CertificateRow, attempt: Attempt, attempts: list[Attempt]) -> R
     """A round's record: the certificate, and how the search went; of a correction that was taken back, nothing."""
     found = attempt.record
     return RoundRecord(
-        **dict(row), attempt=found.attempt, attempts=len(attempts), rung=found.rung, student=found.student,
-        composition=(found.composition,), barrier=found.barrier, corrected=found.corrected,
-        edges_before=found.edges_before, kl_before=found.kl_before,
-        kl_after=found.kl_after if attempt.met else found.kl_before, accuracy_lost=found.accuracy_lost,
-        correction_seconds=found.correction_seconds, outcome=found.outcome, rejected=found.rejected, loss=found.loss,
+        **dict(row),
+        attempt=found.attempt,
+        attempts=len(attempts),
+        rung=found.rung,
+        student=found.student,
+        composition=(found.composition,),
+        barrier=found.barrier,
+        corrected=found.corrected,
+        edges_before=found.edges_before,
+        kl_before=found.kl_before,
+        kl_after=found.kl_after if attempt.met else found.kl_before,
+        accuracy_lost=found.accuracy_lost,
+        correction_seconds=found.correction_seconds,
+        outcome=found.outcome,
+        rejected=found.rejected,
+        loss=found.loss,
         seconds=sum(each.record.seconds for each in attempts),
-    )  # fmt: skip
+    )

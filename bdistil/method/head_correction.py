@@ -80,8 +80,9 @@ def correct_heads(
     for head in heads:
         head.requires_grad_()
     for update in range(record["update"] + 1, OUTER + 1):
-        _minimise(problem, heads, multipliers, record["stiffness"],
-                  lambda update=update: _look(watch, position, update))  # fmt: skip
+        _minimise(
+            problem, heads, multipliers, record["stiffness"], lambda update=update: _look(watch, position, update)
+        )
         with torch.no_grad():
             divergence, edges, needed = _state(problem, heads[:count], heads[count:])
         missing = ASKED * needed - edges
@@ -96,8 +97,11 @@ def correct_heads(
         record = {"update": update, "stiffness": record["stiffness"] * stiffer, "violation": violation, "least": least}
         if checkpoint:
             tensors = {"head": heads, "best": best, "multipliers": [multipliers]}
-            checkpoint.write(position, record, {f"{name}.{n:03d}": tensor.detach() for name, some in tensors.items()
-                                                for n, tensor in enumerate(some)})  # fmt: skip
+            checkpoint.write(
+                position,
+                record,
+                {f"{name}.{n:03d}": tensor.detach() for name, some in tensors.items() for n, tensor in enumerate(some)},
+            )
     return (best[:count], best[count:]) if best else None
 
 
@@ -106,8 +110,9 @@ def _look(watch: Watch, position: Position, update: int) -> None:
     watch.correction(position, update, OUTER)
 
 
-def _minimise(problem: HeadProblem, heads: list[Tensor], multipliers: Tensor, stiffness: float,
-              look: Callable[[], None]) -> None:  # fmt: skip
+def _minimise(
+    problem: HeadProblem, heads: list[Tensor], multipliers: Tensor, stiffness: float, look: Callable[[], None]
+) -> None:
     """Move the heads to where the augmented Lagrangian is least, as far as `INNER` steps go; `look` may raise."""
     optimizer = torch.optim.LBFGS(heads, max_iter=INNER, history_size=INNER, line_search_fn="strong_wolfe")
 
@@ -139,9 +144,14 @@ def _state(problem: HeadProblem, weights: Sequence[Tensor], biases: Sequence[Ten
     edges, needed = [], []
     summed = problem.summed
     for t, inputs, gives_prefix, share, weight, bias in zip(
-        range(problem.round, problem.round + len(weights)), problem.inputs, problem.gives_prefix, problem.shares,
-        weights, biases, strict=True,
-    ):  # fmt: skip
+        range(problem.round, problem.round + len(weights)),
+        problem.inputs,
+        problem.gives_prefix,
+        problem.shares,
+        weights,
+        biases,
+        strict=True,
+    ):
         answer = bound(inputs @ weight.T + bias, problem.c)
         f = t * answer - summed if gives_prefix else answer
         if t > 1:

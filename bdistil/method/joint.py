@@ -128,9 +128,16 @@ def _corrected(
     heads = [(s.head.weight.detach().clone(), s.head.bias.detach().clone()) for s in ensemble.students]
     g_hat = torch.from_numpy(task.g_hat).float().to(ensemble.mean.device)
     problem = HeadProblem(
-        head_inputs(ensemble, task.data.x_train), [student.gives_prefix for student in ensemble.students], 1,
-        torch.zeros_like(g_hat), g_hat, prefix_weights(len(heads)), eta(config, task), task.c, config.temperature,
-    )  # fmt: skip
+        head_inputs(ensemble, task.data.x_train),
+        [student.gives_prefix for student in ensemble.students],
+        1,
+        torch.zeros_like(g_hat),
+        g_hat,
+        prefix_weights(len(heads)),
+        eta(config, task),
+        task.c,
+        config.temperature,
+    )
     found = correct_heads(
         problem, *zip(*heads, strict=True), position=POLISH, checkpoint=checkpoint and checkpoint.heads, watch=watch
     )
@@ -226,11 +233,17 @@ def evaluate_all(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble
         kl = task.divergence(certificate.prefix(), "train", config.temperature)
         records.append(
             RoundRecord(
-                **dict(row), composition=(composition(config, t),), student=student_name(config, t), corrected=False,
-                barrier=config.barrier, kl_before=kl, kl_after=kl, edges_before=row.edges,
+                **dict(row),
+                composition=(composition(config, t),),
+                student=student_name(config, t),
+                corrected=False,
+                barrier=config.barrier,
+                kl_before=kl,
+                kl_after=kl,
+                edges_before=row.edges,
                 accuracy_lost=0.0,
             )
-        )  # fmt: skip
+        )
     return Snapshot(outputs, records, heaviest)
 
 
@@ -250,9 +263,17 @@ def prefix_weights(count: int) -> list[float]:
     return [share / sum(shares) for share in shares]
 
 
-def _train_together(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, position: Position, epochs: int,
-                    end: float, signed_weights: Floats | None, checkpoint: Checkpoint | None,
-                    watch: Watch | None) -> EpochRecord:  # fmt: skip
+def _train_together(
+    config: DistilConfig,
+    task: Task,
+    ensemble: ProgressiveEnsemble,
+    position: Position,
+    epochs: int,
+    end: float,
+    signed_weights: Floats | None,
+    checkpoint: Checkpoint | None,
+    watch: Watch | None,
+) -> EpochRecord:
     """Minimise the weighted sum of the prefixes' losses over all students; with weights, also the barrier of the last.
 
     Returns the last epoch's record (see `training.train`).
@@ -270,8 +291,10 @@ def _train_together(config: DistilConfig, task: Task, ensemble: ProgressiveEnsem
 
     def loss(batch: Batch) -> Tensor:
         prefixes = list(_prefixes(ensemble, batch.x))
-        value = sum(share * objective.compare(prefix, batch.target, batch.labels)
-                    for share, prefix in zip(shares, prefixes, strict=True))  # fmt: skip
+        value = sum(
+            share * objective.compare(prefix, batch.target, batch.labels)
+            for share, prefix in zip(shares, prefixes, strict=True)
+        )
         if signed is not None and len(batch.clean):
             t, clean = len(prefixes), batch.clean
             f = t * prefixes[-1] - (t - 1) * prefixes[-2].detach()
@@ -280,11 +303,21 @@ def _train_together(config: DistilConfig, task: Task, ensemble: ProgressiveEnsem
         return value
 
     return train(
-        ensemble, optimizer, position=position, epochs=epochs, batches=batches, loss=loss,
-        batches_per_epoch=batch_count(examples, config.batch_size), extra={"edges": barrier.edges},
-        rate=one_cycle(config.learning_rate, config.warm_up, end=end), seed=config.seed, clip=config.clip,
-        evaluate=lambda: _validation(config, task, ensemble), checkpoint=checkpoint, watch=watch,
-    )  # fmt: skip
+        ensemble,
+        optimizer,
+        position=position,
+        epochs=epochs,
+        batches=batches,
+        loss=loss,
+        batches_per_epoch=batch_count(examples, config.batch_size),
+        extra={"edges": barrier.edges},
+        rate=one_cycle(config.learning_rate, config.warm_up, end=end),
+        seed=config.seed,
+        clip=config.clip,
+        evaluate=lambda: _validation(config, task, ensemble),
+        checkpoint=checkpoint,
+        watch=watch,
+    )
 
 
 def _prefixes(ensemble: ProgressiveEnsemble, x: Tensor) -> Iterator[Tensor]:

@@ -71,8 +71,9 @@ def find_weak_learner(
         if number > len(attempts):
             position = Position("rounds", round=round, attempt=number)
             watch.starts(candidate(config, position, rung, gain))
-            attempts.append(_attempt(config, task, ensemble, certificate, position, rung, gain, checkpoint,
-                                     watch.training, device))  # fmt: skip
+            attempts.append(
+                _attempt(config, task, ensemble, certificate, position, rung, gain, checkpoint, watch.training, device)
+            )
             watch.tried(round, attempts[-1])
         if attempts[number - 1].met:
             return attempts[number - 1], attempts
@@ -90,22 +91,36 @@ def _plan(config: DistilConfig, round: int) -> list[tuple[Rung, float]]:
 def candidate(config: DistilConfig, position: Position, rung: Rung, gain: float) -> Candidate:
     """What is to be trained at a position. The first student has no one to read."""
     return Candidate(
-        round=position.round, attempt=position.attempt, rung=rung.number, barrier=gain,
+        round=position.round,
+        attempt=position.attempt,
+        rung=rung.number,
+        barrier=gain,
         composition=rung.composition if position.round > 1 else "alone",
         student=student_name(config, position.round, rung),
-    )  # fmt: skip
+    )
 
 
 def _attempt(
-    config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, certificate: Certificate, position: Position,
-    rung: Rung, gain: float, checkpoint: Checkpoint | None, watch: Watch, device: str,
-) -> Attempt:  # fmt: skip
+    config: DistilConfig,
+    task: Task,
+    ensemble: ProgressiveEnsemble,
+    certificate: Certificate,
+    position: Position,
+    rung: Rung,
+    gain: float,
+    checkpoint: Checkpoint | None,
+    watch: Watch,
+    device: str,
+) -> Attempt:
     student, trained = train_student(
         config, task, ensemble, certificate.signed_weights(), position, rung, gain, checkpoint, watch, device
     )
     f, correction = correct(config, task, ensemble, certificate, student, position, checkpoint, watch)
     record = AttemptRecord(
-        **dict(correction), **dict(candidate(config, position, rung, gain)), seed=position.seed(config.seed),
-        loss=trained.loss, seconds=trained.total + correction.correction_seconds,
-    )  # fmt: skip
+        **dict(correction),
+        **dict(candidate(config, position, rung, gain)),
+        seed=position.seed(config.seed),
+        loss=trained.loss,
+        seconds=trained.total + correction.correction_seconds,
+    )
     return Attempt(student, record, f)

@@ -85,12 +85,21 @@ def train_student(
         return value
 
     record = train(
-        student, optimizer, position=position, epochs=config.epochs, batches=batches, loss=loss,
+        student,
+        optimizer,
+        position=position,
+        epochs=config.epochs,
+        batches=batches,
+        loss=loss,
         batches_per_epoch=batch_count(examples, config.batch_size),
-        rate=one_cycle(config.learning_rate, config.warm_up), seed=config.seed, clip=config.clip,
+        rate=one_cycle(config.learning_rate, config.warm_up),
+        seed=config.seed,
+        clip=config.clip,
         extra={"edges": barrier.edges},
-        evaluate=lambda: validation(config, task, ensemble, student), checkpoint=checkpoint, watch=watch,
-    )  # fmt: skip
+        evaluate=lambda: validation(config, task, ensemble, student),
+        checkpoint=checkpoint,
+        watch=watch,
+    )
     return student.eval(), record
 
 
@@ -108,11 +117,18 @@ def build(config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsembl
         return own_student(config.factory, known.input_shape, len(known.classes), ensemble.students)
     previous = ensemble.students[-1] if len(ensemble) else None
     return build_student(
-        config.student, input_shape=known.input_shape, classes=len(known.classes), composition=rung.composition,
-        previous=previous, head=config.head, wider=rung.wider, grown=width_growth(config, len(ensemble) + 1),
-        steps=segment(config.mode, len(ensemble) + 1, config.rounds, known.input_shape), dropout=config.dropout,
+        config.student,
+        input_shape=known.input_shape,
+        classes=len(known.classes),
+        composition=rung.composition,
+        previous=previous,
+        head=config.head,
+        wider=rung.wider,
+        grown=width_growth(config, len(ensemble) + 1),
+        steps=segment(config.mode, len(ensemble) + 1, config.rounds, known.input_shape),
+        dropout=config.dropout,
         cell=config.cell,
-    )  # fmt: skip
+    )
 
 
 def width_growth(config: DistilConfig, round: int) -> float:
@@ -138,8 +154,10 @@ def validation(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, 
 
 def metrics(config: DistilConfig, task: Task, prefix: np.ndarray) -> dict[str, float]:
     """Accuracy and KL to the teacher of a prefix (N, L), normalised, on the validation split."""
-    return {"accuracy": float(right(task, prefix).mean()),
-            "kl": task.divergence(prefix, "validation", config.temperature)}  # fmt: skip
+    return {
+        "accuracy": float(right(task, prefix).mean()),
+        "kl": task.divergence(prefix, "validation", config.temperature),
+    }
 
 
 def right(task: Task, prefix: np.ndarray) -> np.ndarray:

@@ -52,9 +52,11 @@ def _row(part: Part, names: Sequence[str], windows: bool, most: float) -> str:
     bar = f'<i class="cost" style="width:{100 * (part.macs or 0) / (most or 1):.0f}%"></i>'
     each = "" if part.first == part.last else " each"
     costs = (
-        _known(part.macs, formats.macs, each) + bar, _known(part.reading_macs, formats.macs, each),
-        _known(part.parameters, formats.quantity, each), _known(part.carry_bytes, formats.size, each),
-    )  # fmt: skip
+        _known(part.macs, formats.macs, each) + bar,
+        _known(part.reading_macs, formats.macs, each),
+        _known(part.parameters, formats.quantity, each),
+        _known(part.carry_bytes, formats.size, each),
+    )
     numbers = "".join(f'<td class="number">{cost}</td>' for cost in costs)
     name = f"{part.number} <span>{part.composition}</span>"
     return f'<tr><th scope="row">{name}</th>{window}{blocks}{numbers}</tr>'

@@ -44,19 +44,29 @@ def deviation(rows: pd.DataFrame, *, theme: ThemeName, rounds: int) -> go.Figure
     ):
         figure.add_trace(
             go.Scatter(
-                x=rows["round"].tolist(), y=rows[column].tolist(), name=name,
+                x=rows["round"].tolist(),
+                y=rows[column].tolist(),
+                name=name,
                 mode="lines+markers" if column != "trivial" or alone else "lines",
-                marker={**marker, "color": colour}, line={"color": colour, "width": 2.5, "dash": line},
-                hovertext=hovers, hoverinfo="text", cliponaxis=False,
+                marker={**marker, "color": colour},
+                line={"color": colour, "width": 2.5, "dash": line},
+                hovertext=hovers,
+                hoverinfo="text",
+                cliponaxis=False,
             )
-        )  # fmt: skip
+        )
     top = 1.06 * max(rows[["measured", "bound", "trivial"]].max())
     ends = {trace.name: float(trace.y[-1]) for trace in figure.data}
     for name, height in chart.spread(ends, 0.07 * top).items():
         figure.add_annotation(
-            x=int(rows["round"].iloc[-1]), y=height, text=name, showarrow=False, xanchor="left", xshift=10,
+            x=int(rows["round"].iloc[-1]),
+            y=height,
+            text=name,
+            showarrow=False,
+            xanchor="left",
+            xshift=10,
             font_color=look.accent if name == "deviation" else look.text,
-        )  # fmt: skip
+        )
     chart.axes(figure, look, "Round", f"Largest deviation {SCALE}")
     chart.scale(figure.layout.xaxis, (0.5, max(rounds, len(rows)) + 0.5), whole=True)
     chart.scale(figure.layout.yaxis, (0.0, top))
@@ -65,13 +75,15 @@ def deviation(rows: pd.DataFrame, *, theme: ThemeName, rounds: int) -> go.Figure
 
 def _hover(row: Mapping[str, Any]) -> str:
     at = "" if formats.missing(row["multiple"]) else f", at {multiple(row['multiple'])} times the theory’s η"
-    return chart.hover([
-        row["name"],
-        f"round {row['round']}",
-        f"deviation {formats.decimal(row['measured'], 3)}",
-        f"bound {formats.decimal(row['bound'], 3)}{at}",
-        f"trivial {formats.decimal(row['trivial'], 3)}",
-    ])  # fmt: skip
+    return chart.hover(
+        [
+            row["name"],
+            f"round {row['round']}",
+            f"deviation {formats.decimal(row['measured'], 3)}",
+            f"bound {formats.decimal(row['bound'], 3)}{at}",
+            f"trivial {formats.decimal(row['trivial'], 3)}",
+        ]
+    )
 
 
 def panel(rows: pd.DataFrame, top: float, *, theme: ThemeName, rounds: int) -> str:
@@ -112,17 +124,31 @@ def effective(records: Sequence[RoundRecord], examples: int, *, theme: ThemeName
     ]
     figure.add_trace(
         go.Scatter(
-            x=numbers, y=values, mode="lines+markers", name="effective", line={"color": look.accent, "width": 2.5},
-            marker={"color": look.accent, "size": 9}, hovertext=hovers, hoverinfo="text", cliponaxis=False,
+            x=numbers,
+            y=values,
+            mode="lines+markers",
+            name="effective",
+            line={"color": look.accent, "width": 2.5},
+            marker={"color": look.accent, "size": 9},
+            hovertext=hovers,
+            hoverinfo="text",
+            cliponaxis=False,
         )
-    )  # fmt: skip
+    )
     chart.axes(figure, look, "Round", "Effective number of training examples")
     chart.scale(figure.layout.xaxis, (0.5, max(rounds, *numbers) + 0.5), whole=True)
     chart.scale(figure.layout.yaxis, (min(1.0, *values), 1.6 * examples), log=True)
     return figure.add_annotation(
-        x=0, xref="paper", y=math.log10(examples), text=f"all {formats.count(examples)}", showarrow=False,
-        xanchor="left", yanchor="bottom", yshift=5, font_color=look.text,
-    )  # fmt: skip
+        x=0,
+        xref="paper",
+        y=math.log10(examples),
+        text=f"all {formats.count(examples)}",
+        showarrow=False,
+        xanchor="left",
+        yanchor="bottom",
+        yshift=5,
+        font_color=look.text,
+    )
 
 
 def eta(bounds: pd.DataFrame, trivial: float, *, theme: ThemeName) -> go.Figure:
@@ -149,18 +175,34 @@ def eta(bounds: pd.DataFrame, trivial: float, *, theme: ThemeName) -> go.Figure:
     }
     figure.add_trace(
         go.Scatter(
-            x=bounds["multiple"].tolist(), y=bounds["bound"].tolist(), mode="lines+markers", name="bound",
-            marker=marker, line={"color": look.muted, "width": 2}, hovertext=hovers, hoverinfo="text", cliponaxis=False,
+            x=bounds["multiple"].tolist(),
+            y=bounds["bound"].tolist(),
+            mode="lines+markers",
+            name="bound",
+            marker=marker,
+            line={"color": look.muted, "width": 2},
+            hovertext=hovers,
+            hoverinfo="text",
+            cliponaxis=False,
         )
-    )  # fmt: skip
+    )
     chart.axes(figure, look, "η, as a multiple of the theory’s", f"Bound {SCALE}")
     low, high = min(trivial, bounds["bound"].min()), max(trivial, bounds["bound"].max())
     chart.scale(figure.layout.yaxis, (low / 1.3, high * 1.3), log=True)
     figure.update_xaxes(
-        type="log", tickmode="array", tickvals=bounds["multiple"].tolist(), ticktext=texts,
+        type="log",
+        tickmode="array",
+        tickvals=bounds["multiple"].tolist(),
+        ticktext=texts,
         range=[math.log10(edge) for edge in (bounds["multiple"].min() / 1.3, bounds["multiple"].max() * 1.3)],
-    )  # fmt: skip
+    )
     return figure.add_annotation(
-        x=1, xref="paper", y=math.log10(trivial), text="trivial", showarrow=False, xanchor="right", yanchor="bottom",
+        x=1,
+        xref="paper",
+        y=math.log10(trivial),
+        text="trivial",
+        showarrow=False,
+        xanchor="right",
+        yanchor="bottom",
         font_color=look.text,
-    )  # fmt: skip
+    )

@@ -32,20 +32,34 @@ def axes(figure: go.Figure, look: Theme, x_title: str, y_title: str) -> None:
     it is told that no data have changed (`datarevision`), which it believes of plain lists without a template.
     """
     axis = {
-        "fixedrange": True, "zeroline": False, "ticks": "", "tickfont": {"color": look.text, "size": 14},
-        "gridcolor": look.border, "linecolor": look.border,
-    }  # fmt: skip
+        "fixedrange": True,
+        "zeroline": False,
+        "ticks": "",
+        "tickfont": {"color": look.text, "size": 14},
+        "gridcolor": look.border,
+        "linecolor": look.border,
+    }
     title = {"font": {"color": look.text, "size": 14}, "standoff": 12}
     figure.layout.template = None
     figure.update_layout(
-        datarevision=0, height=HEIGHT, showlegend=False, dragmode=False, hovermode="closest",
-        margin={"l": 8, "r": 24, "t": 16, "b": 56}, paper_bgcolor=look.background, plot_bgcolor=look.background,
+        datarevision=0,
+        height=HEIGHT,
+        showlegend=False,
+        dragmode=False,
+        hovermode="closest",
+        margin={"l": 8, "r": 24, "t": 16, "b": 56},
+        paper_bgcolor=look.background,
+        plot_bgcolor=look.background,
         font={"family": FONT, "size": 14, "color": look.text},
-        hoverlabel={"bgcolor": look.surface, "bordercolor": look.control, "align": "left",
-                    "font": {"family": FONT, "size": 14, "color": look.text}},
+        hoverlabel={
+            "bgcolor": look.surface,
+            "bordercolor": look.control,
+            "align": "left",
+            "font": {"family": FONT, "size": 14, "color": look.text},
+        },
         xaxis={**axis, "showgrid": False, "tickangle": 0, "title": {**title, "text": x_title}},
         yaxis={**axis, "showgrid": True, "title": {**title, "text": y_title}},
-    )  # fmt: skip
+    )
 
 
 def scale(axis: Any, limits: tuple[float, float], log: bool = False, whole: bool = False) -> None:
@@ -59,8 +73,10 @@ def scale(axis: Any, limits: tuple[float, float], log: bool = False, whole: bool
     axis.update(
         type="log" if log else "linear",
         range=[math.log10(limit) for limit in limits] if log else list(limits),
-        tickmode="array", tickvals=values, ticktext=tick_text(values),
-    )  # fmt: skip
+        tickmode="array",
+        tickvals=values,
+        ticktext=tick_text(values),
+    )
     if axis.plotly_name == "yaxis":
         axis.parent.margin.l = TITLE + DIGIT * max(map(len, axis.ticktext), default=0)
 

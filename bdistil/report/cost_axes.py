@@ -72,23 +72,50 @@ AXES: dict[str, CostAxis] = {
     axis.key: axis
     for axis in (
         CostAxis(
-            "macs", "MACs", "macs", "Cost of one prediction (million MACs)", 1e6, True,
-            lambda value: f"{formats.macs(value)} MACs", whole="cost",
+            "macs",
+            "MACs",
+            "macs",
+            "Cost of one prediction (million MACs)",
+            1e6,
+            True,
+            lambda value: f"{formats.macs(value)} MACs",
+            whole="cost",
         ),
         CostAxis(
-            "parameters", "Parameters", "parameters", "Parameters (thousands)", 1e3, True,
-            lambda value: f"{formats.quantity(value)} parameters", whole="parameters",
+            "parameters",
+            "Parameters",
+            "parameters",
+            "Parameters (thousands)",
+            1e3,
+            True,
+            lambda value: f"{formats.quantity(value)} parameters",
+            whole="parameters",
         ),
         CostAxis(
-            "bytes", "Model size (kB)", "bytes", "Model size (kB)", 1e3, True,
-            formats.size, whole="model size", tick=formats.size,
+            "bytes",
+            "Model size (kB)",
+            "bytes",
+            "Model size (kB)",
+            1e3,
+            True,
+            formats.size,
+            whole="model size",
+            tick=formats.size,
         ),
         CostAxis(
-            "share", "Share of the teacher", "macs_ratio", "Share of the teacher’s MACs (%)", 0.01, False,
-            lambda ratio: f"{formats.share(ratio)} of the teacher", whole="cost", tick=formats.share, of="macs",
+            "share",
+            "Share of the teacher",
+            "macs_ratio",
+            "Share of the teacher’s MACs (%)",
+            0.01,
+            False,
+            lambda ratio: f"{formats.share(ratio)} of the teacher",
+            whole="cost",
+            tick=formats.share,
+            of="macs",
         ),
     )
-}  # fmt: skip
+}
 
 
 def available(points: Any) -> list[CostAxis]:

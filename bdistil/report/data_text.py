@@ -21,8 +21,13 @@ def describe(data: Dataset) -> list[str]:
     found = [leak.sentence for leak in leaks(data)] or [_NOTHING if data.people_train is not None else _NOTHING_ALIKE]
     listed = (("Classes", known.classes), ("Channels", known.channels))
     names = [f"{what}: {formats.some_of(each)}." for what, each in listed if each]
-    return [f"{known.title}: {counts} examples of {len(known.classes)} classes.", known.split, *found, *names,
-            *_counts_by_class(data)]
+    return [
+        f"{known.title}: {counts} examples of {len(known.classes)} classes.",
+        known.split,
+        *found,
+        *names,
+        *_counts_by_class(data),
+    ]
 
 
 def _counts_by_class(data: Dataset) -> Iterator[str]:

@@ -9,9 +9,27 @@ from bdistil.results.loading import load
 from bdistil.runs.store import Run, RunSummary
 
 SUMMARY = {
-    "schema_", "run", "kind", "parent", "state", "phase", "error", "sample", "created", "dataset", "teacher",
-    "method", "student", "mode", "config", "seconds", "threads", "versions", "scale", "teacher_name",
-}  # fmt: skip
+    "schema_",
+    "run",
+    "kind",
+    "parent",
+    "state",
+    "phase",
+    "error",
+    "sample",
+    "created",
+    "dataset",
+    "teacher",
+    "method",
+    "student",
+    "mode",
+    "config",
+    "seconds",
+    "threads",
+    "versions",
+    "scale",
+    "teacher_name",
+}
 
 
 def report(run: Run) -> dict[str, Any]:
@@ -34,9 +52,7 @@ def _points(rounds: Sequence[FinishedRound]) -> list[Point]:
     return [finished.point for finished in rounds]
 
 
-def _over_persons(
-    run: Run, points: list[Point], earlier: list[Point] | None
-) -> tuple[list[Point], list[Point] | None]:
+def _over_persons(run: Run, points: list[Point], earlier: list[Point] | None) -> tuple[list[Point], list[Point] | None]:
     """The points of a run of an earlier version, which stored intervals over examples, with those over its persons."""
     try:
         results = load(run)
@@ -60,10 +76,15 @@ def _line(summary: RunSummary) -> dict[str, Any]:
         return {"run": summary.id, "state": "unreadable", "sample": summary.sample, "error": summary.error}
     info = summary.info
     return {
-        "run": summary.id, "kind": info.kind, "state": info.state, "sample": summary.sample,
+        "run": summary.id,
+        "kind": info.kind,
+        "state": info.state,
+        "sample": summary.sample,
         "dataset": {
             "name": info.dataset.name if info.dataset else info.config.dataset,
             "modality": info.dataset.modality if info.dataset else None,
         },
-        "student": info.student, "rounds": getattr(info.config, "rounds", None), "method": info.method,
-    }  # fmt: skip
+        "student": info.student,
+        "rounds": getattr(info.config, "rounds", None),
+        "method": info.method,
+    }

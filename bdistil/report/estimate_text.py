@@ -14,8 +14,11 @@ def describe(expected: dict[str, Any]) -> str:
     before = ""
     if teacher:
         of_teacher += " (its MACs as stated)" if ratio else ""
-        before = "".join(f"{printable(line)}\n" for line in (f"teacher {teacher['name']}", teacher["signature"],
-                                                 *teacher["notices"]) if line)  # fmt: skip
+        before = "".join(
+            f"{printable(line)}\n"
+            for line in (f"teacher {teacher['name']}", teacher["signature"], *teacher["notices"])
+            if line
+        )
     sizes = expected["sizes"] and ", ".join("-".join(map(str, size)) for size in expected["sizes"])
     grow = f"students of {sizes}\n" if sizes else ""
     return (

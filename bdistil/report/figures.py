@@ -83,12 +83,14 @@ def frontier_record(
         y_range=(min(heights) - margin, max(heights) + margin),
         unpolished=tuple(
             (
-                int(row["prefix"]), row[axis.column] / axis.unit, 100 * row["accuracy"],
+                int(row["prefix"]),
+                row[axis.column] / axis.unit,
+                100 * row["accuracy"],
                 _as_it_ended(row, axis.hover(row, teacher)),
             )
             for row in earlier
         ),
-    )  # fmt: skip
+    )
 
 
 def _as_it_ended(row: Mapping[str, Any], cost: str) -> str:
@@ -141,19 +143,34 @@ def _numbers(counted: Sequence[int]) -> list[str]:
 
 def _prefixes(record: FrontierRecord, look: Theme) -> go.Scatter:
     whiskers = {
-        "type": "data", "symmetric": False, "color": look.accent, "thickness": 1.5, "width": 5,
+        "type": "data",
+        "symmetric": False,
+        "color": look.accent,
+        "thickness": 1.5,
+        "width": 5,
         "array": [high - value for high, value in zip(record.highs, record.accuracies, strict=True)],
         "arrayminus": [value - low for low, value in zip(record.lows, record.accuracies, strict=True)],
         "visible": len(record.prefixes) <= MOST_WHISKERS,
-    }  # fmt: skip
+    }
     same = {"marker": {"opacity": 1}, "textfont": {"color": look.text}}
     return go.Scatter(
-        x=record.costs, y=record.accuracies, error_y=whiskers, mode="lines+markers+text", name="ensemble",
-        text=_numbers(record.prefixes), textposition="bottom right", textfont={"color": look.text},
-        line={"color": look.accent, "width": 2.5}, marker={"color": look.accent, "size": 12, "opacity": 1,
-        "line": {"color": look.background, "width": 1}}, selected=same, unselected=same, cliponaxis=False,
-        customdata=list(record.prefixes), hovertext=record.hovers, hoverinfo="text",
-    )  # fmt: skip
+        x=record.costs,
+        y=record.accuracies,
+        error_y=whiskers,
+        mode="lines+markers+text",
+        name="ensemble",
+        text=_numbers(record.prefixes),
+        textposition="bottom right",
+        textfont={"color": look.text},
+        line={"color": look.accent, "width": 2.5},
+        marker={"color": look.accent, "size": 12, "opacity": 1, "line": {"color": look.background, "width": 1}},
+        selected=same,
+        unselected=same,
+        cliponaxis=False,
+        customdata=list(record.prefixes),
+        hovertext=record.hovers,
+        hoverinfo="text",
+    )
 
 
 def _unpolished(record: FrontierRecord, look: Theme) -> go.Scatter:
@@ -161,30 +178,62 @@ def _unpolished(record: FrontierRecord, look: Theme) -> go.Scatter:
     prefixes, costs, accuracies, hovers = zip(*record.unpolished, strict=True)
     same = {"marker": {"opacity": 1}, "textfont": {"color": look.muted}}
     return go.Scatter(
-        x=costs, y=accuracies, mode="lines+markers+text", name="as each round ended", textposition="middle right",
+        x=costs,
+        y=accuracies,
+        mode="lines+markers+text",
+        name="as each round ended",
+        textposition="middle right",
         text=["\u2002as each round ended" if number == prefixes[0] else "" for number in prefixes],
-        textfont={"color": look.muted}, line={"color": look.muted, "width": 1}, marker={"symbol": "circle-open",
-        "color": look.muted, "size": 7, "opacity": 1}, selected=same, unselected=same, cliponaxis=False,
-        customdata=list(prefixes), hovertext=hovers, hoverinfo="text",
-    )  # fmt: skip
+        textfont={"color": look.muted},
+        line={"color": look.muted, "width": 1},
+        marker={"symbol": "circle-open", "color": look.muted, "size": 7, "opacity": 1},
+        selected=same,
+        unselected=same,
+        cliponaxis=False,
+        customdata=list(prefixes),
+        hovertext=hovers,
+        hoverinfo="text",
+    )
 
 
 def _teacher(record: FrontierRecord, look: Theme) -> go.Scatter:
     same = {"marker": {"opacity": 1}, "textfont": {"color": look.text}}
     return go.Scatter(
-        x=[record.teacher_cost], y=[record.teacher_accuracy], mode="markers+text", name="teacher", text=["teacher"],
-        textposition="bottom left", textfont={"color": look.text}, selected=same, unselected=same, cliponaxis=False,
-        marker={"symbol": "diamond", "size": 13, "color": look.background, "opacity": 1,
-        "line": {"color": look.text, "width": 2}}, customdata=[0], hovertext=[record.teacher_hover], hoverinfo="text",
-    )  # fmt: skip
+        x=[record.teacher_cost],
+        y=[record.teacher_accuracy],
+        mode="markers+text",
+        name="teacher",
+        text=["teacher"],
+        textposition="bottom left",
+        textfont={"color": look.text},
+        selected=same,
+        unselected=same,
+        cliponaxis=False,
+        marker={
+            "symbol": "diamond",
+            "size": 13,
+            "color": look.background,
+            "opacity": 1,
+            "line": {"color": look.text, "width": 2},
+        },
+        customdata=[0],
+        hovertext=[record.teacher_hover],
+        hoverinfo="text",
+    )
 
 
 def _band(record: FrontierRecord, look: Theme) -> go.Scatter:
     """The intervals of many prefixes, as one outline."""
     return go.Scatter(
-        x=record.costs + record.costs[::-1], y=record.highs + record.lows[::-1], mode="lines", line={"width": 0},
-        fill="toself", fillcolor=palette.translucent(look.accent, 0.14), hoverinfo="skip", name="interval",
-    )  # fmt: skip
+        x=record.costs + record.costs[::-1],
+        y=record.highs + record.lows[::-1],
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor=palette.translucent(look.accent, 0.14),
+        hoverinfo="skip",
+        name="interval",
+    )
 
 
 @dataclass(frozen=True)
@@ -214,9 +263,7 @@ def edges_record(
     return tuple(map(_grouped, groups))
 
 
-def corrections_record(
-    records: Sequence[Edges], classes: Sequence[str] = ()
-) -> tuple[EdgeMarks, tuple[float, ...]]:
+def corrections_record(records: Sequence[Edges], classes: Sequence[str] = ()) -> tuple[EdgeMarks, tuple[float, ...]]:
     """Where the edges of corrected rounds were before, and (of the same marks) where they are after the correction."""
     changed = [record for record in records if was_corrected(record)]
     before = [mark for record in changed for mark in _edge_marks(record, "edges_before", classes, "edge before")]
@@ -228,9 +275,7 @@ def was_corrected(record: Edges) -> bool:
     return any(abs(one - other) > 1e-7 for one, other in zip(record.edges_before, record.edges, strict=False))
 
 
-def _edge_marks(
-    record: Edges, column: str, classes: Sequence[str], quantity: str
-) -> list[tuple[float, float, str]]:
+def _edge_marks(record: Edges, column: str, classes: Sequence[str], quantity: str) -> list[tuple[float, float, str]]:
     """(x, y, hover) of each class in one round."""
     edges, marks = getattr(record, column), []
     for index, edge in enumerate(edges):
@@ -296,9 +341,16 @@ def _corrections(before: EdgeMarks, after: Sequence[float], look: Theme) -> list
     line = {"color": look.control, "width": 1}
     return [
         go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", name="correction"),
-        go.Scatter(x=before.x, y=before.y, mode="markers", marker=marker, name="before", hovertext=before.hovers,
-                   hoverinfo="text"),
-    ]  # fmt: skip
+        go.Scatter(
+            x=before.x,
+            y=before.y,
+            mode="markers",
+            marker=marker,
+            name="before",
+            hovertext=before.hovers,
+            hoverinfo="text",
+        ),
+    ]
 
 
 @dataclass(frozen=True)
@@ -337,10 +389,14 @@ def losses_record(events: Iterable[AnyEvent]) -> list[LossLine]:
     labels = dict(zip(numbered, _numbers(numbered), strict=True)) if numbered else {}
     places = ends | chart.spread({place: ends[place] for place, label in labels.items() if label}, gap)
     return [
-        LossLine(None if place == POLISH else int(place), *zip(*sorted(line.items()), strict=True),
-                 labels.get(place, "polish"), places[place])
+        LossLine(
+            None if place == POLISH else int(place),
+            *zip(*sorted(line.items()), strict=True),
+            labels.get(place, "polish"),
+            places[place],
+        )
         for place, (_, line) in sorted(rounds.items())
-    ]  # fmt: skip
+    ]
 
 
 def losses(events: Iterable[AnyEvent], *, theme: ThemeName, rounds: int | None = None) -> go.Figure:
@@ -362,16 +418,26 @@ def losses(events: Iterable[AnyEvent], *, theme: ThemeName, rounds: int | None =
         ]
         figure.add_trace(
             go.Scatter(
-                x=line.epochs, y=line.losses, mode="lines+markers", name=name, cliponaxis=False,
+                x=line.epochs,
+                y=line.losses,
+                mode="lines+markers",
+                name=name,
+                cliponaxis=False,
                 line={"color": colour, "width": 2, "dash": "solid" if line.round else "dot"},
-                marker={"color": colour, "size": 5}, hovertext=hovers, hoverinfo="text",
+                marker={"color": colour, "size": 5},
+                hovertext=hovers,
+                hoverinfo="text",
             )
-        )  # fmt: skip
+        )
         beside = {"xanchor": "left", "xshift": 6} if line.round else {"xanchor": "right", "yanchor": "bottom"}
         figure.add_annotation(
-            x=line.epochs[-1], y=line.label_at, text=line.label, showarrow=False,
-            font_color=look.text, **beside,
-        )  # fmt: skip
+            x=line.epochs[-1],
+            y=line.label_at,
+            text=line.label,
+            showarrow=False,
+            font_color=look.text,
+            **beside,
+        )
     chart.axes(figure, look, "Epoch", "Loss, mean over the training split")
     longest = max(line.epochs[-1] for line in lines)
     chart.scale(figure.layout.xaxis, (0.5, max(longest, 2) + 0.5), whole=True)
@@ -392,13 +458,21 @@ def learning(events: Iterable[AnyEvent], *, theme: ThemeName, epochs: int | None
     heights = [100 * accuracy for accuracy in reached.values()]
     figure = go.Figure(
         go.Scatter(
-            x=list(reached), y=heights, mode="lines+markers", name="teacher", line={"color": look.text, "width": 2},
-            marker={"symbol": "diamond", "size": 8, "color": look.background,
-            "line": {"color": look.text, "width": 1.5}},
+            x=list(reached),
+            y=heights,
+            mode="lines+markers",
+            name="teacher",
+            line={"color": look.text, "width": 2},
+            marker={
+                "symbol": "diamond",
+                "size": 8,
+                "color": look.background,
+                "line": {"color": look.text, "width": 1.5},
+            },
             hovertext=[chart.hover([f"epoch {e}", f"accuracy {formats.percent(a)}"]) for e, a in reached.items()],
             hoverinfo="text",
         )
-    )  # fmt: skip
+    )
     chart.axes(figure, look, "Epoch", "Accuracy on the validation split (%)")
     chart.scale(figure.layout.xaxis, (0.5, max(epochs or 0, max(reached), 2) + 0.5), whole=True)
     margin = 0.08 * (max(heights) - min(heights)) or 1.0

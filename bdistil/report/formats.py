@@ -149,7 +149,14 @@ def listing(names: Sequence[str]) -> str:
 
 
 def finding(
-    prefix: int, total: int, accuracy: float, teacher: float, *, price: str, apart: bool = True, heard: float = 1.0,
+    prefix: int,
+    total: int,
+    accuracy: float,
+    teacher: float,
+    *,
+    price: str,
+    apart: bool = True,
+    heard: float = 1.0,
     persons: int | None = None,
 ) -> str:
     """What a prefix of `total` students does, in one sentence: the headline.

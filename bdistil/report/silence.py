@@ -22,5 +22,7 @@ def silence(beat: Heartbeat | None, now: datetime | None = None) -> str | None:
     words = quiet(beat, now)
     if words is None or beat is None:
         return None
-    return (f"{words.capitalize()}: the worker is paused, or the machine slept. It goes on by itself when the machine "
-            f"wakes; if it does not, end process {beat.pid} and resume. Finished rounds are safe.")  # fmt: skip
+    return (
+        f"{words.capitalize()}: the worker is paused, or the machine slept. It goes on by itself when the machine "
+        f"wakes; if it does not, end process {beat.pid} and resume. Finished rounds are safe."
+    )

@@ -145,7 +145,7 @@ def _card(example: Disagreement, examples: Examples, prefix: int, theme: ThemeNa
     )
     name = f"Test example {example.index}, {example.label}"
     return (
-        f'<li>{_drawn(examples, example.index, name, theme, read)}<dl>{"".join(answers)}</dl>'
+        f"<li>{_drawn(examples, example.index, name, theme, read)}<dl>{''.join(answers)}</dl>"
         f"{prefix_strip(example.strip, prefix)}</li>"
     )
 

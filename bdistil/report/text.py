@@ -122,8 +122,6 @@ def _round(record: RoundRecord, composition: str) -> str:
 
 def _certificate(record: RoundRecord) -> str:
     """Both sides of the certificate for the class with the least slack."""
-    deviation, bound, trivial = (
-        formats.decimal(value, 2) for value in (record.measured, record.bound, record.trivial)
-    )
+    deviation, bound, trivial = (formats.decimal(value, 2) for value in (record.measured, record.bound, record.trivial))
     of = f"certificate after {record.round}, of the class with the least slack"
     return f"{of}: deviation {deviation}, bound {bound}, trivial bound {trivial}"

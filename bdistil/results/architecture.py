@@ -107,10 +107,18 @@ def _costs(points: pd.DataFrame) -> list[dict[str, float | None]]:
 def _part(number: int, spec: Mapping[str, Any], cost: Mapping[str, float | None]) -> Part:
     composition = spec.get("composition") or {"triangular": "concat-all"}.get(spec["family"], "alone")
     return Part(
-        number, number, spec["family"], composition if spec["reads"] else "alone", _window(spec),
-        _blocks(spec, composition), cost["macs"], cost["overhead_macs"], cost["parameters"], cost["carry_bytes"],
+        number,
+        number,
+        spec["family"],
+        composition if spec["reads"] else "alone",
+        _window(spec),
+        _blocks(spec, composition),
+        cost["macs"],
+        cost["overhead_macs"],
+        cost["parameters"],
+        cost["carry_bytes"],
         spec.get("cell") == "shared",
-    )  # fmt: skip
+    )
 
 
 def _window(spec: Mapping[str, Any]) -> tuple[float, float] | None:

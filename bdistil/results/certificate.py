@@ -172,8 +172,9 @@ def heaviest(folder: Path, classes: Sequence[str], examples: int) -> tuple[list[
     """
     try:
         with open_regular(folder / "heaviest.npz") as file, np.load(file) as kept:
-            columns = zip(*(kept[name].tolist() for name in ("index", "label", "true", "teacher", "sign", "weight")),
-                          strict=True)  # fmt: skip
+            columns = zip(
+                *(kept[name].tolist() for name in ("index", "label", "true", "teacher", "sign", "weight")), strict=True
+            )
             pairs = [
                 Heavy(index, classes[name], classes[label], classes[teacher], sign > 0, 2 * examples * weight)
                 for index, name, label, teacher, sign, weight in columns

@@ -82,7 +82,10 @@ def load(run: Any) -> Results:
             prefixes = prefix_logits((_arrays(file / "logits.npz", "test")[0] for file in folders), c)
         earlier = run.unpolished()
         unpolished = earlier and frame(
-            [finished.point for finished in earlier], _prefixes(run.unpolished_folders(), c), teacher, labels,
+            [finished.point for finished in earlier],
+            _prefixes(run.unpolished_folders(), c),
+            teacher,
+            labels,
             people,
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:

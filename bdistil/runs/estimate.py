@@ -76,20 +76,27 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
 
         card["notices"] = card["notices"] + black_box_doubts(config, card, load_dataset(config.dataset, config.data))
     return {
-        "macs": cost.macs, "parameters": cost.parameters, "bytes": cost.bytes,
+        "macs": cost.macs,
+        "parameters": cost.parameters,
+        "bytes": cost.bytes,
         "macs_ratio": cost.macs / card["macs"] if card["macs"] else None,
         "teacher": {key: card.get(key) for key in TOLD} if card["notices"] or "kind" in card else None,
         "seconds": teacher_seconds + _training_seconds(config, epochs) + corrections,
         "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
         "memory_bytes": memory,
-        "disk_bytes": kept[0] * config.rounds * (outputs + classes * RECORD_BYTES) + kept[1] * files + outputs
-                      + epochs_of_all * EPOCH_BYTES,
+        "disk_bytes": kept[0] * config.rounds * (outputs + classes * RECORD_BYTES)
+        + kept[1] * files
+        + outputs
+        + epochs_of_all * EPOCH_BYTES,
         "busy": busy(load.others(), os.cpu_count() or 1),
         "macs_of": np.diff([0, *(each.macs for each in costs)]).tolist(),
         "sizes": [_size(student.spec) for student in ensemble.students] if config.growth > 1 else None,
-        "students": [_student_cost(name, config, known, card) for name in names(known.modality)
-                     if config.composition in LADDERS[family(name)]],
-    }  # fmt: skip
+        "students": [
+            _student_cost(name, config, known, card)
+            for name in names(known.modality)
+            if config.composition in LADDERS[family(name)]
+        ],
+    }
 
 
 def peak_bytes() -> int:
@@ -146,8 +153,13 @@ def _correction_seconds(config: DistilConfig, known: DatasetInfo, features: int,
 
 
 def _prefix_of(config: DistilConfig, known: DatasetInfo, rounds: int) -> ProgressiveEnsemble:
-    ensemble = ProgressiveEnsemble(c=1.0, classes=known.classes, mean=[0.0] * known.input_shape[0],
-                                   std=[1.0] * known.input_shape[0], input_shape=known.input_shape)  # fmt: skip
+    ensemble = ProgressiveEnsemble(
+        c=1.0,
+        classes=known.classes,
+        mean=[0.0] * known.input_shape[0],
+        std=[1.0] * known.input_shape[0],
+        input_shape=known.input_shape,
+    )
     for _ in range(rounds):
         ensemble.append(build(config, known, ensemble, Rung(0, config.composition)))
     return ensemble

@@ -77,8 +77,9 @@ def teach_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], flo
     _enter(run, "teacher")
     _record_data(run, data, config)
     device = best_device()
-    model, validation = teach(config, data, checkpoint=checkpoint_of(run), watch=_watch(run, heartbeat, seconds, 1),
-                              device=device)  # fmt: skip
+    model, validation = teach(
+        config, data, checkpoint=checkpoint_of(run), watch=_watch(run, heartbeat, seconds, 1), device=device
+    )
     _enter(run, "report")
     card = finish_teacher(config, data, model, validation, versions(), seconds(), device, run=run.id)
     run.update(teacher_name=card["name"])
@@ -106,8 +107,15 @@ def distil_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], fl
     ensemble.cpu().save(run.path / "ensemble")
 
 
-def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: float | None, heartbeat: HeartbeatWriter,
-                   seconds: Callable[[], float], device: str) -> ProgressiveEnsemble:  # fmt: skip
+def _frozen_rounds(
+    run: Run,
+    config: DistilConfig,
+    task: Task,
+    teacher_macs: float | None,
+    heartbeat: HeartbeatWriter,
+    seconds: Callable[[], float],
+    device: str,
+) -> ProgressiveEnsemble:
     """The preset `b-distil`: a round finds one student, and it never changes again."""
     ensemble, finished = restore(run, task)
     watch = SearchWatch(
@@ -129,9 +137,15 @@ def _frozen_rounds(run: Run, config: DistilConfig, task: Task, teacher_macs: flo
     return ensemble
 
 
-def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs: float | None,
-                       heartbeat: HeartbeatWriter, seconds: Callable[[], float],
-                       device: str) -> ProgressiveEnsemble:  # fmt: skip
+def _corrective_phases(
+    run: Run,
+    config: DistilConfig,
+    task: Task,
+    teacher_macs: float | None,
+    heartbeat: HeartbeatWriter,
+    seconds: Callable[[], float],
+    device: str,
+) -> ProgressiveEnsemble:
     """The preset `b-distil+polish`: a round trains all students so far, and after the last one comes the polish."""
     work = _work(config)
 
@@ -144,9 +158,13 @@ def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs:
         ensemble.to(device)
         for t in range(len(ensemble) + 1, config.rounds + 1):
             run.record(
-                RoundStarted, round=t, composition=composition(config, t), student=student_name(config, t),
-                barrier=config.barrier, epochs=config.epochs,
-            )  # fmt: skip
+                RoundStarted,
+                round=t,
+                composition=composition(config, t),
+                student=student_name(config, t),
+                barrier=config.barrier,
+                epochs=config.epochs,
+            )
             snapshot = corrective_round(config, task, ensemble, previous, **training(t - 1), device=device)
             previous = save_corrective_round(run, task, ensemble, snapshot, teacher_macs)
             _record_missing_rounds(run)
@@ -155,9 +173,12 @@ def _corrective_phases(run: Run, config: DistilConfig, task: Task, teacher_macs:
             run.update(seconds=seconds())
         _enter(run, "polish")
         snapshot = polish(
-            config, task, ensemble, **training(config.rounds),
+            config,
+            task,
+            ensemble,
+            **training(config.rounds),
             corrected=lambda record: _record_correction(run, heartbeat, record),
-        )  # fmt: skip
+        )
         save_polish(run, task, ensemble, snapshot, teacher_macs)
     rounds = run.rounds()
     if not any(isinstance(event, PolishFinished) for event in run.events()[0]):
@@ -195,8 +216,7 @@ def make_task(
 
     befores = np.cumsum([0, *map(len, inputs)])
     validation, test, *view_logits = (
-        ask(x, split, ticker(int(before), len(x)))
-        for x, split, before in zip(inputs, splits, befores, strict=False)
+        ask(x, split, ticker(int(before), len(x))) for x, split, before in zip(inputs, splits, befores, strict=False)
     )
     return Task(data, {"train": view_logits[0], "validation": validation, "test": test}, views, np.stack(view_logits))
 
@@ -205,11 +225,19 @@ def describe(data: Dataset) -> DatasetRecord:
     """A data set as run.json describes it."""
     info = data.info
     return DatasetRecord(
-        name=info.name, title=info.title, modality=info.modality, people=info.people, train=len(data.x_train),
-        validation=len(data.x_validation), test=len(data.x_test), classes=tuple(info.classes), split=info.split,
+        name=info.name,
+        title=info.title,
+        modality=info.modality,
+        people=info.people,
+        train=len(data.x_train),
+        validation=len(data.x_validation),
+        test=len(data.x_test),
+        classes=tuple(info.classes),
+        split=info.split,
         counts={split: tuple(counts) for split, counts in data.counts.items()},
-        checksum=data.checksum, test_checksum=data.test_checksum,
-    )  # fmt: skip
+        checksum=data.checksum,
+        test_checksum=data.test_checksum,
+    )
 
 
 def _config(run: Run, kind: type[_C]) -> _C:
@@ -234,8 +262,9 @@ def _record_doubts(run: Run, config: DistilConfig, task: Task, card: dict[str, A
     _notice(run, [*card["notices"], *found])
 
 
-def black_box_doubts(config: DistilConfig, card: dict[str, Any], data: Dataset,
-                     answers: dict[str, np.ndarray] | None = None) -> list[str]:  # fmt: skip
+def black_box_doubts(
+    config: DistilConfig, card: dict[str, Any], data: Dataset, answers: dict[str, np.ndarray] | None = None
+) -> list[str]:
     """Sentences on what is doubtful of a black box. answers: its logits on each split, where they are known.
 
     Raises UserError if nothing can be learnt from given logits at the run's temperature.
@@ -354,8 +383,14 @@ def checkpoint_of(run: Run) -> Checkpoint:
     return Checkpoint(run.path / "checkpoint.safetensors")
 
 
-def _watch(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], float], whole: float,
-           before: float | None = None, part: float = 1.0) -> Watch:  # fmt: skip
+def _watch(
+    run: Run,
+    heartbeat: HeartbeatWriter,
+    seconds: Callable[[], float],
+    whole: float,
+    before: float | None = None,
+    part: float = 1.0,
+) -> Watch:
     """Tells the run's directory what a training does: heartbeats between, an event and the time after each epoch.
 
     `whole` is the run's work, of which `before` is done when this training, `part` of it, begins; None: as many parts
@@ -366,19 +401,29 @@ def _watch(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], float], w
         fraction = (epoch - 1 + number / batches) / epochs
         done = (position.round or 1) - 1 if before is None else before
         heartbeat.write(
-            phase=position.phase, round=position.round, attempt=position.attempt, epoch=epoch, epochs=epochs,
-            batch=number, batches=batches, fraction=fraction,
+            phase=position.phase,
+            round=position.round,
+            attempt=position.attempt,
+            epoch=epoch,
+            epochs=epochs,
+            batch=number,
+            batches=batches,
+            fraction=fraction,
             seconds_left=heartbeat.seconds_left((done + part * fraction) / whole),
-        )  # fmt: skip
+        )
 
     def correction(position: Position, update: int, updates: int) -> None:
-        heartbeat.write(phase=position.phase, round=position.round, attempt=position.attempt, update=update,
-                   updates=updates, fraction=1.0)  # fmt: skip
+        heartbeat.write(
+            phase=position.phase,
+            round=position.round,
+            attempt=position.attempt,
+            update=update,
+            updates=updates,
+            fraction=1.0,
+        )
 
     def finished(position: Position, record: EpochRecord) -> None:
-        run.record(
-            EpochFinished, phase=position.phase, round=position.round, attempt=position.attempt, **dict(record)
-        )
+        run.record(EpochFinished, phase=position.phase, round=position.round, attempt=position.attempt, **dict(record))
         run.update(seconds=seconds())
 
     return Watch(batch, finished, heartbeat.stop, correction)

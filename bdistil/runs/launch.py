@@ -47,9 +47,13 @@ def _start(run: Run) -> int:
     command = [sys.executable, "-P", "-m", "bdistil", "resume", str(run.path), "--worker"]
     with open(run.path / "worker.log", "ab") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
             env={**os.environ, **ENVIRONMENT},
-        )  # fmt: skip
+        )
     _wait_for_its_command(process)
     # Nobody waits for the worker, but a process that has ended stays a zombie until its parent has looked.
     threading.Thread(target=process.wait, daemon=True).start()

@@ -75,10 +75,13 @@ def arrays(data: Dataset, x: np.ndarray, recordings: Mapping[int, np.ndarray] | 
         even = x[:, :, : x.shape[2] // 2 * 2]
         x, rate = (even[:, :, ::2] + even[:, :, 1::2]) / 2, rate / 2
     stored = {
-        "series": x.astype(np.float16), "modality": np.array(data.info.modality),
+        "series": x.astype(np.float16),
+        "modality": np.array(data.info.modality),
         "channels": np.array(data.info.channels, dtype=str),
-        "rate_hz": np.array(rate), "mean": np.array(data.mean, np.float32), "std": np.array(data.std, np.float32),
-    }  # fmt: skip
+        "rate_hz": np.array(rate),
+        "mean": np.array(data.mean, np.float32),
+        "std": np.array(data.std, np.float32),
+    }
     return stored | (sound(recordings, data.info.sampling_hz) if recordings else {})
 
 
@@ -101,10 +104,11 @@ def heard(info: DatasetInfo, paths: Sequence[Path]) -> dict[int, np.ndarray]:
 def sound(recordings: Mapping[int, np.ndarray], sampling_hz: int) -> dict[str, np.ndarray]:
     """The arrays of at least one recording, int16 samples by place."""
     return {
-        "audio": np.concatenate(list(recordings.values())), "audio_index": np.array(list(recordings)),
+        "audio": np.concatenate(list(recordings.values())),
+        "audio_index": np.array(list(recordings)),
         "audio_lengths": np.array([len(samples) for samples in recordings.values()]),
         "sampling_hz": np.array(sampling_hz),
-    }  # fmt: skip
+    }
 
 
 def origin(checksum: str) -> dict[str, np.ndarray]:

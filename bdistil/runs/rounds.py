@@ -1,11 +1,11 @@
 """Saving finished rounds in the run's directory, whole or not at all, and restoring them to go on.
 
-    rounds/NN/     of frozen rounds: student.safetensors, student.json, logits.npz (f_t of each split, float32, on the
-                   normalised scale), round.json (record and point), heaviest.npz
-                   of corrective rounds: round.json and prefix.npz (F_t, as it stood when round t ended), and of the
-                   newest one all students as they stood, ensemble/
-    polish/NN/     of corrective rounds, once they are polished: what rounds/NN/ holds of frozen ones
-    attempts/NN/   of a round in progress: candidates that FIND-WL has turned down
+rounds/NN/     of frozen rounds: student.safetensors, student.json, logits.npz (f_t of each split, float32, on the
+               normalised scale), round.json (record and point), heaviest.npz
+               of corrective rounds: round.json and prefix.npz (F_t, as it stood when round t ended), and of the
+               newest one all students as they stood, ensemble/
+polish/NN/     of corrective rounds, once they are polished: what rounds/NN/ holds of frozen ones
+attempts/NN/   of a round in progress: candidates that FIND-WL has turned down
 """
 
 import io
@@ -106,8 +106,10 @@ def remove_leftovers(run: Run) -> None:
                 shutil.rmtree(path)
             elif not path.name.startswith(".heartbeat."):  # whoever started this worker may be writing that one
                 path.unlink()
-    outdated = [*(folder / "ensemble" for folder in rounds[:-1]),
-                *(folder for folder in attempts if int(folder.name) <= len(rounds))]  # fmt: skip
+    outdated = [
+        *(folder / "ensemble" for folder in rounds[:-1]),
+        *(folder for folder in attempts if int(folder.name) <= len(rounds)),
+    ]
     for folder in outdated:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -181,8 +183,7 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     write_bytes(path, arrays_bytes(arrays))
 
 
-def _point(task: Task, t: int, prefixes: dict[str, np.ndarray], cost: PrefixCost,
-           teacher_macs: float | None) -> Point:  # fmt: skip
+def _point(task: Task, t: int, prefixes: dict[str, np.ndarray], cost: PrefixCost, teacher_macs: float | None) -> Point:
     """The frontier's point of prefix t; `prefixes` holds F_{t−1} (from t = 2 on) and F_t of each split, scaled by c."""
     labels = {split: task.data.split(split)[1] for split in SPLITS}
 
@@ -190,10 +191,17 @@ def _point(task: Task, t: int, prefixes: dict[str, np.ndarray], cost: PrefixCost
         return scores(prefixes[split][-1], task.teacher[split], labels[split])
 
     return point(
-        t, prefixes["test"][-1], task.teacher["test"], labels["test"], prefixes["test"][-2] if t > 1 else None,
-        train=of("train"), validation=of("validation"), cost=cost, teacher_macs=teacher_macs,
+        t,
+        prefixes["test"][-1],
+        task.teacher["test"],
+        labels["test"],
+        prefixes["test"][-2] if t > 1 else None,
+        train=of("train"),
+        validation=of("validation"),
+        cost=cost,
+        teacher_macs=teacher_macs,
         people=task.data.test_persons,
-    )  # fmt: skip
+    )
 
 
 def _normalised_prefixes(outputs: np.ndarray) -> np.ndarray:

@@ -270,10 +270,19 @@ def create_run(
     created = datetime.now(UTC)
     stem = f"{config.known.name}-{config.student if isinstance(config, DistilConfig) else short(config.architecture)}"
     record = RunRecord(
-        schema=SCHEMA, run=None, kind=config.kind, parent=parent, state="queued",
-        created=created.replace(microsecond=0), title=title or config.title(), method=getattr(config, "method", None),
-        student=getattr(config, "student", None), mode=getattr(config, "mode", "full"), config=config, **(begun or {}),
-    )  # fmt: skip
+        schema=SCHEMA,
+        run=None,
+        kind=config.kind,
+        parent=parent,
+        state="queued",
+        created=created.replace(microsecond=0),
+        title=title or config.title(),
+        method=getattr(config, "method", None),
+        student=getattr(config, "student", None),
+        mode=getattr(config, "mode", "full"),
+        config=config,
+        **(begun or {}),
+    )
     try:
         return _new_run(home() / "runs", f"{stem}-{created:%Y%m%d-%H%M%S}", record, fill)
     except OSError as error:

@@ -102,9 +102,13 @@ def _train(run: Run, heartbeat: HeartbeatWriter) -> None:
     resumed = any(isinstance(event, WorkerStarted) for event in run.events()[0])
     run.update(state="running", error=None, threads=threads, versions=versions())
     run.record(
-        WorkerStarted, pid=os.getpid(), host=socket.gethostname(), threads=threads, versions=versions(),
+        WorkerStarted,
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        threads=threads,
+        versions=versions(),
         resumed=resumed,
-    )  # fmt: skip
+    )
 
     def seconds() -> float:
         return before + time.monotonic() - started

@@ -139,9 +139,10 @@ def level_strides(levels: int, side: int) -> tuple[int, ...]:
 def residual_levels(widths: Sequence[int], strides: Sequence[int]) -> frozenset[int]:
     """The levels, counted from 1, that keep resolution and channels of the level before."""
     return frozenset(
-        level for level in range(2, len(widths) + 1)
+        level
+        for level in range(2, len(widths) + 1)
         if widths[level - 2] == widths[level - 1] and strides[level - 1] == 1
-    )  # fmt: skip
+    )
 
 
 def readable(levels: dict[str, tuple[int, int, int]], left: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:

@@ -34,9 +34,12 @@ class Own(Student):
         self.reads: Shapes = {name: tuple(shape) for name, shape in reads.items()}
         self.carry_shapes = _checked(module, self.input_shape, classes, self.reads)
         self.spec = {
-            "family": "own", "module": type(module).__name__, "input_shape": list(input_shape), "classes": classes,
+            "family": "own",
+            "module": type(module).__name__,
+            "input_shape": list(input_shape),
+            "classes": classes,
             "reads": {name: list(shape) for name, shape in self.reads.items()},
-        }  # fmt: skip
+        }
 
     @property
     def head(self) -> nn.Linear:
@@ -49,8 +52,10 @@ class Own(Student):
 
     def weights(self) -> bytes:
         """Raises UserError: a file describes bdistil's own families, and nothing in it is executed."""
-        raise UserError("A student of your own making can't be saved: its code is no part of a file. Keep the model in "
-                        "Python, or make it a family of bdistil.students.")  # fmt: skip
+        raise UserError(
+            "A student of your own making can't be saved: its code is no part of a file. Keep the model in "
+            "Python, or make it a family of bdistil.students."
+        )
 
 
 def own_student(factory: Factory, input_shape: Sequence[int], classes: int, earlier: Sequence[Student] = ()) -> Own:
@@ -62,8 +67,10 @@ def own_student(factory: Factory, input_shape: Sequence[int], classes: int, earl
     places = _places(student)
     for t, other in enumerate(earlier, start=1):
         if places & _places(other):
-            raise UserError(f"A student's weights are its own, and this one shares some with student {t}: let the "
-                            "factory make a new module at each call.")  # fmt: skip
+            raise UserError(
+                f"A student's weights are its own, and this one shares some with student {t}: let the "
+                "factory make a new module at each call."
+            )
     return student
 
 
@@ -71,21 +78,26 @@ def _made(factory: Factory, **given: object) -> nn.Module:
     """What the factory makes of what it is given. Raises UserError where that is nothing of use."""
     called = "student(input_shape=…, classes=…, reads=…)"
     if isinstance(factory, nn.Module):
-        raise UserError(f"A student is told by the function or class that makes it, called as {called}, and this is a "
-                        f"module that is made already: give {type(factory).__name__} itself.")  # fmt: skip
+        raise UserError(
+            f"A student is told by the function or class that makes it, called as {called}, and this is a "
+            f"module that is made already: give {type(factory).__name__} itself."
+        )
     with suppress(ValueError):  # some of what can be called has no signature
         try:
             inspect.signature(factory).bind(**given)
         except TypeError as error:
-            raise UserError(f"What makes a student is called as {called}, and this one cannot be ({error}): let it "
-                            "take these three.") from None  # fmt: skip
+            raise UserError(
+                f"What makes a student is called as {called}, and this one cannot be ({error}): let it "
+                "take these three."
+            ) from None
     try:
         module = factory(**given)
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"What makes a student fails when it is called as {called} ({_told(error)}): "
-                        "mend it.") from error  # fmt: skip
+        raise UserError(
+            f"What makes a student fails when it is called as {called} ({_told(error)}): mend it."
+        ) from error
     if not isinstance(module, nn.Module):
         raise UserError(f"A student must be a torch.nn.Module, and the factory returned {type(module).__name__}.")
     return module
@@ -106,16 +118,21 @@ def _checked(module: nn.Module, input_shape: Sequence[int], classes: int, reads:
     carry = {name: torch.zeros(2, *shape) for name, shape in reads.items()}
     (logits, left), answered = _asked(module, x, carry)
     if logits.shape != (2, classes) or logits.dtype != torch.float32:
-        raise UserError(f"A student gives float32 logits (batch, {classes}); of two examples this one gives "
-                        f"{str(logits.dtype).removeprefix('torch.')} {tuple(logits.shape)}.")  # fmt: skip
+        raise UserError(
+            f"A student gives float32 logits (batch, {classes}); of two examples this one gives "
+            f"{str(logits.dtype).removeprefix('torch.')} {tuple(logits.shape)}."
+        )
     if not logits.isfinite().all():
         raise UserError("A student gives finite logits: of two ordinary examples this one gives NaN or infinity.")
     if not torch.equal(logits, answered):
         raise UserError("A student's logits are what its head gives, unchanged: return them as they are.")
-    if not all(isinstance(name, str) and isinstance(t, Tensor) and t.is_floating_point() and t.shape[:1] == (2,)
-               for name, t in left.items()):  # fmt: skip
-        raise UserError("A student's carry is a dictionary of floating-point tensors by name, each with the batch "
-                        "first.")  # fmt: skip
+    if not all(
+        isinstance(name, str) and isinstance(t, Tensor) and t.is_floating_point() and t.shape[:1] == (2,)
+        for name, t in left.items()
+    ):
+        raise UserError(
+            "A student's carry is a dictionary of floating-point tensors by name, each with the batch first."
+        )
     (again, _), _ = _asked(module, x, carry)
     if not torch.equal(again, logits):
         raise UserError("A student gives the same answer each time in evaluation mode: this one does not.")
@@ -134,8 +151,10 @@ def _try_training(module: nn.Module, x: Tensor, carry: Carry) -> None:
             if logits.requires_grad:
                 logits.sum().backward()
         except Exception as error:
-            raise UserError(f"The student cannot be trained on inputs {tuple(x.shape)}, though it reads them in "
-                            f"evaluation mode: {_told(error)}") from error  # fmt: skip
+            raise UserError(
+                f"The student cannot be trained on inputs {tuple(x.shape)}, though it reads them in "
+                f"evaluation mode: {_told(error)}"
+            ) from error
     if not logits.requires_grad:
         raise UserError("A student needs parameters to train: those of this one are frozen, or not used.")
 
@@ -158,7 +177,12 @@ def _asked(module: nn.Module, x: Tensor, carry: Carry) -> tuple[tuple[Tensor, Ca
     finally:
         hook.remove()
         module.train(training)
-    if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[0], Tensor)
-            and isinstance(returned[1], dict) and seen):  # fmt: skip
+    if not (
+        isinstance(returned, tuple)
+        and len(returned) == 2
+        and isinstance(returned[0], Tensor)
+        and isinstance(returned[1], dict)
+        and seen
+    ):
         raise UserError("A student returns its head's logits and its carry, a dictionary, as a pair.")
     return returned, seen[-1]

@@ -83,11 +83,17 @@ class GRU(Student):
             self.head.weight.mul_(HEAD_START)
         self.reading_macs = earlier * classes + (before * hidden if self.bridge else 0)
         self.spec = {
-            "family": "gru", "hidden": hidden, "input_shape": list(self.input_shape), "classes": classes,
-            "composition": composition, "steps": [first, end],
-            "reads": {name: list(shape) for name, shape in self.reads.items()}, "head": head, "dropout": dropout,
+            "family": "gru",
+            "hidden": hidden,
+            "input_shape": list(self.input_shape),
+            "classes": classes,
+            "composition": composition,
+            "steps": [first, end],
+            "reads": {name: list(shape) for name, shape in self.reads.items()},
+            "head": head,
+            "dropout": dropout,
             "cell": cell,
-        }  # fmt: skip
+        }
 
     def forward(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """x (batch, channels, steps) of the whole series and carry name -> (batch, *reads[name])

@@ -80,10 +80,15 @@ class TCN(Student):
         with torch.no_grad():
             self.head.weight.mul_(HEAD_START)
         self.spec = {
-            "family": "tcn", "channels": channels, "input_shape": list(self.input_shape), "classes": classes,
-            "composition": composition, "steps": [first, end],
-            "reads": {name: list(shape) for name, shape in self.reads.items()}, "head": head,
-        }  # fmt: skip
+            "family": "tcn",
+            "channels": channels,
+            "input_shape": list(self.input_shape),
+            "classes": classes,
+            "composition": composition,
+            "steps": [first, end],
+            "reads": {name: list(shape) for name, shape in self.reads.items()},
+            "head": head,
+        }
 
     def forward(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """x (batch, channels, steps) of the whole series and carry level -> (batch, channels, half of its steps)

@@ -59,10 +59,13 @@ class Triangular(Student):
 
         inputs = [channels, *(shape[0] for name, shape in self.carry_shapes.items() if name != FEATURES)]
         strides = level_strides(len(widths), min(height, width))
-        self.blocks = nn.ModuleDict({
-            name: nn.Sequential(nn.Conv2d(before, after, 3, stride, padding=1, bias=False), nn.BatchNorm2d(after))
-            for name, before, after, stride in zip([*levels, last], inputs, widths, strides, strict=True) if after
-        })  # fmt: skip
+        self.blocks = nn.ModuleDict(
+            {
+                name: nn.Sequential(nn.Conv2d(before, after, 3, stride, padding=1, bias=False), nn.BatchNorm2d(after))
+                for name, before, after, stride in zip([*levels, last], inputs, widths, strides, strict=True)
+                if after
+            }
+        )
         self.residual = residual_levels(widths, strides)
         self.head = nn.Linear(self.carry_shapes[FEATURES][0] * POOLED**2, classes)
         with torch.no_grad():
@@ -70,9 +73,13 @@ class Triangular(Student):
         self.to(memory_format=torch.channels_last)
         self.reading_macs = _reading_macs(widths, input_shape, carried) + carried.get(FEATURES, 0) * POOLED**2 * classes
         self.spec = {
-            "family": "triangular", "widths": list(widths), "input_shape": list(self.input_shape), "classes": classes,
-            "reads": {name: list(shape) for name, shape in self.reads.items()}, "head": head,
-        }  # fmt: skip
+            "family": "triangular",
+            "widths": list(widths),
+            "input_shape": list(self.input_shape),
+            "classes": classes,
+            "reads": {name: list(shape) for name, shape in self.reads.items()},
+            "head": head,
+        }
 
     def forward(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """x (batch, channels, height, width) and carry name -> (batch, *reads[name])
@@ -95,8 +102,9 @@ class Triangular(Student):
         return torch.cat((carry[name], h), dim=1) if name in self.reads else h
 
 
-def narrowed(widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]],
-             step: int) -> tuple[int, ...]:  # fmt: skip
+def narrowed(
+    widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[str, Sequence[int]], step: int
+) -> tuple[int, ...]:
     """Widths with which a student that reads `reads` costs about the MACs of `widths` without a carry.
 
     The first level is the carry's alone, and so are others but the last two that would be too thin; the rest shrink in
@@ -105,8 +113,16 @@ def narrowed(widths: Sequence[int], input_shape: Sequence[int], reads: Mapping[s
     budget = _convolution_macs(widths, input_shape, {})
     if "level1" not in reads:
         return tuple(widths)
-    plans = {(0, *(_thinned(w * share / 64 / step, step, level > len(widths) - 2)
-                   for level, w in enumerate(widths[1:], start=2))) for share in range(1, 65)}  # fmt: skip
+    plans = {
+        (
+            0,
+            *(
+                _thinned(w * share / 64 / step, step, level > len(widths) - 2)
+                for level, w in enumerate(widths[1:], start=2)
+            ),
+        )
+        for share in range(1, 65)
+    }
     return min(sorted(plans), key=lambda plan: abs(_convolution_macs(plan, input_shape, reads) - budget))
 
 

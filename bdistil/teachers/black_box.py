@@ -62,18 +62,30 @@ def given_logits(recipe: dict[str, Any], modality: str) -> dict[str, Any]:
     return recipe if modality == "image" else recipe | {"views": 1}
 
 
-def black_box_card(name: str, kind: str, known: Any, checksum: str, *, probabilities: bool,
-                   macs: int | None) -> dict[str, Any]:  # fmt: skip
+def black_box_card(
+    name: str, kind: str, known: Any, checksum: str, *, probabilities: bool, macs: int | None
+) -> dict[str, Any]:
     """What a card says of a teacher of which only answers are known: no weights, and costs only where they are stated.
 
     notices: sentences for the user.
     """
     return {
-        "name": name, "kind": kind, "dataset": known.name, "classes": list(known.classes),
-        "input_shape": list(known.input_shape), "accuracy": None, "accuracy_low": None, "accuracy_high": None,
-        "macs": macs, "macs_stated": macs is not None, "parameters": None, "bytes": None, "weights_sha256": checksum,
-        "probabilities": probabilities, "notices": [PROBABILITIES.format(name)] if probabilities else [],
-    }  # fmt: skip
+        "name": name,
+        "kind": kind,
+        "dataset": known.name,
+        "classes": list(known.classes),
+        "input_shape": list(known.input_shape),
+        "accuracy": None,
+        "accuracy_low": None,
+        "accuracy_high": None,
+        "macs": macs,
+        "macs_stated": macs is not None,
+        "parameters": None,
+        "bytes": None,
+        "weights_sha256": checksum,
+        "probabilities": probabilities,
+        "notices": [PROBABILITIES.format(name)] if probabilities else [],
+    }
 
 
 def read_answers(path: str, classes: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -94,15 +106,19 @@ def read_answers(path: str, classes: int) -> tuple[np.ndarray, np.ndarray | None
     if logits.dtype.kind != "f":
         raise UserError(f"The logits in {path} are {logits.dtype}: give floating-point numbers, one a class.")
     if logits.ndim != 2 or logits.shape[1] != classes:
-        raise UserError(f"The logits in {path} have shape {logits.shape}, the dataset has {classes} classes: give "
-                        f"one row an example and {classes} numbers a row.")  # fmt: skip
+        raise UserError(
+            f"The logits in {path} have shape {logits.shape}, the dataset has {classes} classes: give "
+            f"one row an example and {classes} numbers a row."
+        )
     with np.errstate(over="ignore"):  # what overflows is told as infinite
         logits = np.ascontiguousarray(logits, dtype=np.float32)
     check_finite(logits, path)
     if files is not None:
         if files.dtype.kind not in "US" or files.shape != (len(logits),):
-            raise UserError(f"The files in {path} are {files.dtype} of shape {files.shape}: give one relative path "
-                            f"for each of the {len(logits)} rows, as fixed-width strings.")  # fmt: skip
+            raise UserError(
+                f"The files in {path} are {files.dtype} of shape {files.shape}: give one relative path "
+                f"for each of the {len(logits)} rows, as fixed-width strings."
+            )
         files = np.char.decode(files, "utf-8", "replace") if files.dtype.kind == "S" else files
     return logits, files
 
@@ -143,8 +159,9 @@ def match(files: Sequence[str], wanted: Sequence[str], source: str) -> np.ndarra
     places: dict[str, int] = {}
     for row, file in enumerate(map(str, files)):
         if places.setdefault(file, row) != row:
-            raise UserError(f"{source}, row {row + 1}: {file} is there already, in row {places[file] + 1}. "
-                            "Give one row a file.")  # fmt: skip
+            raise UserError(
+                f"{source}, row {row + 1}: {file} is there already, in row {places[file] + 1}. Give one row a file."
+            )
     missing = [file for file in map(str, wanted) if file not in places]
     if missing:
         more = f" and {len(missing) - 1} more of the dataset’s files" if len(missing) > 1 else ""
@@ -171,8 +188,9 @@ class GivenLogits:
         return self.answers[split]
 
 
-def _by_split(logits: np.ndarray, files: np.ndarray | None, data: Any, splits: Sequence[str],
-              path: str) -> dict[str, np.ndarray]:  # fmt: skip
+def _by_split(
+    logits: np.ndarray, files: np.ndarray | None, data: Any, splits: Sequence[str], path: str
+) -> dict[str, np.ndarray]:
     counts = {split: len(data.split(split)[1]) for split in splits}
     paths = [getattr(data, f"files_{split}", None) for split in splits]
     if paths[0] is not None and files is not None:
@@ -188,8 +206,10 @@ def _by_split(logits: np.ndarray, files: np.ndarray | None, data: Any, splits: S
 def _check_rows(logits: np.ndarray, counts: dict[str, int], path: str) -> None:
     if len(logits) != sum(counts.values()):
         told = " and ".join(f"{count} {split}" for split, count in counts.items())
-        raise UserError(f"{path} has {len(logits)} rows, the dataset has {told} examples: give one row for each, in "
-                        "the dataset’s order.")  # fmt: skip
+        raise UserError(
+            f"{path} has {len(logits)} rows, the dataset has {told} examples: give one row for each, in "
+            "the dataset’s order."
+        )
 
 
 def no_better_than_chance(logits: np.ndarray, labels: np.ndarray) -> str | None:

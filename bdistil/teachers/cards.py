@@ -20,8 +20,17 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 # What the rest of the engine relies on.
-KINDS = {"name": str, "dataset": str, "architecture": str, "classes": list, "input_shape": list, "mean": list,
-         "std": list, "macs": int | None, "weights_sha256": str}  # fmt: skip
+KINDS = {
+    "name": str,
+    "dataset": str,
+    "architecture": str,
+    "classes": list,
+    "input_shape": list,
+    "mean": list,
+    "std": list,
+    "macs": int | None,
+    "weights_sha256": str,
+}
 
 
 def folders() -> tuple[Path, Path]:
@@ -109,9 +118,16 @@ def card(name: str) -> dict[str, Any]:
     raise UserError(f"There is no teacher called {name}.{nearest(name, known)}")
 
 
-def card_for(name: str | None, dataset: str, data: "OwnData | None" = None, *,
-             teacher_logits: Sequence[str] | None = None, teacher_input: str | None = None,
-             teacher_output: str | None = None, teacher_macs: int | None = None) -> dict[str, Any]:  # fmt: skip
+def card_for(
+    name: str | None,
+    dataset: str,
+    data: "OwnData | None" = None,
+    *,
+    teacher_logits: Sequence[str] | None = None,
+    teacher_input: str | None = None,
+    teacher_output: str | None = None,
+    teacher_macs: int | None = None,
+) -> dict[str, Any]:
     """The card of the named teacher, or of the data set's first one, checked against the data set's classes.
 
     data: how to read what a path names. The other options are those of `DistilConfig`: with teacher_logits the name is
@@ -160,16 +176,24 @@ def _no_teacher(dataset: str, data: "OwnData | None") -> str:
     """Why no teacher is offered: there is none for the data set, or those that there are know another split of it."""
     others = [saved["name"] for saved in cards(dataset)]
     if others:
-        return (f"There is no teacher for this split of {dataset} yet: {others[0]} was trained on another one, or "
-                f"before the data changed. Train one: {_teach(dataset, data)}.")  # fmt: skip
+        return (
+            f"There is no teacher for this split of {dataset} yet: {others[0]} was trained on another one, or "
+            f"before the data changed. Train one: {_teach(dataset, data)}."
+        )
     return f"There is no teacher for {dataset} yet. Train one: {_teach(dataset, data)}."
 
 
 def card_of(config: Any) -> dict[str, Any]:
     """The card of a run's teacher (`DistilConfig`). Raises UserError as `card_for` does."""
-    return card_for(config.teacher, config.dataset, config.data, teacher_logits=config.teacher_logits,
-                    teacher_input=config.teacher_input, teacher_output=config.teacher_output,
-                    teacher_macs=config.teacher_macs)  # fmt: skip
+    return card_for(
+        config.teacher,
+        config.dataset,
+        config.data,
+        teacher_logits=config.teacher_logits,
+        teacher_input=config.teacher_input,
+        teacher_output=config.teacher_output,
+        teacher_macs=config.teacher_macs,
+    )
 
 
 def _read(folder: Path) -> dict[str, Any]:

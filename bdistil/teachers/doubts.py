@@ -38,8 +38,10 @@ def check_spread(logits: np.ndarray, temperature: float, source: str) -> None:
         raise UserError(f"{source} gives most examples the same logit for every class: check the teacher.")
     effect = "all classes are equally likely" if spread < temperature else "one class has all the probability"
     factor = 10.0 ** round(np.log10(USUAL_RANGE / spread))
-    raise UserError(f"The logits of {source} differ by {spread:.2g} within an example, so that at temperature "
-                    f"{temperature:g} {effect}: multiply them by about {factor:.0e}.")  # fmt: skip
+    raise UserError(
+        f"The logits of {source} differ by {spread:.2g} within an example, so that at temperature "
+        f"{temperature:g} {effect}: multiply them by about {factor:.0e}."
+    )
 
 
 def check_given(card: dict[str, Any], temperature: float) -> None:
@@ -57,11 +59,15 @@ def doubts(answers: Answers, labels: Answers) -> list[str]:
     shares = ", ".join(f"{100 * hits.mean():.1f} % of the {split}" for split, hits in right.items())
     told = f"The teacher is right for {shares} examples"
     if any(_exceeds(right[split], right["train"], PERMUTED) for split in ("validation", "test")):
-        return [f"{told}: better on examples that it was not trained on is unusual, check that the rows for train and "
-                "validation are in the dataset’s order."]  # fmt: skip
+        return [
+            f"{told}: better on examples that it was not trained on is unusual, check that the rows for train and "
+            "validation are in the dataset’s order."
+        ]
     if _exceeds(right["train"], right["validation"], OVERFITTED) or _exceeds(right["train"], right["test"], OVERFITTED):
-        return [f"{told}: such a gap is more than overfitting usually explains, check that the rows for validation and "
-                "test are in the dataset’s order."]  # fmt: skip
+        return [
+            f"{told}: such a gap is more than overfitting usually explains, check that the rows for validation and "
+            "test are in the dataset’s order."
+        ]
     return []
 
 
@@ -75,9 +81,11 @@ def better_scaling(teacher: OnnxTeacher, reads: str, data: Dataset) -> list[str]
     differing = int((right[best] != right[reads]).sum())
     if int(right[best].sum()) - int(right[reads].sum()) <= ERRORS * np.sqrt(differing):
         return []
-    return [f"The teacher is right for {100 * right[reads].mean():.1f} % of {len(rows)} training examples with the "
-            f"input {reads}, and for {100 * right[best].mean():.1f} % with {best}: choose --teacher-input {best}, "
-            "unless you know better."]  # fmt: skip
+    return [
+        f"The teacher is right for {100 * right[reads].mean():.1f} % of {len(rows)} training examples with the "
+        f"input {reads}, and for {100 * right[best].mean():.1f} % with {best}: choose --teacher-input {best}, "
+        "unless you know better."
+    ]
 
 
 def far_below(student: float, teacher: float, classes: int) -> str | None:
@@ -88,9 +96,11 @@ def far_below(student: float, teacher: float, classes: int) -> str | None:
     chance = 1 / classes
     if teacher <= chance or student - chance >= (teacher - chance) / 2:
         return None
-    return (f"After round 1 the student is right for {100 * student:.1f} % of the test examples, the teacher for "
-            f"{100 * teacher:.1f} %: check the teacher’s logits and inputs, or choose a larger student or more "
-            "epochs.")  # fmt: skip
+    return (
+        f"After round 1 the student is right for {100 * student:.1f} % of the test examples, the teacher for "
+        f"{100 * teacher:.1f} %: check the teacher’s logits and inputs, or choose a larger student or more "
+        "epochs."
+    )
 
 
 def _exceeds(one: np.ndarray, other: np.ndarray, least: float) -> bool:

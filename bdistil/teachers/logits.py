@@ -51,8 +51,7 @@ class TeacherLogits:
         # The same weights answer otherwise where inputs are normalised by the figures of another train split.
         names = ("weights_sha256", "architecture", "mean", "std", "front_end")
         key = hashlib.sha256(repr([card.get(name) for name in names]).encode()).hexdigest()[:16]
-        return kept(key, x,
-                    lambda: np.concatenate([self._answer(x, start, tick) for start in batches]))  # fmt: skip
+        return kept(key, x, lambda: np.concatenate([self._answer(x, start, tick) for start in batches]))
 
     @torch.inference_mode()
     def _answer(self, x: np.ndarray, start: int, tick: Callable[[float], None]) -> np.ndarray:

@@ -52,8 +52,9 @@ class Signature:
     classes: tuple[str, ...]
 
 
-def onnx_card(path: str, info: DatasetInfo, reads: str | None, macs: int | None = None,
-              output: str | None = None) -> dict[str, Any]:  # fmt: skip
+def onnx_card(
+    path: str, info: DatasetInfo, reads: str | None, macs: int | None = None, output: str | None = None
+) -> dict[str, Any]:
     """The card of the teacher in an ONNX file for a data set; `signature` says what it reads and gives.
 
     reads: the scaling of its inputs (`teachers/scaling.py`); uint8 is raw. macs: per example, as stated by whoever
@@ -71,18 +72,23 @@ def onnx_card(path: str, info: DatasetInfo, reads: str | None, macs: int | None 
         reads = "raw"
     front_end = f", {info.front_end}" if info.front_end else ""
     if reads is None:
-        raise UserError(f"{path} reads float32: choose the teacher input raw (as they are), unit (divided by 255), "
-                        "maximum, divided by the largest training value, imagenet, 'mean=…;std=…', or normalised, "
-                        f"(x − mean) / std by channel{front_end}.")  # fmt: skip
+        raise UserError(
+            f"{path} reads float32: choose the teacher input raw (as they are), unit (divided by 255), "
+            "maximum, divided by the largest training value, imagenet, 'mean=…;std=…', or normalised, "
+            f"(x − mean) / std by channel{front_end}."
+        )
     answers = _try(path, session, signature, info, reads)
     checksum = hashlib.sha256(content).hexdigest()
-    card = black_box_card(str(absolute(path)), KIND, info, checksum,
-                          probabilities=are_probabilities(answers), macs=macs)  # fmt: skip
+    card = black_box_card(
+        str(absolute(path)), KIND, info, checksum, probabilities=are_probabilities(answers), macs=macs
+    )
     prepared = reads + (front_end if reads == "normalised" else "")
     return card | {
-        "reads": reads, "output": sink.name, "signature": f"{_described(source)} {prepared} → {_described(sink)}",
+        "reads": reads,
+        "output": sink.name,
+        "signature": f"{_described(source)} {prepared} → {_described(sink)}",
         "notices": notices + card["notices"],
-    }  # fmt: skip
+    }
 
 
 class OnnxTeacher:
@@ -126,8 +132,10 @@ def _content(path: str, checksum: str | None = None) -> bytes:
     try:
         size = file.stat().st_size
         if size > MOST_BYTES:
-            raise UserError(f"{path} takes {size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB: give the "
-                            "teacher’s answers instead, as two NPZ files.")  # fmt: skip
+            raise UserError(
+                f"{path} takes {size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB: give the "
+                "teacher’s answers instead, as two NPZ files."
+            )
         with open_regular(file) as opened:
             content = opened.read()
     except OSError as error:
@@ -145,8 +153,9 @@ def _session(path: str, content: bytes, threads: int = 1) -> Any:
         from google.protobuf.message import DecodeError
         from onnxruntime.capi import onnxruntime_pybind11_state as failures
     except ModuleNotFoundError as error:
-        raise UserError(f"An ONNX teacher needs {error.name}, which is not here: "
-                        "pip install 'bdistil[export]'.") from None  # fmt: skip
+        raise UserError(
+            f"An ONNX teacher needs {error.name}, which is not here: pip install 'bdistil[export]'."
+        ) from None
     try:
         model = onnx.load_model_from_string(content)
     except (DecodeError, ValueError):
@@ -155,8 +164,10 @@ def _session(path: str, content: bytes, threads: int = 1) -> Any:
         raise UserError(f"{path} is no ONNX file: export the model with torch.onnx.export.")
     for tensor in _tensors(model):
         if onnx.external_data_helper.uses_external_data(tensor):
-            raise UserError(f"{path} keeps its weights in another file (external data), and no path in it is followed: "
-                            "export it as one file, external_data=False.")  # fmt: skip
+            raise UserError(
+                f"{path} keeps its weights in another file (external data), and no path in it is followed: "
+                "export it as one file, external_data=False."
+            )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 4  # what fails is told once, by us
@@ -164,9 +175,16 @@ def _session(path: str, content: bytes, threads: int = 1) -> Any:
     options.use_deterministic_compute = True
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
-    except (failures.NotImplemented, failures.InvalidGraph, failures.Fail, failures.InvalidArgument,
-            failures.RuntimeException, failures.InvalidProtobuf, failures.EPFail,
-            UnicodeDecodeError) as error:  # fmt: skip
+    except (
+        failures.NotImplemented,
+        failures.InvalidGraph,
+        failures.Fail,
+        failures.InvalidArgument,
+        failures.RuntimeException,
+        failures.InvalidProtobuf,
+        failures.EPFail,
+        UnicodeDecodeError,
+    ) as error:
         raise UserError(_why(path, str(error))) from None
 
 
@@ -174,8 +192,10 @@ def _why(path: str, error: str) -> str:
     """The sentence for a file that onnxruntime turns down; its own words name an operator that it does not know."""
     for words in (r"No Op registered for (\w+)", r"(\w+)\(-?\d+\) is not a registered", r"implementation for (\w+)"):
         if operator := re.search(words, error):
-            return (f"{path} uses the operator {operator[1]}, which onnxruntime does not know: export it with standard "
-                    "operators.")  # fmt: skip
+            return (
+                f"{path} uses the operator {operator[1]}, which onnxruntime does not know: export it with standard "
+                "operators."
+            )
     return f"{path} cannot be run by onnxruntime ({_one_line(error)}): export it again with torch.onnx.export."
 
 
@@ -201,8 +221,9 @@ def _tensors(model: Any) -> Iterator[Any]:
                 graphs += [attribute.g, *attribute.graphs]
 
 
-def _checked_signature(path: str, session: Any, info: DatasetInfo,
-                       output: str | None) -> tuple[Any, Any, Signature, list[str]]:  # fmt: skip
+def _checked_signature(
+    path: str, session: Any, info: DatasetInfo, output: str | None
+) -> tuple[Any, Any, Signature, list[str]]:
     """The session's input and output, how to ask it, and notices of what is adapted.
 
     Raises UserError if they do not fit the data set.
@@ -215,16 +236,19 @@ def _checked_signature(path: str, session: Any, info: DatasetInfo,
     shape, notices = _read_shape(path, source, tuple(info.input_shape))
     sink, chosen = _chosen_output(path, session.get_outputs(), classes, output)
     notices += chosen
-    doubles = [what for what, end in (("reads", source), ("gives", sink))
-               if end.type in FLOATS and end.type != "tensor(float)"]  # fmt: skip
+    doubles = [
+        what for what, end in (("reads", source), ("gives", sink)) if end.type in FLOATS and end.type != "tensor(float)"
+    ]
     if doubles:
         kind = source.type if "reads" in doubles else sink.type
-        notices.append(f"{path} {' and '.join(doubles)} {FLOATS[kind].__name__}: numbers are converted from and to "
-                       "float32.")  # fmt: skip
+        notices.append(
+            f"{path} {' and '.join(doubles)} {FLOATS[kind].__name__}: numbers are converted from and to float32."
+        )
     last = shape != tuple(info.input_shape) and len(shape) > 1
     batch = source.shape[0] if isinstance(source.shape[0], int) else None
-    signature = Signature(source.name, sink.name, TYPES[source.type], shape, batch, last, sink.type not in FLOATS,
-                          tuple(info.classes))  # fmt: skip
+    signature = Signature(
+        source.name, sink.name, TYPES[source.type], shape, batch, last, sink.type not in FLOATS, tuple(info.classes)
+    )
     return source, sink, signature, notices
 
 
@@ -262,17 +286,25 @@ def _chosen_output(path: str, sinks: list[Any], classes: int, name: str | None) 
     if len(sinks) == 1:
         if _may_answer(sinks[0], classes):
             return sinks[0], []
-        raise UserError(f"{path} gives {sinks[0].type} {_shape(sinks[0])}, the data have {classes} classes: export it "
-                        f"with an output of float32 (batch, {classes}).")  # fmt: skip
+        raise UserError(
+            f"{path} gives {sinks[0].type} {_shape(sinks[0])}, the data have {classes} classes: export it "
+            f"with an output of float32 (batch, {classes})."
+        )
     fitting = [end for end in sinks if _may_answer(end, classes)]
     if len(fitting) == 1:
-        return fitting[0], [f"{path} has {len(sinks)} outputs ({names}): {quoted(fitting[0].name, 40)} is taken, the "
-                            f"only one with a number for each of the {classes} classes."]  # fmt: skip
+        return fitting[0], [
+            f"{path} has {len(sinks)} outputs ({names}): {quoted(fitting[0].name, 40)} is taken, the "
+            f"only one with a number for each of the {classes} classes."
+        ]
     if not fitting:
-        raise UserError(f"{path} has {len(sinks)} outputs ({names}), none of them float32 (batch, {classes}): export "
-                        "the logits as an output.")  # fmt: skip
-    raise UserError(f"{path} has {len(sinks)} outputs ({names}): choose the one with the answers, best the logits, "
-                    f"with --teacher-output {quoted(fitting[0].name, 40)}.")  # fmt: skip
+        raise UserError(
+            f"{path} has {len(sinks)} outputs ({names}), none of them float32 (batch, {classes}): export "
+            "the logits as an output."
+        )
+    raise UserError(
+        f"{path} has {len(sinks)} outputs ({names}): choose the one with the answers, best the logits, "
+        f"with --teacher-output {quoted(fitting[0].name, 40)}."
+    )
 
 
 def _may_answer(end: Any, classes: int) -> bool:
@@ -301,16 +333,22 @@ def _try(path: str, session: Any, signature: Signature, info: DatasetInfo, reads
 
     answers, again = ask(x), ask(x)
     if answers.shape != (TRIED, len(info.classes)):
-        raise UserError(f"{path} answers {TRIED} examples with {answers.shape}, the dataset has {len(info.classes)} "
-                        "classes: export it with an output of (batch, classes).")  # fmt: skip
+        raise UserError(
+            f"{path} answers {TRIED} examples with {answers.shape}, the dataset has {len(info.classes)} "
+            "classes: export it with an output of (batch, classes)."
+        )
     if _differ(answers, again):
-        raise UserError(f"{path} can't be used as a teacher, its answers differ from call to call: export it in "
-                        "evaluation mode, without dropout or other chance.")  # fmt: skip
+        raise UserError(
+            f"{path} can't be used as a teacher, its answers differ from call to call: export it in "
+            "evaluation mode, without dropout or other chance."
+        )
     for others in (ask(x[::-1])[::-1], np.concatenate([ask(x[row : row + 1]) for row in range(TRIED)])):
         if _differ(answers, others):
-            raise UserError(f"{path} can't be used as a teacher: its answer to an example depends on other examples "
-                            "of the batch: export it in evaluation mode and check what it does along the batch axis, "
-                            "or export it with a fixed batch of 1.")  # fmt: skip
+            raise UserError(
+                f"{path} can't be used as a teacher: its answer to an example depends on other examples "
+                "of the batch: export it in evaluation mode and check what it does along the batch axis, "
+                "or export it with a fixed batch of 1."
+            )
     return answers
 
 
@@ -336,8 +374,9 @@ def _run(path: str, session: Any, signature: Signature, x: np.ndarray) -> np.nda
         try:
             answers = session.run([signature.output], {signature.input: filled})[0]
         except (failures.Fail, failures.InvalidArgument, failures.RuntimeException) as error:
-            raise UserError(f"{path} fails on inputs of shape {filled.shape} ({_one_line(str(error))}): export it "
-                            "again for them.") from None  # fmt: skip
+            raise UserError(
+                f"{path} fails on inputs of shape {filled.shape} ({_one_line(str(error))}): export it again for them."
+            ) from None
         answers = _from_maps(path, answers, signature.classes) if signature.maps else answers
         with np.errstate(over="ignore"):  # what overflows is reported as infinite
             found.append(np.asarray(answers)[: len(part)].astype(np.float32, copy=False))
@@ -356,8 +395,10 @@ def _from_maps(path: str, answers: list[dict[Any, float]], classes: tuple[str, .
         order = list(range(len(classes)))
     else:
         names = ", ".join(quoted(key, 20) for key in keys[:4])
-        raise UserError(f"{path} names other classes than the dataset ({names} …): export it with zipmap=False, "
-                        "its columns in the dataset’s order.")  # fmt: skip
+        raise UserError(
+            f"{path} names other classes than the dataset ({names} …): export it with zipmap=False, "
+            "its columns in the dataset’s order."
+        )
     return np.array([[row[key] for key in order] for row in answers], dtype=np.float32)
 
 

@@ -49,13 +49,17 @@ def check_scaling(name: str, info: DatasetInfo) -> None:
     if info.modality != "image":
         raise UserError(f"--teacher-input {quoted(name)} is for pictures: choose raw, maximum, normalised.")
     if name == "imagenet" and channels != 3:
-        raise UserError("--teacher-input imagenet is for colour pictures, these have one channel: choose unit, or give "
-                        "their own 'mean=…;std=…'.")  # fmt: skip
+        raise UserError(
+            "--teacher-input imagenet is for colour pictures, these have one channel: choose unit, or give "
+            "their own 'mean=…;std=…'."
+        )
     if name.startswith("mean="):
         mean, std = _own_figures(name)
         if len(mean) != channels or len(std) != channels:
-            raise UserError(f"--teacher-input has {len(mean)} means and {len(std)} standard deviations for {channels} "
-                            "channels: give one of each for every channel.")  # fmt: skip
+            raise UserError(
+                f"--teacher-input has {len(mean)} means and {len(std)} standard deviations for {channels} "
+                "channels: give one of each for every channel."
+            )
 
 
 def offered(info: DatasetInfo) -> list[str]:
@@ -104,6 +108,8 @@ def _own_figures(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     except (ValueError, KeyError):
         valid = False
     if not valid:
-        raise UserError(f"--teacher-input “{quoted(name)}” can't be read: write it like 'mean=0.5,0.5,0.5;"
-                        "std=0.25,0.25,0.25', for pictures on 0..1, with every std above 0.")  # fmt: skip
+        raise UserError(
+            f"--teacher-input “{quoted(name)}” can't be read: write it like 'mean=0.5,0.5,0.5;"
+            "std=0.25,0.25,0.25', for pictures on 0..1, with every std above 0."
+        )
     return mean, std

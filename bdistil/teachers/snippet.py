@@ -49,8 +49,10 @@ def snippet(dataset: str, data: "OwnData | None" = None) -> str:
     return _SNIPPET.format(
         options_import="\nfrom bdistil.data.custom import OwnData" if asked else "",
         named=f"{_quoted(place)}, OwnData({options})" if asked else _quoted(place),
-        inputs=prod(known.input_shape), classes=len(known.classes), files=_FILES if os.path.isdir(place) else "",
-    )  # fmt: skip
+        inputs=prod(known.input_shape),
+        classes=len(known.classes),
+        files=_FILES if os.path.isdir(place) else "",
+    )
 
 
 def _quoted(value: object) -> str:

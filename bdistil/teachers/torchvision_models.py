@@ -121,8 +121,10 @@ def _fitting(name: str, weights: str, own: Mapping[str, Tensor], classes: int, a
         raise UserError(f"The weights {weights} are not those of torchvision’s {model}: give its state_dict.")
     if heads and as_is:
         answers = len(found[min(heads)])
-        raise UserError(f"The weights {weights} answer {answers} classes, the dataset has {classes}: fine-tune them "
-                        "with 1 epoch or more.")  # fmt: skip
+        raise UserError(
+            f"The weights {weights} answer {answers} classes, the dataset has {classes}: fine-tune them "
+            "with 1 epoch or more."
+        )
     return {key: own[key] if key in heads else found[key] for key in own}
 
 
@@ -141,9 +143,10 @@ def _found(model: str, weights: str) -> Mapping[str, Tensor]:
             raise UserError(f"There is no file {weights}: give a safetensors file, or {DEFAULT}.") from None
         except (OSError, SafetensorError):
             if weights.lower().endswith(PICKLES):
-                raise UserError(f"{weights} is a pickle, and none is opened here: convert it with "
-                                "safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW_FILE)."
-                                ) from None  # fmt: skip
+                raise UserError(
+                    f"{weights} is a pickle, and none is opened here: convert it with "
+                    "safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW_FILE)."
+                ) from None
             raise UserError(f"{weights} is no readable safetensors file: give one, or {DEFAULT}.") from None
     from torchvision import models
 
@@ -151,5 +154,7 @@ def _found(model: str, weights: str) -> Mapping[str, Tensor]:
     try:
         return models.get_model(model, weights=DEFAULT).state_dict()
     except OSError:  # of which a failing connection is one
-        raise UserError(f"There is no network to fetch torchvision’s weights of {model} from: give a safetensors file "
-                        "with --weights FILE, or leave --weights out and train from scratch.") from None  # fmt: skip
+        raise UserError(
+            f"There is no network to fetch torchvision’s weights of {model} from: give a safetensors file "
+            "with --weights FILE, or leave --weights out and train from scratch."
+        ) from None

@@ -91,6 +91,9 @@ def build_teacher(name: str, *, input_shape: tuple[int, ...], classes: int) -> n
         from bdistil.teachers.torchvision_models import Torchvision
 
         return Torchvision(name, input_shape[0], classes)
-    kinds = {**dict.fromkeys(SHAPES, ResNet), **dict.fromkeys(CHANNELS, TimeConvolutions),
-             **dict.fromkeys(STATES, TimeRecurrence)}  # fmt: skip
+    kinds = {
+        **dict.fromkeys(SHAPES, ResNet),
+        **dict.fromkeys(CHANNELS, TimeConvolutions),
+        **dict.fromkeys(STATES, TimeRecurrence),
+    }
     return kinds[check(name)](name, input_shape[0], classes)

@@ -61,8 +61,14 @@ class Checkpoint:
         """The file beside it for a head correction: the training that came before is in this one."""
         return Checkpoint(self.path.with_name("heads.safetensors"))
 
-    def save(self, position: Position, record: EpochRecord, model: nn.Module, optimizer: torch.optim.Optimizer,
-             extra: dict[str, Tensor]) -> None:  # fmt: skip
+    def save(
+        self,
+        position: Position,
+        record: EpochRecord,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        extra: dict[str, Tensor],
+    ) -> None:
         """Write weights, buffers, the optimiser's state, `extra` and the finished epoch's record, atomically."""
         tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
         tensors |= {f"extra.{name}": t for name, t in extra.items()}
@@ -70,8 +76,9 @@ class Checkpoint:
             tensors |= {f"optimizer.{index}.{name}": t for name, t in state.items()}
         self.write(position, record.document(), tensors)
 
-    def load(self, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer,
-             extra: dict[str, Tensor]) -> EpochRecord | None:  # fmt: skip
+    def load(
+        self, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer, extra: dict[str, Tensor]
+    ) -> EpochRecord | None:
         """Put the saved state in place; returns the last epoch's record, None where there is none of this position.
 
         Raises UserError if the file is damaged.
@@ -182,9 +189,13 @@ def train(
             raise UserError("Training diverged: the loss is no longer a number. Choose a smaller learning rate.")
         seconds = time.monotonic() - started
         record = EpochRecord(
-            epoch=epoch + 1, epochs=epochs, loss=total / batches_per_epoch, validation=validation, seconds=seconds,
+            epoch=epoch + 1,
+            epochs=epochs,
+            loss=total / batches_per_epoch,
+            validation=validation,
+            seconds=seconds,
             total=seconds + (record.total if record else 0.0),
-        )  # fmt: skip
+        )
         watch.epoch(position, record)
         if checkpoint:
             checkpoint.save(position, record, model, optimizer, extra)

@@ -32,8 +32,14 @@ UNCHANGED = 0.5  # share of series that are seen as they are: their augmentation
 CROPPED = 0.64  # share of the epochs that see random crops, where the config has them: they cost about a third less
 
 
-def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None = None, watch: Watch | None = None,
-          device: str = "cpu") -> tuple[nn.Module, float]:  # fmt: skip
+def teach(
+    config: TeachConfig,
+    data: Dataset,
+    *,
+    checkpoint: Checkpoint | None = None,
+    watch: Watch | None = None,
+    device: str = "cpu",
+) -> tuple[nn.Module, float]:
     """Train a teacher as the config says, going on from the checkpoint; returns it and its validation accuracy."""
     torch.manual_seed(POSITION.seed(config.seed))
     model = build_teacher(config.architecture, input_shape=data.info.input_shape, classes=len(data.info.classes))
@@ -41,8 +47,11 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
         load_weights(model, config.architecture, config.weights, data, as_is=not config.epochs)
     model = model.to(device, memory_format=torch.channels_last)
     groups = decayed(model, config.weight_decay)
-    optimizer = (torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True) if config.optimizer == "sgd"
-                 else torch.optim.AdamW(groups, lr=0.0))  # fmt: skip
+    optimizer = (
+        torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True)
+        if config.optimizer == "sgd"
+        else torch.optim.AdamW(groups, lr=0.0)
+    )
     cropped, whole = config.augmentation(data.info), config.augmentation(data.info, crop=False)
     prepare = partial(normalise, mean=data.mean, std=data.std, front_end=data.info.front_end, device=device)
 
@@ -67,17 +76,32 @@ def teach(config: TeachConfig, data: Dataset, *, checkpoint: Checkpoint | None =
     if not config.epochs:
         return model, validation_accuracy()
     record = train(
-        model, optimizer, position=POSITION, epochs=config.epochs, batches=batches, loss=loss,
+        model,
+        optimizer,
+        position=POSITION,
+        epochs=config.epochs,
+        batches=batches,
+        loss=loss,
         batches_per_epoch=batch_count(len(data.x_train), config.batch_size),
-        rate=one_cycle(config.learning_rate, warm_up=0.2), seed=config.seed, checkpoint=checkpoint, watch=watch,
+        rate=one_cycle(config.learning_rate, warm_up=0.2),
+        seed=config.seed,
+        checkpoint=checkpoint,
+        watch=watch,
         evaluate=lambda: {"accuracy": validation_accuracy()},
-    )  # fmt: skip
+    )
     return model, record.validation["accuracy"]
 
 
-def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validation_accuracy: float,
-                   versions: dict[str, str], seconds: float, device: str = "cpu",
-                   run: str | None = None) -> dict:  # fmt: skip
+def finish_teacher(
+    config: TeachConfig,
+    data: Dataset,
+    model: nn.Module,
+    validation_accuracy: float,
+    versions: dict[str, str],
+    seconds: float,
+    device: str = "cpu",
+    run: str | None = None,
+) -> dict:
     """Measure a trained teacher on the test split, save it with its card, and return the card with its final name.
 
     `run` is the run that trained it: one that has saved its teacher already does not save it a second time.
@@ -87,16 +111,32 @@ def finish_teacher(config: TeachConfig, data: Dataset, model: nn.Module, validat
     right = answers == data.y_test
     low, high = accuracy_interval(right, data.test_persons)
     card = {
-        "schema": 1, "name": f"{data.info.name}-{short(config.architecture)}", "architecture": config.architecture,
-        "dataset": config.dataset, "classes": list(data.info.classes), "input_shape": list(data.info.input_shape),
-        "mean": list(data.mean), "std": list(data.std), "front_end": data.info.front_end,
-        "accuracy": int(right.sum()) / len(right), "accuracy_low": low, "accuracy_high": high,
+        "schema": 1,
+        "name": f"{data.info.name}-{short(config.architecture)}",
+        "architecture": config.architecture,
+        "dataset": config.dataset,
+        "classes": list(data.info.classes),
+        "input_shape": list(data.info.input_shape),
+        "mean": list(data.mean),
+        "std": list(data.std),
+        "front_end": data.info.front_end,
+        "accuracy": int(right.sum()) / len(right),
+        "accuracy_low": low,
+        "accuracy_high": high,
         "persons": persons(data.test_persons),
-        "validation_accuracy": validation_accuracy, **model_cost(model, data.info.input_shape).document(),
-        "epochs": config.epochs, "seed": config.seed, "data_checksum": data.checksum,
-        "split_known": not config.weights, "config": config.model_dump(), "run": run, "command": command(config),
-        "created": datetime.now(UTC).isoformat(timespec="milliseconds"), "seconds": seconds, "versions": versions,
-    }  # fmt: skip
+        "validation_accuracy": validation_accuracy,
+        **model_cost(model, data.info.input_shape).document(),
+        "epochs": config.epochs,
+        "seed": config.seed,
+        "data_checksum": data.checksum,
+        "split_known": not config.weights,
+        "config": config.model_dump(),
+        "run": run,
+        "command": command(config),
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "seconds": seconds,
+        "versions": versions,
+    }
     return {**card, "name": save_teacher(model, card)}
 
 

@@ -12,16 +12,28 @@ from tests.app.conftest import button, charts, copyable, once_answered, written
 from tests.builders import add_round, build_run, fail_attempt, hold
 
 ESTIMATE = {
-    "macs": 300_000, "macs_ratio": 0.16, "parameters": 30_000, "bytes": 120_000, "seconds": 50.0,
-    "first_model_seconds": 10.0, "memory_bytes": 6e8, "disk_bytes": 2e6, "macs_of": [42_000, 57_000, 22_000, 25_000],
+    "macs": 300_000,
+    "macs_ratio": 0.16,
+    "parameters": 30_000,
+    "bytes": 120_000,
+    "seconds": 50.0,
+    "first_model_seconds": 10.0,
+    "memory_bytes": 6e8,
+    "disk_bytes": 2e6,
+    "macs_of": [42_000, 57_000, 22_000, 25_000],
     "students": [
         {"student": name, "macs": macs, "macs_ratio": macs / 2e6}
         for name, macs in (
-            ("cnn-xs", 60_000), ("cnn-s", 200_000), ("cnn-m", 500_000), ("gru-xs", 12_000), ("gru-m", 40_000),
-            ("tcn-s", 30_000), ("tcn-m", 90_000),
+            ("cnn-xs", 60_000),
+            ("cnn-s", 200_000),
+            ("cnn-m", 500_000),
+            ("gru-xs", 12_000),
+            ("gru-m", 40_000),
+            ("tcn-s", 30_000),
+            ("tcn-m", 90_000),
         )
     ],
-}  # fmt: skip
+}
 
 
 class Asked:
@@ -66,10 +78,18 @@ def teacher(own_home):
     folder = own_home / "teachers" / "digits-resnet-s"
     folder.mkdir(parents=True)
     card = {
-        "schema": 1, "name": folder.name, "architecture": "resnet-s", "dataset": "digits", "input_shape": [1, 8, 8],
-        "classes": list("0123456789"), "mean": [4.9], "std": [6.0], "macs": 1_800_000, "accuracy": 0.989,
+        "schema": 1,
+        "name": folder.name,
+        "architecture": "resnet-s",
+        "dataset": "digits",
+        "input_shape": [1, 8, 8],
+        "classes": list("0123456789"),
+        "mean": [4.9],
+        "std": [6.0],
+        "macs": 1_800_000,
+        "accuracy": 0.989,
         "weights_sha256": "",
-    }  # fmt: skip
+    }
     (folder / "card.json").write_text(json.dumps(card))
     return folder.name
 
@@ -78,8 +98,10 @@ def test_form_names_the_price_of_everything(open_page, asked, teacher):
     page = open_page("distil")
     assert page.selectbox(key="dataset").options[0] == "Digits: 1797 pictures, nothing to download"
     assert page.selectbox(key="teacher-digits").options == [
-        "digits-resnet-s: 98.9\u00a0% accuracy, 1.8\u00a0M MACs", "an ONNX file", "answers: two NPZ files of logits",
-    ]  # fmt: skip
+        "digits-resnet-s: 98.9\u00a0% accuracy, 1.8\u00a0M MACs",
+        "an ONNX file",
+        "answers: two NPZ files of logits",
+    ]
     assert "cnn-xs: 60\u00a0k MACs, 3\u00a0% of the teacher" in page.selectbox(key="student-digits").options
     html = written(page)
     for words in (
@@ -384,8 +406,15 @@ def test_a_search_is_seen_as_it_happens(open_page, runs):
         page.run()
     html = written(page)
     assert "Epoch 5 of 8, third attempt, composition concat." in html and charts(page)[0] != before
-    for words in ("✓ corrected", "✕ edge", "✕ KL", "training", "\u22120.0160\u00a0→\u00a0\u22120.0080",
-                  "KL +3.0\u00a0%, 1.4\u00a0s", "the next rung, composition concat, with barrier 0.3."):  # fmt: skip
+    for words in (
+        "✓ corrected",
+        "✕ edge",
+        "✕ KL",
+        "training",
+        "\u22120.0160\u00a0→\u00a0\u22120.0080",
+        "KL +3.0\u00a0%, 1.4\u00a0s",
+        "the next rung, composition concat, with barrier 0.3.",
+    ):
         assert words in html
     names = [trace["name"] for trace in json.loads(charts(page)[0])["data"]]
     assert names == ["correction", "before", "corrects", "does not correct"]
@@ -398,12 +427,23 @@ def test_students_that_miss_a_class_for_good_are_shown_as_such(open_page, runs):
     told = [json.loads(line) for line in lines]
     for event in told:
         if event["kind"] == "head_corrected":
-            event |= {"corrected": False, "condition_met": False, "outcome": "kept", "kl_after": event["kl_before"],
-                      "edges": [-0.00003, *event["edges"][1:]], "accuracy_lost": 0.0, "rejected": None}  # fmt: skip
+            event |= {
+                "corrected": False,
+                "condition_met": False,
+                "outcome": "kept",
+                "kl_after": event["kl_before"],
+                "edges": [-0.00003, *event["edges"][1:]],
+                "accuracy_lost": 0.0,
+                "rejected": None,
+            }
             if event["round"] == 3:
                 event["outcome"] = "kl"
-                event["rejected"] = {"why": "kl", "edge_min": 0.001, "kl_after": 1.5 * event["kl_before"],
-                                        "accuracy_lost": 0.0123}  # fmt: skip
+                event["rejected"] = {
+                    "why": "kl",
+                    "edge_min": 0.001,
+                    "kl_after": 1.5 * event["kl_before"],
+                    "accuracy_lost": 0.0123,
+                }
     (path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in told))
     html = written(open_page("distil", run="run"))
     assert "kept, a class is missed" in html and "✕ KL" in html
@@ -456,8 +496,10 @@ def extendable(path, **options):
 def test_rounds_are_added_to_a_finished_run(open_page, runs, started, went):
     extendable(runs / "run")
     page = open_page("distil", run="run")
-    assert ("Its six students stay as trained, whatever is added. "
-            "The last one costs 1.8\u00a0M MACs more and took 10\u00a0s to train.") in written(page)  # fmt: skip
+    assert (
+        "Its six students stay as trained, whatever is added. "
+        "The last one costs 1.8\u00a0M MACs more and took 10\u00a0s to train."
+    ) in written(page)
     page.number_input(key="added").set_value(3)
     button(page, "Start").click().run()
     (longer,) = started
@@ -506,7 +548,7 @@ def test_queued(open_page, runs):
         ({"state": "failed"}, "Round 3 of 6 failed", ("The disk is full", "Rounds 1 and 2 are safe.")),
         ({"state": "stopped", "kind": "teach"}, "Stopped in epoch 5 of 8", ("The epochs so far are kept.",)),
     ],
-)  # fmt: skip
+)
 def test_interrupted_run_says_what_is_safe_and_resumes(open_page, runs, started, options, title, sentences):
     build_run(runs / "run", **options)
     page = open_page("distil", run="run")
@@ -613,8 +655,7 @@ def test_data_sets_say_what_they_hold_pictures_first(open_page, asked, teacher):
     labels = open_page("distil").selectbox(key="dataset").options
     assert "Japanese Vowels: 640 utterances, nothing to download" in labels
     assert "Watch: 4677 windows, nothing to download" in labels
-    kinds = [next(kind for kind in ("pictures", "utterances", "windows") if kind in label)
-             for label in labels[:-1]]  # fmt: skip
+    kinds = [next(kind for kind in ("pictures", "utterances", "windows") if kind in label) for label in labels[:-1]]
     assert labels[-1] == "Your own, by its path"
     assert kinds == sorted(kinds) and len(set(kinds)) == 3
 
@@ -639,8 +680,9 @@ def test_series_have_students_compositions_and_modes_of_their_own(open_page, ask
     page.selectbox(key=f"mode-watch-{POLISHED}-gru").set_value("segments").run()
     assert asked.config.mode == "segments" and "--mode segments" in copyable(page)
     assert page.selectbox(key=f"mode-watch-{POLISHED}-gru").options == [
-        "segments: a quarter of the window", "full: the whole window",
-    ]  # fmt: skip
+        "segments: a quarter of the window",
+        "full: the whole window",
+    ]
     html = written(page)
     assert "student 1 reads the first of four equal parts" in html and "after 25\u00a0% of the window" in html
     page.selectbox(key=f"mode-watch-{POLISHED}-gru").set_value("full").run()

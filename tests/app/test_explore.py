@@ -25,10 +25,14 @@ def prefix(page):
 def test_finished_run_shows_all_sections(open_page, fashion):
     page = open_page("explore", run="fashion")
     assert [header.value for header in page.header] == [
-        "The frontier of b-distil, to scale", "Which classes it mixes up", "Accuracy by class",
-        "Where 3 students and the teacher disagree", "What weighed most for student 3", page.header[5].value,
+        "The frontier of b-distil, to scale",
+        "Which classes it mixes up",
+        "Accuracy by class",
+        "Where 3 students and the teacher disagree",
+        "What weighed most for student 3",
+        page.header[5].value,
         "How the students are composed",
-    ]  # fmt: skip
+    ]
     assert page.header[5].value.startswith("The deviation stayed under its bound in all 6 rounds")
     figure = json.loads(charts(page)[0])
     assert figure["layout"]["xaxis"]["title"]["text"] == "Cost of one prediction (million MACs)"
@@ -66,8 +70,9 @@ def test_a_polished_run_shows_what_the_rounds_left_behind_its_frontier(open_page
     assert "The frontier of b-distil+polish before its polish as a table" in html
     assert "Small and hollow: each prefix as its round ended, before the polish." in html
     assert sorted(label.split(", ")[1] for label in page.selectbox(key="run-picker").options) == [
-        "b-distil", "b-distil+polish",
-    ]  # fmt: skip
+        "b-distil",
+        "b-distil+polish",
+    ]
     page.selectbox(key="run-picker").set_value("plain").run()
     assert "as each round ended" not in charts(page)[0] and "before its polish" not in written(page)
 

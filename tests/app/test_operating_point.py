@@ -18,11 +18,19 @@ TEACHER = {"accuracy": 0.943, "macs": 44_600_000, "parameters": 2_800_000, "byte
 def row(prefix, accuracy, **given):
     macs = 1_740_000 * prefix
     return {
-        "prefix": prefix, "accuracy": accuracy, "accuracy_low": accuracy - 0.005, "accuracy_high": accuracy + 0.005,
-        "agreement": 0.953, "fixed": None if prefix == 1 else 120, "broken": None if prefix == 1 else 73,
-        "macs": macs, "macs_ratio": macs / 44_600_000, "parameters": 26_000 * prefix, "bytes": 104_000 * prefix,
+        "prefix": prefix,
+        "accuracy": accuracy,
+        "accuracy_low": accuracy - 0.005,
+        "accuracy_high": accuracy + 0.005,
+        "agreement": 0.953,
+        "fixed": None if prefix == 1 else 120,
+        "broken": None if prefix == 1 else 73,
+        "macs": macs,
+        "macs_ratio": macs / 44_600_000,
+        "parameters": 26_000 * prefix,
+        "bytes": 104_000 * prefix,
         **given,
-    }  # fmt: skip
+    }
 
 
 ROWS = [row(1, 0.919), row(2, 0.928), row(3, 0.933, points_lost=1.0, points_lost_low=0.6, points_lost_high=1.3)]

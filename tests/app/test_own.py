@@ -74,9 +74,20 @@ def test_teachers_of_this_very_split_are_offered(own_page, pictures):
     for name, checksum in (("of-this-split", known.checksum), ("of-another", "0" * 64)):
         folder = home() / "teachers" / name
         folder.mkdir(parents=True)
-        card = {"schema": 1, "dataset": str(path), "architecture": "resnet-s", "classes": list(known.classes),
-                "input_shape": list(known.input_shape), "mean": [0.0], "std": [1.0], "macs": 1000, "accuracy": 0.9,
-                "name": name, "weights_sha256": "0" * 64, "data_checksum": checksum}  # fmt: skip
+        card = {
+            "schema": 1,
+            "dataset": str(path),
+            "architecture": "resnet-s",
+            "classes": list(known.classes),
+            "input_shape": list(known.input_shape),
+            "mean": [0.0],
+            "std": [1.0],
+            "macs": 1000,
+            "accuracy": 0.9,
+            "name": name,
+            "weights_sha256": "0" * 64,
+            "data_checksum": checksum,
+        }
         (folder / "card.json").write_text(json.dumps(card))
     page = once_read(fill(own_page, **{"own-path": path}))
     options = page.selectbox(key=f"teacher-{path}").options

@@ -45,9 +45,20 @@ def refused(path):
 def test_nothing_outside_is_followed(disk):
     (disk / "user" / "link.csv").symlink_to(disk / "outside" / "mine.csv")
     (disk / "user" / "folder").symlink_to(disk / "outside")
-    outside = ["/etc/passwd", "/etc/not-there", "/dev/zero", "/dev/stdin", "/", str(disk), str(disk / "user2"),
-               str(disk / "user" / ".." / "outside" / "mine.csv"), "../outside/mine.csv", "~/../outside",
-               str(disk / "user" / "link.csv"), str(disk / "user" / "folder" / "mine.csv")]  # fmt: skip
+    outside = [
+        "/etc/passwd",
+        "/etc/not-there",
+        "/dev/zero",
+        "/dev/stdin",
+        "/",
+        str(disk),
+        str(disk / "user2"),
+        str(disk / "user" / ".." / "outside" / "mine.csv"),
+        "../outside/mine.csv",
+        "~/../outside",
+        str(disk / "user" / "link.csv"),
+        str(disk / "user" / "folder" / "mine.csv"),
+    ]
     for path in outside:
         assert refused(path).startswith(f"{path[:20]}") and "lies outside the folders" in refused(path)
 

@@ -98,8 +98,13 @@ def polished(tmp_path):
 def test_a_search_is_a_row_an_attempt(searched):
     told = state_so_far(searched.info(), events(searched))
     assert [(*row.place, row.outcome) for row in told.attempts] == [
-        (1, 1, "kept"), (2, 1, "edge"), (2, 2, "kl"), (2, 3, "corrected"), (3, 1, "edge"), (3, 2, "edge"),
-    ]  # fmt: skip
+        (1, 1, "kept"),
+        (2, 1, "edge"),
+        (2, 2, "kl"),
+        (2, 3, "corrected"),
+        (3, 1, "edge"),
+        (3, 2, "edge"),
+    ]
     assert [row.place for row in told.attempts if row.kept_unmet] == [(3, 2)]
     assert [round(row.candidate.barrier, 6) for row in told.attempts if row.candidate.round == 2] == [0.3, 0.9, 2.7]
     sentences = [sentence for _, sentence in happened(events(searched))]
@@ -133,8 +138,10 @@ def test_a_polish_replaces_what_the_rounds_left_and_keeps_it_in_sight(polished):
     assert "The polish starts: all students train together." in sentences
     assert any(sentence.startswith("The polish is done: ") and "than before it." in sentence for sentence in sentences)
     assert sum(sentence.startswith("After the polish: ") for sentence in sentences) == 2
-    assert ("Round 3 starts: student 3 reads the activations of all before it, and students 1 to 3 train together."
-            in sentences)  # fmt: skip
+    assert (
+        "Round 3 starts: student 3 reads the activations of all before it, and students 1 to 3 train together."
+        in sentences
+    )
 
 
 def test_a_replay_goes_through_the_polish(polished):
@@ -167,8 +174,14 @@ INTERRUPTED = {
 
 @pytest.mark.parametrize("state", INTERRUPTED)
 def test_a_polish_that_ends_early_says_what_is_usable(tmp_path, state):
-    path = build_run(tmp_path / "run", rounds=3, done=3, method="b-distil+polish", state=state,
-                     error="The disk is full. Free some space, then resume.")  # fmt: skip
+    path = build_run(
+        tmp_path / "run",
+        rounds=3,
+        done=3,
+        method="b-distil+polish",
+        state=state,
+        error="The disk is full. Free some space, then resume.",
+    )
     info, beat = Run(path).info(), Run(path).heartbeat()
     title, safe = INTERRUPTED[state]
     assert narration.title(info, beat) == title
@@ -228,25 +241,46 @@ def test_which_classes_a_student_corrects(edges, sentence):
     assert happened([finished], ("Shirt", "Coat", "Boot", "Bag"))[0][1] == sentence
 
 
-CORRECTION = {"round": 2, "edges": (0.001, 0.002), "edges_before": (0.003, 0.004), "kl_before": 0.1, "kl_after": 0.1,
-              "correction_seconds": 1.6}  # fmt: skip
+CORRECTION = {
+    "round": 2,
+    "edges": (0.001, 0.002),
+    "edges_before": (0.003, 0.004),
+    "kl_before": 0.1,
+    "kl_after": 0.1,
+    "correction_seconds": 1.6,
+}
 
 
 @pytest.mark.parametrize(
     ("of", "fields", "sentence"),
     [
-        (AttemptFinished, {"outcome": "corrected", "kl_after": 0.11}, "Student 2 corrects the ones before it on every "
-         "class; its output layer was prepared in 1.6\u00a0s for what student 3 needs; KL +10.0\u00a0%."),
-        (AttemptFinished, {"outcome": "kept", "rejected": RejectedCorrection(why="none found")}, "Student 2 corrects "
-         "the ones before it on every class. No correction of output layers was found that would do more."),
-        (AttemptFinished, {"outcome": "kept", "rejected": RejectedCorrection(why="kl", kl_after=0.2)}, "Student 2 "
-         "corrects the ones before it on every class. A correction of output layers would move KL by +100.0\u00a0%, "
-         "too much, and was taken back."),
-        (HeadCorrected, {"edges": (-0.1, 0.1), "rejected": RejectedCorrection(why="edge")},
-         "After the polish: Student 2 corrects the ones before it on 1 of 2 classes. A correction of output layers "
-         "still missed a class, and was taken back."),
+        (
+            AttemptFinished,
+            {"outcome": "corrected", "kl_after": 0.11},
+            "Student 2 corrects the ones before it on every "
+            "class; its output layer was prepared in 1.6\u00a0s for what student 3 needs; KL +10.0\u00a0%.",
+        ),
+        (
+            AttemptFinished,
+            {"outcome": "kept", "rejected": RejectedCorrection(why="none found")},
+            "Student 2 corrects "
+            "the ones before it on every class. No correction of output layers was found that would do more.",
+        ),
+        (
+            AttemptFinished,
+            {"outcome": "kept", "rejected": RejectedCorrection(why="kl", kl_after=0.2)},
+            "Student 2 "
+            "corrects the ones before it on every class. A correction of output layers would move KL by +100.0\u00a0%, "
+            "too much, and was taken back.",
+        ),
+        (
+            HeadCorrected,
+            {"edges": (-0.1, 0.1), "rejected": RejectedCorrection(why="edge")},
+            "After the polish: Student 2 corrects the ones before it on 1 of 2 classes. A correction of output layers "
+            "still missed a class, and was taken back.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_became_of_a_correction_is_told(of, fields, sentence):
     assert happened([event(of, **CORRECTION | fields)])[0][1] == sentence
 
@@ -329,18 +363,31 @@ def test_the_command_names_what_differs_from_the_recipe_and_makes_the_same_run(m
     config = DistilConfig.create("digits", teacher="t", method=method, rounds=3, **given)
     flags = estimate.flags(config)
     assert flags == [
-        "--dataset", "digits", "--teacher", "t", "--student", config.student, "--rounds", "3", "--seed", "0",
-        "--method", method, *words,
-    ]  # fmt: skip
+        "--dataset",
+        "digits",
+        "--teacher",
+        "t",
+        "--student",
+        config.student,
+        "--rounds",
+        "3",
+        "--seed",
+        "0",
+        "--method",
+        method,
+        *words,
+    ]
 
 
 @pytest.mark.parametrize(
     "given",
     [
-        {"student": "tcn-s"}, {"student": "tcn-s", "head": "prefix", "mode": "segments", "composition": "alone"},
-        {"student": "gru-s", "cell": "shared"}, {"method": "b-distil", "certified": False},
+        {"student": "tcn-s"},
+        {"student": "tcn-s", "head": "prefix", "mode": "segments", "composition": "alone"},
+        {"student": "gru-s", "cell": "shared"},
+        {"method": "b-distil", "certified": False},
     ],
-)  # fmt: skip
+)
 def test_the_command_makes_the_run_that_the_form_would(given):
     config = DistilConfig.create("japanese-vowels", teacher=card_for(None, "japanese-vowels")["name"], **given)
     assert asked_again(config) == config
@@ -443,5 +490,3 @@ print('{{"seconds": 1}}')
 def test_a_recurrent_student_goes_on_from_the_state_before(composition):
     begun = event(RoundStarted, round=3, composition=composition)
     assert happened([begun])[0][1] == "Round 3 starts: student 3 goes on from the state of student 2."
-
-

@@ -27,12 +27,21 @@ def row(prefix: int, rounds: int) -> dict:
     lost = 100 * (TEACHER["accuracy"] - accuracy)
     macs = 1_740_000 * prefix * 6 / rounds
     return {
-        "prefix": prefix, "accuracy": accuracy, "accuracy_low": accuracy - 0.0055, "accuracy_high": accuracy + 0.0045,
+        "prefix": prefix,
+        "accuracy": accuracy,
+        "accuracy_low": accuracy - 0.0055,
+        "accuracy_high": accuracy + 0.0045,
         "agreement": 0.93 + 0.004 * prefix * 6 / rounds,
-        "fixed": None if prefix == 1 else 120 - prefix, "broken": None if prefix == 1 else 70 + prefix,
-        "macs": macs, "macs_ratio": macs / TEACHER["macs"], "parameters": 26_000 * prefix, "bytes": 104_000 * prefix,
-        "points_lost": lost, "points_lost_low": lost - 0.35, "points_lost_high": lost + 0.35,
-    }  # fmt: skip
+        "fixed": None if prefix == 1 else 120 - prefix,
+        "broken": None if prefix == 1 else 70 + prefix,
+        "macs": macs,
+        "macs_ratio": macs / TEACHER["macs"],
+        "parameters": 26_000 * prefix,
+        "bytes": 104_000 * prefix,
+        "points_lost": lost,
+        "points_lost_low": lost - 0.35,
+        "points_lost_high": lost + 0.35,
+    }
 
 
 asked = st.query_params

@@ -23,10 +23,8 @@ def samples() -> list[State]:
     """The shipped runs in Explore and in Distil."""
     names = [summary.id for summary in list_runs() if summary.sample and summary.info]
     return [
-        State(f"sample-{page}-{name}", f"{page}?run={name}", "")
-        for name in names
-        for page in ("explore", "distil")
-    ]  # fmt: skip
+        State(f"sample-{page}-{name}", f"{page}?run={name}", "") for name in names for page in ("explore", "distil")
+    ]
 
 
 def shoot(states: list[State], home: Path, folder: Path) -> None:

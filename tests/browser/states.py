@@ -62,22 +62,42 @@ STATES = (
     State("series-running", "distil?run=speech-running", "Round 3 of 4 is training"),
     State("distil-setup", "distil", "Distil a teacher into students"),
     State(
-        "distil-details", "distil", "Distil a teacher into students",
+        "distil-details",
+        "distil",
+        "Distil a teacher into students",
         ("More: composition, objective, training, seed", "Train a teacher of your own"),
     ),
     State("distil-own", "distil?dataset=own", "Distil a teacher into students"),
     State(
-        "distil-own-table", "distil?dataset=own", "Distil a teacher into students", (),
-        (("Path of your data", "walks.csv"), ("Column of series", "walk"), ("Column of labels", "activity"),
-         ("Column of persons", "person"), ("Steps of a window", "10")),
+        "distil-own-table",
+        "distil?dataset=own",
+        "Distil a teacher into students",
+        (),
+        (
+            ("Path of your data", "walks.csv"),
+            ("Column of series", "walk"),
+            ("Column of labels", "activity"),
+            ("Column of persons", "person"),
+            ("Steps of a window", "10"),
+        ),
     ),
     State(
-        "distil-own-clock", "distil?dataset=own", "Distil a teacher into students", (),
-        (("Path of your data", "clock.csv"), ("Column of series", "walk"), ("Column of labels", "activity"),
-         ("Steps of a window", "10")),
+        "distil-own-clock",
+        "distil?dataset=own",
+        "Distil a teacher into students",
+        (),
+        (
+            ("Path of your data", "clock.csv"),
+            ("Column of series", "walk"),
+            ("Column of labels", "activity"),
+            ("Steps of a window", "10"),
+        ),
     ),
     State(
-        "distil-own-missing", "distil?dataset=own", "Distil a teacher into students", (),
+        "distil-own-missing",
+        "distil?dataset=own",
+        "Distil a teacher into students",
+        (),
         (("Path of your data", "nowhere/recordings"),),
     ),
     State("distil-queued", "distil?run=queued", "Waiting for its turn"),
@@ -90,12 +110,16 @@ STATES = (
     State("distil-worker-gone", "distil?run=worker-gone", "Stopped in round 3 of 6"),
     State("distil-failed", "distil?run=failed", "Round 3 of 6 failed", ("The worker’s last lines",)),
     State(
-        "distil-finished", "distil?run=fashion", "Six students are ready",
+        "distil-finished",
+        "distil?run=fashion",
+        "Six students are ready",
         ("The edges as a table", "The losses as a table"),
     ),
     State("distil-searched", "distil?run=searched", "Six students are ready", ("The edges as a table", "Add rounds")),
     State(
-        "distil-polished", "distil?run=polished", "Six students are ready",
+        "distil-polished",
+        "distil?run=polished",
+        "Six students are ready",
         ("The edges as a table", "The losses as a table", "Add rounds"),
     ),
     State("distil-deleted", "distil?run=nowhere", "This run is gone"),
@@ -104,7 +128,7 @@ STATES = (
     State("teacher-running", "distil?run=teacher-running", "The teacher is training"),
     State("teacher-stopped", "distil?run=teacher-stopped", "Stopped in epoch 5 of 8"),
     State("teacher-finished", "distil?run=teacher-finished", "The teacher is ready"),
-)  # fmt: skip
+)
 
 
 @contextmanager

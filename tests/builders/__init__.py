@@ -106,9 +106,16 @@ def add_round(path: Path, seed: int = 0) -> None:
         with np.load(folder / "logits.npz") as logits:
             game.add(dict(logits))
     run = Writer(
-        path, info["dataset"]["name"], tuple(info["dataset"]["classes"]), "running", info["config"]["rounds"], number,
-        8, 0, datetime.fromisoformat(info["created"]),
-    )  # fmt: skip
+        path,
+        info["dataset"]["name"],
+        tuple(info["dataset"]["classes"]),
+        "running",
+        info["config"]["rounds"],
+        number,
+        8,
+        0,
+        datetime.fromisoformat(info["created"]),
+    )
     run.clock = datetime.now(UTC)
     row = run.round(number, game, info["teacher"]["macs"], np.random.default_rng([seed, number]))
     info["points"].append({name: row[name] for name in SUMMARY})
@@ -136,10 +143,21 @@ def fail_attempt(path: Path, outcome: str = "edge", *, rung: int = 0, compositio
     edges = [0.004 * (index - 2) for index in range(len(run.info().dataset.classes))]
     candidate = {name: getattr(started, name) for name in Candidate.model_fields}
     run.record(
-        AttemptFinished, **candidate, seed=started.attempt - 1, edge_min=min(edges), edges=tuple(edges),
-        relative_edges=tuple(edges), edges_before=tuple(edge - 0.008 for edge in edges), condition_met=False,
-        corrected=False, kl_before=0.1, kl_after=0.103, correction_seconds=1.4, seconds=10.0, outcome=outcome,
-    )  # fmt: skip
+        AttemptFinished,
+        **candidate,
+        seed=started.attempt - 1,
+        edge_min=min(edges),
+        edges=tuple(edges),
+        relative_edges=tuple(edges),
+        edges_before=tuple(edge - 0.008 for edge in edges),
+        condition_met=False,
+        corrected=False,
+        kl_before=0.1,
+        kl_after=0.103,
+        correction_seconds=1.4,
+        seconds=10.0,
+        outcome=outcome,
+    )
     attempt = started.attempt + 1
     weight = barrier(attempt) if rung == started.rung else barrier(1)
     following = {"attempt": attempt, "rung": rung, "barrier": weight, "composition": composition or started.composition}

@@ -36,26 +36,49 @@ DATASETS = {
     "fashion-mnist": Invented(
         "Fashion-MNIST",
         ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot"),
-        "fashion-mnist-resnet-m", "cnn-m", (28, 28),
+        "fashion-mnist-resnet-m",
+        "cnn-m",
+        (28, 28),
     ),
     "free-spoken-digits": Invented(
-        "Free Spoken Digits", DIGITS, "free-spoken-digits-tcn", "gru-s", (32, 48), "speech", "speaker",
-        rate_hz=50.0, sampling_hz=8000,
+        "Free Spoken Digits",
+        DIGITS,
+        "free-spoken-digits-tcn",
+        "gru-s",
+        (32, 48),
+        "speech",
+        "speaker",
+        rate_hz=50.0,
+        sampling_hz=8000,
     ),
     "watch": Invented(
-        "Watch", ("pendulum", "abduction", "elevation", "inner rotation", "outer rotation", "trapezius", "rowing"),
-        "watch-tcn", "gru-xs", (6, 100), "sensor", "subject",
-        channels=tuple(f"{what} {axis}" for what in ("acceleration", "rotation") for axis in "xyz"), rate_hz=50.0,
+        "Watch",
+        ("pendulum", "abduction", "elevation", "inner rotation", "outer rotation", "trapezius", "rowing"),
+        "watch-tcn",
+        "gru-xs",
+        (6, 100),
+        "sensor",
+        "subject",
+        channels=tuple(f"{what} {axis}" for what in ("acceleration", "rotation") for axis in "xyz"),
+        rate_hz=50.0,
     ),
     "dsa-19": Invented(
-        "Daily and Sports Activities", ("sitting", "standing", "lying on the back", "climbing stairs", "rowing"),
-        "dsa-19-tcn", "gru-xs", (45, 125), "sensor", "subject",
+        "Daily and Sports Activities",
+        ("sitting", "standing", "lying on the back", "climbing stairs", "rowing"),
+        "dsa-19-tcn",
+        "gru-xs",
+        (45, 125),
+        "sensor",
+        "subject",
         channels=tuple(
-            f"{place} {what} {axis}" for place in ("torso", "right arm", "left arm", "right leg", "left leg")
-            for what in ("acceleration", "rotation", "magnetism") for axis in "xyz"
-        ), rate_hz=25.0,
+            f"{place} {what} {axis}"
+            for place in ("torso", "right arm", "left arm", "right leg", "left leg")
+            for what in ("acceleration", "rotation", "magnetism")
+            for axis in "xyz"
+        ),
+        rate_hz=25.0,
     ),
-}  # fmt: skip
+}
 
 
 def arrays(dataset: str, numbers: np.ndarray, recorded: int = 0) -> dict[str, np.ndarray]:
@@ -68,11 +91,13 @@ def arrays(dataset: str, numbers: np.ndarray, recorded: int = 0) -> dict[str, np
         return {"images": pictures(numbers, *known.shape, known.white), "max": np.array(known.white)}
     series = np.stack([_series(known, number) for number in numbers])
     stored = {
-        "series": series.astype(np.float16), "modality": np.array(known.modality),
+        "series": series.astype(np.float16),
+        "modality": np.array(known.modality),
         "channels": np.array(known.channels, dtype=str),
         "rate_hz": np.array(known.rate_hz),
-        "mean": series.mean(axis=(0, 2)), "std": series.std(axis=(0, 2)),
-    }  # fmt: skip
+        "mean": series.mean(axis=(0, 2)),
+        "std": series.std(axis=(0, 2)),
+    }
     recordings = {place: _recording(known, numbers[place]) for place in range(recorded)}
     return stored | (sound(recordings, known.sampling_hz) if recordings else {})
 

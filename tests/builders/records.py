@@ -50,16 +50,37 @@ SIDES = ("measured", "bound", "trivial")
 def _correction(fields: dict[str, Any]) -> dict[str, Any]:
     edges = fields.get("edges") or (0.0,) * len(fields.get("measured_by_class", (0.0,)))
     met = min(edges) > 0
-    return {"condition_met": met, "edge_min": min(edges), "edges": edges, "relative_edges": edges,
-            "edges_before": edges, "corrected": False, "kl_before": 0.1, "kl_after": 0.1}  # fmt: skip
+    return {
+        "condition_met": met,
+        "edge_min": min(edges),
+        "edges": edges,
+        "relative_edges": edges,
+        "edges_before": edges,
+        "corrected": False,
+        "kl_before": 0.1,
+        "kl_after": 0.1,
+    }
 
 
 def point(**fields: Any) -> Point:
     """A point of a frontier; by default that of the first student."""
     scores = SplitScores(accuracy=0.9, agreement=0.9)
-    values = {"prefix": 1, "accuracy": 0.9, "accuracy_low": 0.88, "accuracy_high": 0.92, "agreement": 0.9,
-              "train": scores, "validation": scores, "macs": 2_000_000, "macs_ratio": 0.08, "parameters": 58_000,
-              "bytes": 232_000, "memory_bytes": 60_000, "overhead_macs": 0, "carry_bytes": 31_000}  # fmt: skip
+    values = {
+        "prefix": 1,
+        "accuracy": 0.9,
+        "accuracy_low": 0.88,
+        "accuracy_high": 0.92,
+        "agreement": 0.9,
+        "train": scores,
+        "validation": scores,
+        "macs": 2_000_000,
+        "macs_ratio": 0.08,
+        "parameters": 58_000,
+        "bytes": 232_000,
+        "memory_bytes": 60_000,
+        "overhead_macs": 0,
+        "carry_bytes": 31_000,
+    }
     return Point(**values | fields)
 
 
@@ -69,9 +90,30 @@ def heartbeat(**fields: Any) -> Heartbeat:
 
 def run_info(**fields: Any) -> RunInfo:
     """The summary of a run of six rounds on digits, by default a finished one."""
-    config = {"dataset": "digits", "teacher": "digits-resnet-s", "student": "cnn-xs", "rounds": 6, "epochs": 8,
-              "method": "b-distil", "composition": "add", "head": "student", "loss": "ensemble", "batch_size": 128,
-              "shift": 1, "flip": False, "views": 2}  # fmt: skip
-    values = {"schema": 1, "run": "run", "kind": "distil", "state": "finished", "created": TIME, "title": "Digits",
-              "method": "b-distil", "student": "cnn-xs", "config": config}  # fmt: skip
+    config = {
+        "dataset": "digits",
+        "teacher": "digits-resnet-s",
+        "student": "cnn-xs",
+        "rounds": 6,
+        "epochs": 8,
+        "method": "b-distil",
+        "composition": "add",
+        "head": "student",
+        "loss": "ensemble",
+        "batch_size": 128,
+        "shift": 1,
+        "flip": False,
+        "views": 2,
+    }
+    values = {
+        "schema": 1,
+        "run": "run",
+        "kind": "distil",
+        "state": "finished",
+        "created": TIME,
+        "title": "Digits",
+        "method": "b-distil",
+        "student": "cnn-xs",
+        "config": config,
+    }
     return RunInfo(**values | fields)

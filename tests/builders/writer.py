@@ -52,38 +52,89 @@ class Writer:
         known, teacher, student = self.known, self.known.teacher, self.known.student
         started = self.state != "queued"
         config = {
-            "dataset": self.dataset, "teacher": teacher, "student": student, "rounds": self.rounds, "seed": 0,
-            "method": self.method, "composition": self.composition, "mode": self.mode,
+            "dataset": self.dataset,
+            "teacher": teacher,
+            "student": student,
+            "rounds": self.rounds,
+            "seed": 0,
+            "method": self.method,
+            "composition": self.composition,
+            "mode": self.mode,
             "head": "prefix" if self.polished else "student",
-            "loss": "ensemble", "divergence": "kl", "temperature": 2.0, "label_share": 0.0, "barrier": 0.3,
-            "certified": True, "retries": 3, "horizon": None, "epochs": self.epochs,
-            "polish_epochs": self.epochs if self.polished else 0, "learning_rate": 0.01, "weight_decay": 0.0001,
-            "batch_size": 128, "shift": 1, "flip": False, "views": 2, "threads": None,
-        }  # fmt: skip
+            "loss": "ensemble",
+            "divergence": "kl",
+            "temperature": 2.0,
+            "label_share": 0.0,
+            "barrier": 0.3,
+            "certified": True,
+            "retries": 3,
+            "horizon": None,
+            "epochs": self.epochs,
+            "polish_epochs": self.epochs if self.polished else 0,
+            "learning_rate": 0.01,
+            "weight_decay": 0.0001,
+            "batch_size": 128,
+            "shift": 1,
+            "flip": False,
+            "views": 2,
+            "threads": None,
+        }
         if kind == "teach":
-            config = {"dataset": self.dataset, "architecture": teacher.removeprefix(f"{self.dataset}-"), "seed": 0,
-                      "epochs": self.epochs, "learning_rate": 0.1, "weight_decay": 0.0005, "batch_size": 128,
-                      "label_smoothing": 0.05, "shift": 1, "flip": False, "cutout": 0, "crop": 0,
-                      "threads": None}  # fmt: skip
+            config = {
+                "dataset": self.dataset,
+                "architecture": teacher.removeprefix(f"{self.dataset}-"),
+                "seed": 0,
+                "epochs": self.epochs,
+                "learning_rate": 0.1,
+                "weight_decay": 0.0005,
+                "batch_size": 128,
+                "label_smoothing": 0.05,
+                "shift": 1,
+                "flip": False,
+                "cutout": 0,
+                "crop": 0,
+                "threads": None,
+            }
         cost = {name: None if black_box else value for name, value in TEACHER_COST.items()}
         return {
-            "schema": 1, "run": self.path.name, "kind": kind, "parent": None, "state": self.state,
+            "schema": 1,
+            "run": self.path.name,
+            "kind": kind,
+            "parent": None,
+            "state": self.state,
             "phase": {"finished": None, "queued": None}.get(self.state, "teacher" if kind == "teach" else "rounds"),
-            "error": error, "created": self.created.isoformat(), "title": title or known.title,
+            "error": error,
+            "created": self.created.isoformat(),
+            "title": title or known.title,
             "dataset": {
-                "name": self.dataset, "title": known.title, "modality": known.modality, "people": known.people,
-                "train": 600, "validation": 200, "test": 400,
+                "name": self.dataset,
+                "title": known.title,
+                "modality": known.modality,
+                "people": known.people,
+                "train": 600,
+                "validation": 200,
+                "test": 400,
                 "classes": list(self.classes),
                 "split": f"{known.people}s held out" if known.people else "stratified, fixed seed",
                 "checksum": "",
-            } if started else None,
+            }
+            if started
+            else None,
             "teacher": {"name": teacher, "accuracy": None, **cost, "latency_ms": {}}
-            if started and kind == "distil" else None,
-            "method": self.method if kind == "distil" else None, "student": student if kind == "distil" else None,
-            "mode": self.mode, "config": config, "seconds": 62.5,
-            "threads": 1 if started else None, "versions": VERSIONS,
-            "scale": None, "rounds_done": 0, "points": [], "teacher_name": None,
-        }  # fmt: skip
+            if started and kind == "distil"
+            else None,
+            "method": self.method if kind == "distil" else None,
+            "student": student if kind == "distil" else None,
+            "mode": self.mode,
+            "config": config,
+            "seconds": 62.5,
+            "threads": 1 if started else None,
+            "versions": VERSIONS,
+            "scale": None,
+            "rounds_done": 0,
+            "points": [],
+            "teacher_name": None,
+        }
 
     def distil(self, info: dict[str, Any], examples: int, seed: int) -> None:
         self.event("created")
@@ -164,8 +215,17 @@ class Writer:
             folder = self.path / "polish" / f"{number:02d}"
             self.save(folder, record, rows[-1], logits=self.splits(game.outputs[-1].get), heaviest=pairs)
             if number > 1:
-                told = ("edges_before", "edges", "edge_min", "relative_edges", "kl_before", "kl_after", "corrected",
-                        "condition_met", "correction_seconds")  # fmt: skip
+                told = (
+                    "edges_before",
+                    "edges",
+                    "edge_min",
+                    "relative_edges",
+                    "kl_before",
+                    "kl_after",
+                    "corrected",
+                    "condition_met",
+                    "correction_seconds",
+                )
                 self.event("head_corrected", round=number, **{name: record[name] for name in told})
         self.event("polish_finished", rounds=rounds)
         return rows
@@ -192,15 +252,22 @@ class Writer:
         prefix = {name: game.prefix(name, logits=True) for name in game.splits}
         before = game.c * np.mean([f["test"] for f in game.outputs[:-1]], axis=0) if number > 1 else None
         cost = PrefixCost(
-            **{name: value * number for name, value in STUDENT_COST.items()}, memory_bytes=60_000,
-            overhead_macs=9_000 * (number - 1), carry_bytes=31_000,
+            **{name: value * number for name, value in STUDENT_COST.items()},
+            memory_bytes=60_000,
+            overhead_macs=9_000 * (number - 1),
+            carry_bytes=31_000,
             window_share=number / self.rounds if self.mode == "segments" else 1.0,
-        )  # fmt: skip
+        )
         return point(
-            number, prefix["test"], *game.splits["test"], before, cost=cost, teacher_macs=teacher_macs,
+            number,
+            prefix["test"],
+            *game.splits["test"],
+            before,
+            cost=cost,
+            teacher_macs=teacher_macs,
             people=np.arange(len(prefix["test"])) % 2 if self.known.people and not self.old else None,
             **{name: scores(prefix[name], *game.splits[name]) for name in ("train", "validation")},
-        ).document()  # fmt: skip
+        ).document()
 
     def record(
         self, number: int, measured: CertificateRow, outcome: str, before: Sequence[float], attempts: int
@@ -208,15 +275,25 @@ class Writer:
         """The round's record around what the game measured; `before`: edges before the correction."""
         corrected = outcome == "corrected"
         record = {
-            **measured.document(), "composition": ["alone" if number == 1 else self.composition], "attempts": attempts,
-            "corrected": corrected, "kl_before": 0.199 / number if corrected else 0.2 / number,
-            "kl_after": 0.2 / number, "barrier": barrier(attempts), "loss": 0.2 / number, "seconds": 10.0,
-        }  # fmt: skip
+            **measured.document(),
+            "composition": ["alone" if number == 1 else self.composition],
+            "attempts": attempts,
+            "corrected": corrected,
+            "kl_before": 0.199 / number if corrected else 0.2 / number,
+            "kl_after": 0.2 / number,
+            "barrier": barrier(attempts),
+            "loss": 0.2 / number,
+            "seconds": 10.0,
+        }
         if self.old:
             record["certified"] = record.pop("condition_met")
             return {name: value for name, value in record.items() if name not in ("largest", "by_eta")}
-        return record | {"rung": 0, "student": self.known.student, "edges_before": list(before),
-                         "correction_seconds": 1.4 if corrected else 0.0}  # fmt: skip
+        return record | {
+            "rung": 0,
+            "student": self.known.student,
+            "edges_before": list(before),
+            "correction_seconds": 1.4 if corrected else 0.0,
+        }
 
     def attempt(self, number: int, attempt: int, outcome: str, found: Condition, before: Sequence[float]) -> None:
         """The events of one attempt, from its start to its outcome."""
@@ -228,12 +305,23 @@ class Writer:
         corrected = outcome == "corrected"
         names = ("edge_min", "edges", "relative_edges", "condition_met")
         self.event(
-            "attempt_finished", round=number, attempt=attempt, composition="alone" if number == 1 else self.composition,
-            rung=0, student=self.known.student, seed=attempt - 1, barrier=barrier(attempt),
-            **{name: getattr(found, name) for name in names}, edges_before=before, corrected=corrected,
-            kl_before=0.199 / number if corrected else 0.2 / number, kl_after=0.2 / number,
-            correction_seconds=0.0 if outcome == "kept" else 1.4, seconds=10.0, outcome=outcome,
-        )  # fmt: skip
+            "attempt_finished",
+            round=number,
+            attempt=attempt,
+            composition="alone" if number == 1 else self.composition,
+            rung=0,
+            student=self.known.student,
+            seed=attempt - 1,
+            barrier=barrier(attempt),
+            **{name: getattr(found, name) for name in names},
+            edges_before=before,
+            corrected=corrected,
+            kl_before=0.199 / number if corrected else 0.2 / number,
+            kl_after=0.2 / number,
+            correction_seconds=0.0 if outcome == "kept" else 1.4,
+            seconds=10.0,
+            outcome=outcome,
+        )
 
     def teach(self, info: dict[str, Any]) -> None:
         self.event("created")
@@ -269,10 +357,19 @@ class Writer:
             (self.path / "worker.log").write_text("Traceback\nOSError: [Errno 28] No space left on device\n")
         alive = datetime.now(UTC) if self.state == "running" else self.clock  # a running worker is not silent
         beat = {
-            "host": "here", "pid": 2**22 + 1, "time": alive.isoformat(), "phase": phase, "round": number,
-            "attempt": None if number is None else 1, "epoch": self.epoch + 1, "epochs": self.epochs, "batch": 3,
-            "batches": 10, "fraction": (self.epoch + 0.3) / self.epochs, "seconds_left": 3120.0,
-        }  # fmt: skip
+            "host": "here",
+            "pid": 2**22 + 1,
+            "time": alive.isoformat(),
+            "phase": phase,
+            "round": number,
+            "attempt": None if number is None else 1,
+            "epoch": self.epoch + 1,
+            "epochs": self.epochs,
+            "batch": 3,
+            "batches": 10,
+            "fraction": (self.epoch + 0.3) / self.epochs,
+            "seconds_left": 3120.0,
+        }
         (self.path / "heartbeat.json").write_text(json.dumps(beat))
 
     def ensemble(self) -> None:
@@ -286,15 +383,31 @@ class Writer:
 
     def start_round(self, number: int, attempt: int = 1) -> None:
         composition = "alone" if number == 1 else self.composition
-        self.event("round_started", round=number, attempt=attempt, composition=composition, rung=0,
-                   student=self.known.student, barrier=barrier(attempt), epochs=self.epochs)  # fmt: skip
+        self.event(
+            "round_started",
+            round=number,
+            attempt=attempt,
+            composition=composition,
+            rung=0,
+            student=self.known.student,
+            barrier=barrier(attempt),
+            epochs=self.epochs,
+        )
 
     def train_epoch(self, phase: str, number: int | None, epoch: int, accuracy: float, attempt: int = 1) -> None:
         self.event(
-            "epoch", phase=phase, round=number, attempt=None if number is None else attempt, epoch=epoch,
-            epochs=self.epochs, loss=0.8 / epoch / (number or 1), seconds=1.0, total=float(epoch),
-            validation={"accuracy": accuracy}, barrier_edge=0.01,
-        )  # fmt: skip
+            "epoch",
+            phase=phase,
+            round=number,
+            attempt=None if number is None else attempt,
+            epoch=epoch,
+            epochs=self.epochs,
+            loss=0.8 / epoch / (number or 1),
+            seconds=1.0,
+            total=float(epoch),
+            validation={"accuracy": accuracy},
+            barrier_edge=0.01,
+        )
 
     def event(self, kind: str, **fields: Any) -> None:
         self.clock += timedelta(seconds=7)

@@ -59,12 +59,18 @@ def test_a_config_that_is_no_regular_file_is_one_sentence(refused):
         ((*RUN, "--teacher", "digits-rasnet"), "no teacher called digits-rasnet. Did you mean digits-resnet-s?"),
         ((*RUN, "--student", "cnn-xxs"), "Did you mean cnn-xs?"),
         (("teach", "--dataset", "digits", "--teacher", "resnet-z"), "Did you mean resnet-"),
-        *(((*RUN, "--rounds", value), f"Rounds must be a whole number from 1 to 64; “{value}” is not.")
-          for value in ("0", "-1", "1000000", "five")),
-        *(((*RUN, "--temperature", value), f"Temperature must be a number above 0, at most 100; “{value}” is not.")
-          for value in ("0", "nan", "-inf")),
-        *(((*RUN, "--learning-rate", value), f"Learning rate must be a number above 0, at most 10; “{value}” is not.")
-          for value in ("0", "nan", "inf", "fast")),
+        *(
+            ((*RUN, "--rounds", value), f"Rounds must be a whole number from 1 to 64; “{value}” is not.")
+            for value in ("0", "-1", "1000000", "five")
+        ),
+        *(
+            ((*RUN, "--temperature", value), f"Temperature must be a number above 0, at most 100; “{value}” is not.")
+            for value in ("0", "nan", "-inf")
+        ),
+        *(
+            ((*RUN, "--learning-rate", value), f"Learning rate must be a number above 0, at most 10; “{value}” is not.")
+            for value in ("0", "nan", "inf", "fast")
+        ),
         (("teach", "--dataset", "digits", "--learning-rate", "nan"), "Learning rate must be a number above 0, at most"),
         (("teach", "--dataset", "digits", "--epochs", "0"), "Epochs must be a whole number from 1 to 1000"),
         ((*RUN, "--composition", "both"), "Composition must be one of alone, add, concat, concat-all, carry-state"),
@@ -84,7 +90,7 @@ def test_a_config_that_is_no_regular_file_is_one_sentence(refused):
         (("app", "--port", "99999"), "Invalid value for '--port'"),
         (("app", "--port", "http"), "Invalid value for '--port'"),
     ],
-)  # fmt: skip
+)
 def test_unusable_words_are_one_sentence(refused, words, sentence):
     assert sentence in refused(*words)
 
@@ -109,9 +115,13 @@ def test_a_config_that_is_none_is_one_sentence(refused, tmp_path, content):
 
 @pytest.mark.parametrize(
     "stored",
-    [{"dataset": ["digits"]}, {"dataset": "digits", "teacher": 5}, {"dataset": "digits", "rounds": {}},
-     {"dataset": "digits", "polish": 1}],
-)  # fmt: skip
+    [
+        {"dataset": ["digits"]},
+        {"dataset": "digits", "teacher": 5},
+        {"dataset": "digits", "rounds": {}},
+        {"dataset": "digits", "polish": 1},
+    ],
+)
 def test_a_config_of_odd_values_is_one_sentence(refused, tmp_path, stored):
     file = tmp_path / "config.json"
     file.write_text(json.dumps(stored))
@@ -200,16 +210,18 @@ def runs(own_home):
 
 def test_unreadable_runs_are_one_sentence_and_the_others_are_listed(bdistil, runs):
     assert bdistil("show", "corrupt")[::2] == (
-        2, "This run cannot be read: its run.json is incomplete. The others are not affected.\n",
-    )  # fmt: skip
+        2,
+        "This run cannot be read: its run.json is incomplete. The others are not affected.\n",
+    )
     assert bdistil("resume", "newer")[::2] == (2, "Written by a newer version; update to open it.\n")
     status, out, err = bdistil("list")
     assert (status, err) == (0, "")
     assert all(path.name in out for path in runs.iterdir())
     (runs / "finished" / "rounds" / "03" / "round.json").write_text("{")
     assert bdistil("show", "finished")[::2] == (
-        2, "This run cannot be read: its round 3 is damaged. The others are not affected.\n",
-    )  # fmt: skip
+        2,
+        "This run cannot be read: its round 3 is damaged. The others are not affected.\n",
+    )
 
 
 def test_what_cannot_be_started_or_stopped_is_one_sentence(bdistil, runs):
@@ -352,15 +364,24 @@ def test_method_and_certified_rounds_are_told(bdistil, runs):
     assert " b-distil " in lines["finished"] and " teacher " in lines["teach"]
 
 
-@pytest.mark.parametrize(("state", "worker_gone", "status", "sentence"), [
-    ("failed", False, 2, "The disk is full."), ("stopped", False, 130, "Stopped; go on with: bdistil resume mine"),
-    ("stopped", True, 1, "The worker ended without a word; go on with: bdistil resume mine"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("state", "worker_gone", "status", "sentence"),
+    [
+        ("failed", False, 2, "The disk is full."),
+        ("stopped", False, 130, "Stopped; go on with: bdistil resume mine"),
+        ("stopped", True, 1, "The worker ended without a word; go on with: bdistil resume mine"),
+    ],
+)
 def test_how_a_run_ends_is_the_exit_status(bdistil, own_home, monkeypatch, state, worker_gone, status, sentence):
     stopped = Run(build_run(own_home / "runs" / "mine", state="stopped")).info()
-    ended = stopped.model_copy(update={
-        "state": state, "worker_gone": worker_gone, "error": "The disk is full.", "exit_status": 2,
-    })  # fmt: skip
+    ended = stopped.model_copy(
+        update={
+            "state": state,
+            "worker_gone": worker_gone,
+            "error": "The disk is full.",
+            "exit_status": 2,
+        }
+    )
     monkeypatch.setattr("bdistil.runs.launch.start_worker", lambda run: 1)
     monkeypatch.setattr("bdistil.cli.progress.watch", lambda run, quiet: ended)
     assert bdistil("resume", "mine") == (status, "", sentence + "\n")
@@ -370,8 +391,9 @@ def test_ctrl_c_stops_cleanly_and_the_run_goes_on(own_home):
     """The real program: Ctrl-C in the middle of a round gives 130, resuming gives 0 and the id."""
     program = [sys.executable, "-m", "bdistil"]
     options = ["--rounds", "2", "--epochs", "12", "--views", "1", "--batch-size", "32", "--threads", "1"]
-    process = subprocess.Popen([*program, "run", "--dataset", "digits", *options],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    process = subprocess.Popen(
+        [*program, "run", "--dataset", "digits", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     run = Run(until(lambda: list_runs(samples=False))[0].path)
     until(lambda: told(run, "epoch", round=1, epoch=1))
     os.kill(process.pid, signal.SIGINT)
@@ -397,8 +419,9 @@ def test_a_teacher_whose_weights_are_of_another_shape_fails_with_one_sentence(ow
     (folder / "model.safetensors").write_bytes(weights)
     stored = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps({**stored, "weights_sha256": hashlib.sha256(weights).hexdigest()}))
-    ended = subprocess.run([sys.executable, "-m", "bdistil", *RUN, "--teacher", str(folder)], capture_output=True,
-                           text=True, timeout=300)  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, "-m", "bdistil", *RUN, "--teacher", str(folder)], capture_output=True, text=True, timeout=300
+    )
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.count("\n") == 1 and "are not those of a resnet-s with 10 classes" in ended.stderr
 
@@ -408,8 +431,13 @@ HOSTILE = "a\x1b[2Jb\nc\rd\x9be\u202e"
 
 def program(*words):
     """Exit status, standard output and standard error of the program in a process of its own."""
-    ended = subprocess.run([sys.executable, "-m", "bdistil", *map(os.fsencode, map(str, words))], capture_output=True,
-                           text=True, timeout=300, errors="surrogateescape")  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, "-m", "bdistil", *map(os.fsencode, map(str, words))],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        errors="surrogateescape",
+    )
     return ended.returncode, ended.stdout, ended.stderr
 
 
@@ -424,11 +452,25 @@ def test_what_others_have_named_never_reaches_the_terminal_raw(own_home, tmp_pat
             (folder / label).mkdir(parents=True, exist_ok=True)
             Image.new("L", (8, 8), 20 * number).save(folder / label / f"{HOSTILE}{number}.png")
     (folder / "one" / f"{HOSTILE}.png").write_bytes(b"no picture")
-    commands = [("list",), ("list", "--json"), ("show", f"run {HOSTILE}"), ("show", "failed"), ("show", HOSTILE),
-                ("show", f"run {HOSTILE}", "--json"), ("data", folder), ("data", folder / HOSTILE), ("data", HOSTILE),
-                ("run", f"--{HOSTILE}"), (HOSTILE,), ("run", "--dataset", "digits", "--rounds", HOSTILE),
-                ("run", "--config", HOSTILE), ("resume", HOSTILE), ("stop", f"run {HOSTILE}"),
-                ("app", "--data-root", HOSTILE), ("run", "--dataset", "digits", "--teacher", HOSTILE)]  # fmt: skip
+    commands = [
+        ("list",),
+        ("list", "--json"),
+        ("show", f"run {HOSTILE}"),
+        ("show", "failed"),
+        ("show", HOSTILE),
+        ("show", f"run {HOSTILE}", "--json"),
+        ("data", folder),
+        ("data", folder / HOSTILE),
+        ("data", HOSTILE),
+        ("run", f"--{HOSTILE}"),
+        (HOSTILE,),
+        ("run", "--dataset", "digits", "--rounds", HOSTILE),
+        ("run", "--config", HOSTILE),
+        ("resume", HOSTILE),
+        ("stop", f"run {HOSTILE}"),
+        ("app", "--data-root", HOSTILE),
+        ("run", "--dataset", "digits", "--teacher", HOSTILE),
+    ]
     for words in commands:
         status, out, err = program(*words)
         assert not {*(out + err)} & {*"\x1b\r\x9b\u202e"}, words

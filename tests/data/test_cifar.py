@@ -80,8 +80,11 @@ def test_pictures_and_labels_are_read_as_they_are_described_and_a_tenth_is_held_
     np.testing.assert_array_equal(data.x_test, x_test)
     np.testing.assert_array_equal(data.y_test, y_test)
     known = {one.tobytes(): label for one, label in zip(x, y, strict=True)}
-    found = [known.pop(one.tobytes()) == label
-             for part in ("train", "validation") for one, label in zip(*data.split(part), strict=True)]  # fmt: skip
+    found = [
+        known.pop(one.tobytes()) == label
+        for part in ("train", "validation")
+        for one, label in zip(*data.split(part), strict=True)
+    ]
     assert all(found) and not known
     np.testing.assert_array_equal(np.bincount(data.y_validation), [2] * len(data.info.classes))
     assert all(data.split(part)[0].flags.writeable for part in SPLITS)

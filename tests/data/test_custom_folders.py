@@ -62,8 +62,9 @@ def test_pictures_are_split_60_20_20_in_every_class_the_same_way_every_time(tmp_
 
 def test_an_example_is_its_own_file_with_its_own_label(tmp_path):
     data = custom.load(str(pictures(tmp_path)))
-    by_bytes = {np.asarray(Image.open(path)).transpose(2, 0, 1).tobytes(): path.parent.name
-                for path in tmp_path.glob("*/*.png")}  # fmt: skip
+    by_bytes = {
+        np.asarray(Image.open(path)).transpose(2, 0, 1).tobytes(): path.parent.name for path in tmp_path.glob("*/*.png")
+    }
     for name in SPLITS:
         x, y = data.split(name)
         assert [by_bytes[one.tobytes()] for one in x] == [data.info.classes[label] for label in y]
@@ -80,8 +81,10 @@ def test_without_test_val_is_the_test_split_and_validation_is_drawn_from_train(t
     assert [len(data.split(name)[0]) for name in SPLITS] == [36, 4, 10]
     assert {file.partition("/")[0] for file in data.files_test} == {val}
     assert np.bincount(data.y_validation).tolist() == [2, 2]
-    assert data.info.split == (f"As its folders train and {val} say, where {val} is the test split, as there is no "
-                               "folder test; a tenth of the files is held out of train for validation.")  # fmt: skip
+    assert data.info.split == (
+        f"As its folders train and {val} say, where {val} is the test split, as there is no "
+        "folder test; a tenth of the files is held out of train for validation."
+    )
 
 
 @pytest.mark.parametrize("names", ["train val test", "train valid test", "Training VALID Testing", "Train dev Test"])
@@ -128,10 +131,20 @@ def test_the_name_fits_into_a_file_name(tmp_path):
     assert re.fullmatch(r"meine-bilder-2-[0-9a-f]{8}", custom.info(str(root)).name)
 
 
-@pytest.mark.parametrize("suffix, options", [(".jpg", {}), (".bmp", {}), (".gif", {"mode": "P"}), (".webp", {}),
-                                             (".tiff", {}), (".jfif", {"format": "JPEG"}),
-                                             (".JPG", {"mode": "CMYK", "format": "JPEG"}),
-                                             (".png", {"mode": "RGBA"}), (".png", {"mode": "P"})])  # fmt: skip
+@pytest.mark.parametrize(
+    "suffix, options",
+    [
+        (".jpg", {}),
+        (".bmp", {}),
+        (".gif", {"mode": "P"}),
+        (".webp", {}),
+        (".tiff", {}),
+        (".jfif", {"format": "JPEG"}),
+        (".JPG", {"mode": "CMYK", "format": "JPEG"}),
+        (".png", {"mode": "RGBA"}),
+        (".png", {"mode": "P"}),
+    ],
+)
 def test_every_common_format_and_mode_is_read_in_colour(tmp_path, suffix, options):
     pictures(tmp_path)
     picture(tmp_path / "cat" / f"other{suffix}", **options)
@@ -207,15 +220,20 @@ def _drawing(mode):
     return grey, {"transparency": 7 if mode == "L" else (7, 7, 7)}
 
 
-@pytest.mark.parametrize("mode, suffix", [("RGBA", ".png"), ("LA", ".png"), ("P", ".png"), ("L", ".png"),
-                                          ("RGB", ".png"), ("RGBA", ".webp"), ("P", ".gif")])  # fmt: skip
+@pytest.mark.parametrize(
+    "mode, suffix",
+    [("RGBA", ".png"), ("LA", ".png"), ("P", ".png"), ("L", ".png"), ("RGB", ".png"), ("RGBA", ".webp"), ("P", ".gif")],
+)
 def test_drawings_on_a_transparent_ground_are_read_on_white(tmp_path, mode, suffix):
     pictures(tmp_path)
     drawn, options = _drawing(mode)
     drawn.save(tmp_path / "cat" / f"drawing{suffix}", **options, **({"lossless": True} if suffix == ".webp" else {}))
     data = custom.load(str(tmp_path))
-    every = {str(name): x for split in SPLITS for name, x in zip(getattr(data, f"files_{split}"), data.split(split)[0],
-                                                                 strict=True)}  # fmt: skip
+    every = {
+        str(name): x
+        for split in SPLITS
+        for name, x in zip(getattr(data, f"files_{split}"), data.split(split)[0], strict=True)
+    }
     expected = np.full((3, 12, 12), 255, np.uint8)
     expected[:, 3:9, 3:9] = 0
     np.testing.assert_array_equal(every[f"cat/drawing{suffix}"], expected)
@@ -501,7 +519,7 @@ def _not_utf_8(root):
             _split_as_class,
             r".*pets has the folder Test, named like a split, and no folder train of class folders: "
             r"rename Test if it is a class, or put the class folders to train on into a folder train\.",
-        ),  # fmt: skip
+        ),
         (_two_names, r".*pets has two folders for test, Testing and test: put their files into one\."),
         (_no_class_in_test, r".*pets/test holds no class folders: add those of train, or give .*pets/train as .*\."),
         (
@@ -518,7 +536,7 @@ def _not_utf_8(root):
             _wrapped,
             r".*pets needs 2 class folders and has 1, pets: give .*pets/pets as the data if the folders in it are "
             r"the classes\.",
-        ),  # fmt: skip
+        ),
         (_one_item, r"The class owl of .*pets needs 3 files to hold some out, and has 1: add more\."),
         (_case, r"The class folders Cat and cat of .*pets differ only in case: rename one\."),
         (_one_class, r".*pets needs 2 class folders with pictures or recordings, and has 1: add more\."),
@@ -529,7 +547,7 @@ def _not_utf_8(root):
             _train_alone,
             r".*pets has no folder test or val beside train: add one, or give .*pets/train as the data to "
             r"have it split\.",
-        ),  # fmt: skip
+        ),
         (_strange_class, r"The class folder test/cow of .*pets is not in train: add it there\."),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -603,9 +621,20 @@ def _long_in_other_case(root):
     pictures(root, classes=(LONG, LONG.upper()))
 
 
-@pytest.mark.parametrize("spoil", [_long_empty_class, _long_and_one_item, _long_and_damaged, _long_class_damaged,
-                                   _long_and_other_kind, _long_link, _long_beside_train, _long_in_test,
-                                   _long_in_other_case])  # fmt: skip
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _long_empty_class,
+        _long_and_one_item,
+        _long_and_damaged,
+        _long_class_damaged,
+        _long_and_other_kind,
+        _long_link,
+        _long_beside_train,
+        _long_in_test,
+        _long_in_other_case,
+    ],
+)
 def test_sentences_show_at_most_80_characters_of_a_name_and_no_control_character(tmp_path, spoil):
     root = pictures(tmp_path / LONG)
     spoil(root)
@@ -649,8 +678,19 @@ def test_nothing_is_executed_and_hidden_files_and_other_kinds_are_left_alone(tmp
     assert custom.info(str(root)).train == 12
 
 
-LEFT_BEHIND = ["$RECYCLE.BIN", ".DS_Store", ".git", ".ipynb_checkpoints", "@eaDir", "Thumbs.db", "__MACOSX",
-               "desktop.ini", "lost+found", "._000.png", "000.png~"]  # fmt: skip
+LEFT_BEHIND = [
+    "$RECYCLE.BIN",
+    ".DS_Store",
+    ".git",
+    ".ipynb_checkpoints",
+    "@eaDir",
+    "Thumbs.db",
+    "__MACOSX",
+    "desktop.ini",
+    "lost+found",
+    "._000.png",
+    "000.png~",
+]
 
 
 def test_pictures_with_masks_beside_them_are_named_and_one_kind_can_be_chosen(tmp_path):
@@ -659,8 +699,10 @@ def test_pictures_with_masks_beside_them_are_named_and_one_kind_can_be_chosen(tm
         picture(root / label / f"{number:03}.jpg", mode="L")
     picture(root / "cat" / "alone.JPEG")
     (note,) = custom.unreadable(str(root))
-    assert note == ("Notice: 3 pairs like 000.jpg and 000.png count as two examples each: where one is a mask or a "
-                    "copy of the other, choose a kind of files with --kind, such as jpg.")  # fmt: skip
+    assert note == (
+        "Notice: 3 pairs like 000.jpg and 000.png count as two examples each: where one is a mask or a "
+        "copy of the other, choose a kind of files with --kind, such as jpg."
+    )
     png, jpg = OwnData(kind=".PNG"), OwnData(kind="jpg")
     assert custom.load(str(root), png).checksum == custom.load(str(pictures(tmp_path / "tiles alone"))).checksum
     assert custom.unreadable(str(root), png) == (

@@ -57,9 +57,16 @@ def test_a_folder_is_taught_distilled_stopped_and_resumed(digits_folder):
     teacher = finished(started(taught)).info().teacher_name
     assert teacher.startswith("own-digits-") and "--side 8" in card_for(teacher, str(digits_folder), data)["command"]
     config = DistilConfig.create(
-        str(digits_folder), data=data, teacher=card_for(None, str(digits_folder), data)["name"], method="b-distil",
-        student="cnn-xs", rounds=2, epochs=2, views=2, threads=1,
-    )  # fmt: skip
+        str(digits_folder),
+        data=data,
+        teacher=card_for(None, str(digits_folder), data)["name"],
+        method="b-distil",
+        student="cnn-xs",
+        rounds=2,
+        epochs=2,
+        views=2,
+        threads=1,
+    )
     run = started(config)
     until(lambda: told(run, "round_finished"))
     run.request_stop()

@@ -21,8 +21,16 @@ def table(people=5, series_each=4, steps=50, rate=25.0):
         for number in range(series_each):
             series = 100 * person + number
             for step in range(steps):
-                rows.append((f"s{series}", ["rest", "run"][number % 2], person, step / rate,
-                             1000.0 * series + step, -1000.0 * series - step))  # fmt: skip
+                rows.append(
+                    (
+                        f"s{series}",
+                        ["rest", "run"][number % 2],
+                        person,
+                        step / rate,
+                        1000.0 * series + step,
+                        -1000.0 * series - step,
+                    )
+                )
     return pd.DataFrame(rows, columns=["walk", "activity", "who", "t", "ax", "ay"])
 
 
@@ -82,8 +90,10 @@ def test_times_may_be_dates(tmp_path):
 
 
 def test_a_channel_that_never_changes_is_no_division_by_zero(tmp_path):
-    data = custom.load(str(saved(tmp_path, table().assign(still=0.1, none=0.0))),
-                    OwnData.create(**COLUMNS | dict(channels="ax,ay,still,none"), subject="who"))  # fmt: skip
+    data = custom.load(
+        str(saved(tmp_path, table().assign(still=0.1, none=0.0))),
+        OwnData.create(**COLUMNS | dict(channels="ax,ay,still,none"), subject="who"),
+    )
     assert data.info.channels == ("ax", "ay", "still", "none") and data.std[2:] == (1.0, 1.0)
 
 
@@ -132,8 +142,11 @@ def _no_rows(frame):
         (_cell(17, "ax", -1e39), r"walks\.csv, row 19: the column ax is -1e\+39 where a number below 3e38 must .*\."),
         (_cell(17, "ax", "NA"), r"walks\.csv, row 19: the column ax holds “NA” where a number must be: .*\."),
         (_cell(17, "ax", "fast"), r"walks\.csv, row 19: the column ax holds “fast” where a number must be: .*\."),
-        (_cell(3, "activity", "run"), r"walks\.csv, row 5: the column activity says run where the series s0 began with "
-                                      r"rest: give one of them a series of its own\."),
+        (
+            _cell(3, "activity", "run"),
+            r"walks\.csv, row 5: the column activity says run where the series s0 began with "
+            r"rest: give one of them a series of its own\.",
+        ),
         (_cell(3, "who", 4), r"walks\.csv, row 5: the column who says 4 where the series s0 began with 0: .*\."),
         (_cell(3, "activity", None), r"walks\.csv, row 5: the column activity is empty: fill it in\."),
         (_cell(3, "walk", None), r"walks\.csv, row 5: the column walk is empty: fill it in\."),
@@ -146,7 +159,7 @@ def _no_rows(frame):
         (_one_class, r"walks\.csv has the one class rest in its column activity: 2 at least are needed\."),
         (_no_rows, r"walks\.csv has no rows: give a table that has some\."),
     ],
-)  # fmt: skip
+)
 def test_rows_that_cannot_be_used_are_named_in_one_sentence(tmp_path, spoil, sentence):
     frame = table()
     spoilt = spoil(frame)
@@ -210,8 +223,11 @@ def test_an_index_is_no_channel(tmp_path):
 )
 def test_columns_that_are_no_values_are_refused(tmp_path, column, sentence):
     frame = table()
-    refused(saved(tmp_path, frame.assign(more=column(len(frame))), "walks.parquet"), sentence,
-            **COLUMNS | dict(channels="ax,more"))  # fmt: skip
+    refused(
+        saved(tmp_path, frame.assign(more=column(len(frame))), "walks.parquet"),
+        sentence,
+        **COLUMNS | dict(channels="ax,more"),
+    )
 
 
 @pytest.mark.parametrize("name", ["walks.csv", "walks.parquet"])

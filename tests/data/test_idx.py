@@ -69,10 +69,22 @@ def test_any_bytes_come_back_however_they_were_packed(tmp_path_factory, values, 
         (gzip.compress(GOOD + b"\0"), "it holds more values than it says"),
     ],
     ids=[
-        "value", "cut", "cut early", "empty", "not packed", "crc", "deflate", "no header", "floats", "magic",
-        "one dimension", "dimensions", "short", "trailing",
+        "value",
+        "cut",
+        "cut early",
+        "empty",
+        "not packed",
+        "crc",
+        "deflate",
+        "no header",
+        "floats",
+        "magic",
+        "one dimension",
+        "dimensions",
+        "short",
+        "trailing",
     ],
-)  # fmt: skip
+)
 def test_a_damaged_file_is_refused(tmp_path, packed, reason):
     sentence = f"some-idx3-ubyte.gz is damaged ({reason}). Delete it and start again."
     with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):

@@ -80,9 +80,13 @@ def test_no_class_of_three_persons_is_absent_where_few_persons_leave_a_way():
     Draws that fill splits to their shares of examples never hold out the persons 6 and 0 together, though e needs it.
     """
     said = ("acdfg", "bcfg", "acefg", "bcfg", "cfg", "cdfg", "cefg", "cfg", "cefg")
-    y, persons = (np.repeat(column, 6) for column in zip(
-        *(("abcdefg".index(name), person) for person, names in enumerate(said) for name in names), strict=True,
-    ))  # fmt: skip
+    y, persons = (
+        np.repeat(column, 6)
+        for column in zip(
+            *(("abcdefg".index(name), person) for person, names in enumerate(said) for name in names),
+            strict=True,
+        )
+    )
     split = split_anew(y, persons, "persons", tuple("abcdefg"), "mine")
     absent = {side: {"abcdefg"[label] for label in range(7) if label not in y[split == side]} for side in range(3)}
     assert absent[TRAIN] == set() and len(absent[VALIDATION]) + len(absent[TEST]) == 3  # one for each of two persons
@@ -109,9 +113,19 @@ def test_thousands_of_persons_are_split_within_seconds():
 
 @pytest.mark.parametrize("people", [None, np.arange(4)])
 def test_what_was_found_survives_the_disk(tmp_path, people):
-    found = Found(x=np.zeros((4, 2, 3), np.float32), y=np.arange(4) % 2, split=np.array([0, 0, 1, 2]), people=people,
-                  classes=("é", "b"), modality="sensor", how="So.", channels=("x", "y"), rate_hz=25.0,
-                  unreadable=("One.",), files=np.array(["a/1", "a/2", "b/1", "b/2"]))  # fmt: skip
+    found = Found(
+        x=np.zeros((4, 2, 3), np.float32),
+        y=np.arange(4) % 2,
+        split=np.array([0, 0, 1, 2]),
+        people=people,
+        classes=("é", "b"),
+        modality="sensor",
+        how="So.",
+        channels=("x", "y"),
+        rate_hz=25.0,
+        unreadable=("One.",),
+        files=np.array(["a/1", "a/2", "b/1", "b/2"]),
+    )
     np.savez(tmp_path / "found.npz", **found.pack())
     with np.load(tmp_path / "found.npz", allow_pickle=False) as stored:
         again = Found.unpack(dict(stored))

@@ -26,8 +26,10 @@ def test_it_is_the_official_split_and_validation_is_a_fifth_of_each_speakers_tra
     found = {name: [rows.pop((x.tobytes(), int(y))) for x, y in zip(*data.split(name), strict=True)] for name in SPLITS}
     assert not rows
     assert {name: set(where) for name, where in found.items()} == {
-        "train": {"train"}, "validation": {"train"}, "test": {"test"}
-    }  # fmt: skip
+        "train": {"train"},
+        "validation": {"train"},
+        "test": {"test"},
+    }
     np.testing.assert_array_equal(np.bincount(data.y_validation), [6] * 9)
     assert data.people_train is None and "every speaker is on all sides" in data.info.split
 

@@ -47,8 +47,11 @@ def test_where_nothing_leaks_nothing_is_found():
 def test_every_person_on_two_sides_is_counted(people):
     train, validation, test = people
     found = {leak.sides: leak.count for leak in leaks(made((train * 2, validation, test)))}
-    both = {("train", "validation"): (train, validation), ("train", "test"): (train, test),
-            ("validation", "test"): (validation, test)}  # fmt: skip
+    both = {
+        ("train", "validation"): (train, validation),
+        ("train", "test"): (train, test),
+        ("validation", "test"): (validation, test),
+    }
     assert found == {sides: len(set(a) & set(b)) for sides, (a, b) in both.items() if set(a) & set(b)}
 
 

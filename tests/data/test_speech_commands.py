@@ -187,5 +187,7 @@ def test_an_archive_that_leads_out_of_its_folder_is_refused(server, tmp_path, mo
 
 
 def test_counts_are_those_of_the_official_release():
-    assert info("speech-commands-35").train + info("speech-commands-35").validation + info(
-        "speech-commands-35").test == speech_commands.RECORDINGS  # fmt: skip
+    assert (
+        info("speech-commands-35").train + info("speech-commands-35").validation + info("speech-commands-35").test
+        == speech_commands.RECORDINGS
+    )

@@ -66,14 +66,17 @@ def noted(path):
         ("walks.csv", dict(sep="\t", encoding="utf-16"), "tabs between the columns, the encoding UTF-16"),
         ("walks.csv", dict(encoding="utf-8-sig"), ""),
         ("walks.csv", dict(encoding="cp1252"), "the encoding Windows-1252"),
-        ("walks.csv", dict(encoding="latin-1", sep=";", decimal=","),
-         "semicolons between the columns, decimal commas, the encoding Windows-1252"),
+        (
+            "walks.csv",
+            dict(encoding="latin-1", sep=";", decimal=","),
+            "semicolons between the columns, decimal commas, the encoding Windows-1252",
+        ),
         ("walks.csv", dict(lineterminator="\r\n"), ""),
         ("walks.csv", dict(quoting=1), ""),
         ("walks.csv.gz", {}, ""),
         ("walks.tsv.gz", dict(sep="\t"), "tabs between the columns"),
     ],
-)  # fmt: skip
+)
 def test_common_ways_to_write_a_table_are_read_to_the_same_bits(tmp_path, plain, name, options, recognised):
     frame().to_csv(tmp_path / name, index=False, **options)
     data = load(tmp_path / name)
@@ -93,7 +96,7 @@ def test_both_byte_orders_of_utf_16_are_read(tmp_path, plain, order):
     [
         lambda text: "sep=,\n" + text,
         lambda text: '"sep=,"\r\n' + text,
-        lambda text: "# from logger 5\", at 25 Hz\n#\n\n" + text,
+        lambda text: '# from logger 5", at 25 Hz\n#\n\n' + text,
         lambda text: "\ufeff\ufeff" + text,
         lambda text: "\n  \n" + text.replace("\n", "\n\n", 30),
         lambda text: text.replace("\n", ",\n"),
@@ -105,9 +108,22 @@ def test_both_byte_orders_of_utf_16_are_read(tmp_path, plain, order):
         lambda text: text.rstrip("\n"),
         lambda text: text.replace("\n", "\r"),
     ],
-    ids=["sep", "quoted sep", "comments", "two marks", "blank lines", "trailing commas", "trailing in rows", "spaces",
-         "quoted newline", "space before quoted newline", "spaces in a name", "no last newline", "carriage returns"],
-)  # fmt: skip
+    ids=[
+        "sep",
+        "quoted sep",
+        "comments",
+        "two marks",
+        "blank lines",
+        "trailing commas",
+        "trailing in rows",
+        "spaces",
+        "quoted newline",
+        "space before quoted newline",
+        "spaces in a name",
+        "no last newline",
+        "carriage returns",
+    ],
+)
 def test_what_surrounds_the_values_does_not_matter(tmp_path, plain, change):
     path = written(tmp_path, change(plain.read_text(encoding="utf-8")))
     label = "acti\nvity" if '"acti\n' in path.read_text(encoding="utf-8") else "activity"

@@ -75,15 +75,25 @@ def test_rounds_come_closer_to_the_teacher_and_are_right_more_often(task):
 @pytest.mark.parametrize(
     ("composition", "loss", "divergence", "label_share", "barrier"),
     [
-        ("alone", "student", "kl", 0.0, 0.3), ("alone", "ensemble", "squared", 0.5, 0.0),
-        ("add", "student", "squared", 0.0, 0.3), ("add", "ensemble", "kl", 1.0, 30.0),
-        ("concat", "student", "kl", 0.5, 0.3), ("concat", "ensemble", "squared", 0.0, 0.3),
+        ("alone", "student", "kl", 0.0, 0.3),
+        ("alone", "ensemble", "squared", 0.5, 0.0),
+        ("add", "student", "squared", 0.0, 0.3),
+        ("add", "ensemble", "kl", 1.0, 30.0),
+        ("concat", "student", "kl", 0.5, 0.3),
+        ("concat", "ensemble", "squared", 0.0, 0.3),
         ("concat-all", "ensemble", "kl", 0.0, 0.3),
     ],
-)  # fmt: skip
+)
 def test_every_way_to_train_a_round_runs_and_is_certified(little, composition, loss, divergence, label_share, barrier):
-    config = distil_config(rounds=2, epochs=1, composition=composition, loss=loss, divergence=divergence,
-                           label_share=label_share, barrier=barrier)  # fmt: skip
+    config = distil_config(
+        rounds=2,
+        epochs=1,
+        composition=composition,
+        loss=loss,
+        divergence=divergence,
+        label_share=label_share,
+        barrier=barrier,
+    )
     ensemble, rounds = run(config, little)
     assert len(ensemble) == 2 and all(certified(r.record) for r in rounds)
     assert all(np.isfinite(r.outputs[split]).all() for r in rounds for split in r.outputs)
@@ -92,10 +102,21 @@ def test_every_way_to_train_a_round_runs_and_is_certified(little, composition, l
 
 @pytest.mark.parametrize(
     "option",
-    [{"loss": "student"}, {"head": "prefix"}, {"certified": False}, {"divergence": "squared"}, {"label_share": 0.5},
-     {"temperature": 5.0}, {"barrier": 30.0},
-     {"composition": "concat"}, {"seed": 1}, {"weight_decay": 1.0}, {"learning_rate": 1e-3}, {"batch_size": 16}],
-)  # fmt: skip
+    [
+        {"loss": "student"},
+        {"head": "prefix"},
+        {"certified": False},
+        {"divergence": "squared"},
+        {"label_share": 0.5},
+        {"temperature": 5.0},
+        {"barrier": 30.0},
+        {"composition": "concat"},
+        {"seed": 1},
+        {"weight_decay": 1.0},
+        {"learning_rate": 1e-3},
+        {"batch_size": 16},
+    ],
+)
 def test_every_option_changes_what_is_trained(little, option):
     short = dict(rounds=2, epochs=1, batch_size=48)
     _, default = run(distil_config(**short), little)
@@ -145,10 +166,13 @@ def test_fashion_mnist_on_a_subset_is_learnt(own_home):
         "fashion-mnist", architecture="resnet-s", epochs=2, batch_size=32, learning_rate=0.05, **plain
     )
     teacher, _ = teach(teaching, data)
-    answers = {s: predict(teacher, data.split(s)[0], lambda x: normalise(x, data.mean, data.std)).numpy()
-               for s in ("train", "validation", "test")}  # fmt: skip
-    config = DistilConfig.create("fashion-mnist", teacher="t", method="b-distil", student="cnn-xs", rounds=2,
-                                 epochs=4, views=1)  # fmt: skip
+    answers = {
+        s: predict(teacher, data.split(s)[0], lambda x: normalise(x, data.mean, data.std)).numpy()
+        for s in ("train", "validation", "test")
+    }
+    config = DistilConfig.create(
+        "fashion-mnist", teacher="t", method="b-distil", student="cnn-xs", rounds=2, epochs=4, views=1
+    )
     task = Task(data, answers, data.x_train[None], answers["train"][None])
     _, rounds = run(config, task)
     labels = data.y_test

@@ -44,8 +44,17 @@ def frozen(seed: int, prefix: bool, ahead: int, round: int = 3, rounds: int = 6)
     x, heads = torch.from_numpy(features), 1 + ahead
     weight, bias = fitted(x, 0.8 * c * g_hat), torch.zeros(5)
     summed = (round - 1) * bound(x @ weight.T + bias, c)
-    problem = HeadProblem([x] * heads, [prefix] * heads, round, summed, tensor(g_hat), [1 / heads] * heads,
-                          theory_eta(400, rounds), c, 2.0)  # fmt: skip
+    problem = HeadProblem(
+        [x] * heads,
+        [prefix] * heads,
+        round,
+        summed,
+        tensor(g_hat),
+        [1 / heads] * heads,
+        theory_eta(400, rounds),
+        c,
+        2.0,
+    )
     return problem, ([weight] * heads, [bias] * heads)
 
 
@@ -178,12 +187,17 @@ def test_it_can_be_stopped_at_any_moment_and_goes_on_to_the_same_heads(tmp_path)
     looks: list[int] = []
     for most in (len(reached) // 4, len(reached) // 2):
         left = iter([False] * most)
-        watch = Watch(correction=lambda position, update, updates: looks.append(update),
-                      stop=lambda left=left: next(left, True))  # fmt: skip
+        watch = Watch(
+            correction=lambda position, update, updates: looks.append(update), stop=lambda left=left: next(left, True)
+        )
         with pytest.raises(Stopped):
             correct_heads(problem, *heads, checkpoint=checkpoint, watch=watch)
-    again = correct_heads(problem, *heads, checkpoint=checkpoint,
-                          watch=Watch(correction=lambda position, update, updates: looks.append(update)))  # fmt: skip
+    again = correct_heads(
+        problem,
+        *heads,
+        checkpoint=checkpoint,
+        watch=Watch(correction=lambda position, update, updates: looks.append(update)),
+    )
     assert all(a.equal(b) for ours, theirs in zip(again, whole, strict=True) for a, b in zip(ours, theirs, strict=True))
     longest = max(map(reached.count, set(reached)))
     assert len(looks) <= len(reached) + 2 * longest

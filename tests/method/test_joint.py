@@ -71,8 +71,14 @@ def test_prefixes_come_closer_and_the_polish_makes_every_one_better(task):
 @pytest.mark.parametrize(("method", "clean"), [("b-distil", 0), ("b-distil", 2), ("b-distil+polish", 1)])
 def test_the_last_epochs_see_the_inputs_as_they_are(little, monkeypatch, method, clean):
     seen, batches = [], Task.batches
-    monkeypatch.setattr(Task, "batches", lambda self, generator, size, views, ensemble: (
-        seen.append(views), batches(self, generator, size, views, ensemble))[1])  # fmt: skip
+    monkeypatch.setattr(
+        Task,
+        "batches",
+        lambda self, generator, size, views, ensemble: (
+            seen.append(views),
+            batches(self, generator, size, views, ensemble),
+        )[1],
+    )
     config = polished_config(rounds=1, epochs=3, polish_epochs=3, clean_epochs=clean, method=method)
     ensemble, whole = little.ensemble(), len(little.views)
     if config.polished:
@@ -95,9 +101,15 @@ def test_all_students_of_a_round_are_trained(little):
 
 @pytest.mark.parametrize(
     ("composition", "head"),
-    [("concat-all", "prefix"), ("concat-all", "student"), ("add", "student"), ("add", "prefix"), ("alone", "student"),
-     ("concat", "prefix")],
-)  # fmt: skip
+    [
+        ("concat-all", "prefix"),
+        ("concat-all", "student"),
+        ("add", "student"),
+        ("add", "prefix"),
+        ("alone", "student"),
+        ("concat", "prefix"),
+    ],
+)
 def test_every_composition_and_head_runs_and_tells_the_truth(little, composition, head):
     config = polished_config(rounds=2, epochs=1, polish_epochs=1, composition=composition, head=head)
     ensemble, _ = rounds(config, little)
@@ -118,8 +130,10 @@ def test_interrupted_inside_a_round_or_the_polish_it_gives_the_same(little, tmp_
     expected = polish(config, little, whole)
 
     beats = []
-    watch = Watch(batch=lambda position, epoch, *_: beats.append((position.phase, position.round, epoch)),
-                  stop=lambda: place in beats)  # fmt: skip
+    watch = Watch(
+        batch=lambda position, epoch, *_: beats.append((position.phase, position.round, epoch)),
+        stop=lambda: place in beats,
+    )
     options = dict(checkpoint=Checkpoint(tmp_path / "checkpoint.safetensors"))
     ensemble, previous = little.ensemble(), None
     with pytest.raises(Stopped):
@@ -188,8 +202,10 @@ def test_interrupted_in_the_correction_it_gives_the_same_and_trains_nothing_agai
     assert expected.records[1].corrected
 
     beats, updates = [], []
-    told = dict(batch=lambda position, *_: beats.append(position),
-                correction=lambda position, update, of: updates.append(update))  # fmt: skip
+    told = dict(
+        batch=lambda position, *_: beats.append(position),
+        correction=lambda position, update, of: updates.append(update),
+    )
     checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors")
     ensemble.load_state_dict(before)
     with pytest.raises(Stopped):

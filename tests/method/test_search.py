@@ -84,10 +84,13 @@ def test_without_success_it_climbs_the_whole_ladder_and_keeps_the_best(little, a
     kept, attempts, told = whole_search(config, little, after_round_one)
     starts = [fields for kind, fields in told if kind == "starts"]
     assert [(s.rung, s.composition, s.student, round(s.barrier, 2)) for s in starts] == [
-        (0, "concat", "cnn-xs", 0.3), (0, "concat", "cnn-xs", 0.9),
-        (1, "concat-all", "cnn-xs", 0.3), (1, "concat-all", "cnn-xs", 0.9),
-        (2, "concat-all", "cnn-xs × 1.5", 0.3), (2, "concat-all", "cnn-xs × 1.5", 0.9),
-    ]  # fmt: skip
+        (0, "concat", "cnn-xs", 0.3),
+        (0, "concat", "cnn-xs", 0.9),
+        (1, "concat-all", "cnn-xs", 0.3),
+        (1, "concat-all", "cnn-xs", 0.9),
+        (2, "concat-all", "cnn-xs × 1.5", 0.3),
+        (2, "concat-all", "cnn-xs × 1.5", 0.9),
+    ]
     assert [s.attempt for s in starts] == [1, 2, 3, 4, 5, 6]
     assert len({a.record.seed for a in attempts}) == 6
     assert all(a.record.outcome == "edge" and not a.record.condition_met for a in attempts)

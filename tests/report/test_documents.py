@@ -9,23 +9,76 @@ from bdistil.runs import Run, list_runs
 from tests.builders import build_run
 
 RUN = {
-    "schema", "run", "kind", "parent", "state", "phase", "error", "sample", "created", "dataset", "teacher", "method",
-    "student", "mode", "config", "seconds", "threads", "versions", "scale", "frontier", "unpolished", "rounds",
+    "schema",
+    "run",
+    "kind",
+    "parent",
+    "state",
+    "phase",
+    "error",
+    "sample",
+    "created",
+    "dataset",
+    "teacher",
+    "method",
+    "student",
+    "mode",
+    "config",
+    "seconds",
+    "threads",
+    "versions",
+    "scale",
+    "frontier",
+    "unpolished",
+    "rounds",
     "attempts",
-}  # fmt: skip
+}
 DATASET = {"name", "modality", "train", "validation", "test", "classes", "split"}
 TEACHER = {"name", "accuracy", "macs", "parameters", "bytes", "latency_ms"}
 SCALE = {"c", "B", "eta_B", "temperature"}
 POINT = {
-    "prefix", "accuracy", "accuracy_low", "accuracy_high", "persons", "agreement", "train", "validation", "fixed",
-    "broken", "macs", "macs_ratio", "parameters", "bytes", "memory_bytes", "overhead_macs", "carry_bytes",
-    "window_share", "latency_ms",
-}  # fmt: skip
+    "prefix",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "persons",
+    "agreement",
+    "train",
+    "validation",
+    "fixed",
+    "broken",
+    "macs",
+    "macs_ratio",
+    "parameters",
+    "bytes",
+    "memory_bytes",
+    "overhead_macs",
+    "carry_bytes",
+    "window_share",
+    "latency_ms",
+}
 ROUND = {
-    "round", "composition", "attempts", "condition_met", "corrected", "kl_before", "kl_after", "edge_min", "edges",
-    "relative_edges", "barrier", "effective_examples", "loss", "measured", "bound", "trivial", "bound_eta",
-    "measured_by_class", "bound_by_class", "seconds",
-}  # fmt: skip
+    "round",
+    "composition",
+    "attempts",
+    "condition_met",
+    "corrected",
+    "kl_before",
+    "kl_after",
+    "edge_min",
+    "edges",
+    "relative_edges",
+    "barrier",
+    "effective_examples",
+    "loss",
+    "measured",
+    "bound",
+    "trivial",
+    "bound_eta",
+    "measured_by_class",
+    "bound_by_class",
+    "seconds",
+}
 
 
 def check(document):

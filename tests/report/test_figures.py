@@ -119,10 +119,12 @@ def test_losses_are_one_line_a_round_of_its_last_attempt():
     events = [
         event(RunQueued),
         epoch(None, None, 1, 9.0),
-        epoch(1, 1, 1, 0.8), epoch(1, 1, 2, 0.4),
+        epoch(1, 1, 1, 0.8),
+        epoch(1, 1, 2, 0.4),
         epoch(1, 1, 2, 0.4),  # repeated after an interruption
-        epoch(2, 1, 1, 0.9), epoch(2, 2, 1, 0.41),
-    ]  # fmt: skip
+        epoch(2, 1, 1, 0.9),
+        epoch(2, 2, 1, 0.41),
+    ]
     first, second = figures.losses_record(events)
     assert (first.round, first.epochs, first.losses) == (1, (1, 2), (0.8, 0.4))
     assert (second.round, second.epochs, second.losses) == (2, (1,), (0.41,))

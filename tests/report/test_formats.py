@@ -70,20 +70,37 @@ def test_formats(text, expected):
         (3, 0.933, True, "3 of 6 students reach 93.3 %, 1.0 points below the teacher, for 12 % of its cost."),
         (1, 0.933, True, "One student reaches 93.3 %, 1.0 points below the teacher, for 12 % of its cost."),
         (6, 0.945, True, "All 6 students reach 94.5 %, 0.2 points above the teacher, for 12 % of its cost."),
-        (6, 0.9434, False, "All 6 students reach 94.3 %, level with the teacher, for 12 % of its cost; "
-                           "the test split cannot tell them apart."),
-        (5, 0.939, False, "5 of 6 students reach 93.9 %, 0.4 points below the teacher, for 12 % of its cost; "
-                          "the test split cannot tell them apart."),
+        (
+            6,
+            0.9434,
+            False,
+            "All 6 students reach 94.3 %, level with the teacher, for 12 % of its cost; "
+            "the test split cannot tell them apart.",
+        ),
+        (
+            5,
+            0.939,
+            False,
+            "5 of 6 students reach 93.9 %, 0.4 points below the teacher, for 12 % of its cost; "
+            "the test split cannot tell them apart.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_headline(prefix, accuracy, apart, sentence):
     price = f"{w.share(0.12)} of its cost"
     assert w.finding(prefix, 6, accuracy, 0.943, price=price, apart=apart).replace(N, " ") == sentence
 
 
 def test_hover_keeps_its_order():
-    row = {"prefix": 4, "accuracy": 0.936, "accuracy_low": 0.931, "accuracy_high": 0.941, "macs": 7_000_000,
-           "macs_ratio": 0.157, "agreement": 0.958}  # fmt: skip
+    row = {
+        "prefix": 4,
+        "accuracy": 0.936,
+        "accuracy_low": 0.931,
+        "accuracy_high": 0.941,
+        "macs": 7_000_000,
+        "macs_ratio": 0.157,
+        "agreement": 0.958,
+    }
     assert [line.replace(N, " ") for line in w.hover(row, "7.0 M MACs, 16 % of the teacher")] == [
         "4 students",
         "accuracy 93.6 % (93.1 to 94.1)",
@@ -108,16 +125,28 @@ def test_a_prefix_that_has_read_a_part_says_so():
 @pytest.mark.parametrize(
     ("accuracies", "found"),
     [
-        ([0.7, 0.894, 0.9, 0.9], "50\u00a0% of the window is nearly as good as all of it: 2 students reach "
-         "89.4\u00a0%, 0.6 points below all 4 at its end."),
-        ([0.7, 0.8, 0.9, 0.9], "75\u00a0% of the window is as good as all of it: 3 students reach 90.0\u00a0%, "
-         "all 4 reach 90.0\u00a0% at its end."),
-        ([0.9, 0.8, 0.85, 0.9], "The whole window counts: after 75\u00a0% of it 3 students reach 85.0\u00a0%, "
-         "5.0 points below all 4 at its end."),
-        ([0.895, 0.9, 0.9, 0.9], "25\u00a0% of the window is nearly as good as all of it: one student reaches "
-         "89.5\u00a0%, 0.5 points below all 4 at its end."),
+        (
+            [0.7, 0.894, 0.9, 0.9],
+            "50\u00a0% of the window is nearly as good as all of it: 2 students reach "
+            "89.4\u00a0%, 0.6 points below all 4 at its end.",
+        ),
+        (
+            [0.7, 0.8, 0.9, 0.9],
+            "75\u00a0% of the window is as good as all of it: 3 students reach 90.0\u00a0%, "
+            "all 4 reach 90.0\u00a0% at its end.",
+        ),
+        (
+            [0.9, 0.8, 0.85, 0.9],
+            "The whole window counts: after 75\u00a0% of it 3 students reach 85.0\u00a0%, "
+            "5.0 points below all 4 at its end.",
+        ),
+        (
+            [0.895, 0.9, 0.9, 0.9],
+            "25\u00a0% of the window is nearly as good as all of it: one student reaches "
+            "89.5\u00a0%, 0.5 points below all 4 at its end.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_early_prediction_says_from_where_on_it_is_as_good_as_the_end(accuracies, found):
     assert w.early([0.25, 0.5, 0.75, 1.0], accuracies) == found
 

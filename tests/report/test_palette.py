@@ -79,10 +79,15 @@ def test_the_pages_style_sheet_has_the_same_colours():
 def test_the_theme_of_the_server_has_the_same_colours():
     config = tomllib.loads((Path(__file__).parents[2] / "app" / ".streamlit" / "config.toml").read_text())
     names = {
-        "primaryColor": "accent", "backgroundColor": "background", "secondaryBackgroundColor": "surface",
-        "textColor": "text", "borderColor": "border", "linkColor": "accent", "grayColor": "control",
+        "primaryColor": "accent",
+        "backgroundColor": "background",
+        "secondaryBackgroundColor": "surface",
+        "textColor": "text",
+        "borderColor": "border",
+        "linkColor": "accent",
+        "grayColor": "control",
         "grayTextColor": "muted",
-    }  # fmt: skip
+    }
     for name, theme in THEMES.items():
         told = config["theme"][name]
         assert {key: told[key] for key in names} == {key: getattr(theme, token) for key, token in names.items()}

@@ -87,6 +87,8 @@ def test_a_teachers_run_tells_what_it_reaches_and_costs(tmp_path):
 
 
 def test_showing_it_imports_no_torch():
-    code = "import sys; from bdistil.report.text import describe_run; from bdistil.runs import open_run; " \
-           "describe_run(open_run('digits')); sys.exit('torch' in sys.modules)"  # fmt: skip
+    code = (
+        "import sys; from bdistil.report.text import describe_run; from bdistil.runs import open_run; "
+        "describe_run(open_run('digits')); sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

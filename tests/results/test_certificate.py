@@ -17,9 +17,15 @@ ETA = 0.9
 def record(number, measured, bound, trivial, **more):
     """One round of two classes."""
     return round_record(
-        round=number, measured_by_class=measured, bound_by_class=bound, trivial_by_class=trivial,
-        edges=(0.0, 0.01), relative_edges=(0.0, 0.1), effective_examples=500.0, **more,
-    )  # fmt: skip
+        round=number,
+        measured_by_class=measured,
+        bound_by_class=bound,
+        trivial_by_class=trivial,
+        edges=(0.0, 0.01),
+        relative_edges=(0.0, 0.1),
+        effective_examples=500.0,
+        **more,
+    )
 
 
 def of(path):
@@ -93,13 +99,21 @@ def test_the_rounds_needed_are_those_after_which_a_repetition_of_the_run_tells_s
 
     by_class = ((0.0,) * 3,) * 2
     by_eta = ByEta(
-        multiples=(1.0, 2.0), edges=by_class, second=by_class, relative_edges=by_class,
+        multiples=(1.0, 2.0),
+        edges=by_class,
+        second=by_class,
+        relative_edges=by_class,
         bounds=tuple(map(tuple, after(2).tolist())),
-    )  # fmt: skip
+    )
     row = round_record(
-        round=2, edges=(0.0,) * 3, effective_examples=1.0, measured_by_class=(0.1,) * 3,
-        bound_by_class=tuple(after(2).min(axis=0).tolist()), trivial_by_class=tuple(trivial.tolist()), by_eta=by_eta,
-    )  # fmt: skip
+        round=2,
+        edges=(0.0,) * 3,
+        effective_examples=1.0,
+        measured_by_class=(0.1,) * 3,
+        bound_by_class=tuple(after(2).min(axis=0).tolist()),
+        trivial_by_class=tuple(trivial.tolist()),
+        by_eta=by_eta,
+    )
     needed = guarantee([row], ["a", "b", "c"], examples, ETA).needed
     assert needed[2] == np.inf
     for place in (0, 1):

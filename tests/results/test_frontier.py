@@ -176,8 +176,11 @@ def test_accuracies_over_persons_have_the_persons_interval():
     assert accuracy_interval(right[:10], people[:10]) == accuracy_interval(right[:10]) == wilson(10, 10)
 
 
-REST = dict(train=SplitScores(accuracy=1.0, agreement=1.0), validation=SplitScores(accuracy=1.0, agreement=1.0),
-            cost=PrefixCost(macs=1, parameters=1, bytes=4, memory_bytes=4, overhead_macs=0, carry_bytes=0))
+REST = dict(
+    train=SplitScores(accuracy=1.0, agreement=1.0),
+    validation=SplitScores(accuracy=1.0, agreement=1.0),
+    cost=PrefixCost(macs=1, parameters=1, bytes=4, memory_bytes=4, overhead_macs=0, carry_bytes=0),
+)
 
 
 def test_a_row_says_how_many_persons_its_interval_is_over():

@@ -118,8 +118,9 @@ def test_a_busy_machine_is_told(timed, monkeypatch):
 
 def test_the_load_is_that_of_other_programs_alone(monkeypatch):
     used, own, now = iter([(100.0, 10.0, 5.0), (104.0, 12.0, 6.0)]), iter([20.0, 22.0]), iter([50.0, 54.0])
-    monkeypatch.setattr(psutil, "cpu_times", lambda: SimpleNamespace(**dict(zip(("user", "system", "nice"), next(used),
-                                                                               strict=True))))  # fmt: skip
+    monkeypatch.setattr(
+        psutil, "cpu_times", lambda: SimpleNamespace(**dict(zip(("user", "system", "nice"), next(used), strict=True)))
+    )
     clock = SimpleNamespace(monotonic=lambda: next(now), process_time=lambda: next(own))
     monkeypatch.setattr(estimating, "time", clock)
     assert estimating.Load().others() == pytest.approx((4 + 2 + 1 - 2) / 4)

@@ -103,9 +103,7 @@ def test_events_of_many_processes_are_all_there_and_whole(path):
     with ProcessPoolExecutor(4) as pool:
         list(pool.map(_append_fifty, [path] * 4, range(4)))
     found, _ = events.read(path)
-    assert sorted((event.round, event.epoch) for event in found) == [
-        (w + 1, n) for w in range(4) for n in range(50)
-    ]
+    assert sorted((event.round, event.epoch) for event in found) == [(w + 1, n) for w in range(4) for n in range(50)]
 
 
 def _append_fifty(path, writer):

@@ -159,7 +159,5 @@ def test_rounds_that_are_added_are_those_that_an_uninterrupted_run_would_have_tr
     start_worker(longer)
     whole = finished(started(distil_config(rounds=3, horizon=2, **small)))
     assert made(finished(longer)) == made(whole)
-    assert [entry.record.edges for entry in longer.rounds()] == [
-        entry.record.edges for entry in whole.rounds()
-    ]
+    assert [entry.record.edges for entry in longer.rounds()] == [entry.record.edges for entry in whole.rounds()]
     assert longer.info().scale == whole.info().scale

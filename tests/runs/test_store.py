@@ -113,8 +113,9 @@ def test_a_half_written_run_an_empty_folder_and_loose_files(runs):
     (runs / ".hidden").mkdir()
     (runs / "notes.txt").write_text("mine")
     assert sentences() == {
-        "good": None, "empty": "This run cannot be read: its run.json is missing. The others are not affected.",
-    }  # fmt: skip
+        "good": None,
+        "empty": "This run cannot be read: its run.json is missing. The others are not affected.",
+    }
 
 
 def test_a_torn_event_is_not_read_and_a_damaged_one_is_a_sentence(runs):

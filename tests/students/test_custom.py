@@ -100,16 +100,20 @@ def returns(change):
         (returns(lambda self, logits, h: logits), "returns its head's logits and its carry"),
         (returns(lambda self, logits, h: (logits[0], {})), r"of two examples this one gives float32 \(10,\)\."),
         (returns(lambda self, logits, h: (2 * logits, {})), "what its head gives, unchanged"),
-        (returns(lambda self, logits, h: 1 / 0),
-         r"cannot read inputs \(2, 1, 8, 8\) and an empty carry: ZeroDivisionError: division"),
+        (
+            returns(lambda self, logits, h: 1 / 0),
+            r"cannot read inputs \(2, 1, 8, 8\) and an empty carry: ZeroDivisionError: division",
+        ),
         (returns(lambda self, logits, h: (logits, {"a": h[0]})), "each with the batch first"),
         (returns(lambda self, logits, h: (logits, {"a": [1, 2]})), "dictionary of floating-point tensors"),
         (returns(lambda self, logits, h: (self.head(h + torch.rand(1)), {})), "the same answer each time"),
         (returns(lambda self, logits, h: (self.head(h - h.mean(dim=0)), {})), "mixes those of a batch"),
         (returns(lambda self, logits, h: (self.head(h * np.nan), {})), "gives finite logits: .* gives NaN or infinity"),
         (returns(lambda self, logits, h: (logits, {0: h})), "dictionary of floating-point tensors by name"),
-        (returns(lambda self, logits, h: (logits, {}) if not self.training else 1 / 0),
-         r"cannot be trained on inputs \(2, 1, 8, 8\), though it reads them in evaluation mode: ZeroDivisionError"),
+        (
+            returns(lambda self, logits, h: (logits, {}) if not self.training else 1 / 0),
+            r"cannot be trained on inputs \(2, 1, 8, 8\), though it reads them in evaluation mode: ZeroDivisionError",
+        ),
         (lambda **shapes: Dense(**shapes).requires_grad_(False), "needs parameters to train: those of this one are"),
         (lambda: Dense(SHAPE, CLASSES, {}), r"this one cannot be \(got an unexpected keyword argument 'input_shape'\)"),
         (lambda input_shape, classes: 3, r"and this one cannot be \(got an .* 'reads'\): let it take these three"),
@@ -147,8 +151,10 @@ def test_weights_that_an_earlier_student_has_are_refused(method, shared):
         model.fit(x, teacher_logits=np.random.default_rng(1).normal(size=(40, 4)))
 
 
-@pytest.mark.parametrize("name,value", [("composition", "add"), ("head", "prefix"), ("mode", "segments"),
-                                        ("cell", "shared"), ("dropout", 0.1)])  # fmt: skip
+@pytest.mark.parametrize(
+    "name,value",
+    [("composition", "add"), ("head", "prefix"), ("mode", "segments"), ("cell", "shared"), ("dropout", 0.1)],
+)
 def test_options_that_own_students_would_not_heed_are_refused(name, value):
     x, logits = np.zeros((4, 1, 8, 8), np.uint8), np.eye(4)
     with pytest.raises(UserError, match=f"The {name} is for bdistil's own students, .*: leave {name} out"):
@@ -158,8 +164,16 @@ def test_options_that_own_students_would_not_heed_are_refused(name, value):
 @pytest.mark.parametrize("composition", ["add", "concat", "concat-all"])
 def test_students_grow_from_round_to_round(composition):
     x = np.random.default_rng(0).integers(0, 17, (80, 8, 8)).astype(np.uint8)
-    model = BDistil(student="cnn-xs", rounds=3, epochs=1, polish_epochs=1, growth=1.5, composition=composition,
-                    head="student", certified=False)  # fmt: skip
+    model = BDistil(
+        student="cnn-xs",
+        rounds=3,
+        epochs=1,
+        polish_epochs=1,
+        growth=1.5,
+        composition=composition,
+        head="student",
+        certified=False,
+    )
     model.fit(x, teacher_logits=np.random.default_rng(1).normal(size=(80, 4)))
     assert [record.student for record in model.records_] == ["cnn-xs", "cnn-xs × 1.5", "cnn-xs × 2.25"]
     last = [student.spec["widths"][-1] for student in model.ensemble_.students]
@@ -181,12 +195,17 @@ def test_growth_is_no_jump():
 
 
 def test_the_ladders_last_rung_is_as_wide_as_ever():
-    sizes = {name: build_student(name, input_shape=(1, 28, 28), classes=2, composition="alone", wider=WIDER).spec
-             for name in names("image")}  # fmt: skip
+    sizes = {
+        name: build_student(name, input_shape=(1, 28, 28), classes=2, composition="alone", wider=WIDER).spec
+        for name in names("image")
+    }
     assert {name: tuple(spec["widths"]) for name, spec in sizes.items()} == {
-        "cnn-xs": (16, 24, 24, 24), "cnn-s": (32, 48, 80, 80), "cnn-m": (48, 80, 96, 96),
-        "cnn-l": (128, 192, 320, 320), "cnn-xl": (80, 80, 144, 144, 192, 192),
-    }  # fmt: skip
+        "cnn-xs": (16, 24, 24, 24),
+        "cnn-s": (32, 48, 80, 80),
+        "cnn-m": (48, 80, 96, 96),
+        "cnn-l": (128, 192, 320, 320),
+        "cnn-xl": (80, 80, 144, 144, 192, 192),
+    }
 
 
 @pytest.mark.parametrize(
@@ -204,8 +223,14 @@ def test_growth_has_limits(given, sentence):
 
 
 def test_a_factory_is_no_part_of_what_is_stored():
-    config = DistilConfig.build(**DistilConfig.create("digits", teacher="t").model_dump() | {
-        "factory": Dense, "student": "own", "composition": "own", "head": "student",
-    })  # fmt: skip
+    config = DistilConfig.build(
+        **DistilConfig.create("digits", teacher="t").model_dump()
+        | {
+            "factory": Dense,
+            "student": "own",
+            "composition": "own",
+            "head": "student",
+        }
+    )
     assert config.factory is Dense and "factory" not in config.model_dump()
     assert build_student("cnn-xs", input_shape=SHAPE, classes=2, composition="alone", wider=1.5).spec["widths"][0] == 16

@@ -25,8 +25,14 @@ def chain(compositions, *, rounds=None, wider=None, **given):
     students, previous = [], None
     for t, composition in enumerate(compositions, start=1):
         steps = segment("segments", t, rounds, (CHANNELS, STEPS)) if rounds else None
-        previous = build_student("gru-xs", composition=composition, previous=previous, steps=steps,
-                                 wider=wider[t - 1] if wider else 1.0, **options).eval()  # fmt: skip
+        previous = build_student(
+            "gru-xs",
+            composition=composition,
+            previous=previous,
+            steps=steps,
+            wider=wider[t - 1] if wider else 1.0,
+            **options,
+        ).eval()
         students.append(previous)
     return students
 
@@ -99,19 +105,27 @@ def test_a_student_of_a_segment_knows_nothing_of_later_steps(composition):
         (["carry-state"] * 3, [{"state": (8,)}] * 3),
         (["carry-state-pool"] * 3, [{"state": (8,), "pooled": (16 * t,)} for t in (1, 2, 3)]),
         # Where the search climbs the ladder, a head that pools begins with the state that is there.
-        (["carry-state", "carry-state-pool", "carry-state-pool"],
-         [{"state": (8,)}, {"state": (8,), "pooled": (24,)}, {"state": (8,), "pooled": (40,)}]),
+        (
+            ["carry-state", "carry-state-pool", "carry-state-pool"],
+            [{"state": (8,)}, {"state": (8,), "pooled": (24,)}, {"state": (8,), "pooled": (40,)}],
+        ),
         (["carry-state-pool", "carry-state"], [{"state": (8,), "pooled": (16,)}, {"state": (8,)}]),
         (["alone", "carry-state-pool"], [{}, {"state": (8,), "pooled": (16,)}]),
     ],
-)  # fmt: skip
+)
 def test_what_is_left_behind(compositions, left):
     students, x = chain(compositions), torch.randn(2, CHANNELS, STEPS)
     assert [student.carry_shapes for student in students] == left
     for student, (_, carry) in zip(students, passed(students, x), strict=True):
         assert {name: tuple(tensor.shape[1:]) for name, tensor in carry.items()} == student.carry_shapes
-    ProgressiveEnsemble(students, c=1.0, classes=range(CLASSES), mean=[0.0] * CHANNELS, std=[1.0] * CHANNELS,
-                        input_shape=(CHANNELS, STEPS))  # fmt: skip
+    ProgressiveEnsemble(
+        students,
+        c=1.0,
+        classes=range(CLASSES),
+        mean=[0.0] * CHANNELS,
+        std=[1.0] * CHANNELS,
+        input_shape=(CHANNELS, STEPS),
+    )
 
 
 @pytest.mark.parametrize("composition", ["carry-state", "carry-state-pool"])
@@ -156,8 +170,14 @@ def test_counting_turns_off_the_kernel_that_hides_a_recurrence():
 
 def test_live_memory_counts_states_and_what_the_gates_read():
     students = chain(["carry-state"], wider=[2.0])
-    ensemble = ProgressiveEnsemble(students, c=1.0, classes=range(CLASSES), mean=[0.0] * CHANNELS,
-                                   std=[1.0] * CHANNELS, input_shape=(CHANNELS, STEPS))  # fmt: skip
+    ensemble = ProgressiveEnsemble(
+        students,
+        c=1.0,
+        classes=range(CLASSES),
+        mean=[0.0] * CHANNELS,
+        std=[1.0] * CHANNELS,
+        input_shape=(CHANNELS, STEPS),
+    )
     (peak,) = cost.prefix_memory(ensemble)
     series, projected, states = CHANNELS * STEPS, 3 * 16 * STEPS, 16 * STEPS
     assert 4 * (series + projected + states) <= peak <= 4 * (2 * series + projected + 2 * states + 40 * 16)
@@ -206,8 +226,9 @@ def test_a_head_that_gives_the_prefix_starts_as_its_predecessors():
 def test_students_of_one_cell_share_it_also_when_they_have_been_saved(tmp_path):
     torch.manual_seed(0)
     known = dict(c=1.0, classes=range(CLASSES), mean=[0.0] * CHANNELS, std=[1.0] * CHANNELS)
-    ensemble = ProgressiveEnsemble(chain(["carry-state"] * 3, rounds=3, cell="shared"), input_shape=(CHANNELS, STEPS),
-                                   **known)  # fmt: skip
+    ensemble = ProgressiveEnsemble(
+        chain(["carry-state"] * 3, rounds=3, cell="shared"), input_shape=(CHANNELS, STEPS), **known
+    )
     first, *others = ensemble.students
     assert all(student.cell is first.cell and student.head is not first.head for student in others)
     heads = 3 * (2 * 8 * CLASSES + CLASSES)

@@ -14,8 +14,17 @@ from bdistil.students.catalogue import LADDERS, family
 from bdistil.students.cnn import level_strides, residual_levels
 
 SHAPES = {"digits": (1, 8, 8), "fashion-mnist": (1, 28, 28), "colour": (3, 32, 32), "watch": (6, 20), "words": (4, 9)}
-OTHER_WIDTH = {"cnn-xs": "cnn-s", "cnn-s": "cnn-m", "cnn-m": "cnn-xs", "cnn-l": "cnn-s",
-               "gru-xs": "gru-s", "gru-s": "gru-m", "gru-m": "gru-xs", "tcn-s": "tcn-m", "tcn-m": "tcn-s"}  # fmt: skip
+OTHER_WIDTH = {
+    "cnn-xs": "cnn-s",
+    "cnn-s": "cnn-m",
+    "cnn-m": "cnn-xs",
+    "cnn-l": "cnn-s",
+    "gru-xs": "gru-s",
+    "gru-s": "gru-m",
+    "gru-m": "gru-xs",
+    "tcn-s": "tcn-m",
+    "tcn-m": "tcn-s",
+}
 OF_FAMILY = {"cnn": ("digits", "fashion-mnist"), "gru": ("watch", "words"), "tcn": ("watch", "words")}
 CASES = [
     pytest.param(name, composition, SHAPES[shape], previous, id=f"{name}-{composition}-{shape}-{previous}")

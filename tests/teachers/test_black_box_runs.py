@@ -23,8 +23,9 @@ SPLITS = (("train", ("train", "validation")), ("test", ("test",)))
 
 def bdistil(*words):
     """Exit status, standard output and standard error of the real program."""
-    ended = subprocess.run([sys.executable, "-m", "bdistil", *map(str, words)], capture_output=True, text=True,
-                           timeout=500)  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, "-m", "bdistil", *map(str, words)], capture_output=True, text=True, timeout=500
+    )
     return ended.returncode, ended.stdout, ended.stderr
 
 
@@ -77,8 +78,9 @@ def test_stated_macs_are_shown_as_stated(own_home, tmp_path):
 
 def test_probabilities_and_doubtful_answers_are_told_once(own_home, tmp_path):
     """On standard error and in the run's events, again after an interruption no second time."""
-    shares = {name: np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-              for name, logits in shipped_logits().items()}  # fmt: skip
+    shares = {
+        name: np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) for name, logits in shipped_logits().items()
+    }
     paths = write(tmp_path, {name: np.roll(rows, 1, axis=1) for name, rows in shares.items()})
     status, out, err = bdistil("run", "--dataset", "digits", "--teacher-logits", *paths, *SMALL)
     first, unknown, second = err.splitlines()
@@ -135,9 +137,17 @@ def test_an_onnx_file_makes_an_ensemble(own_home, tmp_path, monkeypatch):
     """Exported here from the shipped teacher; its dry run tells what it reads, and its answers are cached."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own
-        torch.onnx.export(load_teacher(card("digits-resnet-s")), (torch.zeros(2, 1, 8, 8),), tmp_path / "mine.onnx",
-                          dynamo=True, external_data=False, input_names=["x"], output_names=["logits"], verbose=False,
-                          dynamic_shapes=({0: torch.export.Dim("batch")},))  # fmt: skip
+        torch.onnx.export(
+            load_teacher(card("digits-resnet-s")),
+            (torch.zeros(2, 1, 8, 8),),
+            tmp_path / "mine.onnx",
+            dynamo=True,
+            external_data=False,
+            input_names=["x"],
+            output_names=["logits"],
+            verbose=False,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+        )
     monkeypatch.chdir(tmp_path)
     given = ("run", "--dataset", "digits", "--teacher", "mine.onnx", "--teacher-input", "normalised", *SMALL)
     status, out, _ = bdistil(*given, "--dry-run")
@@ -178,11 +188,15 @@ def linear(path, shape, kind):
     arrays = {"weight": means, "bias": -5 * (means**2).sum(axis=0)}
     node, value = onnx.helper.make_node, onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(
-        [node("Flatten", ["x"], ["flat"]), node("Gemm", ["flat", "weight", "bias"], ["logits"])], "linear",
-        [value("x", kind, shape)], [value("logits", kind, ("N", 10))],
-        [onnx.numpy_helper.from_array(array.astype(onnx.helper.tensor_dtype_to_np_dtype(kind)), name)
-         for name, array in arrays.items()],
-    )  # fmt: skip
+        [node("Flatten", ["x"], ["flat"]), node("Gemm", ["flat", "weight", "bias"], ["logits"])],
+        "linear",
+        [value("x", kind, shape)],
+        [value("logits", kind, ("N", 10))],
+        [
+            onnx.numpy_helper.from_array(array.astype(onnx.helper.tensor_dtype_to_np_dtype(kind)), name)
+            for name, array in arrays.items()
+        ],
+    )
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9), path)
     return path
 

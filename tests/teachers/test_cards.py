@@ -11,10 +11,18 @@ from bdistil.paths import home
 from bdistil.teachers import card, card_for, cards
 
 CARD = {
-    "schema": 1, "name": "whatever", "dataset": "digits", "architecture": "resnet-s", "classes": list("0123456789"),
-    "input_shape": [1, 8, 8], "mean": [4.9], "std": [6.0], "macs": 1_000_000, "weights_sha256": "0" * 64,
+    "schema": 1,
+    "name": "whatever",
+    "dataset": "digits",
+    "architecture": "resnet-s",
+    "classes": list("0123456789"),
+    "input_shape": [1, 8, 8],
+    "mean": [4.9],
+    "std": [6.0],
+    "macs": 1_000_000,
+    "weights_sha256": "0" * 64,
     "accuracy": 0.97,
-}  # fmt: skip
+}
 
 
 def save(folder, **changes):
@@ -73,10 +81,18 @@ def test_without_a_teacher_the_sentence_says_how_to_train_one(shipped):
         card_for(None, "digits")
 
 
-@pytest.mark.parametrize("changes", [
-    {"classes": ...}, {"weights_sha256": ...}, {"mean": 4.9}, {"input_shape": "1x8x8"}, {"schema": ...},
-    {"schema": "1"}, {"dataset": None},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"classes": ...},
+        {"weights_sha256": ...},
+        {"mean": 4.9},
+        {"input_shape": "1x8x8"},
+        {"schema": ...},
+        {"schema": "1"},
+        {"dataset": None},
+    ],
+)
 def test_a_damaged_card_is_left_out_and_named_it_is_a_sentence(changes):
     save(home() / "teachers" / "bad", **changes)
     assert [c["name"] for c in cards()] == ["digits-resnet-s"]

@@ -11,15 +11,20 @@ LABELS = {"train": np.arange(1000) % 10, "validation": np.arange(300) % 10, "tes
 
 def answers(**shares):
     """Logits that are right for these shares of each split's examples, and name the next class for the others."""
-    return {split: np.eye(10)[np.where(np.arange(len(labels)) < shares[split] * len(labels), labels, (labels + 1) % 10)]
-            for split, labels in LABELS.items()}  # fmt: skip
+    return {
+        split: np.eye(10)[np.where(np.arange(len(labels)) < shares[split] * len(labels), labels, (labels + 1) % 10)]
+        for split, labels in LABELS.items()
+    }
 
 
 @pytest.mark.parametrize(
     ("shares", "words"),
     [
-        ((0.54, 0.96, 0.96), "right for 54.0 % of the train, 96.0 % of the validation, 96.0 % of the test examples: "
-                             "better on examples that it was not trained on"),
+        (
+            (0.54, 0.96, 0.96),
+            "right for 54.0 % of the train, 96.0 % of the validation, 96.0 % of the test examples: "
+            "better on examples that it was not trained on",
+        ),
         ((0.54, 0.54, 0.96), "check that the rows for train and validation are in the dataset’s order"),
         ((0.99, 0.95, 0.54), "check that the rows for validation and test are in the dataset’s order"),
         ((0.02, 0.96, 0.96), "hardly more often than in a random order"),
@@ -27,7 +32,7 @@ def answers(**shares):
         ((1.0, 0.75, 0.75), None),  # overfitted
         ((0.93, 0.96, 0.97), None),  # trained with strong augmentation
     ],
-)  # fmt: skip
+)
 def test_accuracies_that_differ_more_than_training_explains_are_doubted(shares, words):
     found = doubts(answers(**dict(zip(LABELS, shares, strict=True))), LABELS)
     assert len(found) == (words is not None) and (words or "") in "".join(found)
@@ -35,10 +40,15 @@ def test_accuracies_that_differ_more_than_training_explains_are_doubted(shares, 
 
 @pytest.mark.parametrize(
     ("factor", "words"),
-    [(1e-6, "all classes are equally likely: multiply them by about 1e+06"),
-     (1e30, "one class has all the probability: multiply them by about 1e-30"), (0.0, "the same logit"),
-     (0.1, None), (1.0, None), (10.0, None)],
-)  # fmt: skip
+    [
+        (1e-6, "all classes are equally likely: multiply them by about 1e+06"),
+        (1e30, "one class has all the probability: multiply them by about 1e-30"),
+        (0.0, "the same logit"),
+        (0.1, None),
+        (1.0, None),
+        (10.0, None),
+    ],
+)
 def test_logits_of_an_unusable_scale_are_refused(factor, words):
     logits = (10 * factor * np.eye(10)).astype(np.float32)
     if words is None:

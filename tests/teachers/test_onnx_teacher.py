@@ -32,8 +32,17 @@ def value(name, shape, kind=FLOAT):
 def made(tmp_path):
     """Writes an ONNX file: pictures flattened times WEIGHT, or otherwise as said; returns its path."""
 
-    def make(shape=SHAPE, gives=("batch", 10), kind=FLOAT, more=(), last=("Identity",), inputs=(), outputs=(),
-             weight=WEIGHT, **options):  # fmt: skip
+    def make(
+        shape=SHAPE,
+        gives=("batch", 10),
+        kind=FLOAT,
+        more=(),
+        last=("Identity",),
+        inputs=(),
+        outputs=(),
+        weight=WEIGHT,
+        **options,
+    ):
         node = onnx.helper.make_node
         nodes = [
             node("Cast", ["x"], ["float"], to=FLOAT),
@@ -43,9 +52,12 @@ def made(tmp_path):
             *more,
         ]
         graph = onnx.helper.make_graph(
-            nodes, "made", [value("x", shape, kind), *inputs], [value("logits", gives), *outputs],
+            nodes,
+            "made",
+            [value("x", shape, kind), *inputs],
+            [value("logits", gives), *outputs],
             [onnx.numpy_helper.from_array(weight, "weight"), onnx.numpy_helper.from_array(np.arange(10) < 9, "nine")],
-        )  # fmt: skip
+        )
         opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("mine", 1)]
         model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9)
         path = tmp_path / "teacher.onnx"
@@ -82,15 +94,17 @@ def test_two_inputs_or_outputs_are_one_sentence(made):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"shape": ("batch", 3, 8, 8), "weight": np.tile(WEIGHT, (3, 1))},
-         "reads (batch, 3, 8, 8), the dataset has (batch, 1, 8, 8)"),
+        (
+            {"shape": ("batch", 3, 8, 8), "weight": np.tile(WEIGHT, (3, 1))},
+            "reads (batch, 3, 8, 8), the dataset has (batch, 1, 8, 8)",
+        ),
         ({"shape": (0, 1, 8, 8), "gives": (0, 10)}, "reads a batch of 0 examples: export it with a dynamic batch"),
         ({"shape": ("batch", 8, 8)}, "reads (batch, 8, 8), the dataset has (batch, 1, 8, 8)"),
         ({"shape": ("batch", 1, "height", 8)}, "reads (batch, 1, ?, 8): only the batch may be dynamic"),
         ({"shape": ("batch", 1, None, None)}, "reads (batch, 1, ?, ?): only the batch may be dynamic"),
         ({"shape": SHAPE, "kind": onnx.TensorProto.INT64}, "reads tensor(int64): export it with an input of float32"),
     ],
-)  # fmt: skip
+)
 def test_another_input_is_one_sentence(made, changes, sentence):
     assert sentence in refusal(made(**changes))
 
@@ -110,13 +124,17 @@ def test_an_operator_that_nobody_knows_is_one_sentence(made):
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        ("[ONNXRuntimeError] : 1 : FAIL : Non-zero status code. Name:'' Status Message: /src/bfc_arena.cc:360 void* "
-         "onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate memory.\n",
-         "Non-zero status code. Name:'' Status Message: Failed to allocate memory"),
-        ("[ONNXRuntimeError] : 1 : FAIL : utils.cc:1805 Validate Initializer 'W': count (0) does not match.",
-         "Initializer 'W': count (0) does not match"),
+        (
+            "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code. Name:'' Status Message: /src/bfc_arena.cc:360 void* "
+            "onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate memory.\n",
+            "Non-zero status code. Name:'' Status Message: Failed to allocate memory",
+        ),
+        (
+            "[ONNXRuntimeError] : 1 : FAIL : utils.cc:1805 Validate Initializer 'W': count (0) does not match.",
+            "Initializer 'W': count (0) does not match",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_onnxruntime_says_is_told_without_places_in_its_source(error, told):
     assert onnx_teacher._one_line(error) == told
 
@@ -268,8 +286,15 @@ def test_an_exported_network_answers_as_it_did(tmp_path):
     shipped, data, path = card("digits-resnet-s"), load_dataset("digits"), str(tmp_path / "shipped.onnx")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own
-        torch.onnx.export(load_teacher(shipped), (torch.zeros(2, 1, 8, 8),), path, dynamo=True, external_data=False,
-                          dynamic_shapes=({0: torch.export.Dim("batch")},), verbose=False)  # fmt: skip
+        torch.onnx.export(
+            load_teacher(shipped),
+            (torch.zeros(2, 1, 8, 8),),
+            path,
+            dynamo=True,
+            external_data=False,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
     ask = asked(card_for(path, "digits", teacher_input="normalised"), data)
     assert ask(data.x_test, "test") == pytest.approx(TeacherLogits(shipped)(data.x_test), abs=1e-3)
 
@@ -304,8 +329,9 @@ def test_channels_are_moved_last_not_only_renamed(made):
     info = replace(DIGITS, input_shape=(3, 8, 8))
     weight = np.random.default_rng(1).normal(size=(192, 10)).astype(np.float32)
     x = np.random.default_rng(2).integers(0, 256, (5, 3, 8, 8)).astype(np.uint8)
-    teacher = OnnxTeacher(onnx_card(made(shape=("batch", 8, 8, 3), weight=weight), info, "raw"), info,
-                          Statistics.invented(3))  # fmt: skip
+    teacher = OnnxTeacher(
+        onnx_card(made(shape=("batch", 8, 8, 3), weight=weight), info, "raw"), info, Statistics.invented(3)
+    )
     expected = x.transpose(0, 2, 3, 1).reshape(5, -1).astype(np.float32) @ weight
     assert teacher.ask(x) == pytest.approx(expected, rel=1e-4, abs=1e-2)
 
@@ -350,8 +376,10 @@ def test_of_scikit_learns_pair_the_probabilities_are_taken(made):
 @pytest.mark.parametrize("classes", [{"classlabels_int64s": range(10)}, {"classlabels_strings": list("1032547698")}])
 def test_dictionaries_are_read_by_their_keys(made, classes):
     """scikit-learn's ZipMap; names are matched to the data set's classes, not taken in their order."""
-    nodes = [onnx.helper.make_node("Softmax", ["product"], ["table"], axis=1),
-             onnx.helper.make_node("ZipMap", ["table"], ["maps"], domain="ai.onnx.ml", **classes)]  # fmt: skip
+    nodes = [
+        onnx.helper.make_node("Softmax", ["product"], ["table"], axis=1),
+        onnx.helper.make_node("ZipMap", ["table"], ["maps"], domain="ai.onnx.ml", **classes),
+    ]
     path = made(more=nodes)
     model = onnx.load(path)
     model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 1))

@@ -30,8 +30,13 @@ SMALL = "torchvision:shufflenet_v2_x0_5@32"
 def data():
     """A tenth of digits."""
     whole = load_dataset("digits")
-    return replace(whole, **{name: getattr(whole, name)[:100] for name in
-                             ("x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test")})  # fmt: skip
+    return replace(
+        whole,
+        **{
+            name: getattr(whole, name)[:100]
+            for name in ("x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test")
+        },
+    )
 
 
 def config(**given):
@@ -115,8 +120,10 @@ def test_weights_of_other_classes_are_tuned_and_not_taken_as_they_are(data, tmp_
         config(weights=path, epochs=0)
     tuned, _ = teach(config(weights=path, learning_rate=1e-7), data)
     fresh, _ = teach(config(learning_rate=1e-7), data)
-    first, start, other = (model.state_dict()[f"{where}conv1.0.weight"] for model, where in
-                           ((tuned, "model."), (made, ""), (fresh, "model.")))  # fmt: skip
+    first, start, other = (
+        model.state_dict()[f"{where}conv1.0.weight"]
+        for model, where in ((tuned, "model."), (made, ""), (fresh, "model."))
+    )
     assert torch.allclose(first, start, atol=1e-3) and not torch.allclose(other, start, atol=1e-2)
 
 
@@ -127,15 +134,20 @@ def test_weights_of_another_model_are_one_sentence(tmp_path):
             config(weights=path)
 
 
-@pytest.mark.parametrize("change", [
-    lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
-    lambda state: {name: tensor for name, tensor in state.items() if "num_batches_tracked" not in name},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
+        lambda state: {name: tensor for name, tensor in state.items() if "num_batches_tracked" not in name},
+    ],
+)
 def test_weights_as_other_tools_name_them_are_the_same(data, tmp_path, change):
     made, path = weights(tmp_path / "mine.safetensors", 10)
     save_file(change(made.state_dict()), tmp_path / "other.safetensors")
-    one, other = (teach(config(weights=str(file), epochs=0), data)[0].state_dict()
-                  for file in (path, tmp_path / "other.safetensors"))  # fmt: skip
+    one, other = (
+        teach(config(weights=str(file), epochs=0), data)[0].state_dict()
+        for file in (path, tmp_path / "other.safetensors")
+    )
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert torch.equal(one["model.conv1.0.weight"], made.state_dict()["conv1.0.weight"])
 
@@ -179,8 +191,9 @@ def test_without_a_network_the_sentence_says_what_to_do(data, tmp_path, monkeypa
 
 def test_the_command_line_trains_one_and_names_it(own_home):
     words = ["--dataset", "digits", "--teacher", SMALL, "--epochs", "1", "--threads", "1", "--quiet"]
-    ended = subprocess.run([sys.executable, "-m", "bdistil", "teach", *words], capture_output=True, text=True,
-                           timeout=500)  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, "-m", "bdistil", "teach", *words], capture_output=True, text=True, timeout=500
+    )
     assert (ended.returncode, ended.stdout) == (0, "digits-shufflenet_v2_x0_5-32\n"), ended.stderr
     assert [run.id for run in list_runs(samples=False)][0].startswith("digits-shufflenet_v2_x0_5-32-")
     assert card_for("digits-shufflenet_v2_x0_5-32", "digits")["architecture"] == SMALL

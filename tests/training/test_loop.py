@@ -37,7 +37,7 @@ class Training:
         torch.manual_seed(0)
         self.model = nn.Sequential(
             nn.Conv2d(2, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 16, 3)
-        ).to(memory_format=torch.channels_last)  # fmt: skip
+        ).to(memory_format=torch.channels_last)
         self.optimizer = OPTIMIZERS[optimizer](self.model)
         self.extra = {"edges": torch.zeros(3)}
         self.peak, self.records = peak, []
@@ -53,13 +53,23 @@ class Training:
             return nn.functional.cross_entropy(logits, y)
 
         return train(
-            self.model, self.optimizer, position=position, epochs=EPOCHS, batches=self.batches,
-            batches_per_epoch=BATCHES, loss=loss,
-            rate=one_cycle(self.peak, 0.2), evaluate=figures or (lambda: {"accuracy": 0.5}),
-            checkpoint=checkpoint, extra=self.extra,
-            watch=Watch(lambda _, epoch, __, batch, ___: reached.append((epoch, batch)),
-                        lambda _, record: self.records.append(record), lambda: stop_at in reached),
-        )  # fmt: skip
+            self.model,
+            self.optimizer,
+            position=position,
+            epochs=EPOCHS,
+            batches=self.batches,
+            batches_per_epoch=BATCHES,
+            loss=loss,
+            rate=one_cycle(self.peak, 0.2),
+            evaluate=figures or (lambda: {"accuracy": 0.5}),
+            checkpoint=checkpoint,
+            extra=self.extra,
+            watch=Watch(
+                lambda _, epoch, __, batch, ___: reached.append((epoch, batch)),
+                lambda _, record: self.records.append(record),
+                lambda: stop_at in reached,
+            ),
+        )
 
     def batches(self, epoch):
         generator = POSITION.generator(0, epoch)
@@ -161,9 +171,17 @@ def test_the_rate_rises_to_its_peak_and_falls_to_its_end():
     assert rates[:21] == sorted(rates[:21]) and rates[20:] == sorted(rates[20:], reverse=True)
 
 
-@pytest.mark.parametrize(("count", "size", "lengths"), [
-    (10, 5, [5, 5]), (11, 5, [5, 6]), (12, 5, [5, 5, 2]), (4, 8, [4]), (2, 1, [2]), (3, 1, [1, 2]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("count", "size", "lengths"),
+    [
+        (10, 5, [5, 5]),
+        (11, 5, [5, 6]),
+        (12, 5, [5, 5, 2]),
+        (4, 8, [4]),
+        (2, 1, [2]),
+        (3, 1, [1, 2]),
+    ],
+)
 def test_every_example_is_seen_once_and_no_batch_but_one_of_ones_has_one(count, size, lengths):
     batches = list(order(np.random.default_rng(0), count, size))
     assert [len(batch) for batch in batches] == lengths

@@ -84,9 +84,18 @@ def test_only_the_train_split_teaches(data):
 
 @pytest.mark.parametrize(
     "option",
-    [{"seed": 1}, {"label_smoothing": 0.3}, {"weight_decay": 0.1}, {"learning_rate": 0.01}, {"batch_size": 50},
-     {"shift": 0}, {"cutout": 4}, {"flip": True}, {"crop": 6}],
-)  # fmt: skip
+    [
+        {"seed": 1},
+        {"label_smoothing": 0.3},
+        {"weight_decay": 0.1},
+        {"learning_rate": 0.01},
+        {"batch_size": 50},
+        {"shift": 0},
+        {"cutout": 4},
+        {"flip": True},
+        {"crop": 6},
+    ],
+)
 def test_every_option_changes_what_is_trained(data, option):
     little = replace(data, x_train=data.x_train[:64], y_train=data.y_train[:64])
     short = dict(epochs=2, batch_size=16)
