@@ -124,6 +124,24 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _version(asked: bool) -> None:
+    """Prints the version and ends, before anything else is looked at."""
+    if asked:
+        from importlib.metadata import version
+
+        _say(f"bdistil {version('bdistil')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Progressive ensembles of small students, distilled from one large teacher."""
+
+
 @app.command()
 @reads_own_data
 def data(

@@ -1,5 +1,6 @@
 """The command line: bad input is one line on standard error and exit 2, and documents are JSON and nothing else."""
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -505,3 +506,8 @@ def test_output_that_cannot_be_written_is_no_traceback(own_home):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as piped:
             piped.stdout.close()
             assert (piped.stderr.read(), piped.wait()) == ("", 1)
+
+
+def test_the_version_is_printed(bdistil):
+    status, out, err = bdistil("--version")
+    assert (status, err) == (0, "") and out == f"bdistil {importlib.metadata.version('bdistil')}\n"
