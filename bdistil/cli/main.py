@@ -207,7 +207,13 @@ def teach(
     if dry_run:
         _print_cost(config, as_json)
         return
-    _say(_follow(create_run(config), quiet).teacher_name)
+    info = _follow(create_run(config), quiet)
+    if not quiet:
+        from bdistil.report.text import describe_teaching
+        from bdistil.teachers import card
+
+        _say(describe_teaching(card(info.teacher_name)))
+    _say(info.teacher_name)
 
 
 @app.command()

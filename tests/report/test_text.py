@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bdistil.records import Notice
-from bdistil.report.text import describe_run
+from bdistil.report.text import describe_run, describe_teaching
 from bdistil.runs import open_run
 from tests.builders import build_run, relabel
 
@@ -92,3 +92,11 @@ def test_showing_it_imports_no_torch():
         "describe_run(open_run('digits')); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_training_ends_with_what_it_has_made():
+    card = {"accuracy": 0.952, "accuracy_low": 0.94, "accuracy_high": 0.961, "epochs": 24, "seconds": 720.0}
+    n = "\N{NO-BREAK SPACE}"
+    said = f"95.2{n}% of the test split (95{n}% interval 94.0 to 96.1), 24 epochs, 12{n}min"
+    assert describe_teaching(card) == said
+    assert "(range over two persons 94.0 to 96.1), 1 epoch," in describe_teaching({**card, "persons": 2, "epochs": 1})
