@@ -48,7 +48,8 @@ from bdistil.method.student_training import ladder, new_student
 from bdistil.paths import home
 from bdistil.recipes import METHODS
 from bdistil.runs import Run, create_run
-from bdistil.runs.worker import Pulse, work
+from bdistil.runs.heartbeat import HeartbeatWriter
+from bdistil.runs.worker import work
 from bdistil.scale import B
 from bdistil.teachers.cards import card_for
 from bdistil.training.loop import Checkpoint, Position, Watch
@@ -179,11 +180,11 @@ def answers(ensemble: ProgressiveEnsemble, x: np.ndarray) -> np.ndarray:
 
 def watch(turns: Turns, path: Path) -> Watch:
     """Tells a worker's directory what a worker tells it, and lets the bare loop take its turn after each epoch."""
-    pulse = Pulse(Run(path))
+    heartbeat = HeartbeatWriter(Run(path))
 
     def batch(position: Position, epoch: int, epochs: int, number: int, batches: int) -> None:
         fraction = (epoch - 1 + number / batches) / epochs
-        pulse.beat(
+        heartbeat.write(
             phase=position.phase,
             round=position.round,
             attempt=position.attempt,
@@ -192,10 +193,10 @@ def watch(turns: Turns, path: Path) -> Watch:
             batch=number,
             batches=batches,
             fraction=fraction,
-            seconds_left=pulse.seconds_left(fraction),
+            seconds_left=heartbeat.seconds_left(fraction),
         )
 
-    return Watch(batch, lambda position, record: turns.lap(), pulse.stop)
+    return Watch(batch, lambda position, record: turns.lap(), heartbeat.stop)
 
 
 def engine_frozen(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, turns: Turns, path: Path) -> None:
