@@ -58,10 +58,8 @@ def finished() -> Run:
     config = DistilConfig.create(
         str(pictures), teacher="resnet56-train.npz", teacher_logits=answers, teacher_macs=MACS, **RECIPE
     )
-    # Options that a later version has added do not make it another run.
-    wanted = config.model_dump(mode="json").items()
-    begun = [Run(known.path) for known in list_runs(samples=False) if known.info]
-    same = [run for run in begun if run.stored()["config"].items() <= wanted]
+    # Options that a later version has added are read at their defaults: they do not make it another run.
+    same = [Run(known.path) for known in list_runs(samples=False) if known.info and known.info.config == config]
     run = same[0] if same else create_run(config)
     if run.state() != "finished":
         start_worker(run)

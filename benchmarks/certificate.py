@@ -14,7 +14,7 @@ round of the samples of 12 and 24 students the bound is below the trivial one fo
 import numpy as np
 from table import publish
 
-from bdistil.records import EpochFinished
+from bdistil.records import EpochFinished, RoundRecord
 from bdistil.runs import Run, list_runs
 
 HEAD = (
@@ -55,12 +55,12 @@ def row(run: Run) -> tuple:
     )
 
 
-def sides(record: dict) -> list[np.ndarray]:
+def sides(record: RoundRecord) -> list[np.ndarray]:
     """The measured deviation, its bound and the trivial bound, by class."""
     return [np.array(getattr(record, f"{name}_by_class")) for name in ("measured", "bound", "trivial")]
 
 
-def met(records: list[dict]) -> int:
+def met(records: list[RoundRecord]) -> int:
     """How many rounds after the first meet the weak learning condition."""
     return sum(record.condition_met for record in records[1:])
 

@@ -27,6 +27,7 @@ from bdistil.method.distillation_data import Task
 from bdistil.method.frozen import distil
 from bdistil.method.joint import distil_together, polish
 from bdistil.recipes import METHODS
+from bdistil.records import RoundRecord
 from bdistil.runs.jobs import make_task
 from bdistil.teachers.cards import card_for
 
@@ -95,7 +96,7 @@ def polished(config: DistilConfig, free: DistilConfig) -> Run:
     return {"with": figures(task, ensemble, standing.records), "without": without}
 
 
-def figures(task: Task, ensemble: ProgressiveEnsemble, records: list[dict[str, Any]]) -> Figures:
+def figures(task: Task, ensemble: ProgressiveEnsemble, records: list[RoundRecord]) -> Figures:
     """Whether each round meets the condition, and all prefixes' accuracies on the test split, in percent."""
     x, labels = task.data.split("test")
     right = [prefix.numpy().argmax(1) == labels for prefix in ensemble.staged(x)]

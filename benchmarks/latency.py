@@ -282,7 +282,7 @@ def rows(run: Run, batch: int) -> list[tuple]:
                 *name,
                 batch,
                 index + 1,
-                f"{cost['macs'] / 1e6:.2f}",
+                f"{cost.macs / 1e6:.2f}",
                 f"{100 * share:.1f}",
                 *(f"{middle[kind][index]:.3f}" for kind in ("whole", "chain", "single")),
                 f"{whole:.2f}",
