@@ -13,7 +13,7 @@ Ends in the claim: within 3.0 points of the black box on the test split at no mo
 
 import os
 
-from table import publish
+from table import prefix_cells, publish
 from work import folder
 
 from bdistil.cli.progress import watch
@@ -87,21 +87,7 @@ def main() -> None:
     publish(
         "black_box",
         HEAD,
-        [black_box]
-        + [
-            (
-                row.prefix,
-                f"{100 * row.accuracy:.2f}",
-                formats.interval(row.accuracy_low, row.accuracy_high),
-                f"{row.points_lost:.2f}",
-                f"{row.points_lost_low:.2f} to {row.points_lost_high:.2f}",
-                f"{100 * row.agreement:.2f}",
-                f"{row.macs / 1e6:.2f}",
-                f"{100 * row.macs_ratio:.1f}",
-                f"{row.parameters / 1e3:.0f}",
-            )
-            for row in points.itertuples()
-        ],
+        [black_box, *map(prefix_cells, points.itertuples())],
         ["torch"],
     )
     last = points.iloc[-1]

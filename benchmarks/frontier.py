@@ -9,9 +9,8 @@ predecessor by more than 0.2 points; and on the shipped teachers. `certificate.p
     python benchmarks/frontier.py
 """
 
-from table import publish
+from table import prefix_cells, publish
 
-from bdistil.report import formats
 from bdistil.results import Results, load
 from bdistil.runs import list_runs
 
@@ -54,22 +53,7 @@ def rows(results: Results) -> list[tuple]:
         "100",
         f"{teacher.parameters / 1e3:.0f}",
     )
-    return [first] + [
-        (
-            title,
-            method,
-            row.prefix,
-            f"{100 * row.accuracy:.2f}",
-            formats.interval(row.accuracy_low, row.accuracy_high),
-            f"{row.points_lost:.2f}",
-            f"{row.points_lost_low:.2f} to {row.points_lost_high:.2f}",
-            f"{100 * row.agreement:.2f}",
-            f"{row.macs / 1e6:.2f}",
-            f"{100 * row.macs_ratio:.1f}",
-            f"{row.parameters / 1e3:.0f}",
-        )
-        for row in results.points.itertuples()
-    ]
+    return [first, *((title, method, *prefix_cells(row)) for row in results.points.itertuples())]
 
 
 def check(results: Results) -> None:

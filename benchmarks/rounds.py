@@ -181,22 +181,7 @@ def answers(ensemble: ProgressiveEnsemble, x: np.ndarray) -> np.ndarray:
 def watch(turns: Turns, path: Path) -> Watch:
     """Tells a worker's directory what a worker tells it, and lets the bare loop take its turn after each epoch."""
     heartbeat = HeartbeatWriter(Run(path))
-
-    def batch(position: Position, epoch: int, epochs: int, number: int, batches: int) -> None:
-        fraction = (epoch - 1 + number / batches) / epochs
-        heartbeat.write(
-            phase=position.phase,
-            round=position.round,
-            attempt=position.attempt,
-            epoch=epoch,
-            epochs=epochs,
-            batch=number,
-            batches=batches,
-            fraction=fraction,
-            seconds_left=heartbeat.seconds_left(fraction),
-        )
-
-    return Watch(batch, lambda position, record: turns.lap(), heartbeat.stop)
+    return Watch(heartbeat.write_batch, lambda position, record: turns.lap(), heartbeat.stop)
 
 
 def engine_frozen(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, turns: Turns, path: Path) -> None:

@@ -7,6 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bdistil.report import formats
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -19,6 +21,21 @@ def publish(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]], packa
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
     print(text, flush=True)
+
+
+def prefix_cells(row: Any) -> tuple[Any, ...]:
+    """The cells of a prefix, of its row in `Results.points`: from its number of students to its parameters."""
+    return (
+        row.prefix,
+        f"{100 * row.accuracy:.2f}",
+        formats.interval(row.accuracy_low, row.accuracy_high),
+        f"{row.points_lost:.2f}",
+        f"{row.points_lost_low:.2f} to {row.points_lost_high:.2f}",
+        f"{100 * row.agreement:.2f}",
+        f"{row.macs / 1e6:.2f}",
+        f"{100 * row.macs_ratio:.1f}",
+        f"{row.parameters / 1e3:.0f}",
+    )
 
 
 def _machine() -> str:

@@ -32,6 +32,23 @@ def seeds():
         sys.modules["torch"].manual_seed(0)
 
 
+@pytest.fixture
+def walks(tmp_path):
+    """A table of series that rise or fall, of six persons."""
+    import pandas as pd
+
+    generator = np.random.default_rng(0)
+    rows = [
+        (f"p{person}-{number}", ["falls", "rises"][number % 2], person, (1 if number % 2 else -1) * step + noise)
+        for person in range(6)
+        for number in range(6)
+        for step, noise in enumerate(generator.normal(0, 3, 40))
+    ]
+    path = tmp_path / "walks.csv"
+    pd.DataFrame(rows, columns=["series", "label", "who", "height"]).to_csv(path, index=False)
+    return path
+
+
 @pytest.fixture(scope="session")
 def trained_home(shared_home, tmp_path_factory):
     """A home in which a worker has finished the run that `distil_config` describes."""

@@ -40,21 +40,6 @@ BY_SERIES = OwnData(series="series", label="label", channels=("height",), window
 BY_PERSON = OwnData(series="series", label="label", subject="who", channels=("height",), window=20)
 
 
-@pytest.fixture
-def walks(tmp_path):
-    """A table of series that rise or fall, of six persons."""
-    generator = np.random.default_rng(0)
-    rows = [
-        (f"p{person}-{number}", ["falls", "rises"][number % 2], person, (1 if number % 2 else -1) * step + noise)
-        for person in range(6)
-        for number in range(6)
-        for step, noise in enumerate(generator.normal(0, 3, 40))
-    ]
-    path = tmp_path / "walks.csv"
-    pd.DataFrame(rows, columns=["series", "label", "who", "height"]).to_csv(path, index=False)
-    return path
-
-
 def save_teacher(dataset, data=None, weights=None, **changes):
     """A teacher that has learnt nothing, saved as `teach` saves one; returns its card."""
     config = TeachConfig.create(str(dataset), data=data, epochs=1)

@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bdistil.atomic import write_json
 from bdistil.records import Heartbeat
 from bdistil.runs import events
 from bdistil.runs.store import Run
+
+if TYPE_CHECKING:
+    from bdistil.training.loop import Position
 
 INTERVAL = 0.4  # seconds between two: the dashboard looks once a second
 ALIVE = 5.0  # seconds between two where training has nothing to report
@@ -46,6 +49,33 @@ class HeartbeatWriter:
         self.last = beat
         if before is None or _place(beat) != _place(before) or time.monotonic() - self._written >= INTERVAL:
             self._write()
+
+    def write_batch(
+        self,
+        position: "Position",
+        epoch: int,
+        epochs: int,
+        batch: int,
+        batches: int,
+        before: float = 0.0,
+        part: float = 1.0,
+    ) -> None:
+        """Say which batch a training is at, and when the run ends.
+
+        before, part: of the run's whole work, the shares that were done when this training began and that are its own.
+        """
+        fraction = (epoch - 1 + batch / batches) / epochs
+        self.write(
+            phase=position.phase,
+            round=position.round,
+            attempt=position.attempt,
+            epoch=epoch,
+            epochs=epochs,
+            batch=batch,
+            batches=batches,
+            fraction=fraction,
+            seconds_left=self.seconds_left(before + part * fraction),
+        )
 
     def _write(self) -> None:
         with self._writing:

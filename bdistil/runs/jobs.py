@@ -398,19 +398,8 @@ def _watch(
     """
 
     def batch(position: Position, epoch: int, epochs: int, number: int, batches: int) -> None:
-        fraction = (epoch - 1 + number / batches) / epochs
         done = (position.round or 1) - 1 if before is None else before
-        heartbeat.write(
-            phase=position.phase,
-            round=position.round,
-            attempt=position.attempt,
-            epoch=epoch,
-            epochs=epochs,
-            batch=number,
-            batches=batches,
-            fraction=fraction,
-            seconds_left=heartbeat.seconds_left((done + part * fraction) / whole),
-        )
+        heartbeat.write_batch(position, epoch, epochs, number, batches, before=done / whole, part=part / whole)
 
     def correction(position: Position, update: int, updates: int) -> None:
         heartbeat.write(

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -33,21 +32,6 @@ def digits_folder(tmp_path):
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture[0] * 15).save(folder / f"{place:04}.png")
     return root
-
-
-@pytest.fixture
-def walks(tmp_path):
-    """A table of series that rise or fall, of six persons."""
-    generator = np.random.default_rng(0)
-    rows = [
-        (f"p{person}-{number}", ["falls", "rises"][number % 2], person, (1 if number % 2 else -1) * step + noise)
-        for person in range(6)
-        for number in range(6)
-        for step, noise in enumerate(generator.normal(0, 3, 40))
-    ]
-    path = tmp_path / "walks.csv"
-    pd.DataFrame(rows, columns=["series", "label", "who", "height"]).to_csv(path, index=False)
-    return path
 
 
 def test_a_folder_is_taught_distilled_stopped_and_resumed(digits_folder):
