@@ -132,7 +132,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "bdistil/method/frozen.py": (
-        ("tests/method/test_frozen.py",),
+        ("tests/method/test_search.py", "tests/method/test_frozen.py"),
         (
             ("attempts), heaviest)", "attempts), certificate.heaviest())"),
             ("Certificate(task.g_hat, config.planned)", "Certificate(task.g_hat, config.rounds)"),
@@ -142,7 +142,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "bdistil/method/joint.py": (
-        ("tests/method/test_joint.py",),
+        ("tests/method/test_joint_steps.py", "tests/method/test_joint.py"),
         (
             ("f = t * prefixes[-1] - (t - 1) * prefixes[-2].detach()", "f = prefixes[-1]"),
             ("(t - 1) * prefixes[-2].detach()", "(t - 1) * prefixes[-2]"),
@@ -186,8 +186,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
                 "inputs[unchanged] = data.x_train[chosen[: unchanged.sum()]]",
             ),
             ("epoch < CROPPED * config.epochs", "epoch >= 0"),
-            ("right = answers == data.y_test", "right = answers == np.roll(data.y_test, 1)"),
-            ('"split_known": not config.weights', '"split_known": True'),
+            ("right = answers == data.y_test", "right = answers == data.y_validation"),
         ),
     ),
     "bdistil/ensemble.py": (
@@ -289,7 +288,6 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         (
             ("[c * _arrays(", "[_arrays("),
             ("_prefixes(run.unpolished_folders(), c)", "_prefixes(folders, c)"),
-            ("if persons(people):  #", "if people is not None:  #"),
             ("points_lost(logits, teacher, labels, people) for", "points_lost(logits, teacher, labels) for"),
         ),
     ),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from bdistil.config import DistilConfig
 from bdistil.errors import UserError
@@ -11,6 +12,7 @@ from bdistil.method.correction import correct
 from bdistil.method.frozen import distil
 from bdistil.method.search import SearchWatch, find_weak_learner
 from bdistil.method.student_training import ladder
+from bdistil.records import Correction
 from bdistil.students import build_student
 from bdistil.training.loop import Position
 from tests.tasks import digits_task, one_thread  # noqa: F401
@@ -165,6 +167,47 @@ def test_a_correction_that_costs_too_much_is_taken_back(little, after_round_one,
     assert told.kl_before == pytest.approx(little.divergence(prefix, "train", config.temperature), rel=1e-6)
     assert trained.student.head.weight.equal(head)
     assert np.array_equal(f, student_training.answers(ensemble, trained.student, little.data.x_train))
+
+
+@pytest.mark.parametrize(("planned", "heads"), [(2, 1), (3, 2), (9, 2)])
+def test_a_correction_looks_ahead_at_the_next_round_if_there_is_one(
+    little, after_round_one, monkeypatch, planned, heads
+):
+    asked = []
+    monkeypatch.setattr(correction, "correct_heads", lambda problem, *heads, **_: asked.append((problem, *heads)))
+    ensemble, first = after_round_one
+    certificate = Certificate(little.g_hat, planned)
+    certificate.update(first.summed())
+    trained, _, _ = whole_search(distil_config(certified=False, **SHORT), little, after_round_one)
+    config = distil_config(**SHORT | {"rounds": planned})
+    correct(config, little, ensemble, certificate, trained.student, Position("rounds", 2, 1))
+    ((problem, weights, biases),) = asked
+    assert len(weights) == len(biases) == len(problem.inputs) == heads and problem.shares == [1 / heads] * heads
+    assert problem.round == 2 and problem.eta == certificate.eta
+    np.testing.assert_allclose(problem.summed, first.summed(), atol=1e-6)
+
+
+def test_what_a_correction_costs_is_counted_as_lost(little, after_round_one, monkeypatch):
+    """One that makes all answers the same class loses accuracy, and is told with what it would have made."""
+    ensemble, certificate = after_round_one
+    config = distil_config(**SHORT).model_copy(update={"most_lost": 0.0})
+    trained, _, _ = whole_search(distil_config(certified=False, **SHORT), little, after_round_one)
+    before = student_training.validation(config, little, ensemble, trained.student)["accuracy"]
+    bias = torch.eye(10)[3] * 100
+    monkeypatch.setattr(correction, "correct_heads", lambda problem, heads, *_, **__: ([0 * heads[0]], [bias]))
+    _, told = correct(config, little, ensemble, certificate, trained.student, Position("rounds", 2, 1))
+    assert told.outcome == "edge" and not told.condition_met
+    assert 0 < told.accuracy_lost <= before
+    assert student_training.validation(config, little, ensemble, trained.student)["accuracy"] == before
+
+
+def test_of_a_rejected_correction_its_own_figures_are_told():
+    fields = dict(condition_met=False, corrected=False, kl_before=0.1, kl_after=0.2, relative_edges=(0.1, 0.2))
+    tried = Correction(
+        edge_min=0.01, edges=(0.01, 0.3), edges_before=(-0.5, 0.4), outcome="kl", accuracy_lost=0.03, **fields
+    )
+    told = correction.rejected(tried)
+    assert (told.why, told.edge_min, told.kl_after, told.accuracy_lost) == ("kl", 0.01, 0.2, 0.03)
 
 
 def test_the_first_student_has_no_one_to_read_and_no_ladder(little):
