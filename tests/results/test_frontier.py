@@ -109,6 +109,41 @@ def test_prefixes_are_means_on_the_teachers_scale(tmp_path):
     np.testing.assert_allclose(results.prefixes[2], c * (f[0] + f[1] + f[2]) / 3, rtol=1e-5, atol=1e-5)
 
 
+def stored_prefixes(folder, results):
+    """c·F_t of a polished run's corrective rounds, as each ended."""
+    files = sorted(folder.glob("rounds/*/prefix.npz"))
+    return [results.run.scale.c * np.load(file)["test"] for file in files]
+
+
+def test_a_polished_runs_prefixes_are_those_of_its_rounds_until_it_is_polished(tmp_path):
+    running = build_run(tmp_path / "running", method="b-distil+polish", rounds=3, state="running")
+    results = load(running)
+    np.testing.assert_allclose(results.prefixes, stored_prefixes(running, results), rtol=1e-5, atol=1e-6)
+    finished = build_run(tmp_path / "finished", method="b-distil+polish", rounds=3)
+    results = load(finished)
+    earlier = stored_prefixes(finished, results)
+    assert not np.allclose(results.prefixes, earlier, atol=0.1)
+    for table, prefixes in ((results.points, results.prefixes), (results.unpolished, earlier)):
+        expected = [points_lost(logits, results.teacher, results.labels) for logits in prefixes]
+        columns = ["points_lost", "points_lost_low", "points_lost_high"]
+        assert table[columns].values.tolist() == [list(each) for each in expected]
+
+
+def test_what_is_lost_is_over_the_persons_that_a_split_holds_out():
+    people = np.repeat([0, 1, 2], [20, 15, 5])
+    labels = np.zeros(40, int)
+    students = np.stack([one_hot(np.where(people >= person, 1, 0)) for person in (2, 1)])
+    rows = [invented_point(prefix=number) for number in (1, 2)]
+    table = frame(rows, students, one_hot(labels), labels, people)
+    expected = [points_lost(each, one_hot(labels), labels, people) for each in students]
+    assert table[["points_lost", "points_lost_low", "points_lost_high"]].values.tolist() == [list(e) for e in expected]
+    assert table["persons"].tolist() == [3, 3]
+    bounds = [accuracy_interval(each.argmax(1) == labels, people) for each in students]
+    assert list(zip(table["accuracy_low"], table["accuracy_high"], strict=True)) == bounds
+    alone = frame(rows, students, one_hot(labels), labels)
+    assert alone["points_lost_low"].tolist() != table["points_lost_low"].tolist()
+
+
 @pytest.mark.parametrize("state", ["queued", "running"])
 def test_a_run_without_a_finished_round_has_an_empty_frontier(tmp_path, state):
     results = load(build_run(tmp_path / "r", state=state, done=0))
