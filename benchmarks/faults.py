@@ -640,10 +640,14 @@ def copied(folder: Path) -> Copy:
 
 
 def main(words: list[str]) -> None:
+    if only_open := "--open" in words:
+        words.remove("--open")
+    killed = {row for row, outcome in recorded().items() if outcome != SURVIVED} if only_open else set()
     chosen = [
         fault
         for fault in faults()
-        if not words or any(word in text for word in words for text in (fault.file, fault.old, fault.new))
+        if fault.row not in killed
+        and (not words or any(word in text for word in words for text in (fault.file, fault.old, fault.new)))
     ]
     found: dict[Row, str] = {}
     try:

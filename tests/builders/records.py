@@ -18,6 +18,18 @@ from bdistil.records import (
 from bdistil.runs import RunInfo
 
 TIME = datetime(2026, 1, 5, 14, 6, tzinfo=UTC)
+# Of a small teacher of digits, as it is given to be saved.
+CARD: dict[str, Any] = {
+    "schema": 1,
+    "name": "mine",
+    "dataset": "digits",
+    "architecture": "resnet-s",
+    "classes": list("0123456789"),
+    "input_shape": [1, 8, 8],
+    "mean": [4.9],
+    "std": [6.0],
+    "macs": 1_000_000,
+}
 CANDIDATE = {"round": 1, "composition": "add", "student": "cnn-xs", "barrier": 0.3}
 DEFAULTS: dict[type, dict[str, Any]] = {
     RoundStarted: CANDIDATE | {"epochs": 8},

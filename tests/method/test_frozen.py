@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bdistil.config import DistilConfig, TeachConfig
-from bdistil.data import Dataset, is_here, load_dataset
+from bdistil.data import Dataset, load_dataset
 from bdistil.inputs import normalise
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation_data import Task
@@ -17,7 +17,6 @@ from bdistil.records import RoundRecord
 from bdistil.scale import B
 from bdistil.training.loop import Checkpoint, Stopped, Watch, predict
 from bdistil.training.teacher import teach
-from tests.absent import absent
 from tests.tasks import digits_task, one_thread  # noqa: F401
 from tests.workers import distil_config
 
@@ -158,10 +157,9 @@ def test_the_records_are_a_function_of_the_saved_logits(little):
         assert dict(certificate.update(r.outputs["train"])).items() <= dict(r.record).items()
 
 
+@pytest.mark.data("fashion-mnist")
 def test_fashion_mnist_on_a_subset_is_learnt(own_home):
     """2,000 pictures, a teacher of two epochs, two rounds: far above chance, and near the teacher."""
-    if not is_here("fashion-mnist"):
-        absent("Fashion-MNIST is not in BDISTIL_DATA: fetch it with `bdistil data fashion-mnist`.")
     data = subset(load_dataset("fashion-mnist"), 2000, 300)
     plain = dict(shift=0, flip=False, cutout=0, crop=0)
     teaching = TeachConfig.create(
