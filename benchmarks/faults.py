@@ -473,7 +473,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "bdistil/data/windows.py": (
-        ("tests/data/test_custom_tables.py",),
+        ("tests/data/test_windows.py",),
         (("(1 - (_OVERLAP if overlap is None else overlap))", "(_OVERLAP if overlap is None else overlap)"),),
     ),
     "bdistil/inputs.py": (
@@ -533,8 +533,12 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "bdistil/runs/heartbeat.py": (
-        ("tests/runs/test_worker.py",),
-        (("elapsed * (1 - fraction) / gone", "elapsed * (1 - fraction) / fraction"),),
+        ("tests/runs/test_heartbeat.py",),
+        (
+            ("elapsed * (1 - fraction) / gone", "elapsed * (1 - fraction) / fraction"),
+            ("(epoch - 1 + batch / batches) / epochs", "(epoch + batch / batches) / epochs"),
+            ("before + part * fraction", "part * fraction"),
+        ),
     ),
 }
 

@@ -87,6 +87,7 @@ def test_every_way_to_train_a_round_runs_and_is_certified(little, composition, l
     config = distil_config(
         rounds=2,
         epochs=1,
+        retries=0,
         composition=composition,
         loss=loss,
         divergence=divergence,
@@ -97,6 +98,15 @@ def test_every_way_to_train_a_round_runs_and_is_certified(little, composition, l
     assert len(ensemble) == 2 and all(certified(r.record) for r in rounds)
     assert all(np.isfinite(r.outputs[split]).all() for r in rounds for split in r.outputs)
     assert bool(ensemble.students[1].reads) == (composition != "alone")
+
+
+SHORT = dict(rounds=2, epochs=1, batch_size=48, retries=0)
+
+
+@pytest.fixture(scope="module")
+def by_default(little):
+    """The rounds of `SHORT`."""
+    return run(distil_config(**SHORT), little)[1]
 
 
 @pytest.mark.parametrize(
@@ -116,11 +126,14 @@ def test_every_way_to_train_a_round_runs_and_is_certified(little, composition, l
         {"batch_size": 16},
     ],
 )
-def test_every_option_changes_what_is_trained(little, option):
-    short = dict(rounds=2, epochs=1, batch_size=48)
-    _, default = run(distil_config(**short), little)
-    _, changed = run(distil_config(**(short | option)), little)
-    assert not np.array_equal(default[1].outputs["test"], changed[1].outputs["test"])
+def test_every_option_changes_what_is_trained(little, by_default, option):
+    _, changed = run(distil_config(**(SHORT | option)), little)
+    assert not np.array_equal(by_default[1].outputs["test"], changed[1].outputs["test"])
+
+
+def test_without_a_changed_option_the_same_is_trained(little, by_default):
+    _, again = run(distil_config(**SHORT), little)
+    assert np.array_equal(by_default[1].outputs["test"], again[1].outputs["test"])
 
 
 @pytest.mark.parametrize("composition", ["alone", "add", "concat", "concat-all"])

@@ -94,3 +94,16 @@ def test_as_many_recordings_are_heard_as_fit_evenly_spaced(monkeypatch):
 
 def test_data_without_recordings_are_silent():
     assert data.recordings("watch") == [] and previews.heard(data.info("watch"), []) == {}
+
+
+def test_examples_say_which_test_split_they_are_of(tmp_path):
+    plain = {"images": np.zeros((2, 4, 4), np.uint8), "max": np.array(16)}
+    known, older = tmp_path / "known.npz", tmp_path / "older.npz"
+    np.savez(known, **plain, **previews.origin("a" * 64))
+    np.savez(older, **plain)
+    assert [previews.is_of(known, checksum) for checksum in ("a" * 64, "b" * 64, None)] == [True, False, False]
+    assert [previews.may_be_of(known, checksum) for checksum in ("a" * 64, "b" * 64, None)] == [True, False, True]
+    assert [previews.is_of(older, checksum) for checksum in ("a" * 64, None)] == [False, False]
+    assert [previews.may_be_of(older, checksum) for checksum in ("a" * 64, None)] == [True, True]
+    missing = tmp_path / "missing.npz"
+    assert not previews.is_of(missing, "a" * 64) and previews.may_be_of(missing, "a" * 64)

@@ -85,6 +85,24 @@ def test_only_the_train_split_teaches(data):
     assert weights(teach(config, data)[0]) == weights(teach(config, other)[0])
 
 
+SHORT = dict(epochs=2, batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def little(data):
+    return replace(data, x_train=data.x_train[:64], y_train=data.y_train[:64])
+
+
+@pytest.fixture(scope="module")
+def by_default(little):
+    """The weights that `SHORT` gives."""
+    return weights(teach(teach_config(**SHORT), little)[0])
+
+
+def test_without_a_changed_option_the_same_is_trained(little, by_default):
+    assert weights(teach(teach_config(**SHORT), little)[0]) == by_default
+
+
 @pytest.mark.parametrize(
     "option",
     [
@@ -99,11 +117,9 @@ def test_only_the_train_split_teaches(data):
         {"crop": 6},
     ],
 )
-def test_every_option_changes_what_is_trained(data, option):
-    little = replace(data, x_train=data.x_train[:64], y_train=data.y_train[:64])
-    short = dict(epochs=2, batch_size=16)
-    default, changed = (teach(teach_config(**(short | given)), little)[0] for given in ({}, option))
-    assert weights(default) != weights(changed)
+def test_every_option_changes_what_is_trained(little, by_default, option):
+    changed = teach(teach_config(**(SHORT | option)), little)[0]
+    assert weights(changed) != by_default
     assert all(torch.isfinite(tensor).all() for tensor in changed.state_dict().values())
 
 
