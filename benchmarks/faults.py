@@ -435,7 +435,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         (("None if seconds < SILENT", "None if seconds <= SILENT"), ("SILENT = 30.0", "SILENT = 90.0")),
     ),
     "bdistil/config.py": (
-        ("tests/students/test_custom.py",),
+        ("tests/test_config.py",),
         (
             ("> MOST_GROWN:", ">= MOST_GROWN:"),
             ("MOST_GROWN = 64", "MOST_GROWN = 100"),

@@ -138,14 +138,14 @@ def test_without_a_changed_option_the_same_is_trained(little, by_default):
 
 @pytest.mark.parametrize("composition", ["alone", "add", "concat", "concat-all"])
 def test_interrupted_between_and_inside_rounds_it_gives_the_same(little, tmp_path, composition):
-    config = distil_config(rounds=3, epochs=3, composition=composition)
+    config = distil_config(**SHORT | {"rounds": 3, "epochs": 2}, composition=composition)
     _, whole = run(config, little)
 
     ensemble, first = little.ensemble(), []
     checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors")
     beats = []
     training = Watch(
-        batch=lambda position, epoch, *_: beats.append((position.round, epoch)), stop=lambda: (2, 3) in beats
+        batch=lambda position, epoch, *_: beats.append((position.round, epoch)), stop=lambda: (2, 2) in beats
     )
     watch = SearchWatch(training=training)
     with pytest.raises(Stopped):

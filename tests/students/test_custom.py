@@ -234,12 +234,3 @@ def test_a_factory_is_no_part_of_what_is_stored():
     )
     assert config.factory is Dense and "factory" not in config.model_dump()
     assert build_student("cnn-xs", input_shape=SHAPE, classes=2, composition="alone", wider=1.5).spec["widths"][0] == 16
-
-
-def test_the_last_student_may_have_64_times_the_firsts_channels():
-    def grown(growth, rounds):
-        return DistilConfig.create("digits", teacher="t", growth=growth, rounds=rounds)
-
-    assert grown(2, 7).growth ** 6 == grown(4, 4).growth ** 3 == 64
-    with pytest.raises(UserError, match="64 times"):
-        grown(2.01, 7)
