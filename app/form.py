@@ -23,7 +23,7 @@ from bdistil.data.catalogue import located
 from bdistil.data.custom import unchanged
 from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
-from bdistil.recipes import METHOD
+from bdistil.method_registry import DEFAULT_METHOD, METHODS
 from bdistil.report import formats
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
@@ -47,10 +47,6 @@ COMPOSES = {
     "carry-state-pool": "goes on from that state, and answers from what all so far have read",
 }
 CELLS = {"own": "each student has its own", "shared": "all students share one"}
-DOES = {
-    "b-distil+polish": "students are trained on together; the best frontier",
-    "b-distil": "finished students never change; can be extended",
-}
 FIRST = "First comes what to distil: the price follows."
 NO_TORCH = "Install it with the command below and reload; finished runs open without it."
 
@@ -165,7 +161,7 @@ def _teacher(dataset: str, data: OwnData | None) -> dict[str, Any]:
 def _options(dataset: str, data: OwnData | None) -> dict[str, Any] | None:
     """Draws the options and returns what was chosen, None until a black box's files are named."""
     teacher = _teacher(dataset, data)
-    method = ui.select("Method", {name: f"{name}: {DOES[name]}" for name in DOES}, "method", METHOD)
+    method = ui.select("Method", _method_labels(), "method", DEFAULT_METHOD)
     given = {"dataset": dataset, "data": data, "method": method, **teacher}
     asked_for = {**given, "teacher": given["teacher"] or "none yet"}
     recipe = DistilConfig.create(**asked_for)
@@ -188,6 +184,12 @@ def _mode(recipe: DistilConfig, rounds: int) -> str:
     mode = ui.select("Each student reads", labels, _key(recipe, "mode"), recipe.mode)
     ui.muted(narration.mode(mode, rounds))
     return mode
+
+
+def _method_labels() -> dict[str, str]:
+    """The methods, the default first, each with what it does."""
+    names = sorted(METHODS, key=lambda name: name != DEFAULT_METHOD)
+    return {name: f"{name}: {METHODS[name].summary}" for name in names}
 
 
 def _student_labels(recipe: DistilConfig) -> dict[str, str]:

@@ -4,6 +4,7 @@ Pure functions of what the run store gives: `info` (run.json with its true state
 `happened`, numbers by `bdistil.report.formats`.
 """
 
+from bdistil.method_registry import polishes
 from bdistil.records import Heartbeat, PointSummary
 from bdistil.report.formats import count_students, duration, macs, missing, number_word, percent, share, students
 from bdistil.runs import RunInfo
@@ -65,7 +66,7 @@ def _stopped_card(info: Info) -> str:
 
 def polishing(info: Info) -> bool:
     """Whether all rounds of a run have ended and its polish is what goes on, or was interrupted."""
-    polished = info.method == "b-distil+polish" and info.rounds_done >= info.config.rounds
+    polished = polishes(info.method) and info.rounds_done >= info.config.rounds
     getting_ready = info.state == "running" and info.phase == "teacher"
     return polished and info.state not in ("finished", "queued") and info.phase != "report" and not getting_ready
 

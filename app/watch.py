@@ -19,6 +19,7 @@ from search import LIVE, search
 from story import RunState, run_state, state_so_far
 
 from bdistil.errors import UserError, printable
+from bdistil.method_registry import polishes
 from bdistil.records import EpochFinished
 from bdistil.report import figures, formats
 from bdistil.report.silence import silence
@@ -237,7 +238,7 @@ def _epochs(now: RunState) -> None:
 def _log(now: RunState, replay: Replay | None) -> None:
     """What happened, in sentences, newest first; the newest is announced to screen readers once."""
     classes = now.info.dataset.classes if now.info.dataset else ()
-    lines = happened(now.events, classes, polished=now.info.method == "b-distil+polish")
+    lines = happened(now.events, classes, polished=polishes(now.info.method))
     lines = [(time, printable(text)) for time, text in lines]
     st.header("What happened", anchor=False)
     items = "".join(f"<li><time>{escape(time)}</time><span>{escape(text)}</span></li>" for time, text in lines)

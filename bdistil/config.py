@@ -15,7 +15,8 @@ from bdistil.data.dataset import DatasetInfo
 from bdistil.data.reading import OwnData
 from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.errors import UserError, nearest
-from bdistil.recipes import METHOD, METHODS, of_run, of_teacher, series_augmentation
+from bdistil.method_registry import DEFAULT_METHOD, METHODS
+from bdistil.recipes import of_run, of_teacher, series_augmentation
 from bdistil.students.catalogue import CELLS, COMPOSITIONS, LADDERS, OWN, check_composition, compositions, family, names
 from bdistil.students.catalogue import check as check_student
 from bdistil.teachers.black_box import given_logits, most_shift
@@ -161,7 +162,7 @@ class DistilConfig(_Config):
     )
     student: str = Field(title="Student", description="a name")
     rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
-    method: Literal[METHODS] = Field(title="Method", description=f"one of {', '.join(METHODS)}")
+    method: Literal[tuple(METHODS)] = Field(title="Method", description=f"one of {', '.join(METHODS)}")
     composition: Literal[(*COMPOSITIONS, OWN)] = Field(
         title="Composition", description=f"one of {', '.join(COMPOSITIONS)}"
     )
@@ -206,8 +207,8 @@ class DistilConfig(_Config):
 
     @classmethod
     def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
-        method = given.get("method", METHOD)
-        method = method if method in METHODS else METHOD  # `build` words the error
+        method = given.get("method", DEFAULT_METHOD)
+        method = method if method in METHODS else DEFAULT_METHOD  # `build` words the error
         recipe = {"method": method, **of_run(known, method)}
         student = given.get("student")
         if student in names() and recipe["composition"] not in LADDERS[family(student)]:
@@ -284,8 +285,8 @@ class DistilConfig(_Config):
 
     @property
     def polished(self) -> bool:
-        """Whether rounds are corrective and a polish follows (`b-distil+polish`)."""
-        return self.method == "b-distil+polish"
+        """Whether a round trains all students so far, and a polish of all follows."""
+        return METHODS[self.method].polishes
 
     @property
     def planned(self) -> int:

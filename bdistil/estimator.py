@@ -16,12 +16,11 @@ from bdistil.config import DistilConfig
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
-from bdistil.method.distillation_data import Task
-from bdistil.method.frozen import distil
-from bdistil.method.joint import distil_together
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.student_training import BATCH
-from bdistil.recipes import METHOD, PRESETS, RECIPES
-from bdistil.records import RoundRecord
+from bdistil.method_registry import DEFAULT_METHOD
+from bdistil.recipes import PRESETS, RECIPES
+from bdistil.runs.methods import trainer
 from bdistil.students.catalogue import FAMILIES, OWN, family
 from bdistil.students.custom import Factory
 
@@ -48,7 +47,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         student: str | Factory = "cnn-s",
         rounds: int = 6,
         *,
-        method: str = METHOD,
+        method: str = DEFAULT_METHOD,
         composition: str | None = None,
         head: str | None = None,
         mode: str | None = None,
@@ -138,10 +137,9 @@ class BDistil(ClassifierMixin, BaseEstimator):
         )
         config.fitting(known)
         data = Dataset.of(known, {"train": (X, labels), "validation": check, "test": (X[:1], labels[:1])})
-        task = Task(data, {"train": g, "validation": g_check, "test": g[:1]}, X[None], g[None])
+        task = DistillationData(data, {"train": g, "validation": g_check, "test": g[:1]}, X[None], g[None])
         self.ensemble_ = task.ensemble()
-        train = distil_together if config.polished else _distil
-        self.records_ = train(config, task, self.ensemble_)
+        self.records_ = trainer(config.method).fit(Distillation(config, task, self.ensemble_))
         self.edges_ = np.array([record.edges for record in self.records_])
         return self
 
@@ -197,10 +195,6 @@ class BDistil(ClassifierMixin, BaseEstimator):
 
     def _inputs(self, X: Any) -> np.ndarray:
         return _images(X) if self._modality() == "image" else _series(X)
-
-
-def _distil(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> list[RoundRecord]:
-    return [done.record for done in distil(config, task, ensemble)]
 
 
 def load(folder: str | Path) -> ProgressiveEnsemble:

@@ -9,8 +9,6 @@ from bdistil.data.dataset import DatasetInfo
 from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 from bdistil.data.views import AnyAugmentation
 
-METHODS: tuple[str, ...] = ("b-distil", "b-distil+polish")
-METHOD = "b-distil+polish"
 SERIES = dict(mode="segments", rounds=4, learning_rate=2e-2, warm_up=0.1, clip=2.0, shift=0, flip=False)
 # What a first run uses, by modality: of both presets, and of each. Frozen rounds are trained to their end one by one;
 # corrective ones are short, then comes the polish. Series: chosen on validation data, as benchmarks/series.py says.

@@ -30,7 +30,7 @@ from bdistil.data.dataset import Dataset
 from bdistil.data.views import view
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.inputs import normalise
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.joint import corrective_round, polish
 from bdistil.statistics import group_interval
 from bdistil.training.loop import Checkpoint, predict
@@ -123,10 +123,10 @@ def train(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Part:
     ensemble, previous = task.ensemble(), None
     free = config.model_copy(update={"certified": False})
     for _ in range(config.rounds):
-        previous = corrective_round(free, task, ensemble, previous).outputs["train"].mean(axis=0)
-    polish(free, task, ensemble)
+        previous = corrective_round(Distillation(free, task, ensemble), previous).outputs["train"].mean(axis=0)
+    polish(Distillation(free, task, ensemble))
     before = right(ensemble, data)
-    standing = polish(config.model_copy(update={"polish_epochs": 0}), task, ensemble)
+    standing = polish(Distillation(config.model_copy(update={"polish_epochs": 0}), task, ensemble))
     people = data.people_test if data.info.people else np.arange(len(data.y_test))
     answers = task.teacher["test"].argmax(axis=1) == data.y_test
     return {
@@ -141,7 +141,7 @@ def train(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Part:
     }
 
 
-def task_of(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Task:
+def task_of(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> DistillationData:
     """The data with the teacher's answers on them and on the views of the training inputs."""
 
     def ask(x: np.ndarray) -> np.ndarray:
@@ -151,7 +151,7 @@ def task_of(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Task
     views = np.stack([view(data.x_train, v, config.seed, config.augmentation(data.info)) for v in range(config.views)])
     view_logits = np.stack([ask(x) for x in views])
     logits = {"train": view_logits[0], "validation": ask(data.x_validation), "test": ask(data.x_test)}
-    return Task(data, logits, views, view_logits)
+    return DistillationData(data, logits, views, view_logits)
 
 
 def right(ensemble: ProgressiveEnsemble, data: Dataset) -> list[str]:

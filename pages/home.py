@@ -5,7 +5,7 @@ import ui
 from operating_point import operating_point, payload
 
 from bdistil.errors import UserError
-from bdistil.recipes import METHOD
+from bdistil.method_registry import DEFAULT_METHOD
 from bdistil.runs import list_runs, open_run
 
 WHAT = (
@@ -22,7 +22,7 @@ finished = [s for s in runs if s.info and s.info.kind == "distil" and s.info.sta
 samples = [s for s in finished if s.sample]
 shown = max(
     samples,
-    key=lambda s: (s.info.method == METHOD, s.info.dataset.test),
+    key=lambda s: (s.info.method == DEFAULT_METHOD, s.info.dataset.test),
     default=next(iter(finished), None),
 )
 
@@ -78,7 +78,7 @@ def run_cards() -> None:
     own = [s for s in listed if not s.sample]
     if len(own) > MOST_CARDS:
         ui.muted(f"The newest {MOST_CARDS} of {len(own)} runs of your own, and the samples.")
-    shipped = sorted((s for s in listed if s.sample), key=lambda s: not s.info or s.info.method != METHOD)
+    shipped = sorted((s for s in listed if s.sample), key=lambda s: not s.info or s.info.method != DEFAULT_METHOD)
     drawn = own[:MOST_CARDS] + shipped + ([None] if not own else [])
     for start in range(0, len(drawn), 3):
         for column, summary in zip(st.columns(3), drawn[start : start + 3], strict=False):

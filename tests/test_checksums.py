@@ -23,7 +23,7 @@ from bdistil.results.loading import load
 from bdistil.runs import create_run, open_run, previews
 from bdistil.runs.estimate import estimate
 from bdistil.runs.extend import extend_run
-from bdistil.runs.jobs import CHANGED, make_task
+from bdistil.runs.jobs import CHANGED, distillation_data
 from bdistil.runs.jobs import describe as describe_data
 from bdistil.runs.launch import start_worker
 from bdistil.teachers import card, card_for, cards, cards_for
@@ -135,7 +135,7 @@ def test_a_teacher_of_another_split_of_a_named_data_set_is_refused():
 def test_named_data_that_is_other_than_the_teacher_s_is_refused_once_it_is_read():
     saved = save_teacher("digits", data_checksum="0" * 64)
     with pytest.raises(UserError, match=f"^The teacher {saved['name']} {OTHER}.*bdistil teach --dataset digits[.]$"):
-        make_task(distil_config(teacher=saved["name"]), saved)
+        distillation_data(distil_config(teacher=saved["name"]), saved)
 
 
 @pytest.mark.parametrize("name", ["digits-resnet-s", "japanese-vowels-conv1d-s", "watch-conv1d-m"])
@@ -158,10 +158,10 @@ def test_samples_show_what_their_stored_logits_say(folder):
 
 def test_a_run_on_fewer_examples_takes_the_teacher_of_all_of_them():
     """It holds the same test split out: thinning leaves validation and test as they are."""
-    task = make_task(distil_config(examples=50), card("digits-resnet-s"))
+    task = distillation_data(distil_config(examples=50), card("digits-resnet-s"))
     whole = load_dataset("digits")
-    assert len(task.data.x_train) == 50 and task.data.checksum != whole.checksum
-    assert task.data.test_checksum == whole.test_checksum and task.data.info.checksum is None
+    assert len(task.dataset.x_train) == 50 and task.dataset.checksum != whole.checksum
+    assert task.dataset.test_checksum == whole.test_checksum and task.dataset.info.checksum is None
 
 
 # A split that is not known

@@ -11,7 +11,8 @@ from bdistil.data.catalogue import CATALOGUE, info
 from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 from bdistil.data.views import Augmentation
 from bdistil.errors import UserError
-from bdistil.recipes import METHODS, RECIPES
+from bdistil.method_registry import METHODS
+from bdistil.recipes import RECIPES
 
 
 def distil(**given):

@@ -15,7 +15,7 @@ FLOORS = (
     ("data",),
     ("students",),
     ("teachers",),
-    ("recipes", "config"),
+    ("method_registry", "recipes", "config"),
     ("records",),
     ("ensemble", "cost"),
     ("training",),

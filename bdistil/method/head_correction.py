@@ -22,7 +22,7 @@ from torch import Tensor
 
 from bdistil.ensemble import bound
 from bdistil.method.objective import kl
-from bdistil.training.loop import Checkpoint, Position, Watch, under
+from bdistil.training.loop import Callbacks, Checkpoint, Position, under
 
 SHARE = 0.02  # of the largest edge that deviations of their size could have: what is asked of each class
 ASKED = 1.3  # times that, so that rounding takes none below it
@@ -58,14 +58,14 @@ def correct_heads(
     *,
     position: Position,
     checkpoint: Checkpoint | None = None,
-    watch: Watch | None = None,
+    callbacks: Callbacks | None = None,
 ) -> tuple[list[Tensor], list[Tensor]] | None:
     """Corrected heads, weight (L, D) and bias (L,) each, or None if no change was found that meets every condition.
 
     Of all that meet them it is the one of least KL. It goes on from the checkpoint of this position, written after each
     update of the multipliers. Raises Stopped soon after the watch says so.
     """
-    watch = watch or Watch()
+    callbacks = callbacks or Callbacks()
     heads = [head.detach().clone(memory_format=torch.contiguous_format) for head in (*weights, *biases)]
     count, best, multipliers = len(weights), [], torch.zeros((), device=heads[0].device)
     record = {"update": 0, "stiffness": STIFFNESS, "violation": math.inf, "least": math.inf}
@@ -81,7 +81,7 @@ def correct_heads(
         head.requires_grad_()
     for update in range(record["update"] + 1, OUTER + 1):
         _minimise(
-            problem, heads, multipliers, record["stiffness"], lambda update=update: _look(watch, position, update)
+            problem, heads, multipliers, record["stiffness"], lambda update=update: _look(callbacks, position, update)
         )
         with torch.no_grad():
             divergence, edges, needed = _state(problem, heads[:count], heads[count:])
@@ -105,9 +105,9 @@ def correct_heads(
     return (best[:count], best[count:]) if best else None
 
 
-def _look(watch: Watch, position: Position, update: int) -> None:
-    watch.check()
-    watch.correction(position, update, OUTER)
+def _look(callbacks: Callbacks, position: Position, update: int) -> None:
+    callbacks.check()
+    callbacks.correction(position, update, OUTER)
 
 
 def _minimise(

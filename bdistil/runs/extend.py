@@ -19,6 +19,7 @@ import numpy as np
 from bdistil.atomic import write_bytes
 from bdistil.config import DistilConfig
 from bdistil.errors import UserError
+from bdistil.method_registry import METHODS
 from bdistil.paths import open_regular
 from bdistil.records import AttemptFinished, EpochFinished, RoundFinished, RoundStarted, RoundUnmet
 from bdistil.runs.store import Run, create_run
@@ -79,11 +80,8 @@ def refusal(parent: Run) -> str | None:
     info = parent.info()
     if info.kind != "distil":
         return "This run trains a teacher: there are no students to add to."
-    if info.method != "b-distil":
-        return (
-            "The students of this run were polished together and are finished for good. "
-            "Runs of the method b-distil can be extended."
-        )
+    if METHODS[info.config.method].not_extended:
+        return METHODS[info.config.method].not_extended
     if info.config.mode == "segments":
         return (
             "The students of this run have shared out the whole series, a segment each: nothing is left for more to "

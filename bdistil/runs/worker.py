@@ -89,7 +89,8 @@ def _training_slot(run: Run, heartbeat: HeartbeatWriter) -> Iterator[None]:
 def _train(run: Run, heartbeat: HeartbeatWriter) -> None:
     import torch
 
-    from bdistil.runs.jobs import PHASES, checkpoint_of
+    from bdistil.runs.job import checkpoint_of
+    from bdistil.runs.jobs import PHASES
     from bdistil.runs.rounds import remove_leftovers
     from bdistil.training.loop import Stopped
 

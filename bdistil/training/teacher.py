@@ -25,7 +25,17 @@ from bdistil.teachers.naming import short
 from bdistil.teachers.torchvision_models import load_weights
 from bdistil.teachers.weights import save_teacher
 from bdistil.teachers.zoo import build_teacher
-from bdistil.training.loop import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, order, predict, train
+from bdistil.training.loop import (
+    Callbacks,
+    Checkpoint,
+    Position,
+    batch_count,
+    decayed,
+    one_cycle,
+    order,
+    predict,
+    train,
+)
 
 POSITION = Position("teacher")
 UNCHANGED = 0.5  # share of series that are seen as they are: their augmentation is strong, and alone cost 2 to 4 points
@@ -37,7 +47,7 @@ def teach(
     data: Dataset,
     *,
     checkpoint: Checkpoint | None = None,
-    watch: Watch | None = None,
+    callbacks: Callbacks | None = None,
     device: str = "cpu",
 ) -> tuple[nn.Module, float]:
     """Train a teacher as the config says, going on from the checkpoint; returns it and its validation accuracy."""
@@ -86,7 +96,7 @@ def teach(
         rate=one_cycle(config.learning_rate, warm_up=0.2),
         seed=config.seed,
         checkpoint=checkpoint,
-        watch=watch,
+        callbacks=callbacks,
         evaluate=lambda: {"accuracy": validation_accuracy()},
     )
     return model, record.validation["accuracy"]

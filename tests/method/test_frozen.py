@@ -10,12 +10,11 @@ from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import Dataset, is_here, load_dataset
 from bdistil.inputs import normalise
 from bdistil.method.certificate import Certificate
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.frozen import distil
-from bdistil.method.search import SearchWatch
 from bdistil.records import RoundRecord
 from bdistil.scale import B
-from bdistil.training.loop import Checkpoint, Stopped, Watch, predict
+from bdistil.training.loop import Callbacks, Checkpoint, Stopped, predict
 from bdistil.training.teacher import teach
 from tests.absent import absent
 from tests.tasks import digits_task, one_thread  # noqa: F401
@@ -23,24 +22,24 @@ from tests.workers import distil_config
 
 
 @pytest.fixture(scope="module")
-def task() -> Task:
+def task() -> DistillationData:
     """All of digits with the shipped teacher's answers, in two views."""
     return digits_task()
 
 
 @pytest.fixture(scope="module")
-def little() -> Task:
+def little() -> DistillationData:
     """Its first 150 training examples."""
     return digits_task(150)
 
 
-def run(config: DistilConfig, task: Task, **options):
+def run(config: DistilConfig, task: DistillationData, **options):
     """The ensemble and the rounds of a whole distillation."""
     ensemble = task.ensemble()
-    return ensemble, list(distil(config, task, ensemble, **options))
+    return ensemble, list(distil(Distillation(config, task, ensemble, **options)))
 
 
-def prefixes(task: Task, rounds, split: str) -> np.ndarray:
+def prefixes(task: DistillationData, rounds, split: str) -> np.ndarray:
     """c·F_t (T, N, L)."""
     sums = np.cumsum([r.outputs[split].astype(np.float64) for r in rounds], axis=0)
     return task.c * sums / np.arange(1, len(rounds) + 1)[:, None, None]
@@ -58,7 +57,7 @@ def certified(record: RoundRecord) -> bool:
 def test_rounds_come_closer_to_the_teacher_and_are_right_more_often(task):
     ensemble, rounds = run(distil_config(epochs=3, batch_size=96), task)
     answers = prefixes(task, rounds, "test")
-    accuracy = (answers.argmax(2) == task.data.y_test).mean(1)
+    accuracy = (answers.argmax(2) == task.dataset.y_test).mean(1)
     assert accuracy[0] > 0.8 and accuracy[-1] > 0.9 and accuracy[-1] > accuracy[0]
     divergence = [r.record.kl_after for r in rounds]
     assert divergence[2] < divergence[1] < divergence[0]
@@ -69,7 +68,7 @@ def test_rounds_come_closer_to_the_teacher_and_are_right_more_often(task):
         assert r.record.condition_met and min(r.record.edges) >= 0
     # What is saved is what the ensemble says.
     with torch.no_grad():
-        np.testing.assert_allclose(ensemble(task.data.x_test), answers, atol=1e-4)
+        np.testing.assert_allclose(ensemble(task.dataset.x_test), answers, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -132,16 +131,15 @@ def test_interrupted_between_and_inside_rounds_it_gives_the_same(little, tmp_pat
     ensemble, first = little.ensemble(), []
     checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors")
     beats = []
-    training = Watch(
+    callbacks = Callbacks(
         batch=lambda position, epoch, *_: beats.append((position.round, epoch)), stop=lambda: (2, 3) in beats
     )
-    watch = SearchWatch(training=training)
     with pytest.raises(Stopped):
-        for done in distil(config, little, ensemble, checkpoint=checkpoint, watch=watch):
+        for done in distil(Distillation(config, little, ensemble, checkpoint, callbacks)):
             first.append(done)
     assert len(first) == 1
 
-    resumed = list(distil(config, little, ensemble, [r.outputs["train"] for r in first], checkpoint=checkpoint))
+    resumed = list(distil(Distillation(config, little, ensemble, checkpoint), [r.outputs["train"] for r in first]))
     rounds = first + resumed
     for mine, theirs in zip(rounds, whole, strict=True):
         assert mine.student.weights() == theirs.student.weights()
@@ -173,7 +171,7 @@ def test_fashion_mnist_on_a_subset_is_learnt(own_home):
     config = DistilConfig.create(
         "fashion-mnist", teacher="t", method="b-distil", student="cnn-xs", rounds=2, epochs=4, views=1
     )
-    task = Task(data, answers, data.x_train[None], answers["train"][None])
+    task = DistillationData(data, answers, data.x_train[None], answers["train"][None])
     _, rounds = run(config, task)
     labels = data.y_test
     accuracy = (prefixes(task, rounds, "test").argmax(2) == labels).mean(1)
@@ -194,7 +192,7 @@ def test_more_rounds_under_the_same_horizon_begin_with_the_same_students(little)
     short = dict(epochs=1, batch_size=48)
     ensemble, first = run(distil_config(rounds=2, **short), little)
     longer = distil_config(rounds=3, horizon=2, **short)
-    added = list(distil(longer, little, ensemble, [r.outputs["train"] for r in first]))
+    added = list(distil(Distillation(longer, little, ensemble), [r.outputs["train"] for r in first]))
     _, whole = run(longer, little)
     for mine, theirs in zip(first + added, whole, strict=True):
         assert mine.student.weights() == theirs.student.weights()

@@ -8,8 +8,9 @@ from bdistil.errors import UserError
 from bdistil.method import correction, student_training
 from bdistil.method.certificate import Certificate
 from bdistil.method.correction import correct
+from bdistil.method.distillation import Distillation
 from bdistil.method.frozen import distil
-from bdistil.method.search import SearchWatch, find_weak_learner
+from bdistil.method.search import SearchCallbacks, find_weak_learner
 from bdistil.method.student_training import ladder
 from bdistil.students import build_student
 from bdistil.training.loop import Position
@@ -28,7 +29,7 @@ def little():
 def after_round_one(little):
     """The ensemble and the certificate after a first round."""
     ensemble = little.ensemble()
-    (done,) = distil(distil_config(**SHORT | {"rounds": 1}), little, ensemble)
+    (done,) = distil(Distillation(distil_config(**SHORT | {"rounds": 1}), little, ensemble))
     certificate = Certificate(little.g_hat, 2)
     certificate.update(done.outputs["train"])
     return ensemble, certificate
@@ -36,12 +37,12 @@ def after_round_one(little):
 
 def whole_search(config, little, after_round_one, tried=()):
     """A whole search, with what it told."""
-    told = []
-    watch = SearchWatch(
+    (ensemble, certificate), told = after_round_one, []
+    callbacks = SearchCallbacks(
         starts=lambda fields: told.append(("starts", fields)),
         tried=lambda round, attempt: told.append(("tried", attempt.record)),
     )
-    kept, attempts = find_weak_learner(config, little, *after_round_one, tried, watch=watch)
+    kept, attempts = find_weak_learner(Distillation(config, little, ensemble), certificate, tried, callbacks)
     return kept, attempts, told
 
 
@@ -53,7 +54,7 @@ def test_a_student_that_misses_the_condition_is_corrected(little, after_round_on
     assert record.kl_after <= correction.MOST_KL * record.kl_before
     assert record.kl_after != record.kl_before and record.correction_seconds > 0
     # What is told is what the student answers.
-    f = student_training.answers(after_round_one[0], kept.student, little.data.x_train)
+    f = student_training.answers(after_round_one[0], kept.student, little.dataset.x_train)
     assert after_round_one[1].candidate(f).edges == record.edges
     assert [kind for kind, _ in told] == ["starts", "tried"]
     assert told[0][1].barrier == 0.3 and told[0][1].attempt == 1 and told[0][1].rung == 0
@@ -102,7 +103,7 @@ def test_without_success_it_climbs_the_whole_ladder_and_keeps_the_best(little, a
 
 def test_the_round_of_a_search_without_success_says_so_and_goes_on(little, hopeless):
     config = distil_config(retries=0, **SHORT)
-    first, second = distil(config, little, little.ensemble())
+    first, second = distil(Distillation(config, little, little.ensemble()))
     assert first.record.condition_met and not second.record.condition_met
     assert second.record.attempts == len(ladder(config, 2)) and not second.record.corrected
     assert 1 <= second.record.attempt <= second.record.attempts
@@ -125,10 +126,10 @@ def test_a_correction_that_costs_too_much_is_taken_back(little, after_round_one,
     head = trained.student.head.weight.clone()
     monkeypatch.setattr(correction, "MOST_KL", 0.0)
     strict = config.model_copy(update={"most_lost": -1.0})
-    f, told = correct(strict, little, ensemble, certificate, trained.student, Position("rounds", 2, 1))
+    f, told = correct(Distillation(strict, little, ensemble), certificate, trained.student, Position("rounds", 2, 1))
     assert told.outcome == "kl" and not told.corrected and told.condition_met
     assert trained.student.head.weight.equal(head)
-    assert np.array_equal(f, student_training.answers(ensemble, trained.student, little.data.x_train))
+    assert np.array_equal(f, student_training.answers(ensemble, trained.student, little.dataset.x_train))
 
 
 def test_the_first_student_has_no_one_to_read_and_no_ladder(little):

@@ -10,7 +10,7 @@ from bdistil.config import DistilConfig
 from bdistil.data import load_dataset
 from bdistil.errors import UserError
 from bdistil.method.student_training import WIDER
-from bdistil.recipes import METHODS
+from bdistil.method_registry import METHODS
 from bdistil.runs.estimate import _prefix_of
 from bdistil.students.build import build_student
 from bdistil.students.catalogue import names
