@@ -51,7 +51,7 @@ def distil(
     `finished` holds f_t (N, L) on the training inputs of the rounds that are in `ensemble` already; they are replayed
     into the weights, so that going on equals never having stopped. `tried` are attempts of the next round that failed.
     """
-    certificate = Certificate(task.g_hat, config.planned)
+    certificate = Certificate(task.g_hat, config.rounds_for_eta)
     for f in finished:
         certificate.update(f)
     ensemble.to(device)

@@ -122,7 +122,7 @@ def _corrected(
     outcome is "edge" or "kl" of the rounds that miss the condition, and `rejected` of all rounds describes it.
     """
     before = evaluate_all(config, task, ensemble)
-    if not config.certified or all(record.condition_met for record in before.records):
+    if not config.meet_condition or all(record.condition_met for record in before.records):
         return before
     started = time.monotonic()
     heads = [(s.head.weight.detach().clone(), s.head.bias.detach().clone()) for s in ensemble.students]
@@ -226,7 +226,7 @@ def _right(task: Task, snapshot: Snapshot) -> np.ndarray:
 def evaluate_all(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> Snapshot:
     """All students as they are now: outputs on every split, and the certificate worked out from them."""
     outputs = {split: _outputs(ensemble, task.data.split(split)[0]) for split in SPLITS}
-    certificate, records, heaviest = Certificate(task.g_hat, config.planned), [], []
+    certificate, records, heaviest = Certificate(task.g_hat, config.rounds_for_eta), [], []
     for t, f in enumerate(outputs["train"], start=1):
         heaviest.append(certificate.heaviest())
         row = certificate.update(f)
@@ -254,7 +254,7 @@ def composition(config: DistilConfig, round: int) -> str:
 
 def eta(config: DistilConfig, task: Task) -> float:
     """The theory's η of a run."""
-    return theory_eta(len(task.g_hat), config.planned)
+    return theory_eta(len(task.g_hat), config.rounds_for_eta)
 
 
 def prefix_weights(count: int) -> list[float]:

@@ -127,7 +127,7 @@ def _frozen_rounds(
     _record_missing_attempts(run, tried)
     rounds = distil(config, task, ensemble, finished, tried, checkpoint=checkpoint_of(run), watch=watch, device=device)
     for done in rounds:
-        if config.certified and not done.record.condition_met:
+        if config.meet_condition and not done.record.condition_met:
             run.record(RoundUnmet, round=len(ensemble), attempt=done.record.attempt)
         save_round(run, task, ensemble, done, teacher_macs)
         _record_missing_rounds(run)
@@ -324,7 +324,7 @@ def _describe_task(run: Run, config: DistilConfig, task: Task, card: dict[str, A
         write_arrays(path, previews.arrays(data, data.x_test, heard) | previews.origin(data.test_checksum))
     views = {"approximate_views": card.get("kind") == "logits" and config.views > 1}
     teacher = TeacherRecord.model_validate({**card, **teacher_figures(targets), **views})
-    eta_b = theory_eta(len(data.x_train), config.planned) * B
+    eta_b = theory_eta(len(data.x_train), config.rounds_for_eta) * B
     scale = Scale(c=task.c, B=B, eta_B=eta_b, temperature=config.temperature)
     run.update(dataset=describe(data), teacher=teacher, scale=scale)
 

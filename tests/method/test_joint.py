@@ -59,7 +59,7 @@ def test_prefixes_come_closer_and_the_polish_makes_every_one_better(task):
     assert max(polished[1:]) < polished[0]
     accuracy = [(p.argmax(1).numpy() == task.data.y_test).mean() for p in ensemble(task.data.x_test)]
     assert accuracy[0] > 0.9 and accuracy[-1] > 0.95
-    # Every round is certified, in order, on the final students, and says what was corrected.
+    # Every round has its record, in order, on the final students, and says what was corrected.
     assert [round for round, _ in told] == [2, 3]
     for (_, reported), record in zip(told, final.records[1:], strict=True):
         assert record.condition_met and min(record.edges) > 0 and record == reported
@@ -159,7 +159,7 @@ def test_interrupted_inside_a_round_or_the_polish_it_gives_the_same(little, tmp_
 
 
 def test_without_certificate_heads_stay_as_they_were_trained(little):
-    config = polished_config(rounds=2, epochs=1, polish_epochs=1, certified=False)
+    config = polished_config(rounds=2, epochs=1, polish_epochs=1, meet_condition=False)
     ensemble, _ = rounds(config, little)
     final = polish(config, little, ensemble)
     assert not any(record.corrected for record in final.records)
@@ -225,7 +225,7 @@ def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkey
     expected = evaluate_all(config, task, ensemble)
     assert not expected.records[1].condition_met
     monkeypatch.setattr(correction, "MOST_KL", 0.0)
-    dear = polish(config.model_copy(update={"most_lost": -1.0}), task, ensemble)
+    dear = polish(config.model_copy(update={"max_accuracy_drop": -1.0}), task, ensemble)
     monkeypatch.setattr(joint, "correct_heads", lambda *args, **options: None)
     unfound = polish(config, task, ensemble)
     for standing, outcome in ((dear, "kl"), (unfound, "edge")):
