@@ -210,8 +210,10 @@ def _more(recipe: DistilConfig) -> dict[str, Any]:
         "composition": _choice(recipe, "composition", "Composition", _compositions(recipe.student)),
         "head": _choice(recipe, "head", "Output layers", HEADS),
         "loss": _choice(recipe, "loss", "Loss", LOSSES),
-        "certified": st.toggle(
-            "Correct students that miss the weak learning condition", recipe.certified, key=_key(recipe, "certified")
+        "meet_condition": st.toggle(
+            "Correct students that miss the weak learning condition",
+            recipe.meet_condition,
+            key=_key(recipe, "meet_condition"),
         ),
     }
     given["growth"] = _number(recipe, "growth", "Growth from round to round", 0.1, "Times the channels")
@@ -221,7 +223,7 @@ def _more(recipe: DistilConfig) -> dict[str, Any]:
     with left:
         given |= _objective(recipe)
         given["seed"] = _number(recipe, "seed", "Seed", 1)
-        if given["certified"] and not recipe.polished:
+        if given["meet_condition"] and not recipe.polished:
             given["retries"] = _number(recipe, "retries", "Retries before the next rung", 1)
     with right:
         return given | _training_options(recipe)

@@ -92,7 +92,7 @@ def _attempts(now: RunState) -> None:
         ]
         ui.table(("Round", "Composition and student", "Barrier", "Outcome"), rows, numeric=(2,), label=label)
         return
-    if now.info.config.certified:
+    if now.info.config.meet_condition:
         ui.muted("An output layer is corrected for its own round, and so that the next one has something to correct.")
     head = ("Round", "Attempt", "Outcome", "Smallest edge", "Correction", "Composition and student", "Barrier", "Seed")
     rows = [

@@ -177,14 +177,16 @@ class DistilConfig(_Config):
     )
     label_share: float = Field(default=0.0, ge=0, le=1, title="Label share", description="a number from 0 to 1")
     barrier: float = Field(default=0.3, ge=0, le=1000, title="Barrier", description="a number from 0 to 1000")
-    certified: bool = Field(default=True, title="Certified", description="true or false")
-    most_lost: float = Field(default=0.003, ge=0, le=1, title="Most lost", description="a number from 0 to 1")
+    meet_condition: bool = Field(default=True, title="Meet the condition", description="true or false")
+    max_accuracy_drop: float = Field(
+        default=0.003, ge=0, le=1, title="Largest accuracy drop", description="a number from 0 to 1"
+    )
     retries: int = Field(default=3, ge=0, le=10, title="Retries", description="a whole number from 0 to 10")
     polish_epochs: int = Field(
         default=0, ge=0, le=1000, title="Polish epochs", description="a whole number from 0 to 1000"
     )
-    horizon: int | None = Field(
-        default=None, ge=1, le=64, title="Horizon", description="a whole number from 1 to 64, or nothing"
+    planned_rounds: int | None = Field(
+        default=None, ge=1, le=64, title="Planned rounds", description="a whole number from 1 to 64, or nothing"
     )
     learning_rate: float = Field(default=8e-3, **_RATE)
     weight_decay: float = Field(default=1e-2, **_DECAY)
@@ -289,9 +291,9 @@ class DistilConfig(_Config):
         return METHODS[self.method].polishes
 
     @property
-    def planned(self) -> int:
+    def rounds_for_eta(self) -> int:
         """T, the rounds that η is set for: an extended run keeps its parent's."""
-        return self.horizon or self.rounds
+        return self.planned_rounds or self.rounds
 
     def title(self) -> str:
         students = "1 student" if self.rounds == 1 else f"{self.rounds} students"

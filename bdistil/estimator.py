@@ -51,7 +51,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         composition: str | None = None,
         head: str | None = None,
         mode: str | None = None,
-        certified: bool = True,
+        meet_condition: bool = True,
         retries: int = 3,
         loss: str = "ensemble",
         divergence: str = "kl",
@@ -76,7 +76,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         self.composition = composition
         self.head = head
         self.mode = mode
-        self.certified = certified
+        self.meet_condition = meet_condition
         self.retries = retries
         self.loss = loss
         self.divergence = divergence

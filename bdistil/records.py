@@ -34,6 +34,7 @@ Macs = Annotated[int, Field(ge=0)]  # no largest: a user may state those of a te
 Number = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Round = Annotated[int, Field(ge=1, le=10_000)]
+RENAMED_OPTIONS = {"certified": "meet_condition", "most_lost": "max_accuracy_drop", "horizon": "planned_rounds"}
 _R = TypeVar("_R", bound="Record")
 
 
@@ -370,7 +371,7 @@ class HeadCorrected(Event, Correction):
 class RoundUnmet(Event):
     """A round ended without the weak learning condition."""
 
-    kind: Literal["round_uncertified"]
+    kind: Literal["round_unmet", "round_uncertified"]  # today's name, which is written, and an older one
     round: Round
     attempt: int = 1
 
@@ -506,4 +507,10 @@ class RunRecord(Record):
         """The options as the configuration of the run's kind reads them; names are checked when a worker starts."""
         if isinstance(value, DistilConfig | TeachConfig):
             return value
-        return (TeachConfig if read.data.get("kind") == "teach" else DistilConfig).model_validate(value)
+        known_as = with_current_names(value) if isinstance(value, dict) else value
+        return (TeachConfig if read.data.get("kind") == "teach" else DistilConfig).model_validate(known_as)
+
+
+def with_current_names(options: dict[str, Any]) -> dict[str, Any]:
+    """Stored options by the names that they have today."""
+    return {RENAMED_OPTIONS.get(name, name): value for name, value in options.items()}

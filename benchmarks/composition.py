@@ -79,7 +79,7 @@ def speech(work: Path, method: str) -> DistillationData:
 def config_of(dataset: str, seed: int, method: str, composed: bool) -> DistilConfig:
     """One side of the comparison."""
     config = series.students_config(dataset, seed, composed, method=method)
-    return config.model_copy(update={"certified": config.polished})
+    return config.model_copy(update={"meet_condition": config.polished})
 
 
 def parts(work: Path, dataset: str, method: str, task_of: Callable[[], DistillationData], composed: bool) -> list[Part]:

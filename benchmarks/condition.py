@@ -1,7 +1,7 @@
 """The weak learning condition over seeds: how many rounds meet it, and what meeting it costs.
 
 Both presets on the data sets with a shipped teacher, three seeds of the students' training each, with the search and
-the corrections and without (`--certified`, `--no-certified`); everything else as the recipe has it. Polished students
+the corrections and without (`meet_condition`); everything else as the recipe has it. Polished students
 are trained once and measured before and after their heads are corrected. Accuracy given up is that of the last prefix
 on the test split, against the same seed without. A round meets the condition if its student has a positive edge on
 every class; the first has none to meet. Finished parts are kept in FOLDER.
@@ -65,9 +65,9 @@ def measured(work: Path, dataset: str, method: str) -> Iterator[Run]:
     """Each seed's figures with the search and the corrections and without, from its files or trained now."""
     for seed in SEEDS:
         config = DistilConfig.create(
-            dataset, teacher=card_for(None, dataset)["name"], method=method, seed=seed, certified=True, threads=1
+            dataset, teacher=card_for(None, dataset)["name"], method=method, seed=seed, meet_condition=True, threads=1
         )
-        free = config.model_copy(update={"certified": False})
+        free = config.model_copy(update={"meet_condition": False})
         file = f"{dataset}-{method}-{seed}"
         if config.polished:
             yield kept(

@@ -96,7 +96,7 @@ def round_rows(store: Path) -> list[tuple]:
     laps = {case: [] for case in CASES}
     for repetition in range(REPETITIONS):
         for method, t in CASES:
-            config = recipe(method, rounds=t, epochs=EPOCHS, certified=False)
+            config = recipe(method, rounds=t, epochs=EPOCHS, meet_condition=False)
             laps[method, t].append(
                 kept(
                     store / f"{method}-{t}-{repetition}.json",

@@ -121,7 +121,7 @@ def train(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Part:
     started = time.process_time()
     task = task_of(config, data, model)
     ensemble, previous = task.ensemble(), None
-    free = config.model_copy(update={"certified": False})
+    free = config.model_copy(update={"meet_condition": False})
     for _ in range(config.rounds):
         previous = corrective_round(Distillation(free, task, ensemble), previous).outputs["train"].mean(axis=0)
     polish(Distillation(free, task, ensemble))
@@ -135,7 +135,7 @@ def train(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Part:
         "teacher": bits(answers),
         "before": before,
         "after": right(ensemble, data),
-        "certified": [record.condition_met for record in standing.records],
+        "condition_met": [record.condition_met for record in standing.records],
         "macs": [cost.macs for cost in prefix_costs(ensemble)],
         "teacher_macs": model_cost(model, data.info.input_shape).macs,
     }
@@ -173,7 +173,7 @@ def row(name: str, parts: list[Part], composed: bool) -> tuple:
     """The table's row of a split: means over rotations and seeds."""
     accuracies = [[points(prefix).mean() for prefix in part["after"]] for part in parts]
     given_up = np.mean([cost_of_meeting(part) for part in parts], axis=0)
-    met = [certified for part in parts for certified in part["certified"][1:]]
+    met = [met for part in parts for met in part["condition_met"][1:]]
     low, high = interval(parts)
     spread = f" ± {statistics.stdev([last for *_, last in accuracies]):.1f}" if len(parts) > 1 else ""
     return (
@@ -203,7 +203,7 @@ def by_rotation(name: str, parts: list[Part]) -> list[tuple]:
 
 def misses(name: str, parts: list[Part]) -> list[str]:
     """The aims that a split's runs do not reach."""
-    met = [certified for part in parts for certified in part["certified"][1:]]
+    met = [met for part in parts for met in part["condition_met"][1:]]
     given_up = np.mean([cost_of_meeting(part)[-1] for part in parts])
     aims = {
         f"{lost(parts):.2f} points below the teacher": lost(parts) <= MOST_LOST[name],

@@ -189,7 +189,7 @@ def test_answers_say_that_their_split_is_not_known(tmp_path):
         epochs=1,
         views=1,
         student="cnn-xs",
-        certified=False,
+        meet_condition=False,
         threads=1,
     )
     assert formats.UNKNOWN_SPLIT in describe(estimate(config))
@@ -211,7 +211,7 @@ def test_pretrained_weights_say_that_their_split_is_not_known():
     (folder / "card.json").write_text(json.dumps(content))
     found = card(saved["name"])
     assert not found["split_known"] and found["notices"] == [formats.UNKNOWN_SPLIT]
-    assert describe(estimate(distil_config(teacher=saved["name"], certified=False))).count(UNKNOWN) == 1
+    assert describe(estimate(distil_config(teacher=saved["name"], meet_condition=False))).count(UNKNOWN) == 1
 
 
 def test_a_card_that_does_not_say_on_what_is_taken_by_name_alone(walks):
@@ -233,7 +233,7 @@ def test_older_runs_of_a_black_box_say_it_too(tmp_path):
 
 def test_the_figures_of_a_teacher_are_those_on_the_run_s_own_splits():
     saved = save_teacher("digits", accuracy=0.123, accuracy_low=0.1, accuracy_high=0.2)
-    run = finished(started(distil_config(teacher=saved["name"], rounds=1, epochs=1, certified=False)))
+    run = finished(started(distil_config(teacher=saved["name"], rounds=1, epochs=1, meet_condition=False)))
     data, known, ask = load_dataset("digits"), run.stored().teacher, TeacherLogits(saved)
     right = {
         split: float((ask(data.split(split)[0]).argmax(1) == data.split(split)[1]).mean())
@@ -296,7 +296,7 @@ def test_a_run_whose_data_has_changed_is_not_extended(walks):
         views=1,
         student="gru-xs",
         mode="full",
-        certified=False,
+        meet_condition=False,
         threads=1,
     )
     run = finished(started(config))
@@ -335,7 +335,7 @@ def test_previews_are_of_the_run_s_own_test_split(own_home):
     wrong = previews.arrays(data, np.zeros_like(data.x_test)) | previews.origin("0" * 64)
     np.savez(path, **wrong)
     assert not previews.may_be_of(path, data.test_checksum) and previews.may_be_of(path, None)
-    run = finished(started(distil_config(rounds=1, epochs=1, examples=60, certified=False)))
+    run = finished(started(distil_config(rounds=1, epochs=1, examples=60, meet_condition=False)))
     dataset = run.stored().dataset
     assert dataset.test_checksum == data.test_checksum
     assert dataset.counts["test"] == tuple(np.bincount(data.y_test).tolist())

@@ -250,11 +250,13 @@ def run(
     temperature: Annotated[Text, typer.Option(help="Temperature τ of kl.")] = None,
     label_share: Annotated[Text, typer.Option(help="Share of cross-entropy with the labels.")] = None,
     barrier: Annotated[Text, typer.Option(help="1/γ, the weight of the log barrier.")] = None,
-    certified: Annotated[
+    meet_condition: Annotated[
         bool | None,
-        typer.Option("--certified/--no-certified", help="Correct students that miss the weak learning condition."),
+        typer.Option(
+            "--meet-condition/--no-meet-condition", help="Correct students that miss the weak learning condition."
+        ),
     ] = None,
-    most_lost: Annotated[
+    max_accuracy_drop: Annotated[
         Text, typer.Option(help="Validation accuracy that correcting a head may cost, 0.003 by default.")
     ] = None,
     retries: Annotated[Text, typer.Option(help="Further attempts on a rung of the search.")] = None,
@@ -302,8 +304,8 @@ def run(
         temperature=temperature,
         label_share=label_share,
         barrier=barrier,
-        certified=certified,
-        most_lost=most_lost,
+        meet_condition=meet_condition,
+        max_accuracy_drop=max_accuracy_drop,
         retries=retries,
         epochs=epochs,
         polish_epochs=polish_epochs,
@@ -497,6 +499,8 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
 
 
 def _stored_config(file: Path) -> dict[str, Any]:
+    from bdistil.records import with_current_names
+
     try:
         with open_regular(file) as opened:
             content = opened.read(MOST_CONFIG + 1)
@@ -509,7 +513,7 @@ def _stored_config(file: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(stored, dict):
         raise UserError(f"{quoted(file)} holds no configuration. Give the `config` of bdistil show RUN --json.")
-    return stored
+    return with_current_names(stored)
 
 
 def _follow(run: "Run", quiet: bool) -> "RunInfo":

@@ -34,7 +34,7 @@ def correct(
     """
     started = time.monotonic()
     config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
-    x, ahead = data.dataset.x_train, max(0, min(AHEAD, config.planned - certificate.round - 1))
+    x, ahead = data.dataset.x_train, max(0, min(AHEAD, config.rounds_for_eta - certificate.round - 1))
     batches = [(f, features) for _, f, features in passes(ensemble, student, x)]
     answer, features = (torch.cat(parts) for parts in zip(*batches, strict=True))
     f = answer.cpu().numpy()
@@ -42,7 +42,7 @@ def correct(
     unchanged = Correction(
         **dict(before), edges_before=before.edges, corrected=False, kl_before=kl, kl_after=kl, accuracy_lost=0.0
     )
-    if not config.certified or (before.condition_met and not ahead):
+    if not config.meet_condition or (before.condition_met and not ahead):
         return f, unchanged
     right_before = right(data, validation_prefix(data, ensemble, student))
     weight, bias = student.head.weight.detach().clone(), student.head.bias.detach().clone()
@@ -97,14 +97,14 @@ def rejected(tried: Correction | None) -> RejectedCorrection:
 
 
 def is_too_costly(config: DistilConfig, kl: tuple[float, float], before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether a correction costs more than `MOST_KL` times the prefix's KL and `config.most_lost` of its accuracy.
+    """Whether a correction costs more than `MOST_KL` times the prefix's KL and `max_accuracy_drop` of its accuracy.
 
     kl: before and after it. before, after: which validation examples are answered right, (N,). Close to the teacher KL
     moves long before answers do, so KL alone would reject what costs nothing; and a loss within a standard error cannot
     be told from none.
     """
     error = np.sqrt(np.count_nonzero(before != after)) / len(before)
-    return bool(kl[1] > MOST_KL * kl[0] and before.mean() - after.mean() - error > config.most_lost)
+    return bool(kl[1] > MOST_KL * kl[0] and before.mean() - after.mean() - error > config.max_accuracy_drop)
 
 
 def _divergence(config: DistilConfig, data: DistillationData, certificate: Certificate, f: np.ndarray) -> float:

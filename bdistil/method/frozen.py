@@ -44,7 +44,7 @@ def distil(
     into the weights, so that going on equals never having stopped. `tried` are attempts of the next round that failed.
     """
     config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
-    certificate = Certificate(data.g_hat, config.planned)
+    certificate = Certificate(data.g_hat, config.rounds_for_eta)
     for f in finished:
         certificate.update(f)
     ensemble.to(distillation.device)

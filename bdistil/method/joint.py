@@ -101,7 +101,7 @@ def _corrected(distillation: Distillation) -> Snapshot:
     """
     config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
     before = evaluate_all(config, data, ensemble)
-    if not config.certified or all(record.condition_met for record in before.records):
+    if not config.meet_condition or all(record.condition_met for record in before.records):
         return before
     started = time.monotonic()
     heads = [(s.head.weight.detach().clone(), s.head.bias.detach().clone()) for s in ensemble.students]
@@ -209,7 +209,7 @@ def _right(data: DistillationData, snapshot: Snapshot) -> np.ndarray:
 def evaluate_all(config: DistilConfig, data: DistillationData, ensemble: ProgressiveEnsemble) -> Snapshot:
     """All students as they are now: outputs on every split, and the certificate worked out from them."""
     outputs = {split: _outputs(ensemble, data.dataset.split(split)[0]) for split in SPLITS}
-    certificate, records, heaviest = Certificate(data.g_hat, config.planned), [], []
+    certificate, records, heaviest = Certificate(data.g_hat, config.rounds_for_eta), [], []
     for t, f in enumerate(outputs["train"], start=1):
         heaviest.append(certificate.heaviest())
         row = certificate.update(f)
@@ -237,7 +237,7 @@ def composition(config: DistilConfig, round: int) -> str:
 
 def eta(config: DistilConfig, data: DistillationData) -> float:
     """The theory's η of a run."""
-    return theory_eta(len(data.g_hat), config.planned)
+    return theory_eta(len(data.g_hat), config.rounds_for_eta)
 
 
 def prefix_weights(count: int) -> list[float]:

@@ -74,7 +74,7 @@ def find_weak_learner(
 def _plan(config: DistilConfig, round: int) -> list[tuple[Rung, float]]:
     """Rung and barrier of each attempt, in order: on every rung the retries, each with a stronger barrier."""
     rungs = ladder(config, round)
-    if round == 1 or not config.certified:
+    if round == 1 or not config.meet_condition:
         return [(rungs[0], config.barrier)]
     return [(rung, config.barrier * BARRIER_FACTOR**n) for rung in rungs for n in range(1 + config.retries)]
 

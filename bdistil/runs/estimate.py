@@ -58,8 +58,8 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     costs, teacher_seconds = prefix_costs(ensemble), _teacher_seconds(card, known, config)
     cost = costs[-1]
     epochs = _epoch_seconds(config, known, done)
-    features = ensemble.students[-1].head.in_features if config.certified else 0
-    corrections = _correction_seconds(config, known, features, done) if config.certified else 0.0
+    features = ensemble.students[-1].head.in_features if config.meet_condition else 0
+    corrections = _correction_seconds(config, known, features, done) if config.meet_condition else 0.0
     classes, examples = len(known.classes), known.train + known.validation + known.test
     input_bytes = int(np.prod(known.input_shape)) * (1 if known.modality == "image" else 4)
     outputs, views = examples * classes * 4, config.views * known.train * input_bytes

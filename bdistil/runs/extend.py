@@ -2,8 +2,8 @@
 
 Only frozen rounds can be extended (method `b-distil`; the statement of the method, "Inference"). The longer ensemble is
 a run of its own whose `parent` is the shorter one: it begins with the parent's rounds and with what happened in them,
-and its worker goes on from there as after an interruption. η stays what it was set to for the parent (`horizon`), so
-that every round's edges and weights are of one booster.
+and its worker goes on from there as after an interruption. η stays what it was set to for the parent
+(`planned_rounds`), so that every round's edges and weights are of one booster.
 """
 
 import errno
@@ -52,7 +52,7 @@ def extended(parent: Run, rounds: int | str, threads: int | str | None = None) -
     most = MOST - done
     if not str(rounds).isdecimal() or not 1 <= int(rounds) <= most:
         raise UserError(f"Rounds to add must be a whole number from 1 to {most}; “{rounds}” is not.")
-    changed = {"rounds": done + int(rounds), "horizon": config.planned}
+    changed = {"rounds": done + int(rounds), "planned_rounds": config.rounds_for_eta}
     return DistilConfig.create(**config.model_dump() | changed | {"threads": threads or config.threads})
 
 

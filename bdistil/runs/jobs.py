@@ -191,7 +191,7 @@ def _describe(job: DistillationJob, card: dict[str, Any]) -> None:
         write_arrays(path, previews.arrays(data, data.x_test, heard) | previews.origin(data.test_checksum))
     views = {"approximate_views": card.get("kind") == "logits" and config.views > 1}
     teacher = TeacherRecord.model_validate({**card, **teacher_figures(targets), **views})
-    eta_b = theory_eta(len(data.x_train), config.planned) * B
+    eta_b = theory_eta(len(data.x_train), config.rounds_for_eta) * B
     scale = Scale(c=job.data.c, B=B, eta_B=eta_b, temperature=config.temperature)
     run.update(dataset=describe(data), teacher=teacher, scale=scale)
 

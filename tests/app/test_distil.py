@@ -143,9 +143,9 @@ def test_the_method_brings_its_recipe_and_the_polished_one_is_the_default(open_p
 def test_correcting_students_can_be_left_out(open_page, asked, teacher):
     page = open_page("distil")
     page.selectbox(key="method").set_value("b-distil").run()
-    assert asked.config.certified and page.number_input(key="retries-digits-b-distil-cnn").value == 3
-    page.toggle(key="certified-digits-b-distil-cnn").set_value(False).run()
-    assert not asked.config.certified and "--no-certified" in copyable(page)
+    assert asked.config.meet_condition and page.number_input(key="retries-digits-b-distil-cnn").value == 3
+    page.toggle(key="meet_condition-digits-b-distil-cnn").set_value(False).run()
+    assert not asked.config.meet_condition and "--no-meet-condition" in copyable(page)
     assert "Retries before the next rung" not in [each.label for each in page.number_input]
 
 

@@ -79,7 +79,7 @@ def test_a_config_that_is_no_regular_file_is_one_sentence(refused):
         ((*RUN, "--head", "both"), "Head must be one of student, prefix; “both” is not."),
         ((*RUN, "--retries", "many"), "Retries must be a whole number from 0 to 10; “many” is not."),
         ((*RUN, "--polish-epochs", "-1"), "Polish epochs must be a whole number from 0 to 1000; “-1” is not."),
-        ((*RUN, "--certified=maybe"), "Option '--certified' does not take a value."),
+        ((*RUN, "--meet-condition=maybe"), "Option '--meet-condition' does not take a value."),
         (("run", "--extend", "nothing", "--rounds", "2"), "There is no run called nothing."),
         (("show", "nothing"), "There is no run called nothing."),
         (("resume", "../x"), "There is no run called ../x."),
@@ -304,14 +304,14 @@ def test_a_teacher_named_by_its_folder_is_found_again_by_the_worker(bdistil, cre
 
 
 def test_options_of_the_search_and_the_polish_reach_the_run(bdistil, created):
-    bdistil(*RUN, "--no-certified", "--retries", "1", "--polish-epochs", "2", "--head", "student")
+    bdistil(*RUN, "--no-meet-condition", "--retries", "1", "--polish-epochs", "2", "--head", "student")
     config = created[0].stored().config
-    assert (config.method, config.certified, config.retries) == ("b-distil+polish", False, 1)
+    assert (config.method, config.meet_condition, config.retries) == ("b-distil+polish", False, 1)
     assert (config.polish_epochs, config.head) == (2, "student")
-    bdistil(*RUN, "--method", "b-distil", "--certified")
+    bdistil(*RUN, "--method", "b-distil", "--meet-condition")
     config = created[1].stored().config
     assert (config.method, config.composition, config.head) == ("b-distil", "add", "student")
-    assert config.certified is True
+    assert config.meet_condition is True
 
 
 @pytest.fixture
@@ -358,7 +358,7 @@ def test_runs_that_cannot_be_extended_say_why(bdistil, created, runs, run, sente
     assert (status, out) == (2, "") and sentence in err and not created
 
 
-def test_method_and_certified_rounds_are_told(bdistil, runs):
+def test_method_and_condition_are_told(bdistil, runs):
     shown = bdistil("show", "finished")[1]
     assert "method b-distil, " in shown and "condition met in all" in shown
     lines = {line.split()[0]: line for line in bdistil("list")[1].splitlines()}

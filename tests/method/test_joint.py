@@ -59,7 +59,7 @@ def test_prefixes_come_closer_and_the_polish_makes_every_one_better(task):
     assert max(polished[1:]) < polished[0]
     accuracy = [(p.argmax(1).numpy() == task.dataset.y_test).mean() for p in ensemble(task.dataset.x_test)]
     assert accuracy[0] > 0.9 and accuracy[-1] > 0.95
-    # Every round is certified, in order, on the final students, and says what was corrected.
+    # Every round has its record, in order, on the final students, and says what was corrected.
     assert [round for round, _ in told] == [2, 3]
     for (_, reported), record in zip(told, final.records[1:], strict=True):
         assert record.condition_met and min(record.edges) > 0 and record == reported
@@ -161,7 +161,7 @@ def test_interrupted_inside_a_round_or_the_polish_it_gives_the_same(little, tmp_
 
 
 def test_without_certificate_heads_stay_as_they_were_trained(little):
-    config = polished_config(rounds=2, epochs=1, polish_epochs=1, certified=False)
+    config = polished_config(rounds=2, epochs=1, polish_epochs=1, meet_condition=False)
     ensemble, _ = rounds(config, little)
     final = polish(Distillation(config, little, ensemble))
     assert not any(record.corrected for record in final.records)
@@ -227,7 +227,7 @@ def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkey
     expected = evaluate_all(config, task, ensemble)
     assert not expected.records[1].condition_met
     monkeypatch.setattr(correction, "MOST_KL", 0.0)
-    dear = polish(Distillation(config.model_copy(update={"most_lost": -1.0}), task, ensemble))
+    dear = polish(Distillation(config.model_copy(update={"max_accuracy_drop": -1.0}), task, ensemble))
     monkeypatch.setattr(joint, "correct_heads", lambda *args, **options: None)
     unfound = polish(Distillation(config, task, ensemble))
     for standing, outcome in ((dear, "kl"), (unfound, "edge")):

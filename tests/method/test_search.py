@@ -60,14 +60,14 @@ def test_a_student_that_misses_the_condition_is_corrected(little, after_round_on
     assert told[0][1].barrier == 0.3 and told[0][1].attempt == 1 and told[0][1].rung == 0
 
 
-def test_where_nothing_is_to_be_certified_a_student_is_trained_once_and_kept(little, after_round_one):
-    kept, attempts, _ = whole_search(distil_config(certified=False, **SHORT), little, after_round_one)
+def test_where_no_condition_is_to_be_met_a_student_is_trained_once_and_kept(little, after_round_one):
+    kept, attempts, _ = whole_search(distil_config(meet_condition=False, **SHORT), little, after_round_one)
     assert len(attempts) == 1 and kept.record.outcome == "kept" and not kept.record.condition_met
     assert kept.record.edges == kept.record.edges_before
 
 
 def test_correction_changes_the_head_alone(little, after_round_one):
-    plain, _, _ = whole_search(distil_config(certified=False, **SHORT), little, after_round_one)
+    plain, _, _ = whole_search(distil_config(meet_condition=False, **SHORT), little, after_round_one)
     corrected, _, _ = whole_search(distil_config(**SHORT), little, after_round_one)
     before, after = plain.student.state_dict(), corrected.student.state_dict()
     changed = {name for name in before if not before[name].equal(after[name])}
@@ -122,10 +122,10 @@ def test_an_interrupted_search_goes_on_where_it_was(little, after_round_one, hop
 def test_a_correction_that_costs_too_much_is_taken_back(little, after_round_one, monkeypatch):
     ensemble, certificate = after_round_one
     config = distil_config(**SHORT)
-    trained, _, _ = whole_search(distil_config(certified=False, **SHORT), little, after_round_one)
+    trained, _, _ = whole_search(distil_config(meet_condition=False, **SHORT), little, after_round_one)
     head = trained.student.head.weight.clone()
     monkeypatch.setattr(correction, "MOST_KL", 0.0)
-    strict = config.model_copy(update={"most_lost": -1.0})
+    strict = config.model_copy(update={"max_accuracy_drop": -1.0})
     f, told = correct(Distillation(strict, little, ensemble), certificate, trained.student, Position("rounds", 2, 1))
     assert told.outcome == "kl" and not told.corrected and told.condition_met
     assert trained.student.head.weight.equal(head)

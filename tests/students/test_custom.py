@@ -172,7 +172,7 @@ def test_students_grow_from_round_to_round(composition):
         growth=1.5,
         composition=composition,
         head="student",
-        certified=False,
+        meet_condition=False,
     )
     model.fit(x, teacher_logits=np.random.default_rng(1).normal(size=(80, 4)))
     assert [record.student for record in model.records_] == ["cnn-xs", "cnn-xs × 1.5", "cnn-xs × 2.25"]

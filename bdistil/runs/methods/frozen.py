@@ -29,7 +29,7 @@ def train(job: DistillationJob) -> ProgressiveEnsemble:
     _record_missing_attempts(run, tried)
     distillation = job.distillation(ensemble, job.callbacks(config.rounds))
     for done in distil(distillation, finished, tried, callbacks):
-        if config.certified and not done.record.condition_met:
+        if config.meet_condition and not done.record.condition_met:
             run.record(RoundUnmet, round=len(ensemble), attempt=done.record.attempt)
         save_round(run, job.data, ensemble, done, job.teacher_macs)
         job.record_round()
