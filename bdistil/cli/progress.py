@@ -1,15 +1,40 @@
 """The command line's view of a run in training: a progress bar fed from the run's directory, as the dashboard is."""
 
 import signal
+import sys
 import time
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bdistil.cli.output import say_aside
 from bdistil.errors import printable
-from bdistil.records import Heartbeat
+from bdistil.records import Heartbeat, Notice
 from bdistil.report.silence import quiet
 from bdistil.runs.store import Run, RunInfo
+
+
+def follow(run: Run, quiet: bool) -> RunInfo:
+    """Start a worker and show its progress until it ends; returns run.json. Exits 130 where it was stopped, 1 or 2
+    where it failed."""
+    from bdistil.runs.launch import start_worker
+
+    start_worker(run)
+    info = watch(run, quiet)
+    for event in run.events()[0]:
+        if isinstance(event, Notice):
+            say_aside(event.text)
+    if info.state == "failed":
+        say_aside(info.error)
+        sys.exit(info.exit_status)
+    if info.worker_gone:
+        what = (run.failure() or "The worker ended without a word").rstrip(".")
+        say_aside(f"{what}; go on with: bdistil resume {run.id}")
+        sys.exit(1)
+    if info.state != "finished":
+        say_aside(f"Stopped; go on with: bdistil resume {run.id}")
+        sys.exit(130)
+    return info
 
 
 def watch(run: Run, quiet: bool, poll: float = 0.3) -> RunInfo:

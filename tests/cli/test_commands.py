@@ -12,7 +12,6 @@ import sys
 import pytest
 from PIL import Image
 
-from bdistil.cli import main
 from bdistil.config import DistilConfig
 from bdistil.errors import printable, quoted
 from bdistil.records import Notice
@@ -275,7 +274,7 @@ def created(monkeypatch):
         made.append(run)
         return run.stored()
 
-    monkeypatch.setattr(main, "_follow", follow)
+    monkeypatch.setattr("bdistil.cli.progress.follow", follow)
     return made
 
 
