@@ -412,7 +412,7 @@ def asked_again(config):
     found = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bdistil.runs.create_run", found.append)
-        patch.setattr("bdistil.cli.main._follow", lambda run, quiet: run_info(run="r"))
+        patch.setattr("bdistil.cli.progress.follow", lambda run, quiet: run_info(run="r"))
         main.app(["run", *estimate.flags(config)], standalone_mode=False)
     return found[0]
 

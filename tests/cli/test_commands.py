@@ -12,7 +12,6 @@ import sys
 import pytest
 from PIL import Image
 
-from bdistil.cli import main
 from bdistil.config import DistilConfig
 from bdistil.errors import printable, quoted
 from bdistil.records import Notice
@@ -275,7 +274,7 @@ def created(monkeypatch):
         made.append(run)
         return run.stored()
 
-    monkeypatch.setattr(main, "_follow", follow)
+    monkeypatch.setattr("bdistil.cli.progress.follow", follow)
     return made
 
 
@@ -384,7 +383,7 @@ def test_how_a_run_ends_is_the_exit_status(bdistil, own_home, monkeypatch, state
         }
     )
     monkeypatch.setattr("bdistil.runs.launch.start_worker", lambda run: 1)
-    monkeypatch.setattr("bdistil.cli.progress.watch", lambda run, quiet: ended)
+    monkeypatch.setattr("bdistil.cli.progress.watch", lambda run, quiet, seen: ended)
     assert bdistil("resume", "mine") == (status, "", sentence + "\n")
 
 
@@ -399,11 +398,16 @@ def test_ctrl_c_stops_cleanly_and_the_run_goes_on(own_home):
     until(lambda: told(run, "epoch", round=1, epoch=1))
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=300)
-    assert (process.returncode, out) == (130, "") and err == f"Stopped; go on with: bdistil resume {run.id}\n"
+    assert (process.returncode, out) == (130, "")
+    assert err == f"run {run.id}\nStopped; go on with: bdistil resume {run.id}\n"
     assert run.state() == "stopped" and not run.info().worker_gone
 
     ended = subprocess.run([*program, "resume", run.id], capture_output=True, text=True, timeout=300)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, run.id + "\n", "")
+    assert (ended.returncode, ended.stdout) == (0, run.id + "\n")
+    lines = ended.stderr.replace("\u00a0", " ").splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"run {run.id}", "round 1 of 2", "round 2 of 2", "polish"]
+    assert all(": validation " in line and line.endswith(" % of the teacher") for line in lines[1:])
+    assert max(map(len, lines)) <= 80
     assert open_run(run.id).state() == "finished"
     check(json.loads(subprocess.check_output([*program, "show", run.id, "--json"])))
 
