@@ -273,6 +273,8 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
 
 
 def _stored_config(file: Path) -> dict[str, Any]:
+    from bdistil.records import with_current_names
+
     try:
         with open_regular(file) as opened:
             content = opened.read(MOST_CONFIG + 1)
@@ -285,4 +287,4 @@ def _stored_config(file: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(stored, dict):
         raise UserError(f"{quoted(file)} holds no configuration. Give the `config` of bdistil show RUN --json.")
-    return stored
+    return with_current_names(stored)

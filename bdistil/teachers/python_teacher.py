@@ -1,0 +1,121 @@
+"""Teachers that are objects in Python: arrays of logits, classifiers, torch modules and functions.
+
+`prepare` checks what was given and fits a classifier that is not fitted yet; `answer` gives the logits for inputs.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from bdistil.errors import UserError
+from bdistil.teachers.black_box import are_probabilities, as_logits, check_finite
+
+BATCH = 500
+
+
+def is_array(teacher: Any) -> bool:
+    """Whether it is the answers themselves, which hold for their own inputs alone."""
+    return isinstance(teacher, list | tuple) or (hasattr(teacher, "__array__") and not isinstance(teacher, type))
+
+
+def prepare(teacher: Any, X: Any, y: Any = None) -> Any:
+    """The teacher, ready to answer: of a classifier of scikit-learn that is not fitted, a clone fitted on X and y.
+
+    Raises UserError if it is no teacher.
+    """
+    if isinstance(teacher, type) or not (is_array(teacher) or callable(teacher) or _is_classifier(teacher)):
+        what = teacher.__name__ if isinstance(teacher, type) else f"of type {type(teacher).__name__}"
+        raise UserError(
+            f"A teacher cannot be {what}: give an array of logits, a classifier with decision_function or "
+            "predict_proba, a torch.nn.Module or a function from inputs to logits."
+        )
+    if not _is_classifier(teacher) or _is_fitted(teacher):
+        return teacher
+    if y is None:
+        raise UserError(
+            "BDistil requires y to be passed, but the target y is None, and its teacher is not fitted: give the "
+            "labels, or a fitted teacher."
+        )
+    return clone(teacher).fit(_rows(teacher, X), y)
+
+
+def answer(teacher: Any, X: Any) -> np.ndarray:
+    """The teacher's logits for inputs as the user has them, float32 (N, L).
+
+    Classifiers are asked for `decision_function` or, without one, for `predict_proba`; scikit-learn's read pictures
+    and series flattened to rows. Modules read batches as float32, in evaluation mode. Raises UserError as `as_answers`.
+    """
+    if is_array(teacher):
+        return as_answers(teacher, len(X))
+    if isinstance(teacher, nn.Module):
+        return as_answers(_module_outputs(teacher, np.asarray(X)), len(X))
+    if hasattr(teacher, "decision_function"):
+        return as_answers(teacher.decision_function(_rows(teacher, X)), len(X), scores=True)
+    if hasattr(teacher, "predict_proba"):
+        return as_answers(teacher.predict_proba(_rows(teacher, X)), len(X))
+    return as_answers(teacher(X), len(X))
+
+
+def as_answers(given: Any, examples: int, scores: bool = False) -> np.ndarray:
+    """What a teacher answered as logits, float32 (N, L): given so, or as probabilities (N, L).
+
+    Of two classes it may be (N,) or (N, 1), of the second: the log-odds, or a probability. scores: they are no
+    probabilities, whatever they look like. Raises UserError if there is not one finite row an example.
+    """
+    try:
+        given = given.detach().cpu().float() if isinstance(given, torch.Tensor) else given
+        with np.errstate(over="ignore"):  # what overflows is told as infinite
+            answers = np.array(given, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise UserError("The teacher's answers are no numbers: give logits, one row for each input.") from None
+    if answers.ndim not in (1, 2) or len(answers) != examples or not answers.size:
+        raise UserError(
+            f"The teacher's logits have shape {answers.shape}; give one row for each of the {examples} inputs."
+        )
+    columns = answers.reshape(examples, -1)
+    check_finite(columns, "The teacher")
+    if columns.shape[1] == 1:
+        likely = not scores and columns.min() >= 0 and columns.max() <= 1
+        columns = np.hstack([1 - columns, columns] if likely else [-columns / 2, columns / 2])
+    return as_logits(columns) if not scores and are_probabilities(columns) else columns
+
+
+def _is_classifier(teacher: Any) -> bool:
+    if isinstance(teacher, nn.Module):
+        return False
+    return hasattr(teacher, "decision_function") or hasattr(teacher, "predict_proba")
+
+
+def _is_fitted(classifier: Any) -> bool:
+    """Of a classifier that is not of scikit-learn's kind nothing is known: it has to answer as it is."""
+    if isinstance(classifier, BaseEstimator):
+        try:
+            check_is_fitted(classifier)
+        except NotFittedError:
+            return False
+    return True
+
+
+def _rows(classifier: Any, X: Any) -> Any:
+    """Inputs as a classifier reads them."""
+    flat = isinstance(classifier, BaseEstimator) and not get_tags(classifier).input_tags.three_d_array
+    return np.reshape(X, (len(X), -1)) if flat and np.ndim(X) > 2 else X
+
+
+def _module_outputs(module: nn.Module, X: np.ndarray) -> torch.Tensor:
+    weights = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        with torch.no_grad():
+            batches = [X[start : start + BATCH] for start in range(0, len(X), BATCH)]
+            return torch.cat([module(torch.tensor(x, dtype=weights.dtype, device=weights.device)) for x in batches])
+    finally:
+        for part in training:
+            part.training = True
