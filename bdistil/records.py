@@ -1,4 +1,4 @@
-"""What the files of a run hold, as types: run.json, round.json, events.jsonl and heartbeat.json.
+"""What the files of a run hold, as types: run.json, label.json, round.json, events.jsonl and heartbeat.json.
 
 Each type is read by pydantic and written by it, nowhere else. A field that older versions did not write has a default
 here, and a field that was renamed still answers to its old name. Values out of range (a share above 1, a time that is
@@ -26,6 +26,7 @@ from bdistil.paths import open_regular
 
 SCHEMA = 1
 MOST_BYTES = 64_000_000  # of a file: a round of a thousand classes has one
+MOST_NAME, MOST_NOTE = 100, 2000  # characters
 State = Literal["queued", "running", "stopped", "failed", "finished"]
 Phase = Literal["teacher", "rounds", "polish", "report"]
 Modality = Literal["image", "speech", "sensor"]
@@ -514,3 +515,10 @@ class RunRecord(Record):
 def with_current_names(options: dict[str, Any]) -> dict[str, Any]:
     """Stored options by the names that they have today."""
     return {RENAMED_OPTIONS.get(name, name): value for name, value in options.items()}
+
+
+class RunLabel(Record):
+    """label.json: what the user calls a run, None for its title, and a note on it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=MOST_NAME)] | None = None
+    note: Annotated[str, Field(max_length=MOST_NOTE)] = ""

@@ -20,7 +20,7 @@ from bdistil.report import formats
 from bdistil.report.estimate_text import describe
 from bdistil.report.text import describe_run
 from bdistil.results.loading import load
-from bdistil.runs import create_run, open_run, previews
+from bdistil.runs import create_run, delete_run, open_run, previews
 from bdistil.runs.estimate import estimate
 from bdistil.runs.extend import extend_run
 from bdistil.runs.jobs import CHANGED, distillation_data
@@ -281,7 +281,7 @@ def test_a_run_is_not_resumed_with_another_teacher_or_other_data(trained, change
     change(run, **{changed: getattr(run.stored(), changed).document() | {key: "0" * 64}})
     start_worker(run)
     assert fail(run) == CHANGED
-    run.delete()
+    delete_run(run)
 
 
 def test_a_run_whose_data_has_changed_is_not_extended(walks):

@@ -2,6 +2,7 @@
 
     run.json         config and summary, rewritten atomically: listing runs reads this one file each, and targets.npz
                      of a run whose version did not measure its teacher
+    label.json       the user's name for the run, and a note, where there are any (manage.py)
     events.jsonl     what happened, append-only (events.py)
     heartbeat.json   where training is now, rewritten twice a second and at each epoch's start
     targets.npz      labels and teacher logits of the splits
@@ -44,6 +45,7 @@ from bdistil.records import (
     FinishedRound,
     Heartbeat,
     RunCreated,
+    RunLabel,
     RunRecord,
     State,
     TeacherRecord,
@@ -57,8 +59,12 @@ FAILURE = "Failed: "  # before what a worker could write to its log alone
 
 
 class RunInfo(RunRecord):
-    """run.json with `state` as it really is. worker_gone: its worker ended without saying so. sample: it ships."""
+    """run.json with `state` as it really is, and `title` and `note` as the user has them.
 
+    worker_gone: its worker ended without saying so. sample: it ships.
+    """
+
+    note: str = ""
     worker_gone: bool = False
     sample: bool = False
 
@@ -92,15 +98,26 @@ class Run:
     def info(self) -> RunInfo:
         """run.json, with `state` as it really is: a run whose worker is gone is stopped, whatever the file says.
 
-        Its title shows what doesn't print as escapes.
+        Its title is the name that the user gave it, if any. Title and note show what doesn't print as escapes.
 
         Raises UserError if the file is missing, incomplete, or written by a newer version.
         """
-        stored = self.stored()
+        stored, label = self.stored(), self.label()
         gone = stored.state in ("queued", "running") and not self.is_alive()
-        changed: dict[str, Any] = {"title": printable(stored.title), "state": "stopped" if gone else stored.state}
-        changed["teacher"] = self._teacher(stored.teacher)
+        changed: dict[str, Any] = {
+            "title": printable(label.name or stored.title),
+            "note": "\n".join(printable(line) for line in label.note.split("\n")),
+            "state": "stopped" if gone else stored.state,
+            "teacher": self._teacher(stored.teacher),
+        }
         return RunInfo(**dict(stored) | changed, worker_gone=gone, sample=self.sample)
+
+    def label(self) -> RunLabel:
+        """The user's name and note; none where label.json is missing or damaged, which takes no run down."""
+        try:
+            return RunLabel.read(self.path / "label.json")
+        except (OSError, ValueError):
+            return RunLabel()
 
     def _teacher(self, stored: TeacherRecord | None) -> TeacherRecord | None:
         """The teacher's record. Earlier versions took its accuracy from its card: it is counted anew."""
@@ -219,16 +236,6 @@ class Run:
         """Why the worker ended, where it could write that to its log alone; None where the run says it, or nothing."""
         last = "".join(self.log_tail(1))
         return last.removeprefix(FAILURE) if last.startswith(FAILURE) else None
-
-    def delete(self) -> None:
-        """Remove the run for good. Raises UserError for a sample, or while it is training."""
-        if self.sample:
-            raise UserError("This run ships with the product and stays.")
-        if self.is_alive():
-            raise UserError("This run is training; stop it first.")
-        going = self.path.with_name(f".{self.id}.deleted")  # renamed first: nobody sees half a run
-        os.replace(self.path, going)
-        shutil.rmtree(going)
 
 
 @lru_cache(maxsize=256)

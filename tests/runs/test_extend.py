@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bdistil.errors import UserError
-from bdistil.runs import Run, list_runs
+from bdistil.runs import Run, delete_run, list_runs
 from bdistil.runs.extend import extend_run, refusal
 from bdistil.runs.launch import start_worker
 from tests.builders import build_run
@@ -79,7 +79,7 @@ def test_the_parent_may_go_and_the_longer_run_stays_whole(runs):
     parent = plain(runs / "short")
     longer = extend_run(parent, 1)
     before = contents(longer)
-    parent.delete()
+    delete_run(parent)
     assert contents(longer) == before
 
 
