@@ -27,7 +27,7 @@ from bdistil.method_registry import DEFAULT_METHOD, METHODS
 from bdistil.report import formats
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
-from bdistil.students.catalogue import LADDERS, family, names
+from bdistil.students.catalogue import COMPOSITIONS, family, names
 from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.catalogue import names as architectures
 from bdistil.teachers.naming import TORCHVISION
@@ -38,14 +38,6 @@ NONE = "none"  # in the list of teachers
 LOSSES = {"ensemble": "against the teacher, together", "student": "each on its own"}
 DIVERGENCES = {"kl": "Kullback-Leibler", "squared": "squared error"}
 HEADS = {"student": "each gives its own answer", "prefix": "each gives the answer of all so far"}
-COMPOSES = {
-    "alone": "reads the inputs only",
-    "add": "adds the student before it, level by level",
-    "concat": "reads the student before it, level by level",
-    "concat-all": "reads all students before it, level by level",
-    "carry-state": "goes on from the last state of the student before it",
-    "carry-state-pool": "goes on from that state, and answers from what all so far have read",
-}
 CELLS = {"own": "each student has its own", "shared": "all students share one"}
 FIRST = "First comes what to distil: the price follows."
 NO_TORCH = "Install it with the command below and reload; finished runs open without it."
@@ -217,7 +209,7 @@ def _more(recipe: DistilConfig) -> dict[str, Any]:
         ),
     }
     given["growth"] = _number(recipe, "growth", "Growth from round to round", 0.1, "Times the channels")
-    if recipe.polished and family(recipe.student) == "gru":
+    if recipe.polished and family(recipe.student).shares_cell:
         given["cell"] = _choice(recipe, "cell", "Recurrent cell", CELLS)
     left, right = st.columns(2)
     with left:
@@ -231,7 +223,7 @@ def _more(recipe: DistilConfig) -> dict[str, Any]:
 
 def _compositions(student: str) -> dict[str, str]:
     """What the student's family can read of the students before, in words."""
-    return {name: COMPOSES[name] for name in LADDERS[family(student)]}
+    return {name: COMPOSITIONS[name].summary for name in family(student).ladder}
 
 
 def _number(recipe: DistilConfig, name: str, label: str, step: float, help: str | None = None, **options: Any) -> float:
@@ -253,7 +245,7 @@ def _choice(recipe: DistilConfig, name: str, label: str, choices: dict[str, str]
 
 def _key(recipe: DistilConfig, name: str) -> str:
     """An option of each recipe is a widget of its own, so that it starts from it."""
-    return f"{name}-{recipe.dataset}-{recipe.method}-{family(recipe.student)}"
+    return f"{name}-{recipe.dataset}-{recipe.method}-{family(recipe.student).name}"
 
 
 def _objective(recipe: DistilConfig) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from bdistil.data.views import AnyAugmentation, Augmentation
 from bdistil.errors import UserError, nearest
 from bdistil.method_registry import DEFAULT_METHOD, METHODS
 from bdistil.recipes import of_run, of_teacher, series_augmentation
-from bdistil.students.catalogue import CELLS, COMPOSITIONS, LADDERS, OWN, check_composition, compositions, family, names
+from bdistil.students.catalogue import CELLS, COMPOSITIONS, OWN, check_composition, family, names
 from bdistil.students.catalogue import check as check_student
 from bdistil.teachers.black_box import given_logits, most_shift
 from bdistil.teachers.catalogue import check as check_architecture
@@ -213,9 +213,9 @@ class DistilConfig(_Config):
         method = method if method in METHODS else DEFAULT_METHOD  # `build` words the error
         recipe = {"method": method, **of_run(known, method)}
         student = given.get("student")
-        if student in names() and recipe["composition"] not in LADDERS[family(student)]:
+        if student in names() and recipe["composition"] not in family(student).ladder:
             # A student of another family: its first connection, which convolutions have over the same steps only.
-            recipe |= {"composition": LADDERS[family(student)][1], "mode": "full", "head": "student", "cell": "own"}
+            recipe |= {"composition": family(student).ladder[1], "mode": "full", "head": "student", "cell": "own"}
         if known.modality != "image":  # of a short series no part is empty
             recipe |= {"rounds": min(recipe["rounds"], known.input_shape[-1])}
         return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
@@ -235,7 +235,8 @@ class DistilConfig(_Config):
             )
         if self.teacher_logits and self.examples:
             raise UserError("Answers instead of a teacher are for all training examples: leave --examples out.")
-        if self.cell == "shared" and not (self.polished and family(self.student) == "gru"):
+        may_share = self.polished and self.student in names() and family(self.student).shares_cell
+        if self.cell == "shared" and not may_share:
             raise UserError(
                 "One cell is shared by recurrent students that are trained together: choose a gru and the "
                 "method b-distil+polish, or the cell own."
@@ -271,7 +272,7 @@ class DistilConfig(_Config):
             raise UserError(
                 f"A series of {known.input_shape[-1]} steps has no {self.rounds} segments: choose fewer rounds."
             )
-        if not self.factory and self.composition not in compositions(self.student, self.mode):
+        if not self.factory and self.composition not in family(self.student).compositions(self.mode):
             raise UserError("Convolutions read each other over the same steps: choose the mode full, or alone.")
         return self
 

@@ -30,7 +30,7 @@ from bdistil.method.student_training import BATCH
 from bdistil.method_registry import DEFAULT_METHOD
 from bdistil.recipes import PRESETS, RECIPES
 from bdistil.runs.methods import trainer
-from bdistil.students.catalogue import FAMILIES, OWN, family
+from bdistil.students.catalogue import OWN, names
 from bdistil.students.custom import Factory
 from bdistil.teachers.black_box import no_better_than_chance
 from bdistil.teachers.python_teacher import answer, as_answers, is_array, prepare
@@ -414,7 +414,7 @@ def _seed(random_state: Any) -> int:
 
 
 def _is_for_pictures(student: Any) -> bool:
-    return isinstance(student, str) and family(student) in FAMILIES["image"]
+    return isinstance(student, str) and student in names("image")
 
 
 def _are_pictures(X: Any, student: Any) -> bool:

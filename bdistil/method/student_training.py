@@ -20,7 +20,7 @@ from bdistil.method.objective import Barrier, DistillationLoss
 from bdistil.records import EpochRecord
 from bdistil.scale import Floats
 from bdistil.students.build import build_student
-from bdistil.students.catalogue import compositions, segment
+from bdistil.students.catalogue import family, segment
 from bdistil.students.custom import own_student
 from bdistil.students.student import Student
 from bdistil.training.loop import Position, batch_count, decayed, one_cycle, train
@@ -42,7 +42,7 @@ def ladder(config: DistilConfig, round: int) -> list[Rung]:
     """The rungs of a round, from the configured composition up. The first student has no one to read."""
     if round == 1 or config.factory:
         return [Rung(0, config.composition)]
-    whole = compositions(config.student, config.mode)
+    whole = family(config.student).compositions(config.mode)
     steps = whole[whole.index(config.composition) :]
     return [*(Rung(n, name) for n, name in enumerate(steps)), Rung(len(steps), steps[-1], WIDER)]
 

@@ -8,27 +8,20 @@ from collections.abc import Callable, Sequence
 
 from bdistil.report import formats
 from bdistil.results.architecture import ANSWER, Block, Part, columns
+from bdistil.students.catalogue import COMPOSITIONS
 
 COSTS = ("MACs", "of them reading", "Parameters", "Leaves behind")
-# What an arrow means, by composition.
-ARROWS = {
-    "add": "the activations of the student above are added at that level",
-    "concat": "the activations of the student above are read beside the student’s own",
-    "concat-all": "the activations of all students above are read beside the student’s own",
-    "carry-state": "the student begins with the state in which the one above it ended",
-    "carry-state-pool": "the student begins with the state in which the one above it ended, and its answer also reads "
-    "what those above it have read",
-}
 
 
 def caption(parts: Sequence[Part]) -> str:
     """What numbers and arrows mean in this network."""
-    used = [name for name in ARROWS if any(part.composition == name for part in parts)]
+    names = {part.composition for part in parts}
+    used = [each for each in COMPOSITIONS.values() if each.arrow and each.name in names]
     sizes = "units of the state" if "state" in columns(parts) else "channels of each level"
     sizes += "; all students share one cell" if any(part.shares for part in parts) else ""
     if not used:
         return f"Numbers: {sizes}. Every student stands alone: it reads the inputs only."
-    arrows = "; ".join(ARROWS[name] if len(used) == 1 else f"{name}: {ARROWS[name]}" for name in used)
+    arrows = "; ".join(each.arrow if len(used) == 1 else f"{each.name}: {each.arrow}" for each in used)
     return f"Numbers: {sizes}. Arrows: {arrows}."
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 
 from bdistil.paths import read_json
+from bdistil.students.catalogue import blocks_of
 
 ANSWER = "answer"
-TCN_LEVELS = 3  # of a `tcn` student, all of one width
 COSTS = ("macs", "overhead_macs", "parameters")  # cumulative over prefixes
 
 
@@ -130,14 +130,12 @@ def _window(spec: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def _blocks(spec: Mapping[str, Any], composition: str) -> dict[str, Block]:
-    """Levels and the answer of a convolutional student, the state and the answer of a recurrent one."""
-    read = set(spec["reads"])
-    widths = [spec["channels"]] * TCN_LEVELS if spec["family"] == "tcn" else spec.get("widths", ())
-    if composition == "concat":  # its head reads both students' last levels
-        read = {"features" if name == f"level{len(widths)}" else name for name in read}
-    blocks = {f"level {n}": Block(width, f"level{n}" in read) for n, width in enumerate(widths, 1)}
-    if "hidden" in spec:
-        blocks["state"] = Block(spec["hidden"], "state" in read)
+    """What the family draws of a student, and the answer."""
+    sizes, read = blocks_of(spec), {name.replace("level", "level ") for name in spec["reads"]}
+    last = list(sizes)[-1:]
+    if composition == "concat" and read.issuperset(last):  # its head reads both students' last levels
+        read = read.difference(last) | {"features"}
+    blocks = {name: Block(size, name in read) for name, size in sizes.items()}
     return blocks | {ANSWER: Block(None, bool(read & {"features", "pooled"}))}
 
 

@@ -24,7 +24,8 @@ from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.head_correction import HeadProblem, lagrangian
 from bdistil.method.student_training import Rung, build
 from bdistil.runs.methods import trainer
-from bdistil.students.catalogue import LADDERS, family, names
+from bdistil.students.catalogue import blocks_of, family, names
+from bdistil.students.student import Student
 from bdistil.teachers.cards import card_of
 from bdistil.teachers.onnx_teacher import OnnxTeacher
 from bdistil.teachers.scaling import Statistics
@@ -90,11 +91,11 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
         + epochs_of_all * EPOCH_BYTES,
         "busy": busy(load.others(), os.cpu_count() or 1),
         "macs_of": np.diff([0, *(each.macs for each in costs)]).tolist(),
-        "sizes": [_size(student.spec) for student in ensemble.students] if config.growth > 1 else None,
+        "sizes": [_sizes(student) for student in ensemble.students] if config.growth > 1 else None,
         "students": [
             _student_cost(name, config, known, card)
             for name in names(known.modality)
-            if config.composition in LADDERS[family(name)]
+            if config.composition in family(name).ladder
         ],
     }
 
@@ -121,9 +122,10 @@ class Load:
         return times.user + times.system + getattr(times, "nice", 0.0) - time.process_time()
 
 
-def _size(spec: dict[str, Any]) -> list[int]:
-    """Channels of each level of a student, or its state."""
-    return list(spec["widths"]) if "widths" in spec else [spec.get("hidden") or spec["channels"]]
+def _sizes(student: Student) -> list[int]:
+    """Channels of each level, or units of the state; once where all are alike."""
+    sizes = list(blocks_of(student.spec).values())
+    return sizes[:1] if len(set(sizes)) == 1 else sizes
 
 
 def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int) -> list[float]:

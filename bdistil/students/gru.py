@@ -24,8 +24,7 @@ from torch.nn import functional
 
 from bdistil.errors import UserError
 from bdistil.students.catalogue import check_cell, check_composition, check_head
-from bdistil.students.cnn import HEAD_START
-from bdistil.students.student import Carry, Student, steps_of
+from bdistil.students.student import HEAD_START, Carry, Student, StudentOptions, steps_of
 
 STATE, POOLED = "state", "pooled"
 KEEPING = 1.0  # initial bias of the update gate: a fresh state changes slowly, and gradients reach far back
@@ -121,3 +120,21 @@ class GRU(Student):
             return None
         state = functional.dropout(carry[STATE], self.dropout, self.training)
         return (self.bridge(state) if self.bridge else state)[None]
+
+
+STUDENTS: dict[str, type[Student]] = {"gru": GRU}
+
+
+def build(size: Sequence[int], options: StudentOptions) -> Student:
+    """A student of the catalogue's size."""
+    return GRU(
+        options.times(size[0]),
+        options.input_shape,
+        options.classes,
+        options.composition,
+        options.steps,
+        options.reads,
+        options.head,
+        options.dropout,
+        options.cell,
+    )

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from bdistil.errors import UserError
 from bdistil.students.catalogue import check_composition, check_head
-from bdistil.students.cnn import HEAD_START
-from bdistil.students.student import Carry, Student, steps_of
+from bdistil.students.student import HEAD_START, Carry, Student, StudentOptions, steps_of
 
 LEVELS = ("level1", "level2", "level3")
 
@@ -119,3 +118,19 @@ class TCN(Student):
 def _pooled(h: Tensor) -> Tensor:
     """(batch, channels, steps) -> (batch, 2 · channels): the mean of each channel and its largest value."""
     return torch.cat((h.mean(dim=2), h.amax(dim=2)), dim=1)
+
+
+STUDENTS: dict[str, type[Student]] = {"tcn": TCN}
+
+
+def build(size: Sequence[int], options: StudentOptions) -> Student:
+    """A student of the catalogue's size."""
+    return TCN(
+        options.times(size[0]),
+        options.input_shape,
+        options.classes,
+        options.composition,
+        options.steps,
+        options.reads,
+        options.head,
+    )
