@@ -97,7 +97,7 @@ class _Config(BaseModel):
 class TeachConfig(_Config):
     """The training of a teacher: labels, SGD with Nesterov momentum or AdamW, one cycle of the learning rate."""
 
-    kind: ClassVar = "teach"
+    kind: ClassVar[Literal["teach"]] = "teach"
 
     architecture: str = Field(title="Teacher", description="a name")
     epochs: int = Field(ge=0, le=1000, title="Epochs", description="a whole number from 1 to 1000")
@@ -146,7 +146,7 @@ class TeachConfig(_Config):
 class DistilConfig(_Config):
     """A distillation: a teacher, a family of students, rounds, and how a round is trained (Algorithms 1 and 2)."""
 
-    kind: ClassVar = "distil"
+    kind: ClassVar[Literal["distil"]] = "distil"
 
     teacher: str = Field(title="Teacher", description="a name or a folder")
     teacher_logits: tuple[str, str] | None = Field(

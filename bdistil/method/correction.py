@@ -19,7 +19,7 @@ from bdistil.records import Correction, RejectedCorrection
 from bdistil.students.student import Student
 from bdistil.training.loop import Position
 
-AHEAD = 1  # rounds that a frozen round's correction thinks of beyond its own
+LOOKAHEAD = 1  # rounds that a frozen round's correction thinks of beyond its own
 MOST_KL = 1.02  # times the prefix's KL to the teacher: a correction that costs more, and accuracy, is rejected
 
 
@@ -34,7 +34,7 @@ def correct(
     """
     started = time.monotonic()
     config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
-    x, ahead = data.dataset.x_train, max(0, min(AHEAD, config.rounds_for_eta - certificate.round - 1))
+    x, ahead = data.dataset.x_train, max(0, min(LOOKAHEAD, config.rounds_for_eta - certificate.round - 1))
     batches = [(f, features) for _, f, features in passes(ensemble, student, x)]
     answer, features = (torch.cat(parts) for parts in zip(*batches, strict=True))
     f = answer.cpu().numpy()

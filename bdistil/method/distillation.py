@@ -59,8 +59,8 @@ class DistillationData:
         """The teacher's logits on each view on the normalised scale, float32 (V, N, L)."""
         return np.stack([normalised(logits, self.c).astype(np.float32) for logits in self.view_logits])
 
-    def ensemble(self, **names: str) -> ProgressiveEnsemble:
-        """An ensemble without students yet, for this data."""
+    def ensemble(self, dataset: str | None = None, teacher: str | None = None) -> ProgressiveEnsemble:
+        """An ensemble without students yet, for this data; dataset, teacher: names for its description."""
         known = self.dataset.info
         return ProgressiveEnsemble(
             c=self.c,
@@ -69,7 +69,8 @@ class DistillationData:
             std=self.dataset.std,
             input_shape=known.input_shape,
             front_end=known.front_end,
-            **names,
+            dataset=dataset,
+            teacher=teacher,
         )
 
     def batches(

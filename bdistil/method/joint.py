@@ -66,7 +66,7 @@ def corrective_round(distillation: Distillation, previous: np.ndarray | None) ->
     student = new_student(distillation, position)
     distillation.ensemble.append(student.to(distillation.device))
     signed = None
-    if round > 1:
+    if previous is not None:
         up, down = weights((round - 1) * (previous - data.g_hat), eta(config, data))
         signed = up - down
     record = _train_together(distillation, position, config.epochs, ROUNDS_END, signed)
@@ -267,10 +267,11 @@ def _train_together(
 
     def loss(batch: Batch) -> Tensor:
         prefixes = list(_prefixes(ensemble, batch.x))
-        value = sum(
+        losses = (
             share * objective.compare(prefix, batch.target, batch.labels)
             for share, prefix in zip(shares, prefixes, strict=True)
         )
+        value = sum(losses, start=torch.zeros((), device=device))
         if signed is not None and len(batch.clean):
             t, clean = len(prefixes), batch.clean
             f = t * prefixes[-1] - (t - 1) * prefixes[-2].detach()

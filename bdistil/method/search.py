@@ -62,9 +62,8 @@ def find_weak_learner(
     round, config = distillation.round, distillation.config
     for number, (rung, gain) in enumerate(_plan(config, round), start=1):
         if number > len(attempts):
-            position = Position("rounds", round=round, attempt=number)
-            callbacks.starts(candidate(config, position, rung, gain))
-            attempts.append(_attempt(distillation, certificate, position, rung, gain))
+            callbacks.starts(candidate(config, round, number, rung, gain))
+            attempts.append(_attempt(distillation, certificate, number, rung, gain))
             callbacks.tried(round, attempts[-1])
         if attempts[number - 1].met:
             return attempts[number - 1], attempts
@@ -79,27 +78,27 @@ def _plan(config: DistilConfig, round: int) -> list[tuple[Rung, float]]:
     return [(rung, config.barrier * BARRIER_FACTOR**n) for rung in rungs for n in range(1 + config.retries)]
 
 
-def candidate(config: DistilConfig, position: Position, rung: Rung, gain: float) -> Candidate:
-    """What is to be trained at a position. The first student has no one to read."""
+def candidate(config: DistilConfig, round: int, attempt: int, rung: Rung, gain: float) -> Candidate:
+    """What an attempt of a round trains. The first student has no one to read."""
     return Candidate(
-        round=position.round,
-        attempt=position.attempt,
+        round=round,
+        attempt=attempt,
         rung=rung.number,
         barrier=gain,
-        composition=rung.composition if position.round > 1 else "alone",
-        student=student_name(config, position.round, rung),
+        composition=rung.composition if round > 1 else "alone",
+        student=student_name(config, round, rung),
     )
 
 
-def _attempt(
-    distillation: Distillation, certificate: Certificate, position: Position, rung: Rung, gain: float
-) -> Attempt:
+def _attempt(distillation: Distillation, certificate: Certificate, number: int, rung: Rung, gain: float) -> Attempt:
+    config, round = distillation.config, distillation.round
+    position = Position("rounds", round=round, attempt=number)
     student, trained = train_student(distillation, certificate.signed_weights(), position, rung, gain)
     f, correction = correct(distillation, certificate, student, position)
     record = AttemptRecord(
         **dict(correction),
-        **dict(candidate(distillation.config, position, rung, gain)),
-        seed=position.seed(distillation.config.seed),
+        **dict(candidate(config, round, number, rung, gain)),
+        seed=position.seed(config.seed),
         loss=trained.loss,
         seconds=trained.total + correction.correction_seconds,
     )

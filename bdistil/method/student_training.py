@@ -50,13 +50,13 @@ def ladder(config: DistilConfig, round: int) -> list[Rung]:
 def train_student(
     distillation: Distillation, signed_weights: Floats, position: Position, rung: Rung, gain: float
 ) -> tuple[Student, EpochRecord]:
-    """Train a candidate for round t = position.round; returns it with the last epoch's record (see `training.train`).
+    """Train a candidate for the round to come, t; returns it with the last epoch's record (see `training.train`).
 
     It minimises D(F_t or f_t, g) − (1/γ) Σ_j log(1 + edge_j/2B) over fixed views of the training inputs; edges are
     estimated on the examples of a batch whose view is the input itself. `gain` is 1/γ, `signed_weights` K⁺ − K⁻ (N, L).
     """
     config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
-    t, examples = position.round, len(data.g_hat)
+    t, examples = distillation.round, len(data.g_hat)
     student = new_student(distillation, position, rung).to(distillation.device)
     optimizer = torch.optim.AdamW(decayed(student, config.weight_decay), lr=0.0)
     barrier = Barrier(student.classes, gain).to(distillation.device)
@@ -108,7 +108,7 @@ def new_student(distillation: Distillation, position: Position, rung: Rung | Non
 def build(config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, rung: Rung) -> Student:
     """A fresh student that comes after those of `ensemble`, its weights drawn from torch's generator."""
     if config.factory:
-        return own_student(config.factory, known.input_shape, len(known.classes), ensemble.students)
+        return own_student(config.factory, known.input_shape, len(known.classes), list(ensemble.students))
     previous = ensemble.students[-1] if len(ensemble) else None
     return build_student(
         config.student,

@@ -62,7 +62,7 @@ def differing(parent: Run, options: Mapping[str, Any]) -> tuple[str, Any] | None
     Raises UserError where `refusal` has a reason, and for a value that cannot be.
     """
     config = _config(parent)
-    asked = DistilConfig.create(**config.model_dump() | options)
+    asked = DistilConfig.create(**{**config.model_dump(), **options})
     others = ((name, getattr(config, name)) for name in options if getattr(asked, name) != getattr(config, name))
     return next(others, None)
 
@@ -78,11 +78,13 @@ def _config(parent: Run) -> DistilConfig:
 def refusal(parent: Run) -> str | None:
     """Why no rounds can be added to this run, as a sentence; None where they can."""
     info = parent.info()
-    if info.kind != "distil":
+    config = info.config
+    if not isinstance(config, DistilConfig):
         return "This run trains a teacher: there are no students to add to."
-    if METHODS[info.config.method].not_extended:
-        return METHODS[info.config.method].not_extended
-    if info.config.mode == "segments":
+    reason = METHODS[config.method].not_extended
+    if reason:
+        return reason
+    if config.mode == "segments":
         return (
             "The students of this run have shared out the whole series, a segment each: nothing is left for more to "
             "read. Runs of the mode full can be extended."

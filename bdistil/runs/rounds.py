@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from bdistil.atomic import new_folder, write_bytes
+from bdistil.config import DistilConfig
 from bdistil.cost import prefix_costs
 from bdistil.data.dataset import SPLITS
 from bdistil.ensemble import ProgressiveEnsemble
@@ -121,7 +122,7 @@ def restore(run: Run, data: DistillationData) -> tuple[ProgressiveEnsemble, list
 
     Raises UserError for a damaged round.
     """
-    ensemble, finished = data.ensemble(**_names(run)), []
+    ensemble, finished = _new_ensemble(run, data), []
     for folder in run.round_folders():
         try:
             ensemble.append(_read_student(folder))
@@ -138,7 +139,7 @@ def restore_snapshot(run: Run, data: DistillationData) -> tuple[ProgressiveEnsem
     """
     folders = run.unpolished_folders()
     if not folders:
-        return data.ensemble(**_names(run)), None
+        return _new_ensemble(run, data), None
     try:
         return ProgressiveEnsemble.load(folders[-1] / "ensemble"), read_arrays(folders[-1] / "prefix.npz")["train"]
     except DAMAGES:
@@ -147,7 +148,7 @@ def restore_snapshot(run: Run, data: DistillationData) -> tuple[ProgressiveEnsem
 
 def restore_polished(run: Run, data: DistillationData) -> ProgressiveEnsemble:
     """The ensemble of the polished students. Raises UserError for a damaged one."""
-    ensemble = data.ensemble(**_names(run))
+    ensemble = _new_ensemble(run, data)
     for folder in run.round_folders():
         try:
             ensemble.append(_read_student(folder))
@@ -176,7 +177,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 def arrays_bytes(arrays: dict[str, np.ndarray]) -> bytes:
     """The bytes of an NPZ file."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
@@ -243,9 +244,10 @@ def _round(run: Run, t: int) -> Path:
     return run.path / "rounds" / f"{t:02d}"
 
 
-def _names(run: Run) -> dict[str, str]:
+def _new_ensemble(run: Run, data: DistillationData) -> ProgressiveEnsemble:
     config = run.stored().config
-    return {"dataset": config.dataset, "teacher": config.teacher}
+    assert isinstance(config, DistilConfig)
+    return data.ensemble(config.dataset, config.teacher)
 
 
 def _damaged(folder: Path) -> UserError:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 from zipfile import BadZipFile
 
 import numpy as np
@@ -156,8 +156,9 @@ class Run:
 
     def record(self, event: type[Event], **fields: Any) -> None:
         """Append an event of a type, with its fields (the worker's business)."""
-        kind = event.model_fields["kind"].annotation.__args__[0]
-        events.append(self.path / "events.jsonl", event(time=events.now(), kind=kind, **fields))
+        (kind,) = get_args(event.model_fields["kind"].annotation)
+        written = cast(AnyEvent, event(time=events.now(), kind=kind, **fields))
+        events.append(self.path / "events.jsonl", written)
 
     def events(self, offset: int = 0) -> tuple[list[AnyEvent], int]:
         """The events from byte `offset` on, and the offset to go on from. Raises UserError if the file is damaged."""

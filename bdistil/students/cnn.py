@@ -58,7 +58,7 @@ class CNN(Student):
         self.input_shape, self.classes = (channels, height, width), classes
 
         levels, strides = level_shapes(widths, input_shape), level_strides(len(widths), min(height, width))
-        self.carry_shapes = {} if composition == "alone" else levels
+        self.carry_shapes = {} if composition == "alone" else dict[str, tuple[int, ...]](levels)
         self.reads = {} if composition == "alone" else readable(levels, reads or {})
 
         inputs = (channels, *widths)

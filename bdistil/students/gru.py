@@ -76,9 +76,10 @@ class GRU(Student):
         self.bridge = nn.Linear(before, hidden, bias=False) if before not in (0, hidden) else None
         self.head = nn.Linear(features, classes)
         with torch.no_grad():
-            for gate in self.cell.weight_hh_l0.split(hidden):
+            _, weights, bias, _ = self.cell.all_weights[0]
+            for gate in weights.split(hidden):
                 nn.init.orthogonal_(gate)
-            self.cell.bias_ih_l0[hidden : 2 * hidden] += KEEPING
+            bias[hidden : 2 * hidden] += KEEPING
             self.head.weight.mul_(HEAD_START)
         self.reading_macs = earlier * classes + (before * hidden if self.bridge else 0)
         self.spec = {

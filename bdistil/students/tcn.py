@@ -52,7 +52,8 @@ class TCN(Student):
         self.input_shape, self.classes, self.first, self.end = (inputs, length), classes, first, end
         halved = -(-(end - first) // 2)
         self.carry_shapes = {} if composition == "alone" else dict.fromkeys(LEVELS, (channels, halved))
-        self.reads = {name: tuple(reads[name]) for name in self.carry_shapes if name in (reads or {})}
+        reads = reads or {}
+        self.reads = {name: tuple(reads[name]) for name in self.carry_shapes if name in reads}
         if any(shape[1:] != (halved,) for shape in self.reads.values()):
             raise UserError(
                 f"The previous student leaves {next(iter(self.reads.values()))[-1]} steps, and this one has {halved}: "

@@ -159,7 +159,7 @@ def test_no_other_change_that_meets_the_condition_costs_less():
             for each in zip(heads, corrected, strict=True)
         )
         divergence, edges, needed = head_correction._state(problem, *between)
-        met = bool((edges >= head_correction.ASKED * needed).all())
+        met = bool((edges >= head_correction.MARGIN * needed).all())
         assert not met or float(divergence) > 0.99 * least
 
 

@@ -3,7 +3,7 @@
 from bdistil.config import DistilConfig
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.certificate import Certificate
-from bdistil.method.correction import AHEAD
+from bdistil.method.correction import LOOKAHEAD
 from bdistil.method.distillation import Distillation
 from bdistil.method.frozen import distil
 from bdistil.method.search import Attempt, SearchCallbacks
@@ -51,7 +51,7 @@ def schedule(config: DistilConfig) -> list[tuple[int, int]]:
 
 
 def corrections(config: DistilConfig, done: int) -> tuple[int, int]:
-    return 1 + AHEAD, config.rounds - done
+    return 1 + LOOKAHEAD, config.rounds - done
 
 
 def _record_attempt(run: Run, attempt: Attempt) -> None:
