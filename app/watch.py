@@ -13,7 +13,7 @@ import theme
 import ui
 from copyable import copyable
 from happened import happened
-from operating_point import operating_point, payload
+from operating_point import Progress, operating_point, payload
 from replay import PACE, Replay
 from search import LIVE, search
 from story import RunState, run_state, state_so_far
@@ -70,7 +70,7 @@ def _status(run: Run, drawn: tuple, every: float | None) -> None:
         if now.signature != drawn or ended:
             st.rerun()
         _head(run, now, replay)
-        _instrument(now)
+        _instrument(run, now)
 
     status()
 
@@ -205,23 +205,23 @@ def _resume(run: Run) -> None:
     st.rerun()
 
 
-def _instrument(now: RunState) -> None:
+def _instrument(run: Run, now: RunState) -> None:
     """The operating point, live: finished prefixes draggable, the round in progress filling."""
     info, beat = now.info, now.beat
-    if info.kind != "distil" or not now.points:
+    if info.kind != "distil" or not now.points or info.teacher is None or info.teacher.accuracy is None:
         return
-    training = info.state == "running" and beat is not None and beat.round == len(now.points) + 1
+    current = beat.round if beat and info.state == "running" else None
     data = payload(
-        [point.document() for point in now.points],
-        info.teacher.document(),
-        run=info.run,
+        now.points,
+        info.known_teacher,
+        run=run.id,
         title=info.title,
         mode="live",
-        rounds=info.config.rounds,
+        rounds=info.distil_config.rounds,
         prefix=ui.address().prefix or len(now.points),
-        progress={"round": beat.round, "fraction": now.fraction} if training else None,
+        progress=Progress(current, now.fraction) if current and current == len(now.points) + 1 else None,
     )
-    operating_point(data, key=f"watch-{info.run}")
+    operating_point(data, key=f"watch-{run.id}")
 
 
 def _epochs(now: RunState) -> None:

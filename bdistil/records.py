@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from bdistil.config import DistilConfig, TeachConfig
+from bdistil.errors import UserError
 from bdistil.paths import open_regular
 
 SCHEMA = 1
@@ -111,6 +112,12 @@ class TeacherRecord(Record):
     weights_sha256: str | None = None
     split_known: bool | None = None
     splits: dict[str, Share] = {}
+
+
+class MeasuredTeacher(TeacherRecord):
+    """A teacher whose accuracy on the run's test split is known: that of every run with a finished round."""
+
+    accuracy: Share
 
 
 class Scale(Record):
@@ -501,6 +508,34 @@ class RunRecord(Record):
     rounds_done: Count = 0
     points: tuple[PointSummary, ...] = ()
     teacher_name: str | None = None
+
+    @property
+    def distil_config(self) -> DistilConfig:
+        """The options of a run that distils. Raises UserError for one that trains a teacher."""
+        if isinstance(self.config, DistilConfig):
+            return self.config
+        raise UserError(f"The run {self.run} trains a teacher and has no students.")
+
+    @property
+    def known_dataset(self) -> DatasetRecord:
+        """The data set, known once training has begun. Raises UserError before."""
+        if self.dataset is None:
+            raise UserError(f"The run {self.run} does not say what its dataset is.")
+        return self.dataset
+
+    @property
+    def known_teacher(self) -> MeasuredTeacher:
+        """The teacher and its accuracy, known once it has been measured. Raises UserError before."""
+        if self.teacher is None or self.teacher.accuracy is None:
+            raise UserError(f"The run {self.run} does not say how accurate its teacher is.")
+        return MeasuredTeacher(**dict(self.teacher))
+
+    @property
+    def known_scale(self) -> Scale:
+        """The scale of the run, known once the teacher has answered. Raises UserError before."""
+        if self.scale is None:
+            raise UserError(f"The run {self.run} does not say its scale.")
+        return self.scale
 
     @field_validator("config", mode="before")
     @classmethod

@@ -46,7 +46,7 @@ def operating_view() -> None:
     """The instrument, the constant chart, and all that depends on the prefix."""
     data = payload(
         results.points,
-        results.run.teacher.document(),
+        results.run.known_teacher,
         run=run.id,
         title=results.run.title,
         rounds=results.rounds,

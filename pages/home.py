@@ -41,7 +41,7 @@ def instrument() -> None:
             return
     data = payload(
         results.points,
-        results.run.teacher.document(),
+        results.run.known_teacher,
         run=run.id,
         title=results.run.title,
         mode="compact",

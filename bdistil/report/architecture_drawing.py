@@ -29,7 +29,7 @@ def table(parts: Sequence[Part]) -> str:
     """The network; `parts` of `results.architecture`, at least one."""
     names, windows = columns(parts), any(part.window not in (None, (0.0, 1.0)) for part in parts)
     titles = ["Student", *(["Reads"] if windows else []), *(name.capitalize() for name in names)]
-    most = max((part.macs or 0 for part in parts), default=0)
+    most = max(part.macs for part in parts)
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     head += "".join(f'<th scope="col" class="number">{title}</th>' for title in COSTS)
     body = "".join(_row(part, names, windows, most) for part in parts)
@@ -42,13 +42,13 @@ def table(parts: Sequence[Part]) -> str:
 def _row(part: Part, names: Sequence[str], windows: bool, most: float) -> str:
     window = f"<td>{_window(part)}</td>" if windows else ""
     blocks = "".join(_cell(name, part.blocks.get(name)) for name in names)
-    bar = f'<i class="cost" style="width:{100 * (part.macs or 0) / (most or 1):.0f}%"></i>'
+    bar = f'<i class="cost" style="width:{100 * part.macs / (most or 1):.0f}%"></i>'
     each = "" if part.first == part.last else " each"
     costs = (
-        _known(part.macs, formats.macs, each) + bar,
-        _known(part.reading_macs, formats.macs, each),
-        _known(part.parameters, formats.quantity, each),
-        _known(part.carry_bytes, formats.size, each),
+        _cost(part.macs, formats.macs, each) + bar,
+        _cost(part.reading_macs, formats.macs, each),
+        _cost(part.parameters, formats.quantity, each),
+        _cost(part.carry_bytes, formats.size, each),
     )
     numbers = "".join(f'<td class="number">{cost}</td>' for cost in costs)
     name = f"{part.number} <span>{part.composition}</span>"
@@ -72,5 +72,5 @@ def _window(part: Part) -> str:
     return f"{first} to {end}{formats.NO_BREAK}%"
 
 
-def _known(value: float | None, words: Callable[[float], str], each: str) -> str:
-    return "–" if value is None else words(value) + (each if value else "")
+def _cost(value: int, words: Callable[[float], str], each: str) -> str:
+    return words(value) + (each if value else "")

@@ -5,8 +5,6 @@ and what the certificate amounts to. Imports no torch.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from bdistil.data.dataset import SPLITS
 from bdistil.errors import UserError
 from bdistil.records import (
@@ -55,7 +53,7 @@ def describe_run(run: Run) -> list[str]:
     later = records[1:]
     if later:
         text += ["rounds", *(_round(record, info.config.composition) for record in later), _certificate(later[-1])]
-    composed = lines(architecture(run.path, pd.DataFrame([point.document() for point in points])))
+    composed = lines(architecture(run.path, points))
     if composed:
         reads = any("<-" in line for line in composed)
         legend = " (<- reads what earlier ones left there, a size of 0 passes that on)" if reads else ""

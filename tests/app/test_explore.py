@@ -243,14 +243,13 @@ def test_a_run_has_one_difference_to_the_teacher(fashion):
     info["teacher"]["accuracy"] = 0.5
     (fashion / "run.json").write_text(json.dumps(info))
     results = load(open_run("fashion"))
-    row = results.points.iloc[0]
-    teacher = results.run.teacher.document()
-    first = payload(results.points, teacher, run="fashion", title="", rounds=6, prefix=1)["points"][0]
-    distance = formats.decimal(row["points_lost"])
-    lost = 100 * (results.run.teacher.accuracy - row["accuracy"])
-    assert lost > 0 and row["points_lost"] == pytest.approx(lost)
-    assert first["difference"].startswith(f"{formats.MINUS}{distance}")
-    assert f"{distance} points below the teacher" in first["sentence"]
+    point, teacher = results.points[0], results.run.known_teacher
+    first = payload(results.points, teacher, run="fashion", title="", rounds=6, prefix=1).points[0]
+    distance = formats.decimal(point.points_lost)
+    lost = 100 * (teacher.accuracy - point.accuracy)
+    assert lost > 0 and point.points_lost == pytest.approx(lost)
+    assert first.difference.startswith(f"{formats.MINUS}{distance}")
+    assert f"{distance} points below the teacher" in first.sentence
 
 
 def test_students_like_the_teacher_disagree_nowhere(open_page, fashion):

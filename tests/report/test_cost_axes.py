@@ -40,6 +40,6 @@ def test_a_black_box_teacher_leaves_no_share(tmp_path):
     known, unknown = load(build_run(tmp_path / "a")), load(build_run(tmp_path / "b", black_box=True))
     assert [axis.key for axis in available(known.points)] == ["macs", "parameters", "bytes", "share"]
     assert [axis.key for axis in available(unknown.points)] == ["macs", "parameters", "bytes"]
-    known_teacher, unknown_teacher = known.run.teacher.document(), unknown.run.teacher.document()
+    known_teacher, unknown_teacher = known.run.known_teacher, unknown.run.known_teacher
     assert AXES["share"].of_teacher(known_teacher) == 1 and AXES["share"].of_teacher(unknown_teacher) is None
     assert AXES["bytes"].of_teacher(known_teacher) == 4_920_000

@@ -5,15 +5,15 @@ import io
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from bdistil.report import tables
-from bdistil.results.certificate import Bounded, Heavy
-from bdistil.results.confusion import Confusion
+from bdistil.results.certificate import Heavy
+from bdistil.results.confusion import ClassAccuracy, Confusion
 from bdistil.results.disagreements import Disagreement
 from bdistil.runs.previews import Pictures
+from tests.builders.records import class_round
 
 CONFUSION = Confusion(("a<b", "Coat"), np.array([[94.6, 5.4], [0.4, 99.6]]), np.array([[90.0, 10.0], [0.0, 100.0]]))
 EXAMPLE = Disagreement(12_345, "<i>", "Coat", 0.61, "<i>", 0.97, (False, True, True))
@@ -48,13 +48,10 @@ def test_class_names_are_escaped(view):
 
 
 def test_classes_lie_on_one_line_from_a_round_tenth_to_all():
-    table = pd.DataFrame(
-        {"name": ["a<b"], "examples": [9], "accuracy": [0.779], "teacher": [0.827], "difference": [-4.8]}
-    )
-    html = tables.class_table(table, 4)
+    html = tables.class_table([ClassAccuracy("a<b", 9, 0.779, 0.827)], 4)
     assert "a&lt;b" in html and "−4.8" in html and "77.9\u00a0%" in html and "70 to 100\u00a0%" in html
     assert 'class="ours" style="left:26.3%"' in html and 'class="teacher" style="left:42.3%"' in html
-    assert tables.class_table(table.iloc[:0], 4) == ""
+    assert tables.class_table([], 4) == ""
 
 
 def test_gallery_marks_the_wrong_answer_by_a_sign():
@@ -100,7 +97,7 @@ def test_heavy_pairs_say_how_the_ensemble_erred_and_what_it_weighs():
 
 
 def test_panels_say_without_colour_whether_a_bound_tells_something():
-    classes = [Bounded("<i>", 0, 6, 0.3, 0.44, 0.8), Bounded("Coat", 1, 6, 0.3, 0.9, 0.8)]
+    classes = [class_round("<i>", 0, 6, 0.3, 0.44, 0.8), class_round("Coat", 1, 6, 0.3, 0.9, 0.8)]
     html = tables.panels(classes, ["data:one", "data:two"])
     assert html.count("✓ tells something") == html.count("✕ says nothing") == 1
     assert "<h3>&lt;i&gt;</h3>" in html and 'alt="Coat: deviation, bound and trivial bound by round"' in html

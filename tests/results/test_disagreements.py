@@ -13,7 +13,7 @@ from tests.builders.records import run_info
 def test_what_is_shown_is_what_the_logits_say(tmp_path):
     results = load(build_run(tmp_path / "r"))
     count, shown = disagreements(results, 2, most=5)
-    assert count == round((1 - results.points.loc[1, "agreement"]) * len(results.labels))
+    assert count == round((1 - results.points[1].agreement) * len(results.labels))
     assert len(shown) == 5
     sure = [example.students_probability for example in shown]
     assert sure == sorted(sure, reverse=True)
