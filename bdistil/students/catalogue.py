@@ -31,10 +31,19 @@ LADDERS: dict[str, tuple[str, ...]] = {
 # Families by the modality that they read.
 FAMILIES: dict[str, tuple[str, ...]] = {"image": ("cnn",), "speech": ("gru", "tcn"), "sensor": ("gru", "tcn")}
 
-COMPOSITIONS: tuple[str, ...] = tuple(dict.fromkeys(name for ladder in LADDERS.values() for name in ladder))
+# What a student of each composition reads.
+COMPOSITIONS: dict[str, str] = {
+    "alone": "reads the inputs only",
+    "add": "adds the student before it, level by level",
+    "concat": "reads the student before it, level by level",
+    "concat-all": "reads all students before it, level by level",
+    "carry-state": "goes on from the last state of the student before it",
+    "carry-state-pool": "goes on from that state, and answers from what all so far have read",
+}
 OWN = "own"  # student and composition of modules of somebody's own making (own.py), which read what they like
-HEADS: tuple[str, ...] = ("student", "prefix")
-CELLS: tuple[str, ...] = ("own", "shared")
+# What a student's output layer gives, and whose a recurrent student's cell is.
+HEADS: dict[str, str] = {"student": "each gives its own answer", "prefix": "each gives the answer of all so far"}
+CELLS: dict[str, str] = {"own": "each student has its own", "shared": "all students share one"}
 
 
 def names(modality: str | None = None) -> tuple[str, ...]:
