@@ -54,6 +54,7 @@ class _Config(Options):
         title="Seed",
         group="run",
         help="Start of the random numbers: the same seed gives the same students.",
+        form=True,
     )
     learning_rate: float = option(
         gt=0,
@@ -62,6 +63,7 @@ class _Config(Options):
         step=0.001,
         group="training",
         help="The largest step size: it rises to it first, then falls to nearly 0.",
+        form=True,
     )
     weight_decay: float = option(
         ge=0, le=1, title="Weight decay", step=0.001, group="training", help="How strongly large weights are penalised."
@@ -91,7 +93,9 @@ class _Config(Options):
         le=512,
         title="Threads",
         group="run",
-        help="Processor threads to train with; all cores but one by default.",
+        empty="all cores but one",
+        form=True,
+        help="Processor threads to train with.",
     )
 
     @classmethod
@@ -233,9 +237,9 @@ class DistilConfig(_Config):
         title="Teacher",
         takes="a name or a folder",
         metavar="NAME|PATH",
+        empty="the data set's own",
         group="teacher",
-        help="The model to learn from: the name or folder of a saved teacher, or an ONNX file. By default that of the "
-        "data set.",
+        help="The model to learn from: the name or folder of a saved teacher, or an ONNX file.",
     )
     teacher_logits: tuple[str, str] | None = option(
         None,
@@ -248,17 +252,18 @@ class DistilConfig(_Config):
     )
     teacher_input: str | None = option(
         None,
-        title="Teacher input",
+        title="Scaling of its inputs",
         takes="the name of a scaling",
+        empty="normalised",
         metavar="SCALING",
         group="teacher",
         help="How inputs are scaled for an ONNX file. raw: not at all; unit: divided by 255; maximum: divided by the "
-        "largest training value; imagenet: with ImageNet's mean and standard deviation; normalised, the default: with "
-        "the data set's own. 'mean=0.5;std=0.25' gives your own figures, for pictures divided by 255.",
+        "largest training value; imagenet: with ImageNet's mean and standard deviation; normalised: with the "
+        "data set's own. 'mean=0.5;std=0.25' gives your own figures, for pictures divided by 255.",
     )
     teacher_output: str | None = option(
         None,
-        title="Teacher output",
+        title="Its output",
         takes="a name",
         metavar="NAME",
         group="teacher",
@@ -276,8 +281,9 @@ class DistilConfig(_Config):
         None,
         ge=2,
         title="Training examples",
+        empty="all",
         group="data",
-        help="How many of the training examples are used; all by default.",
+        help="How many of the training examples are used.",
     )
     student: str = option(
         title="Student",
@@ -300,6 +306,7 @@ class DistilConfig(_Config):
         unlisted=(OWN,),
         group="students",
         help="What a student reads of those before it.",
+        form=True,
     )
     mode: str = option(
         "full",
@@ -309,7 +316,7 @@ class DistilConfig(_Config):
         help="What each student reads of a series.",
     )
     head: str = option(
-        title="Output layers", choices=HEADS, group="students", help="What a student's output layer gives."
+        title="Output layers", choices=HEADS, group="students", form=True, help="What a student's output layer gives."
     )
     loss: str = option(
         "ensemble",
@@ -317,6 +324,7 @@ class DistilConfig(_Config):
         choices={"ensemble": "all students so far, together", "student": "the new student on its own"},
         group="training",
         help="What is compared with the teacher.",
+        form=True,
     )
     divergence: str = option(
         "kl",
@@ -324,6 +332,7 @@ class DistilConfig(_Config):
         choices={"kl": "Kullback-Leibler, of probabilities", "squared": "squared error, of logits"},
         group="training",
         help="How answers are compared with the teacher's.",
+        form=True,
     )
     temperature: float = option(
         2.0,
@@ -333,6 +342,7 @@ class DistilConfig(_Config):
         step=0.5,
         group="training",
         help="By what logits are divided before kl compares them: the higher, the more unlikely classes count.",
+        form=True,
     )
     label_share: float = option(
         0.0,
@@ -342,6 +352,7 @@ class DistilConfig(_Config):
         step=0.1,
         group="training",
         help="How much of the loss is about the true labels; 0 learns from the teacher alone.",
+        form=True,
     )
     barrier: float = option(
         0.3,
@@ -351,6 +362,7 @@ class DistilConfig(_Config):
         step=0.1,
         group="search",
         help="How strongly a student is pulled to correct the students before it, as boosting needs it to.",
+        form=True,
     )
     meet_condition: bool = option(
         True,
@@ -358,6 +370,7 @@ class DistilConfig(_Config):
         group="search",
         help="Adjust the output layer of a student that does not correct the others on every class, and train it again "
         "if that costs too much.",
+        form=True,
     )
     max_accuracy_drop: float = option(
         0.003,
@@ -375,9 +388,15 @@ class DistilConfig(_Config):
         title="Retries",
         group="search",
         help="How often a round is trained again with a stronger barrier, before the next composition is tried.",
+        form=True,
     )
     epochs: int = option(
-        ge=1, le=1000, title="Epochs a round", group="training", help="How often a round goes through all examples."
+        ge=1,
+        le=1000,
+        title="Epochs a round",
+        group="training",
+        form=True,
+        help="How often a round goes through all examples.",
     )
     polish_epochs: int = option(
         0,
@@ -386,6 +405,7 @@ class DistilConfig(_Config):
         title="Epochs of the polish",
         group="training",
         help="Epochs of the last training, of all students together, that b-distil+polish ends with.",
+        form=True,
     )
     planned_rounds: int | None = option(
         None,
@@ -421,7 +441,9 @@ class DistilConfig(_Config):
         group="training",
         help="Share of what a recurrent student takes over from the one before it that training leaves out at random.",
     )
-    cell: str = option("own", title="Recurrent cell", choices=CELLS, group="students", help="Whose cell a gru uses.")
+    cell: str = option(
+        "own", title="Recurrent cell", choices=CELLS, group="students", form=True, help="Whose cell a gru uses."
+    )
     growth: float = option(
         1.0,
         ge=1,
@@ -430,6 +452,7 @@ class DistilConfig(_Config):
         step=0.1,
         group="students",
         help="How many times the channels of the student before it each student has.",
+        form=True,
     )
     # From Python alone: it is no part of what is stored.
     factory: Callable[..., Any] | None = option(

@@ -41,6 +41,8 @@ def option(
     unlisted: tuple[str, ...] = (),
     flag: str = "",
     step: float | None = None,
+    empty: str = "",
+    form: bool = False,
     **limits: Any,
 ) -> Any:
     """A field of a configuration, with all that is to be said of it.
@@ -49,8 +51,9 @@ def option(
     has not met it. group: under which heading the command line has it; None where it is not offered there. unit: of a
     number, such as "pixels". takes: what a text must be. metavar: what stands for a text in the command line's help.
     choices: the values, with what each does; unlisted: further ones, that only Python gives. flag: its name on the
-    command line where that differs. step: by which a form's buttons change a number. limits: ge, gt, le, lt, as
-    pydantic has them, and what else a pydantic field takes.
+    command line where that differs. step: by which a form's buttons change a number. empty: what no value means. form:
+    whether the form of Distil has it among its further options. limits: ge, gt, le, lt, as pydantic has them, and what
+    else a pydantic field takes.
     """
     declared: dict[str, Any] = {
         "group": group,
@@ -61,6 +64,8 @@ def option(
         "unlisted": list(unlisted),
         "flag": flag,
         "step": step,
+        "empty": empty,
+        "form": form,
     }
     return Field(default, title=title, description=help, json_schema_extra=declared, **limits)
 
@@ -84,7 +89,9 @@ class Option:
     choices: Mapping[str, str]
     unlisted: tuple[str, ...]
     flag: str
-    step: float | None = None
+    step: float | None
+    empty: str
+    form: bool
     ge: float | None = None
     gt: float | None = None
     le: float | None = None
@@ -109,6 +116,8 @@ class Option:
             unlisted=tuple(declared["unlisted"]),
             flag=f"--{declared['flag'] or name.replace('_', '-')}",
             step=declared["step"],
+            empty=declared["empty"],
+            form=declared["form"],
             **limits,
         )
 
@@ -249,6 +258,17 @@ class Options(BaseModel):
         if declared.choices and value is not None and value not in (*declared.choices, *declared.unlisted):
             raise ValueError
         return value
+
+
+def by_group(*configurations: type[Options]) -> list[Option]:
+    """The options that these configurations offer on the command line, those of a group together, in `GROUPS`' order.
+
+    An option of several configurations is there once, as the first one declares it.
+    """
+    found: dict[str, Option] = {}
+    for configuration in configurations:
+        found = {**configuration.options(), **found}
+    return [each for group in GROUPS for each in found.values() if each.group == group]
 
 
 def in_voice(sentence: str, said: Callable[[str, bool], str | None]) -> str:

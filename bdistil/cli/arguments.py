@@ -13,15 +13,16 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+from typer.models import ArgumentInfo
 
 from bdistil.data.reading import OwnData
-from bdistil.options import GROUPS, Option, Options
+from bdistil.options import Option, Options, by_group
 from bdistil.recipes import chosen_by_recipes
 
-RUN = "run"  # the heading of what no configuration declares
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress display.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document and nothing else.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")]
+RUN = "Run"  # the heading of what no configuration declares
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress display.", rich_help_panel=RUN)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document and nothing else.", rich_help_panel=RUN)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.", rich_help_panel=RUN)]
 
 
 def takes(config: type[Options] | None = None, required: Collection[str] = ()) -> Callable[..., Callable[..., None]]:
@@ -30,21 +31,24 @@ def takes(config: type[Options] | None = None, required: Collection[str] = ()) -
     The command gets what was given of them as the dictionary `given`, that of one's own data (`OwnData`) in it as
     `data`. required: options without which the command is refused.
     """
-    declares = {**(config.options() if config else {}), **OwnData.options()}
-    offered = {name: declared for name, declared in declares.items() if declared.group}
-    options = [_parameter(declared, name in required) for name, declared in offered.items()]
+    offered = by_group(config, OwnData) if config else by_group(OwnData)
+    options = [_parameter(declared, declared.name in required) for declared in offered]
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:
         own = [each for each in inspect.signature(command).parameters.values() if each.name != "given"]
+        first = [each for each in own if isinstance(each.annotation.__metadata__[0], ArgumentInfo)]
+        last = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own if each not in first]
+        parameters = [*first, *options, *last]
 
         @functools.wraps(command)
         def called(**words: Any) -> None:
-            given = {name: value for name, value in ((name, words.pop(name)) for name in offered) if value is not None}
+            words_of = {declared.name: words.pop(declared.name) for declared in offered}
+            given = {name: value for name, value in words_of.items() if value is not None}
             data = {name: given.pop(name) for name in OwnData.options() if name in given}
             command(**words, given={**given, "data": OwnData.create(**data)} if data else given)
 
-        called.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]  # what typer reads
-        called.__annotations__ = {each.name: each.annotation for each in (*own, *options)}
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
+        called.__annotations__ = {each.name: each.annotation for each in parameters}
         return called
 
     return with_options
@@ -58,7 +62,7 @@ def _parameter(declared: Option, required: bool) -> inspect.Parameter:
         flags,
         help=_help(declared),
         metavar=None if kind is bool else declared.metavar,
-        rich_help_panel=declared.group,
+        rich_help_panel=(declared.group or RUN).capitalize(),
         show_default=False,
         parser=declared.read if kind is str else None,
     )
@@ -70,7 +74,7 @@ def _parameter(declared: Option, required: bool) -> inspect.Parameter:
 
 def _help(declared: Option) -> str:
     """An option's help, its choices with what each does, and its default."""
-    default = "by data set" if declared.name in chosen_by_recipes() else _default(declared.default)
+    default = "by data set" if declared.name in chosen_by_recipes() else declared.empty or _default(declared.default)
     told = f"{declared.help} [default: {default}]" if default else declared.help
     return "\n".join([told, *(f"{name}: {does}" for name, does in declared.choices.items())])
 
@@ -83,17 +87,16 @@ class HelpByGroup(TyperCommand):
     """A command whose help lists parameters by their group."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        told: dict[str, list[tuple[str, str]]] = {group: [] for group in ("arguments", *GROUPS)}
+        told: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            group = getattr(parameter, "rich_help_panel", None) or RUN
             if record:
-                told["arguments" if parameter.param_type_name == "argument" else group].append(record)
+                kind = f"{parameter.param_type_name.capitalize()}s"
+                told.setdefault(getattr(parameter, "rich_help_panel", None) or kind, []).append(record)
         for group, records in told.items():
-            if records:
-                with formatter.section(group.capitalize()):
-                    for name, help in records:
-                        _write(formatter, name, help)
+            with formatter.section(group):
+                for name, help in records:
+                    _write(formatter, name, help)
 
 
 def _write(formatter: Any, name: str, help: str) -> None:

@@ -9,6 +9,7 @@ output.py (printing) and progress.py (a training as it goes on).
 
 import errno
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -36,7 +37,8 @@ app.command("app", cls=HelpByGroup)(app_)
 
 def main() -> None:
     """The program: one sentence on standard error and exit 2 for unusable input."""
-    sys.stdout.reconfigure(errors="replace")  # names of files need not be UTF-8
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # names of files need not be UTF-8
     try:
         status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         sys.stdout.flush()  # here, where a full disk or a closed pipe is answered

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bdistil.cli.arguments import DryRun, Json, Quiet, takes
+from bdistil.cli.arguments import RUN, DryRun, Json, Quiet, takes
 from bdistil.cli.output import say, say_json
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data.reading import OwnData
@@ -34,17 +34,23 @@ def teach(dry_run: DryRun = False, as_json: Json = False, quiet: Quiet = False, 
         from bdistil.report.text import describe_teaching
         from bdistil.teachers import card
 
-        say(describe_teaching(card(info.teacher_name)))
+        say(describe_teaching(card(str(info.teacher_name))))
     say(info.teacher_name)
 
 
 @takes(DistilConfig)
 def run(
     extend: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Add --rounds more students to a finished run of b-distil.")
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Add --rounds more students to a finished run of b-distil.", rich_help_panel=RUN
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A JSON file of options: the `config` of `show RUN --json`.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A JSON file of options: the `config` of `show RUN --json`.", rich_help_panel=RUN
+        ),
     ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -59,7 +65,7 @@ def run(
 
     threads = given.get("threads")
     parent = open_run(Path(extend)) if extend else None
-    added = _added_rounds(parent, given, config) if parent else None
+    added = _added_rounds(parent, given, config) if parent else 0
     if dry_run:
         chosen = extended(parent, added, threads) if parent else _distil_config(given, config)
         _print_price(chosen, parent.info().rounds_done if parent else 0, as_json)

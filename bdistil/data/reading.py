@@ -19,7 +19,8 @@ class OwnData(Options):
         title="Side of pictures",
         unit="pixels",
         group="data",
-        help="Side of the square that your own pictures are scaled to; by default the one that most of them have.",
+        empty="as most have it",
+        help="Side of the square that your own pictures are scaled to.",
     )
     subject_pattern: str | None = option(
         None,
@@ -77,7 +78,8 @@ class OwnData(Options):
         metavar="COLUMN,…",
         strict=False,
         group="data",
-        help="The columns of your own table that hold measurements, with commas between them; all others by default.",
+        help="The columns of your own table that hold measurements, with commas between them.",
+        empty="all others",
     )
     window: int | None = option(
         None,
@@ -93,9 +95,10 @@ class OwnData(Options):
         ge=0,
         le=0.99,
         title="Overlap of windows",
+        empty="0.5",
         step=0.1,
         group="data",
-        help="Share of a window that the next one begins with; 0.5 by default.",
+        help="Share of a window that the next one begins with.",
     )
 
     @field_validator("channels", mode="before")
