@@ -15,6 +15,7 @@ from typing import Any
 import streamlit as st
 import theme
 from cards import card, sparkline
+from fields import in_fields
 from plotly.graph_objects import Figure
 from streamlit.delta_generator import DeltaGenerator
 
@@ -66,20 +67,23 @@ def begin() -> None:
 
 @contextmanager
 def notice(what: str, advice: str = "", *, key: str, bad: bool = False) -> Iterator[None]:
-    """The one pattern for trouble: what is, what to do, and a row for the buttons drawn inside the `with`."""
+    """The one pattern for trouble: what is, what to do, and a row for the buttons drawn inside the `with`.
+
+    Options that the sentences name are named by their fields.
+    """
     with st.container(key=f"notice-{key}", border=True):
         tone = "bad" if bad else "warning"
         st.html(
             f'<div class="notice" role="status"><span class="{tone}" aria-hidden="true">!</span>'
-            f"<p><strong>{escape(printable(what))}</strong> {escape(printable(advice))}</p></div>"
+            f"<p><strong>{escape(printable(in_fields(what)))}</strong> {escape(printable(in_fields(advice)))}</p></div>"
         )
         with st.container(key=f"notice-buttons-{key}", horizontal=True):
             yield
 
 
 def muted(sentence: str, lead: bool = False) -> None:
-    """A caption in the muted colour; `lead`: a paragraph of prose, at most 62 characters wide."""
-    st.html(f'<p class="muted{" lead" if lead else ""}">{escape(printable(sentence))}</p>')
+    """A caption in the muted colour, options named by their fields; `lead`: a paragraph, at most 62 characters wide."""
+    st.html(f'<p class="muted{" lead" if lead else ""}">{escape(printable(in_fields(sentence)))}</p>')
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, numeric: Sequence[int] = (), label: str) -> None:

@@ -33,7 +33,7 @@ METHODS: dict[str, Method] = {
         Method(
             name="b-distil+polish",
             trainer="bdistil.runs.methods.joint",
-            summary="students are trained on together; the best frontier",
+            summary="all students keep training together; the best frontier",
             polishes=True,
             not_extended="The students of this run were polished together and are finished for good. "
             "Runs of the method b-distil can be extended.",

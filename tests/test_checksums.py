@@ -99,7 +99,7 @@ def test_a_teacher_of_another_split_is_neither_offered_nor_taken(bdistil, walks)
     status, out, err = bdistil(*words)
     assert (status, out) == (2, "") and err == (
         f"There is no teacher for this split of {walks} yet: {other['name']} was trained on another one, or before the "
-        f"data changed. Train one: {how}.\n"
+        f"data changed. Train one first: {how}.\n"
     )
     status, out, err = bdistil(*words, "--teacher", other["name"])
     assert (status, out, err.count("\n")) == (2, "", 1)
@@ -134,7 +134,7 @@ def test_a_teacher_of_another_split_of_a_named_data_set_is_refused():
 
 def test_named_data_that_is_other_than_the_teacher_s_is_refused_once_it_is_read():
     saved = save_teacher("digits", data_checksum="0" * 64)
-    with pytest.raises(UserError, match=f"^The teacher {saved['name']} {OTHER}.*bdistil teach --dataset digits[.]$"):
+    with pytest.raises(UserError, match=f"^The teacher {saved['name']} {OTHER}.* Train one for this split[.]$"):
         distillation_data(distil_config(teacher=saved["name"]), saved)
 
 

@@ -56,7 +56,7 @@ def test_composition_and_head_are_the_methods_own_unless_given(task):
         ({"method": "polish"}, "Method must be one of"),
         ({"rounds": 0}, "Rounds must be"),
         ({"student": "cnn-sx"}, "Did you mean cnn-s"),
-        ({"student": None}, "Student must be a name; “None” is not"),
+        ({"student": None}, "`student` must be a name; got “None”"),
         ({"loss": "student"}, "Corrective rounds train prefixes"),
     ],
 )

@@ -11,13 +11,16 @@ from bdistil.paths import DASHBOARD, DATA_ROOTS, absolute
 
 
 def app_(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard.")] = 8501,
-    host: Annotated[str, typer.Option(help="Name or address that the dashboard answers to.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, metavar="INTEGER", help="Port of the dashboard.")] = 8501,
+    host: Annotated[
+        str, typer.Option(metavar="NAME", help="Name or address that the dashboard answers to.")
+    ] = "127.0.0.1",
     data_root: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="FOLDER",
             help="A folder whose files may be named in the browser, beside your home, this folder, and "
-            "those of data sets and runs; may be repeated."
+            "those of data sets and runs; may be repeated.",
         ),
     ] = None,
 ) -> None:

@@ -4,15 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
-from bdistil.cli.arguments import Text, reads_own_data
+from bdistil.cli.arguments import takes
 from bdistil.cli.output import say
 
 
-@reads_own_data
+@takes()
 def data(
-    name: Annotated[Text, typer.Argument(help="A data set to fetch, or a path of your own data to check.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A data set to fetch, or a path of your own data to check.")
+    ] = None,
     *,
-    own: Any,
+    given: dict[str, Any],
 ) -> None:
     """List the data sets, or fetch or check one and say what is in it and what leaks; prints where it is last."""
     from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here, load_dataset, skipped
@@ -20,6 +22,7 @@ def data(
     if name is not None:
         from bdistil.report.data_text import describe
 
+        own = given.get("data")
         folder = fetch(name, options=own)
         say(*describe(load_dataset(name, own)), *skipped(name, own), folder)
         return

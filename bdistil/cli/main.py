@@ -9,13 +9,15 @@ output.py (printing) and progress.py (a training as it goes on).
 
 import errno
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
+from bdistil.cli.arguments import HelpByGroup
 from bdistil.cli.dashboard import app_
 from bdistil.cli.data import data
-from bdistil.cli.output import drop_output, say, say_aside
+from bdistil.cli.output import drop_output, say, say_aside, with_command
 from bdistil.cli.runs import list_, show
 from bdistil.cli.training import resume, run, stop, teach
 from bdistil.errors import UserError
@@ -23,18 +25,20 @@ from bdistil.errors import UserError
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain text: HelpByGroup lays it out
     help="Progressive ensembles of small students, distilled from one large teacher.",
 )
 for command in (data, teach, run, resume, stop):
-    app.command()(command)
-app.command("list")(list_)
-app.command()(show)
-app.command("app")(app_)
+    app.command(cls=HelpByGroup)(command)
+app.command("list", cls=HelpByGroup)(list_)
+app.command(cls=HelpByGroup)(show)
+app.command("app", cls=HelpByGroup)(app_)
 
 
 def main() -> None:
     """The program: one sentence on standard error and exit 2 for unusable input."""
-    sys.stdout.reconfigure(errors="replace")  # names of files need not be UTF-8
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # names of files need not be UTF-8
     try:
         status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         sys.stdout.flush()  # here, where a full disk or a closed pipe is answered
@@ -49,7 +53,7 @@ def main() -> None:
         say_aside("The output could not be written: the disk is full. Free some space.")
         sys.exit(1)
     except UserError as error:
-        say_aside(error)
+        say_aside(with_command(error))
     except typer.TyperException as error:  # how the command line itself is used
         say_aside(f"{error.format_message().rstrip('.')}. See bdistil --help.")
     sys.exit(2)

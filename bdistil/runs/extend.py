@@ -31,7 +31,7 @@ TAKEN = (RoundStarted, EpochFinished, AttemptFinished, RoundUnmet, RoundFinished
 SAMPLE = "This run keeps no students or training answers of its rounds, as samples do, so it cannot be extended."
 
 
-def extend_run(parent: Run, rounds: int | str, threads: int | str | None = None) -> Run:
+def extend_run(parent: Run, rounds: int, threads: int | None = None) -> Run:
     """A new run, waiting for a worker, that begins with all rounds of `parent` and is to have `rounds` more.
 
     threads: CPU threads of its worker, the parent's setting by default. Raises UserError where `refusal` has a reason,
@@ -43,16 +43,16 @@ def extend_run(parent: Run, rounds: int | str, threads: int | str | None = None)
     return create_run(config, title, parent=parent.id, begun=begun, fill=lambda run: _take_rounds(parent, run))
 
 
-def extended(parent: Run, rounds: int | str, threads: int | str | None = None) -> DistilConfig:
+def extended(parent: Run, rounds: int, threads: int | None = None) -> DistilConfig:
     """The configuration of the longer run. Raises UserError as `extend_run` does."""
     config, info = _config(parent), parent.info()
     done, checksum = info.rounds_done, config.known.checksum
     if checksum and not config.examples and info.dataset and checksum != info.dataset.checksum:
         raise UserError("The data has changed since this run was trained, so it cannot be extended. Start a new run.")
     most = MOST - done
-    if not str(rounds).isdecimal() or not 1 <= int(rounds) <= most:
-        raise UserError(f"Rounds to add must be a whole number from 1 to {most}; “{rounds}” is not.")
-    changed = {"rounds": done + int(rounds), "planned_rounds": config.rounds_for_eta}
+    if type(rounds) is not int or not 1 <= rounds <= most:
+        raise UserError(f"Rounds to add must be a whole number from 1 to {most}; got “{rounds}”.")
+    changed = {"rounds": done + rounds, "planned_rounds": config.rounds_for_eta}
     return DistilConfig.create(**config.model_dump() | changed | {"threads": threads or config.threads})
 
 

@@ -145,8 +145,9 @@ FAMILIES: dict[str, Family] = {
 }
 CATALOGUE: dict[str, tuple[int, ...]] = {name: size for each in FAMILIES.values() for name, size in each.sizes.items()}
 OWN = "own"  # student and composition of modules of somebody's own making (custom.py), which read what they like
-HEADS: tuple[str, ...] = ("student", "prefix")
-CELLS: tuple[str, ...] = ("own", "shared")
+# What a student's output layer gives, and whose a recurrent student's cell is.
+HEADS: dict[str, str] = {"student": "each gives its own answer", "prefix": "each gives the answer of all so far"}
+CELLS: dict[str, str] = {"own": "each student has its own", "shared": "all students share one"}
 
 
 def names(modality: str | None = None) -> tuple[str, ...]:

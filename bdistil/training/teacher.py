@@ -152,10 +152,7 @@ def finish_teacher(
 
 def command(config: TeachConfig) -> str:
     """The command line that trains this teacher again."""
-    own = config.data.flags() if config.data else ()
-    what = f"{shlex.join(['bdistil', 'teach', '--dataset', config.dataset, *own])} --teacher {config.architecture}"
-    how = f" --epochs {config.epochs} --seed {config.seed} --learning-rate {config.learning_rate:g}"
-    if config.label_smoothing != TeachConfig.model_fields["label_smoothing"].default:
-        how += f" --label-smoothing {config.label_smoothing:g}"
-    weights = f" --weights {shlex.quote(config.weights)}" if config.weights else ""
-    return what + how + weights + (f" --threads {config.threads}" if config.threads else "")
+    told = ["dataset", "data", "architecture", "epochs", "seed", "learning_rate", "weights", "threads"]
+    if config.label_smoothing != config.options()["label_smoothing"].default:
+        told.append("label_smoothing")
+    return shlex.join(["bdistil", "teach", *config.arguments(*told)])

@@ -60,24 +60,27 @@ def test_a_config_that_is_no_regular_file_is_one_sentence(refused):
         ((*RUN, "--student", "cnn-xxs"), "Did you mean cnn-xs?"),
         (("teach", "--dataset", "digits", "--teacher", "resnet-z"), "Did you mean resnet-"),
         *(
-            ((*RUN, "--rounds", value), f"Rounds must be a whole number from 1 to 64; “{value}” is not.")
+            ((*RUN, "--rounds", value), f"--rounds must be a whole number from 1 to 64; got “{value}”.")
             for value in ("0", "-1", "1000000", "five")
         ),
         *(
-            ((*RUN, "--temperature", value), f"Temperature must be a number above 0, at most 100; “{value}” is not.")
+            ((*RUN, "--temperature", value), f"--temperature must be a number above 0, at most 100; got “{value}”.")
             for value in ("0", "nan", "-inf")
         ),
         *(
-            ((*RUN, "--learning-rate", value), f"Learning rate must be a number above 0, at most 10; “{value}” is not.")
+            ((*RUN, "--learning-rate", value), f"--learning-rate must be a number above 0, at most 10; got “{value}”.")
             for value in ("0", "nan", "inf", "fast")
         ),
-        (("teach", "--dataset", "digits", "--learning-rate", "nan"), "Learning rate must be a number above 0, at most"),
-        (("teach", "--dataset", "digits", "--epochs", "0"), "Epochs must be a whole number from 1 to 1000"),
-        ((*RUN, "--composition", "both"), "Composition must be one of alone, add, concat, concat-all, carry-state"),
-        ((*RUN, "--method", "polish"), "Method must be one of b-distil, b-distil+polish; “polish” is not."),
-        ((*RUN, "--head", "both"), "Head must be one of student, prefix; “both” is not."),
-        ((*RUN, "--retries", "many"), "Retries must be a whole number from 0 to 10; “many” is not."),
-        ((*RUN, "--polish-epochs", "-1"), "Polish epochs must be a whole number from 0 to 1000; “-1” is not."),
+        (
+            ("teach", "--dataset", "digits", "--learning-rate", "nan"),
+            "--learning-rate must be a number above 0, at most",
+        ),
+        (("teach", "--dataset", "digits", "--epochs", "0"), "--epochs can be 0 only with --weights, which"),
+        ((*RUN, "--composition", "both"), "--composition must be one of alone, add, concat, concat-all, carry-state"),
+        ((*RUN, "--method", "polish"), "--method must be one of b-distil, b-distil+polish; got “polish”."),
+        ((*RUN, "--head", "both"), "--head must be one of student, prefix; got “both”."),
+        ((*RUN, "--retries", "many"), "--retries must be a whole number from 0 to 10; got “many”."),
+        ((*RUN, "--polish-epochs", "-1"), "--polish-epochs must be a whole number from 0 to 1000; got “-1”."),
         ((*RUN, "--meet-condition=maybe"), "Option '--meet-condition' does not take a value."),
         (("run", "--extend", "nothing", "--rounds", "2"), "There is no run called nothing."),
         (("show", "nothing"), "There is no run called nothing."),
@@ -337,12 +340,12 @@ def test_rounds_are_added_to_a_finished_run(bdistil, created, short):
     ("words", "sentence"),
     [
         ((), "Say how many students to add, for example: --rounds 2."),
-        (("--rounds", "two"), "Rounds to add must be a whole number from 1 to 61; “two” is not."),
-        (("--rounds", "62"), "Rounds to add must be a whole number from 1 to 61; “62” is not."),
+        (("--rounds", "two"), "--rounds must be a whole number from 1 to 64; got “two”."),
+        (("--rounds", "62"), "Rounds to add must be a whole number from 1 to 61; got “62”."),
         (("--rounds", "2", "--seed", "1"), "short was trained with seed 0, and so are its further rounds"),
         (("--rounds", "2", "--label-share", "0.5"), "short was trained with label share 0.0, and so are"),
         (("--rounds", "2", "--method", "b-distil+polish"), "short was trained with method b-distil, and so are"),
-        (("--rounds", "2", "--epochs", "none"), "Epochs must be a whole number from 1 to 1000; “none” is not."),
+        (("--rounds", "2", "--epochs", "none"), "--epochs must be a whole number from 1 to 1000; got “none”."),
         (("--rounds", "2", "--config", "x.json"), "leave --config out"),
     ],
 )

@@ -137,7 +137,7 @@ def test_a_polished_run_is_finished_for_good(runs):
 
 @pytest.mark.parametrize("rounds", [0, -1, 62, "five", "2.5", ""])
 def test_a_number_of_rounds_that_cannot_be_is_one_sentence(runs, rounds):
-    with pytest.raises(UserError, match=f"from 1 to 61; “{rounds}” is not"):
+    with pytest.raises(UserError, match=f"from 1 to 61; got “{rounds}”"):
         extend_run(plain(runs / "short"), rounds)
 
 

@@ -353,11 +353,11 @@ def test_series_are_not_changed_at_all():
 
 
 def test_options_that_are_for_other_teachers_are_one_sentence(digits):
-    with pytest.raises(UserError, match="--teacher-input says what an ONNX file reads"):
+    with pytest.raises(UserError, match="`teacher_input` says what an ONNX file reads"):
         card_for(None, "digits", teacher_logits=digits, teacher_input="raw")
-    with pytest.raises(UserError, match="--teacher-input says what an ONNX file reads"):
+    with pytest.raises(UserError, match="`teacher_input` says what an ONNX file reads"):
         card_for(None, "digits", teacher_input="raw")
-    with pytest.raises(UserError, match="--teacher-macs states what a black box costs"):
+    with pytest.raises(UserError, match="`teacher_macs` states what a black box costs"):
         card_for(None, "digits", teacher_macs=5)
 
 
