@@ -93,7 +93,7 @@ def _place(run: Run, beat: Heartbeat | None) -> str:
     if silent := quiet(beat):
         return silent
     if beat.update:
-        return f"correcting output layers, step {beat.update} of at most {beat.updates}"
+        return f"output layers, step {beat.update} of at most {beat.updates}"
     if beat.epochs:
         place = "polish, " if beat.phase == "polish" else f"round {beat.round}, " if beat.round else ""
         place += f"attempt {beat.attempt}, " if (beat.attempt or 1) > 1 else ""
@@ -101,4 +101,7 @@ def _place(run: Run, beat: Heartbeat | None) -> str:
         return f"{place}epoch {beat.epoch} of {beat.epochs}{left}"
     if beat.phase == "teacher":
         return "the teacher’s logits"
-    return "waiting for another run to end" if run.stored().state == "queued" else "reading the data"
+    stored = run.stored()
+    if stored.state == "queued":
+        return "waiting for another run to end"
+    return "reading the data" if stored.phase in (None, "teacher") else "computing results"

@@ -74,14 +74,19 @@ def run(
     say(follow(made, quiet).run)
 
 
-def resume(run: str, quiet: Quiet = False, worker: Annotated[bool, typer.Option(hidden=True)] = False) -> None:
+def resume(
+    run: str,
+    quiet: Quiet = False,
+    worker: Annotated[bool, typer.Option(hidden=True)] = False,
+    lock: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
     """Go on with an interrupted run; prints its id last."""
     from bdistil.runs import open_run
 
     if worker:
         from bdistil.runs.worker import work
 
-        sys.exit(work(open_run(Path(run))))
+        sys.exit(work(open_run(Path(run)), lock))
     from bdistil.cli.progress import follow
 
     say(follow(open_run(Path(run)), quiet).run)

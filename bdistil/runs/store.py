@@ -11,12 +11,11 @@
     lock, stop, checkpoint.safetensors, heads.safetensors, attempts/, worker.log   the worker's business
 
 Runs of one's own lie in `home()/runs`; finished samples ship in `assets/runs` and are never written.
-Whether a run is training is not what its file says but whether a worker holds its lock, which the kernel drops with
-the process.
+Whether a run is training is not what its file says but whether a worker holds its lock (lock.py), which the kernel
+drops with the process.
 """
 
 import errno
-import fcntl
 import os
 import shutil
 import tempfile
@@ -29,8 +28,6 @@ from typing import Any, cast, get_args
 from zipfile import BadZipFile
 
 import numpy as np
-import psutil
-from filelock import FileLock
 from pydantic import ValidationError
 
 from bdistil.atomic import sync, write_json
@@ -51,6 +48,7 @@ from bdistil.records import (
     TeacherRecord,
 )
 from bdistil.runs import events
+from bdistil.runs.lock import is_held
 from bdistil.teachers.black_box import measured
 from bdistil.teachers.naming import short
 
@@ -174,25 +172,9 @@ class Run:
         except (OSError, ValueError):
             return None
 
-    def lock(self) -> FileLock:
-        """The lock that a worker holds for its whole life."""
-        return FileLock(self.path / "lock")
-
     def is_alive(self) -> bool:
         """Whether a worker is training this run, waits for its turn, or is just starting."""
-        return not self.sample and self.path.is_dir() and (_is_held(self.path / "lock") or self._worker_starts())
-
-    def _worker_starts(self) -> bool:
-        # Between its start and its lock a worker is known by its process alone.
-        beat = self.heartbeat()
-        try:
-            process = psutil.Process(beat.pid) if beat else None
-            if process is None or process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            words = process.cmdline()
-            return "--worker" in words and self.id in (Path(word).name for word in words)
-        except (psutil.Error, ValueError, OverflowError):
-            return False
+        return not self.sample and self.path.is_dir() and is_held(self.path / "lock")
 
     def request_stop(self) -> None:
         """Ask the worker to stop after the current batch."""
@@ -380,18 +362,6 @@ def _finished_round(folder: Path) -> FinishedRound:
         return FinishedRound.read(folder / "round.json")
     except (OSError, ValueError):
         raise _unreadable(f"its round {int(folder.name)} is damaged") from None
-
-
-def _is_held(lock: Path) -> bool:
-    """Whether a worker holds this lock. Any number of readers may ask at once, and none gets in another's way."""
-    try:
-        with open(lock, "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
 
 
 def _place(error: ValidationError) -> str:

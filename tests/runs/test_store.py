@@ -14,6 +14,7 @@ from bdistil.records import RunCreated
 from bdistil.runs import create_run, delete_run, list_runs, note_run, open_run, rename_run, store
 from bdistil.runs.heartbeat import heartbeat
 from bdistil.runs.heartbeat import write as write_heartbeat
+from bdistil.runs.lock import take
 from tests.builders import build_run, hold
 
 
@@ -214,16 +215,21 @@ def test_a_reader_leaves_no_trace(runs):
     assert sorted(run.path.rglob("*")) == before
 
 
-def test_a_worker_counts_from_its_start_and_no_other_process_of_its_number_does(runs):
+def test_a_worker_counts_from_its_start_and_no_other_process_does(runs):
+    """The lock that was taken for a process is held until it ends, whatever the heartbeat says."""
     run = open_run(build_run(runs / "starting", state="queued"))
-    sleep = "import time; time.sleep(60)"
-    for words, alive in ([str(run.path), "--worker"], True), ([run.id], False), (["other", "--worker"], False):
-        process = subprocess.Popen([sys.executable, "-c", sleep, *words])
-        write_heartbeat(run, heartbeat(process.pid))
-        assert run.is_alive() == alive
-        process.kill()
-        process.wait()
-        assert not run.is_alive()
+    write_heartbeat(run, heartbeat(os.getpid()))
+    assert not run.is_alive()
+    with take(run.path / "lock") as lock:
+        sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+        process = subprocess.Popen(sleep, pass_fds=[lock.fileno()])
+    assert run.is_alive()
+    with pytest.raises(BlockingIOError):
+        take(run.path / "lock", patience=0.1)
+    process.kill()
+    process.wait()
+    assert not run.is_alive()
+    take(run.path / "lock").close()
 
 
 @pytest.mark.parametrize("beat", ["", "[]", "null", '{"pid": 1}'])
