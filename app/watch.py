@@ -11,6 +11,7 @@ import narration
 import streamlit as st
 import theme
 import ui
+from cards import made
 from copyable import copyable
 from happened import happened
 from operating_point import Progress, operating_point, payload
@@ -26,6 +27,7 @@ from bdistil.report.silence import silence
 from bdistil.runs import Run, RunInfo
 from bdistil.runs.extend import MOST, extend_run, refusal
 from bdistil.runs.launch import start_worker
+from bdistil.teachers import card
 
 AT_REST = 3.0  # seconds
 
@@ -96,7 +98,7 @@ def _head(run: Run, now: RunState, replay: Replay | None) -> None:
     title, button = st.columns([4, 1], vertical_alignment="bottom")
     with title:
         st.title(narration.title(now.info, now.beat), anchor=False)
-        ui.muted(narration.recipe(now.info))
+        ui.muted(f"{now.info.title}, {made(now.info)}. {narration.recipe(now.info)}")
         if state in LIVE:
             ui.muted(_line(run, now))
     if state in LIVE:
@@ -135,21 +137,26 @@ def _finished(run: Run, info: RunInfo) -> None:
         if info.kind == "distil":
             if st.button("Open in Explore", type="primary"):
                 ui.go("explore", run=run.id)
-        elif st.button("Distil this teacher", type="primary"):
+        elif _is_saved(info.teacher_name) and st.button("Distil this teacher", type="primary"):
             ui.go("distil", dataset=info.config.dataset, teacher=info.teacher_name)
         total = len(run.events()[0])
-        st.button("Replay the training", on_click=Replay.begin, args=(run.id, total))
-    if info.kind == "distil":
+        if total > 1:
+            st.button("Replay the training", on_click=Replay.begin, args=(run.id, total))
+    if ui.has_torch() and not refusal(run):
         with st.expander("Add rounds"):
             _more_rounds(run, info)
 
 
+def _is_saved(teacher: str | None) -> bool:
+    """Whether a teacher that was trained is still there."""
+    try:
+        return bool(teacher and card(teacher))
+    except UserError:
+        return False
+
+
 def _more_rounds(run: Run, info: RunInfo) -> None:
-    """Further students for a finished ensemble: what one more costs, how many, and the start; or why not."""
-    reason = refusal(run) or (None if ui.has_torch() else "Training needs PyTorch, which is not installed here.")
-    if reason:
-        ui.muted(reason)
-        return
+    """Further students for a finished ensemble: what one more costs, how many, and the start."""
     try:
         rounds, points = run.rounds(), info.points
     except UserError as error:

@@ -19,12 +19,13 @@ import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 from zipfile import BadZipFile
 
 import numpy as np
@@ -41,6 +42,7 @@ from bdistil.records import (
     Event,
     FinishedRound,
     Heartbeat,
+    Record,
     RunCreated,
     RunLabel,
     RunRecord,
@@ -54,6 +56,9 @@ from bdistil.teachers.naming import short
 
 MOST_LOG = 64_000  # bytes of a log that are looked at
 FAILURE = "Failed: "  # before what a worker could write to its log alone
+SETTLED = 2.0  # seconds after which a file's time tells it from a later version
+MOST_CACHED = 4096  # files: Home lists a thousand runs again and again
+_R = TypeVar("_R", bound=Record)
 
 
 class RunInfo(RunRecord):
@@ -113,7 +118,7 @@ class Run:
     def label(self) -> RunLabel:
         """The user's name and note; none where label.json is missing or damaged, which takes no run down."""
         try:
-            return RunLabel.read(self.path / "label.json")
+            return _record(RunLabel, self.path / "label.json")
         except (OSError, ValueError):
             return RunLabel()
 
@@ -130,7 +135,7 @@ class Run:
     def stored(self) -> RunRecord:
         """run.json as it was written. Raises UserError as `info` does."""
         try:
-            return RunRecord.read(self.path / "run.json")
+            return _record(RunRecord, self.path / "run.json")
         except FileNotFoundError:
             if not self.path.is_dir():
                 raise UserError(f"There is no run called {self.id}; it may have been deleted.") from None
@@ -221,7 +226,20 @@ class Run:
         return last.removeprefix(FAILURE) if last.startswith(FAILURE) else None
 
 
-@lru_cache(maxsize=256)
+def _record(kind: type[_R], path: Path) -> _R:
+    """The record that a file holds, read again only where the file has changed. Raises as `Record.read` does."""
+    stamp = path.stat()
+    if time.time() - stamp.st_mtime < SETTLED:
+        return kind.read(path)
+    return _cached(kind, path, stamp.st_mtime_ns, stamp.st_ino, stamp.st_size)
+
+
+@lru_cache(maxsize=MOST_CACHED)
+def _cached(kind: type[_R], path: Path, *_stamp: int) -> _R:
+    return kind.read(path)
+
+
+@lru_cache(maxsize=MOST_CACHED)
 def _stored_figures(path: Path, _changed: int) -> dict[str, Any]:
     """`teacher_figures` of a run's targets.npz. Raises as numpy does, and KeyError for one without a test split."""
     with open_regular(path) as file, np.load(file, allow_pickle=False) as targets:
