@@ -1,6 +1,6 @@
 """Writes the generated parts of the documents from the code that they describe.
 
-    python docs/generate.py
+    python -m docs.generate
 
 A generated part stands in its page between two comments, <!-- generated: NAME ARGUMENT --> and <!-- end -->; the rest
 of the page is written by hand. PARTS holds one function for each NAME. `tests/test_docs.py` fails while a page is
@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 import typer
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,8 +49,15 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
 
 
-def prose(text: str) -> str:
-    """A docstring as markdown: code spans stay as they are, and elsewhere an asterisk is an asterisk."""
+def prose(text: str, names: Iterable[str] = ()) -> str:
+    """A docstring as markdown: code spans stay as they are, and elsewhere an asterisk is an asterisk.
+
+    names: what it explains, as `name: …`; they become code.
+    """
+    one = "|".join(map(re.escape, names))
+    if one:
+        listed = re.compile(rf"(?<![\w`])((?:(?:{one}),\s+)*(?:{one})): ")
+        text = listed.sub(lambda found: re.sub(r"\w+", r"`\g<0>`", found[1]) + ": ", text)
     parts = re.split(r"(`[^`]*`)", text)
     return "".join(part if part.startswith("`") else re.sub(r"([*<])", r"\\\1", part) for part in parts)
 
@@ -89,6 +97,11 @@ def python(module: str) -> str:
     return "\n\n".join(_documented(home, name) for name in public(home))
 
 
+def module(name: str) -> str:
+    """The docstring of a module."""
+    return prose(inspect.cleandoc(importlib.import_module(name).__doc__ or ""))
+
+
 def public(module: ModuleType) -> list[str]:
     """Names of what a module makes public, classes and functions only, classes first."""
     names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
@@ -117,10 +130,9 @@ def _member(name: str, raw: Any, bound: Any) -> list[str]:
 
 def _signature(name: str, value: Any) -> str:
     """Names and defaults, as code: what the values are is said in the docstring."""
-    try:
-        signature = inspect.signature(value)
-    except ValueError:
-        return ""
+    if inspect.isclass(value) and issubclass(value, BaseModel):
+        return ""  # a record: it is read from a file, never made by hand
+    signature = inspect.signature(value)
     bare = [
         parameter.replace(annotation=parameter.empty)
         for parameter in signature.parameters.values()
@@ -128,11 +140,16 @@ def _signature(name: str, value: Any) -> str:
     ]
     text = name + str(signature.replace(parameters=bare, return_annotation=signature.empty))
     lines = textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
-    return "```python\n" + "\n".join(lines) + "\n```"
+    return "```text\n" + "\n".join(lines) + "\n```"
 
 
 def _docstring(value: Any) -> str:
-    return prose(inspect.cleandoc(value.__doc__ or ""))
+    names = {*getattr(value, "__annotations__", ()), *getattr(value, "model_fields", ()), *_parameters(value)}
+    return prose(inspect.cleandoc(value.__doc__ or ""), sorted(names))
+
+
+def _parameters(value: Any) -> Iterable[str]:
+    return inspect.signature(value).parameters if callable(value) else ()
 
 
 # The files of a run.
@@ -156,8 +173,9 @@ def record(name: str) -> str:
     for field, info in model.model_fields.items():
         stored = info.serialization_alias or info.alias or field
         missing = "" if info.is_required() else f"`{json.dumps(info.get_default(), default=list)}`"
-        rows.append((f"`{stored}`", _type(schema[stored]), missing, meanings.get(field, "")))
-    return f"{prose(about)}\n\n{table(('field', 'type', 'if missing', 'meaning'), rows)}"
+        meaning = _in_json(info.description or meanings.get(field, ""))
+        rows.append((f"`{stored}`", _type(schema[stored]), missing, meaning))
+    return f"{_in_json(about)}\n\n{table(('field', 'type', 'if missing', 'meaning'), rows)}"
 
 
 def events() -> str:
@@ -171,6 +189,11 @@ def events() -> str:
         about = _explained(event)[0] if event.__doc__ and "__doc__" in vars(event) else ""
         rows.append((f"`{kind}`", about.replace("\n", " "), ", ".join(fields)))
     return table(("kind", "meaning", "fields"), rows)
+
+
+def _in_json(text: str) -> str:
+    """What is None in Python is null in a file."""
+    return re.sub(r"\bNone\b", "`null`", prose(text))
 
 
 def _explained(model: type) -> tuple[str, dict[str, str]]:
@@ -210,11 +233,14 @@ def _type(schema: dict[str, Any]) -> str:
         return f"object of {_type(inside)}" if isinstance(inside, dict) else "object"
     if schema.get("format") == "date-time":
         return "time, ISO 8601"
-    limits = [f"{sign} {schema[key]:g}" for key, sign in _LIMITS.items() if key in schema and schema[key] < 2**31]
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None and high < 2**31:
+        return f"{low:g}" if low == high else f"{kind} from {low:g} to {high:g}"
+    limits = [f"{sign} {schema[key]:g}" for key, sign in _LIMITS.items() if key in schema]
     return " ".join([kind, *limits])
 
 
-_LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+_LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
 
 
 # Data sets, and results.
@@ -251,7 +277,7 @@ def result(name: str) -> str:
 
 
 PARTS: dict[str, Callable[..., str]] = {
-    part.__name__: part for part in (commands, python, record, events, datasets, splits, result)
+    part.__name__: part for part in (commands, python, module, record, events, datasets, splits, result)
 }
 
 
