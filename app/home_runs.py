@@ -12,7 +12,7 @@ import theme
 import ui
 
 from bdistil.errors import UserError, printable
-from bdistil.recipes import METHOD
+from bdistil.method_registry import DEFAULT_METHOD
 from bdistil.records import MOST_NAME, MOST_NOTE
 from bdistil.report import formats, palette
 from bdistil.report.silence import silence
@@ -43,7 +43,7 @@ def section(runs: list[RunSummary]) -> None:
     if own:
         _own(EVERY if alive else None)
         st.header("Samples", anchor=False)
-    samples = sorted((s for s in runs if s.sample), key=lambda s: not s.info or s.info.method != METHOD)
+    samples = sorted((s for s in runs if s.sample), key=lambda s: not s.info or s.info.method != DEFAULT_METHOD)
     _grid(samples + ([] if own else [None]))
     edited = st.session_state.get("edited")
     if edited is not None:
