@@ -28,7 +28,6 @@ from bdistil.errors import UserError, quoted
 from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.student_training import BATCH
 from bdistil.method_registry import DEFAULT_METHOD
-from bdistil.recipes import PRESETS, RECIPES
 from bdistil.runs.methods import trainer
 from bdistil.students.catalogue import FAMILIES, OWN, family
 from bdistil.students.custom import Factory
@@ -169,12 +168,12 @@ class BDistil(ClassifierMixin, BaseEstimator):
         with _value_errors(), torch.random.fork_rng(devices=[]):
             self._pictures = _are_pictures(X, self.student)
             seed = _seed(self.random_state)
-            config, inputs = self._config(seed), self._inputs(X, reset=True)
+            inputs = self._inputs(X, reset=True)
             y = None if y is None else _checked_labels(y, len(inputs))
             info = self._info(inputs)
-            config.fitting(info)
+            config = self._config(info, seed)
             teacher = prepare(self._given_teacher(len(inputs), teacher_logits), X, y)
-            answers = answer(teacher, X)
+            answers = answer(teacher, X, len(inputs))
             names = self._column_names(teacher, answers.shape[1], y)
             columns = np.argsort(names)
             classes, g = names[columns], answers[:, columns]
@@ -243,16 +242,13 @@ class BDistil(ClassifierMixin, BaseEstimator):
                 last.append(logits.cpu().numpy())
         return np.concatenate(last)
 
-    def _config(self, seed: int) -> DistilConfig:
+    def _config(self, info: DatasetInfo, seed: int) -> DistilConfig:
         # A grid may hold numpy's numbers: plain ones are what options are.
         given = {
             name: value.item() if isinstance(value, np.generic) else value
             for name, value in self.get_params(deep=False).items()
             if name in DistilConfig.model_fields and (value is not None or name == "student")
         }
-        modality, recipe = self._modality(), {}
-        for source in (RECIPES[modality], PRESETS.get((modality, self.method), {})):
-            recipe |= {name: value for name, value in source.items() if name in self.get_params(deep=False)}
         fixed = dict(dataset="arrays", teacher="arrays", seed=seed, views=1, shift=0, flip=False)
         if callable(self.student):
             own = dict(composition=OWN, head="student", mode="full", cell="own", dropout=0.0)
@@ -263,7 +259,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
                         f"write them: leave {name} out."
                     )
             fixed |= dict(student=OWN, factory=self.student, **own)
-        return DistilConfig.build(**recipe | given | fixed)
+        return DistilConfig.build(**DistilConfig.recipe(info, **given) | given | fixed).fitting(info)
 
     def _modality(self) -> str:
         """Series of which no more is known are taken for a sensor's."""
@@ -351,7 +347,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
     def _validation(self, teacher: Any, X: Any, given: Any, classes: np.ndarray, columns: np.ndarray) -> Split:
         """The validation data that `fit` was given: y, or the logits of a teacher that cannot be asked."""
         inputs = self._inputs(X)
-        g = as_answers(given, len(inputs)) if is_array(teacher) else answer(teacher, X)
+        g = as_answers(given, len(inputs)) if is_array(teacher) else answer(teacher, X, len(inputs))
         if g.shape[1] != len(columns):
             raise UserError(
                 f"The validation data's logits have {g.shape[1]} columns and the teacher's {len(columns)}: give the "

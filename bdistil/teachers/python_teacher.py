@@ -45,21 +45,21 @@ def prepare(teacher: Any, X: Any, y: Any = None) -> Any:
     return clone(teacher).fit(_rows(teacher, X), y)
 
 
-def answer(teacher: Any, X: Any) -> np.ndarray:
-    """The teacher's logits for inputs as the user has them, float32 (N, L).
+def answer(teacher: Any, X: Any, examples: int) -> np.ndarray:
+    """The teacher's logits for N = `examples` inputs as the user has them, float32 (N, L).
 
     Classifiers are asked for `decision_function` or, without one, for `predict_proba`; scikit-learn's read pictures
     and series flattened to rows. Modules read batches as float32, in evaluation mode. Raises UserError as `as_answers`.
     """
     if is_array(teacher):
-        return as_answers(teacher, len(X))
+        return as_answers(teacher, examples)
     if isinstance(teacher, nn.Module):
-        return as_answers(_module_outputs(teacher, np.asarray(X)), len(X))
+        return as_answers(_module_outputs(teacher, np.asarray(X)), examples)
     if hasattr(teacher, "decision_function"):
-        return as_answers(teacher.decision_function(_rows(teacher, X)), len(X), scores=True)
+        return as_answers(teacher.decision_function(_rows(teacher, X)), examples, scores=True)
     if hasattr(teacher, "predict_proba"):
-        return as_answers(teacher.predict_proba(_rows(teacher, X)), len(X))
-    return as_answers(teacher(X), len(X))
+        return as_answers(teacher.predict_proba(_rows(teacher, X)), examples)
+    return as_answers(teacher(X), examples)
 
 
 def as_answers(given: Any, examples: int, scores: bool = False) -> np.ndarray:
@@ -104,8 +104,9 @@ def _is_fitted(classifier: Any) -> bool:
 
 def _rows(classifier: Any, X: Any) -> Any:
     """Inputs as a classifier reads them."""
+    X = X if hasattr(X, "iloc") else np.asarray(X)  # data frames keep the names of their columns
     flat = isinstance(classifier, BaseEstimator) and not get_tags(classifier).input_tags.three_d_array
-    return np.reshape(X, (len(X), -1)) if flat and np.ndim(X) > 2 else X
+    return X.reshape(len(X), -1) if flat and X.ndim > 2 else X
 
 
 def _module_outputs(module: nn.Module, X: np.ndarray) -> torch.Tensor:
