@@ -1,6 +1,7 @@
 """Teachers that are objects in Python: arrays of logits, classifiers, torch modules and functions.
 
-`prepare` checks what was given and fits a classifier that is not fitted yet; `answer` gives the logits for inputs.
+`prepare` checks what was given and fits a classifier that is not fitted yet; `answer` gives the logits for inputs, and
+`column_labels` says which class each column is of.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from bdistil.errors import UserError
+from bdistil.errors import UserError, quoted
 from bdistil.teachers.black_box import are_probabilities, as_logits, check_finite
 
 BATCH = 500
@@ -84,6 +85,39 @@ def as_answers(given: Any, examples: int, scores: bool = False) -> np.ndarray:
         likely = not scores and columns.min() >= 0 and columns.max() <= 1
         columns = np.hstack([1 - columns, columns] if likely else [-columns / 2, columns / 2])
     return as_logits(columns) if not scores and are_probabilities(columns) else columns
+
+
+def column_labels(teacher: Any, columns: int, classes: Any = None, y: np.ndarray | None = None) -> np.ndarray:
+    """The label of each of a teacher's columns, (L,): those of `classes`, of the classifier, or of y, sorted.
+
+    Without any of them they are 0 … L − 1. Raises UserError if there is not one label a column.
+    """
+    how = "name the label of each column, in their order, with classes=…"
+    if classes is not None:
+        labels, source = np.asarray(classes), "classes"
+    elif hasattr(teacher, "classes_"):
+        labels, source, how = np.asarray(teacher.classes_), "its classes_", "it needs one column for each class"
+    elif y is not None:
+        labels, source = np.unique(y), "y"
+    else:
+        return np.arange(columns)
+    known = len(set(labels.tolist()))
+    if known != columns or len(labels) != columns:
+        count = "1 class" if known == 1 else f"{known} classes"
+        raise UserError(f"The teacher's answers have {columns} columns, and {source} has {count}: {how}.")
+    return labels
+
+
+def places(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Where each label of y (N,) is in the classes (L,), int64. Raises UserError for one that is not among them."""
+    numbers = {label: place for place, label in enumerate(classes.tolist())}
+    for label in np.unique(y).tolist():
+        if label not in numbers:
+            raise UserError(
+                f"y has the label {quoted(label)}, and the teacher knows {quoted(', '.join(map(str, numbers)))}: name "
+                "the label of each of its columns, in their order, with classes=…."
+            )
+    return np.array([numbers[label] for label in y.tolist()], dtype=np.int64)
 
 
 def _is_classifier(teacher: Any) -> bool:
