@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Tags, assert_all_finite, check_array, check_random_state, column_or_1d
@@ -23,17 +22,17 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bdistil.config import DistilConfig
 from bdistil.data.dataset import Dataset, DatasetInfo
+from bdistil.data.raw_arrays import pictures, series
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError, quoted
 from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.student_training import BATCH
 from bdistil.method_registry import DEFAULT_METHOD
-from bdistil.recipes import PRESETS, RECIPES
 from bdistil.runs.methods import trainer
 from bdistil.students.catalogue import OWN, names
 from bdistil.students.custom import Factory
 from bdistil.teachers.black_box import no_better_than_chance
-from bdistil.teachers.python_teacher import answer, as_answers, is_array, prepare
+from bdistil.teachers.python_teacher import answer, as_answers, column_labels, is_array, places, prepare
 
 Split = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, logits (N, L) and labels (N,), places in the classes
 
@@ -169,16 +168,16 @@ class BDistil(ClassifierMixin, BaseEstimator):
         with _value_errors(), torch.random.fork_rng(devices=[]):
             self._pictures = _are_pictures(X, self.student)
             seed = _seed(self.random_state)
-            config, inputs = self._config(seed), self._inputs(X, reset=True)
+            inputs = self._inputs(X, reset=True)
             y = None if y is None else _checked_labels(y, len(inputs))
             info = self._info(inputs)
-            config.fitting(info)
+            config = self._config(info, seed)
             teacher = prepare(self._given_teacher(len(inputs), teacher_logits), X, y)
-            answers = answer(teacher, X)
-            names = self._column_names(teacher, answers.shape[1], y)
+            answers = answer(teacher, X, len(inputs))
+            names = column_labels(teacher, answers.shape[1], self.classes, y)
             columns = np.argsort(names)
             classes, g = names[columns], answers[:, columns]
-            labels = g.argmax(1) if y is None else _places(y, classes)
+            labels = g.argmax(1) if y is None else places(y, classes)
             if y is not None and (doubt := no_better_than_chance(g, labels)):
                 warnings.warn(doubt, stacklevel=2)
             train = inputs, g, labels
@@ -186,9 +185,9 @@ class BDistil(ClassifierMixin, BaseEstimator):
                 train, check = _held_out(train, self.validation_fraction, seed)
             else:
                 check = self._validation(teacher, *validation_data, classes, columns)
-            task = _task(info, classes, train, check)
-            ensemble = task.ensemble()
-            records = trainer(config.method).fit(Distillation(config, task, ensemble))
+            data = _data(info, classes, train, check)
+            ensemble = data.ensemble()
+            records = trainer(config.method).fit(Distillation(config, data, ensemble))
         self.classes_, self.ensemble_, self.records_ = classes, ensemble, records
         self.edges_ = np.array([record.edges for record in records])
         self.teacher_ = None if is_array(teacher) else teacher
@@ -212,12 +211,13 @@ class BDistil(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any, prefix: int | None = None) -> np.ndarray:
         """Probabilities (N, L) of the classes by a prefix (default: all students): the softmax of its logits."""
-        return softmax(self._logits(X, prefix).astype(np.float64), axis=1)
+        logits = torch.from_numpy(self._logits(X, prefix).astype(np.float64))
+        return torch.softmax(logits, dim=1).numpy()
 
     def predict(self, X: Any, prefix: int | None = None) -> np.ndarray:
         """Classes (N,) by a prefix (default: all students)."""
-        places = self._logits(X, prefix).argmax(1)
-        return self.classes_[places]
+        columns = self._logits(X, prefix).argmax(1)  # raises what there is to raise before classes_ is read
+        return self.classes_[columns]
 
     def predict_until(self, X: Any, deadline_ms: float) -> np.ndarray:
         """Classes (N,) by as many students as are expected to finish within the deadline, at least one."""
@@ -243,16 +243,13 @@ class BDistil(ClassifierMixin, BaseEstimator):
                 last.append(logits.cpu().numpy())
         return np.concatenate(last)
 
-    def _config(self, seed: int) -> DistilConfig:
+    def _config(self, info: DatasetInfo, seed: int) -> DistilConfig:
         # A grid may hold numpy's numbers: plain ones are what options are.
         given = {
             name: value.item() if isinstance(value, np.generic) else value
             for name, value in self.get_params(deep=False).items()
             if name in DistilConfig.model_fields and (value is not None or name == "student")
         }
-        modality, recipe = self._modality(), {}
-        for source in (RECIPES[modality], PRESETS.get((modality, self.method), {})):
-            recipe |= {name: value for name, value in source.items() if name in self.get_params(deep=False)}
         fixed = dict(dataset="arrays", teacher="arrays", seed=seed, views=1, shift=0, flip=False)
         if callable(self.student):
             own = dict(composition=OWN, head="student", mode="full", cell="own", dropout=0.0)
@@ -263,7 +260,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
                         f"write them: leave {name} out."
                     )
             fixed |= dict(student=OWN, factory=self.student, **own)
-        return DistilConfig.build(**recipe | given | fixed)
+        return DistilConfig.build(**DistilConfig.recipe(info, **given) | given | fixed).fitting(info)
 
     def _modality(self) -> str:
         """Series of which no more is known are taken for a sensor's."""
@@ -287,7 +284,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         if reset or array.ndim == 2:  # names and numbers of columns
             columns = X if array.ndim == 2 else array.reshape(len(array), -1)
             validate_data(self, columns, reset=reset, skip_check_array=True)
-        inputs = _images(array) if self._pictures else _series(array)
+        inputs = pictures(array) if self._pictures else series(array)
         if reset:
             self._input_shape = inputs.shape[1:]
         elif inputs.shape[1:] != self._input_shape:
@@ -332,26 +329,10 @@ class BDistil(ClassifierMixin, BaseEstimator):
             raise UserError("There are two teachers: leave out either teacher or teacher_logits.")
         return np.asarray(teacher_logits) if isinstance(teacher_logits, list | tuple) else teacher_logits
 
-    def _column_names(self, teacher: Any, count: int, y: np.ndarray | None) -> np.ndarray:
-        """The label of each of the teacher's columns, (L,)."""
-        how = "name the label of each column, in their order, with classes=…"
-        if self.classes is not None:
-            names, source = np.asarray(self.classes), "classes"
-        elif hasattr(teacher, "classes_"):
-            names, source, how = np.asarray(teacher.classes_), "the teacher's classes_", "it needs a column for each"
-        elif y is not None:
-            names, source = np.unique(y), "y"
-        else:
-            return np.arange(count)
-        known = len(set(names.tolist()))
-        if known != count or len(names) != count:
-            raise UserError(f"The teacher's answers have {count} columns, and {source} has {known} classes: {how}.")
-        return names
-
     def _validation(self, teacher: Any, X: Any, given: Any, classes: np.ndarray, columns: np.ndarray) -> Split:
         """The validation data that `fit` was given: y, or the logits of a teacher that cannot be asked."""
         inputs = self._inputs(X)
-        g = as_answers(given, len(inputs)) if is_array(teacher) else answer(teacher, X)
+        g = as_answers(given, len(inputs)) if is_array(teacher) else answer(teacher, X, len(inputs))
         if g.shape[1] != len(columns):
             raise UserError(
                 f"The validation data's logits have {g.shape[1]} columns and the teacher's {len(columns)}: give the "
@@ -360,7 +341,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         g = g[:, columns]
         if is_array(teacher) or given is None:
             return inputs, g, g.argmax(1)
-        return inputs, g, _places(_checked_labels(given, len(inputs)), classes)
+        return inputs, g, places(_checked_labels(given, len(inputs)), classes)
 
 
 def load(folder: str | Path) -> ProgressiveEnsemble:
@@ -381,7 +362,7 @@ def _value_errors() -> Iterator[None]:
         raise InputError(str(error)) from error.__cause__
 
 
-def _task(info: DatasetInfo, classes: np.ndarray, train: Split, check: Split) -> DistillationData:
+def _data(info: DatasetInfo, classes: np.ndarray, train: Split, check: Split) -> DistillationData:
     (x, g, labels), (x_check, g_check, labels_check) = train, check
     info = replace(info, classes=tuple(map(str, classes)), train=len(x), validation=len(x_check))
     # Nothing is tested in `fit`: one example stands in.
@@ -432,44 +413,6 @@ def _checked_labels(y: Any, examples: int) -> np.ndarray:
     return y
 
 
-def _places(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Where each label is in the classes, int64 (N,)."""
-    places = {label: place for place, label in enumerate(classes.tolist())}
-    unknown = [label for label in np.unique(y).tolist() if label not in places]
-    if unknown:
-        raise UserError(
-            f"y has the label {quoted(unknown[0])}, and the teacher knows {quoted(', '.join(map(str, places)))}: name "
-            "the label of each of its columns, in their order, with classes=…."
-        )
-    return np.array([places[label] for label in y.tolist()], dtype=np.int64)
-
-
 def _margins(logits: np.ndarray) -> np.ndarray:
     """Logits (N, L) as `decision_function` gives them: of two classes the difference, (N,)."""
     return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
-
-
-def _images(X: np.ndarray) -> np.ndarray:
-    """Pictures (N, channels, height, width) or (N, height, width) -> uint8 (N, channels, height, width)."""
-    shape = X.shape
-    X = X[:, None] if X.ndim == 3 else X
-    if X.ndim != 4:
-        raise UserError(f"Inputs have shape {shape}; give (N, channels, height, width) or (N, height, width).")
-    if X.shape[3] in (1, 3, 4) and X.shape[1] not in (1, 3, 4):
-        raise UserError(
-            f"Pictures have shape {shape}, with their channels last; give (N, channels, height, width): "
-            "X.transpose(0, 3, 1, 2)."
-        )
-    if X.dtype != np.uint8 and not ((X >= 0) & (X <= 255) & (np.floor(X) == X)).all():
-        raise UserError("Inputs must be raw pixels: whole numbers from 0 to 255.")
-    return X.astype(np.uint8)
-
-
-def _series(X: np.ndarray) -> np.ndarray:
-    """Series (N, time, channels) or (N, time) -> float32 (N, channels, time)."""
-    X = X[:, :, None] if X.ndim == 2 else X
-    if X.ndim != 3 or not X.size:
-        raise UserError(f"Inputs have shape {X.shape}; give (N, time, channels), or (N, time) for one channel.")
-    if not np.isfinite(X).all():
-        raise UserError(f"Series {int((~np.isfinite(X)).any(axis=(1, 2)).argmax())} holds NaN or infinity: mend it.")
-    return X.transpose(0, 2, 1).copy()

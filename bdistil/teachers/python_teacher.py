@@ -1,6 +1,7 @@
 """Teachers that are objects in Python: arrays of logits, classifiers, torch modules and functions.
 
-`prepare` checks what was given and fits a classifier that is not fitted yet; `answer` gives the logits for inputs.
+`prepare` checks what was given and fits a classifier that is not fitted yet; `answer` gives the logits for inputs, and
+`column_labels` says which class each column is of.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from bdistil.errors import UserError
+from bdistil.errors import UserError, quoted
 from bdistil.teachers.black_box import are_probabilities, as_logits, check_finite
 
 BATCH = 500
@@ -45,21 +46,21 @@ def prepare(teacher: Any, X: Any, y: Any = None) -> Any:
     return clone(teacher).fit(_rows(teacher, X), y)
 
 
-def answer(teacher: Any, X: Any) -> np.ndarray:
-    """The teacher's logits for inputs as the user has them, float32 (N, L).
+def answer(teacher: Any, X: Any, examples: int) -> np.ndarray:
+    """The teacher's logits for N = `examples` inputs as the user has them, float32 (N, L).
 
     Classifiers are asked for `decision_function` or, without one, for `predict_proba`; scikit-learn's read pictures
     and series flattened to rows. Modules read batches as float32, in evaluation mode. Raises UserError as `as_answers`.
     """
     if is_array(teacher):
-        return as_answers(teacher, len(X))
+        return as_answers(teacher, examples)
     if isinstance(teacher, nn.Module):
-        return as_answers(_module_outputs(teacher, np.asarray(X)), len(X))
+        return as_answers(_module_outputs(teacher, np.asarray(X)), examples)
     if hasattr(teacher, "decision_function"):
-        return as_answers(teacher.decision_function(_rows(teacher, X)), len(X), scores=True)
+        return as_answers(teacher.decision_function(_rows(teacher, X)), examples, scores=True)
     if hasattr(teacher, "predict_proba"):
-        return as_answers(teacher.predict_proba(_rows(teacher, X)), len(X))
-    return as_answers(teacher(X), len(X))
+        return as_answers(teacher.predict_proba(_rows(teacher, X)), examples)
+    return as_answers(teacher(X), examples)
 
 
 def as_answers(given: Any, examples: int, scores: bool = False) -> np.ndarray:
@@ -86,6 +87,39 @@ def as_answers(given: Any, examples: int, scores: bool = False) -> np.ndarray:
     return as_logits(columns) if not scores and are_probabilities(columns) else columns
 
 
+def column_labels(teacher: Any, columns: int, classes: Any = None, y: np.ndarray | None = None) -> np.ndarray:
+    """The label of each of a teacher's columns, (L,): those of `classes`, of the classifier, or of y, sorted.
+
+    Without any of them they are 0 … L − 1. Raises UserError if there is not one label a column.
+    """
+    how = "name the label of each column, in their order, with classes=…"
+    if classes is not None:
+        labels, source = np.asarray(classes), "classes"
+    elif hasattr(teacher, "classes_"):
+        labels, source, how = np.asarray(teacher.classes_), "its classes_", "it needs one column for each class"
+    elif y is not None:
+        labels, source = np.unique(y), "y"
+    else:
+        return np.arange(columns)
+    known = len(set(labels.tolist()))
+    if known != columns or len(labels) != columns:
+        count = "1 class" if known == 1 else f"{known} classes"
+        raise UserError(f"The teacher's answers have {columns} columns, and {source} has {count}: {how}.")
+    return labels
+
+
+def places(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Where each label of y (N,) is in the classes (L,), int64. Raises UserError for one that is not among them."""
+    numbers = {label: place for place, label in enumerate(classes.tolist())}
+    for label in np.unique(y).tolist():
+        if label not in numbers:
+            raise UserError(
+                f"y has the label {quoted(label)}, and the teacher knows {quoted(', '.join(map(str, numbers)))}: name "
+                "the label of each of its columns, in their order, with classes=…."
+            )
+    return np.array([numbers[label] for label in y.tolist()], dtype=np.int64)
+
+
 def _is_classifier(teacher: Any) -> bool:
     if isinstance(teacher, nn.Module):
         return False
@@ -104,8 +138,9 @@ def _is_fitted(classifier: Any) -> bool:
 
 def _rows(classifier: Any, X: Any) -> Any:
     """Inputs as a classifier reads them."""
+    X = X if hasattr(X, "iloc") else np.asarray(X)  # data frames keep the names of their columns
     flat = isinstance(classifier, BaseEstimator) and not get_tags(classifier).input_tags.three_d_array
-    return np.reshape(X, (len(X), -1)) if flat and np.ndim(X) > 2 else X
+    return X.reshape(len(X), -1) if flat and X.ndim > 2 else X
 
 
 def _module_outputs(module: nn.Module, X: np.ndarray) -> torch.Tensor:
