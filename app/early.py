@@ -11,16 +11,16 @@ from bdistil.results import Results
 def section(results: Results) -> None:
     """Accuracy after each part of the window; nothing where every prefix reads all of it, or one stands alone."""
     points = results.points
-    if len(points) < 2 or points["window_share"].iloc[0] == 1:
+    if len(points) < 2 or points[0].window_share == 1:
         return
     st.header("Early prediction", anchor=False)
-    ui.muted(formats.early(points["window_share"].tolist(), points["accuracy"].tolist()))
-    st.html(tables.early_table(points, results.run.teacher.accuracy, _seconds(results)))
+    ui.muted(formats.early([point.window_share for point in points], [point.accuracy for point in points]))
+    st.html(tables.early_table(points, results.run.known_teacher.accuracy, _seconds(results)))
     name = formats.interval_name(results.people_counted[1] if results.people_counted else None)
     ui.muted(f"Points are those above or below all students at the end of the window. Interval: {name}.")
 
 
 def _seconds(results: Results) -> float | None:
     """How long a series of the data set is; None where its steps have no rate, or where it is not known here."""
-    known = data.CATALOGUE.get(results.run.dataset.name)
+    known = data.CATALOGUE.get(results.run.known_dataset.name)
     return known.input_shape[-1] / known.rate_hz if known and known.rate_hz else None

@@ -16,12 +16,14 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from bdistil.errors import UserError
+from bdistil.paths import PLAIN_NAMES
 
 NICENESS = 10  # as a worker's
 LOOK = 0.2  # seconds between looks at a command
 FORGOTTEN = 3.0  # seconds since anybody asked for an answer; pages ask twice a second
 
-Question, Answer = TypeVar("Question"), TypeVar("Answer")
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
 
 
 class Refused(UserError):
@@ -40,7 +42,12 @@ def output(*arguments: str, wanted: Callable[[], bool], seconds: float, slow: st
     """
     command, ends = [sys.executable, "-m", "bdistil", *arguments], time.monotonic() + seconds
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, PLAIN_NAMES: "1"},
     ) as process:  # names of files need not be UTF-8
         with suppress(ProcessLookupError):  # it has ended already
             lowest = max(NICENESS, os.getpriority(os.PRIO_PROCESS, process.pid))  # only root may raise a priority

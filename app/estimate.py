@@ -18,7 +18,6 @@ UNCHECKED = "Checking this failed: the command bdistil teach tells more."
 
 def flags(config: DistilConfig) -> list[str]:
     """The command line's flags for what differs from the recipe of data set and method: `--dataset digits ...`."""
-    given = config.model_dump()
     recipe = DistilConfig.create(
         config.dataset,
         data=config.data,
@@ -26,21 +25,12 @@ def flags(config: DistilConfig) -> list[str]:
         method=config.method,
         student=config.student,
         teacher_logits=config.teacher_logits,
-    ).model_dump()
-    always = ("dataset", "data", "teacher_logits", "teacher", "student", "rounds", "seed", "method")
-    names = [*always, *(name for name in given if name not in always and given[name] != recipe.get(name))]
+    )
+    always = ["dataset", "data", "teacher_logits", "teacher", "student", "rounds", "seed", "method"]
+    offered = [name for name, option in config.options().items() if option.group and name not in always]
     if config.teacher_logits:  # they are the teacher
-        names.remove("teacher")
-    return [part for name in names if given[name] is not None for part in _flag(config, name)]
-
-
-def _flag(config: DistilConfig, name: str) -> list[str]:
-    value, option = getattr(config, name), f"--{name.replace('_', '-')}"
-    if name == "data":
-        return value.flags()
-    if isinstance(value, bool):
-        return [option if value else f"--no-{option[2:]}"]
-    return [option, *map(str, value if isinstance(value, tuple) else (value,))]
+        always.remove("teacher")
+    return config.arguments(*always, *(name for name in offered if getattr(config, name) != getattr(recipe, name)))
 
 
 def estimate(config: DistilConfig, wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """The form of Distil: what to distil, with its price beside it, and the start; below it, the training of a teacher.
 
-Every option is declared and validated in `bdistil.config`; here are only widgets, filled from the data set's recipe.
+Every option is declared and validated in `bdistil.config`, with the label, help and limits of its field; here is only
+where fields stand, and that they begin with the data set's recipe.
 """
 
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
+import fields
 import narration
 import own
 import streamlit as st
@@ -23,11 +26,12 @@ from bdistil.data.catalogue import located
 from bdistil.data.custom import unchanged
 from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
-from bdistil.recipes import METHOD
+from bdistil.method_registry import DEFAULT_METHOD, METHODS
+from bdistil.options import Option, by_group
 from bdistil.report import formats
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
-from bdistil.students.catalogue import LADDERS, family, names
+from bdistil.students.catalogue import family, names
 from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.catalogue import names as architectures
 from bdistil.teachers.naming import TORCHVISION
@@ -35,22 +39,7 @@ from bdistil.teachers.snippet import snippet
 
 MOST_ROUNDS = 24
 NONE = "none"  # in the list of teachers
-LOSSES = {"ensemble": "against the teacher, together", "student": "each on its own"}
-DIVERGENCES = {"kl": "Kullback-Leibler", "squared": "squared error"}
-HEADS = {"student": "each gives its own answer", "prefix": "each gives the answer of all so far"}
-COMPOSES = {
-    "alone": "reads the inputs only",
-    "add": "adds the student before it, level by level",
-    "concat": "reads the student before it, level by level",
-    "concat-all": "reads all students before it, level by level",
-    "carry-state": "goes on from the last state of the student before it",
-    "carry-state-pool": "goes on from that state, and answers from what all so far have read",
-}
-CELLS = {"own": "each student has its own", "shared": "all students share one"}
-DOES = {
-    "b-distil+polish": "students are trained on together; the best frontier",
-    "b-distil": "finished students never change; can be extended",
-}
+_TITLES = {name: option.title for name, option in DistilConfig.options().items()}
 FIRST = "First comes what to distil: the price follows."
 NO_TORCH = "Install it with the command below and reload; finished runs open without it."
 
@@ -61,15 +50,15 @@ def form() -> None:
     _training()
     options, price = st.columns([3, 2], gap="large")
     with unchanged():
-        data, given = None, None
+        data, asked = None, None
         with options, refused("own"):
             data = _data()
-            given = _options(*data) if data else None
+            asked = _options(*data) if data else None
         with price:
-            if given is None:
+            if asked is None:
                 ui.muted(FIRST)
             else:
-                _checked(given)
+                _checked(asked)
         with st.expander("Train a teacher of your own", key="teach"), refused("teach-config"):
             _teacher_form(data)
 
@@ -84,28 +73,53 @@ def refused(key: str) -> Iterator[None]:
             pass
 
 
-def _checked(given: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class Teacher:
+    """The teacher that is chosen; name: None while there is none. options: of a black box, None of a saved one."""
+
+    name: str | None
+    options: dict[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for: data, how to read it, a teacher, and the options that were chosen."""
+
+    dataset: str
+    data: OwnData | None
+    teacher: Teacher
+    options: dict[str, object]
+
+    def config(self, teacher: str, **options: object) -> DistilConfig:
+        """The configuration with a teacher of that name. Raises UserError where it cannot be."""
+        given = {**(self.teacher.options or {}), **self.options, **options}
+        return DistilConfig.create(self.dataset, data=self.data, teacher=teacher, **given)
+
+
+def _checked(asked: Asked) -> None:
     """The price and the start of a run that can be; else what is wrong with it.
 
     A black box is not opened here: the estimate's process looks into it.
     """
     with refused("config"):
-        if "teacher_macs" not in given:
-            given = {**given, "teacher": teachers.card_for(given["teacher"], given["dataset"], given["data"])["name"]}
-        config = DistilConfig.create(**given)
+        name = asked.teacher.name
+        if asked.teacher.options is None:
+            name = teachers.card_for(name, asked.dataset, asked.data)["name"]
+        config = asked.config(str(name))
         with st.container(border=True, key="price"):
             _price(config)
 
 
 def _training() -> None:
     """Says what trains already, with the way to it."""
-    alive = [s for s in list_runs(samples=False) if s.info and s.info.state in ("running", "queued")]
+    known = [(each.id, each.info) for each in list_runs(samples=False) if each.info]
+    alive = [(id, info) for id, info in known if info.state in ("running", "queued")]
     if not alive:
         return
     with st.container(key="training", horizontal=True, vertical_alignment="center"):
-        ui.muted(f"{alive[-1].info.title} is training; a run that is started now waits for its turn.")
+        ui.muted(f"{alive[-1][1].title} is training; a run that is started now waits for its turn.")
         if st.button("Watch it"):
-            ui.go("distil", run=alive[-1].id)
+            ui.go("distil", run=alive[-1][0])
 
 
 def dataset_labels() -> dict[str, str]:
@@ -139,55 +153,66 @@ def _data() -> tuple[str, OwnData | None] | None:
     labels = dataset_labels() | {own.OWN: "Your own, by its path"}
     if "dataset" not in st.session_state and asked.dataset in labels:
         ui.remember("dataset", asked.dataset)
-    dataset = ui.select("Dataset", labels, "dataset", next(iter(labels)))
+    dataset = ui.select(_TITLES["dataset"], labels, "dataset", next(iter(labels)))
     return own.data() if dataset == own.OWN else (dataset, None)
 
 
-def _teacher(dataset: str, data: OwnData | None) -> dict[str, Any]:
-    """Draws the choice of a teacher; its options, `teacher` None while there is none, of a black box `teacher_macs`."""
+def _teacher(dataset: str, data: OwnData | None) -> Teacher:
+    """Draws the choice of a teacher."""
     asked, cards = ui.address(), {card["name"]: card for card in teachers.cards_for(dataset, data)}
     labels = {name: teacher_label(card) for name, card in cards.items()}
     if not labels:
         of_another_split = " for this split" if teachers.cards(located(dataset)) else ""
         labels = {NONE: f"none yet{of_another_split}: train one below"}
-    if f"teacher-{dataset}" not in st.session_state and asked.teacher in cards:
+    if f"teacher-{dataset}" not in st.session_state and asked.teacher and asked.teacher in cards:
         ui.remember(f"teacher-{dataset}", asked.teacher)
-    teacher = ui.select("Teacher", labels | own.BLACK_BOXES, f"teacher-{dataset}", next(iter(labels)))
+    teacher = ui.select(_TITLES["teacher"], labels | own.BLACK_BOXES, f"teacher-{dataset}", next(iter(labels)))
     if teacher in own.BLACK_BOXES:
         given = own.black_box(teacher)
         with st.expander("Write it from a PyTorch model", key="snippet"):
             ui.muted("This writes answers, train.npz and test.npz, and teacher.onnx, which reads normalised inputs.")
             copyable(snippet(dataset, data), key="program")
-        return given
-    return {"teacher": None if teacher == NONE else teacher}
+        return Teacher(given.pop("teacher"), given)
+    return Teacher(None if teacher == NONE else teacher)
 
 
-def _options(dataset: str, data: OwnData | None) -> dict[str, Any] | None:
+def _options(dataset: str, data: OwnData | None) -> Asked | None:
     """Draws the options and returns what was chosen, None until a black box's files are named."""
     teacher = _teacher(dataset, data)
-    method = ui.select("Method", {name: f"{name}: {DOES[name]}" for name in DOES}, "method", METHOD)
-    given = {"dataset": dataset, "data": data, "method": method, **teacher}
-    asked_for = {**given, "teacher": given["teacher"] or "none yet"}
-    recipe = DistilConfig.create(**asked_for)
-    student = ui.select("Student", _student_labels(recipe), f"student-{dataset}", recipe.student)
-    recipe = DistilConfig.create(**asked_for, student=student)
+    named = teacher.name or "none yet"
+    method = ui.select(_TITLES["method"], _method_labels(), "method", DEFAULT_METHOD)
+    asked = Asked(dataset, data, teacher, {"method": method})
+    recipe = asked.config(named)
+    student = ui.select(_TITLES["student"], _student_labels(recipe), f"student-{dataset}", recipe.student)
+    recipe = asked.config(named, student=student)
     rounds = st.slider(
-        "Rounds", 1, MOST_ROUNDS, recipe.rounds, key=f"rounds-{dataset}", help="Each round adds one student."
+        _TITLES["rounds"],
+        1,
+        MOST_ROUNDS,
+        recipe.rounds,
+        key=f"rounds-{dataset}",
+        help=DistilConfig.options()["rounds"].help,
     )
-    given |= {"student": student, "rounds": rounds}
+    given: dict[str, object] = {"student": student, "rounds": rounds}
     if recipe.known.modality != "image":
         given["mode"] = _mode(recipe, rounds)
     with st.expander("More: composition, objective, training, seed"):
         given |= _more(recipe)
-    return given if given["teacher"] or "teacher_macs" not in given else None
+    return replace(asked, options=asked.options | given) if teacher.name or teacher.options is None else None
 
 
 def _mode(recipe: DistilConfig, rounds: int) -> str:
     """What part of a series each student reads, and what that means for the prefixes."""
     labels = narration.modes(rounds)
-    mode = ui.select("Each student reads", labels, _key(recipe, "mode"), recipe.mode)
+    mode = ui.select(_TITLES["mode"], labels, _key(recipe, "mode"), recipe.mode)
     ui.muted(narration.mode(mode, rounds))
     return mode
+
+
+def _method_labels() -> dict[str, str]:
+    """The methods, the default first, each with what it does."""
+    names = sorted(METHODS, key=lambda name: name != DEFAULT_METHOD)
+    return {name: f"{name}: {METHODS[name].summary}" for name in names}
 
 
 def _student_labels(recipe: DistilConfig) -> dict[str, str]:
@@ -202,77 +227,42 @@ def _student_labels(recipe: DistilConfig) -> dict[str, str]:
     return labels
 
 
-def _more(recipe: DistilConfig) -> dict[str, Any]:
-    """The options that most runs leave as the recipe has them. Limits are those of `DistilConfig`."""
-    given = {
-        "composition": _choice(recipe, "composition", "Composition", _compositions(recipe.student)),
-        "head": _choice(recipe, "head", "Output layers", HEADS),
-        "loss": _choice(recipe, "loss", "Loss", LOSSES),
-        "certified": st.toggle(
-            "Correct students that miss the weak learning condition", recipe.certified, key=_key(recipe, "certified")
-        ),
-    }
-    given["growth"] = _number(recipe, "growth", "Growth from round to round", 0.1, "Times the channels")
-    if recipe.polished and family(recipe.student) == "gru":
-        given["cell"] = _choice(recipe, "cell", "Recurrent cell", CELLS)
-    left, right = st.columns(2)
-    with left:
-        given |= _objective(recipe)
-        given["seed"] = _number(recipe, "seed", "Seed", 1)
-        if given["certified"] and not recipe.polished:
-            given["retries"] = _number(recipe, "retries", "Retries before the next rung", 1)
-    with right:
-        return given | _training_options(recipe)
+def _more(recipe: DistilConfig) -> dict[str, object]:
+    """The options that most runs leave as the recipe has them: lists and switches, then numbers in two columns."""
+    given: dict[str, object] = {}
+    declared = [option for option in by_group(DistilConfig) if option.form]
+    for option in (each for each in declared if each.choices or each.kind is bool):
+        if _applies(option.name, recipe, given):
+            choices = family(recipe.student).ladder if option.name == "composition" else ()
+            given[option.name] = _draw(option, recipe, choices=choices)
+    numbers = [each for each in declared if each.kind in (int, float) and _applies(each.name, recipe, given)]
+    for place, column in enumerate(st.columns(2)):
+        given |= {option.name: _draw(option, recipe, place=column) for option in numbers[place::2]}
+    return given
 
 
-def _compositions(student: str) -> dict[str, str]:
-    """What the student's family can read of the students before, in words."""
-    return {name: COMPOSES[name] for name in LADDERS[family(student)]}
+def _draw(option: Option, recipe: DistilConfig, **how: Any) -> object:
+    return fields.draw(option, getattr(recipe, option.name), _key(recipe, option.name), **how)
 
 
-def _number(recipe: DistilConfig, name: str, label: str, step: float, help: str | None = None, **options: Any) -> float:
-    value = getattr(recipe, name)
-    return st.number_input(label, value=value, step=step, key=_key(recipe, name), help=help, **options)
-
-
-def _choice(recipe: DistilConfig, name: str, label: str, choices: dict[str, str]) -> str:
-    """A list of values, worded `value: what it does`."""
-    values = list(choices)
-    return st.selectbox(
-        label,
-        values,
-        values.index(getattr(recipe, name)),
-        key=_key(recipe, name),
-        format_func=lambda value: f"{value}: {choices[value]}",
-    )
+def _applies(name: str, recipe: DistilConfig, given: dict[str, object]) -> bool:
+    """Whether an option has a meaning in such a run, after what is given already."""
+    match name:
+        case "cell":
+            return recipe.polished and family(recipe.student).shares_cell
+        case "polish_epochs":
+            return recipe.polished
+        case "retries":
+            return not recipe.polished and bool(given["meet_condition"])
+    return True
 
 
 def _key(recipe: DistilConfig, name: str) -> str:
     """An option of each recipe is a widget of its own, so that it starts from it."""
-    return f"{name}-{recipe.dataset}-{recipe.method}-{family(recipe.student)}"
+    return f"{name}-{recipe.dataset}-{recipe.method}-{family(recipe.student).name}"
 
 
-def _objective(recipe: DistilConfig) -> dict[str, Any]:
-    return {
-        "divergence": _choice(recipe, "divergence", "Divergence", DIVERGENCES),
-        "temperature": _number(recipe, "temperature", "Temperature", 0.5),
-        "label_share": _number(recipe, "label_share", "Share of the labels in the loss", 0.1, "0: the teacher alone"),
-    }
-
-
-def _training_options(recipe: DistilConfig) -> dict[str, Any]:
-    given = {
-        "epochs": _number(recipe, "epochs", "Epochs a round", 1),
-        "barrier": _number(recipe, "barrier", "Barrier", 0.1, "How strongly a student is pulled to correct the others"),
-        "learning_rate": _number(recipe, "learning_rate", "Learning rate", 0.001, format="%.4f"),
-        "threads": _number(recipe, "threads", "Threads", 1, placeholder="all cores but one"),
-    }
-    if recipe.polished:
-        given["polish_epochs"] = _number(recipe, "polish_epochs", "Epochs of the polish", 1)
-    return given
-
-
-def _price(config: DistilConfig | None) -> None:
+def _price(config: DistilConfig) -> None:
     """What to expect, the start, and the command that does the same."""
     st.header("What to expect", anchor=False)
     if ui.has_torch():
@@ -384,28 +374,30 @@ def _teacher_form(data: tuple[str, OwnData | None] | None) -> None:
     labels, key, options = dataset_labels(), "teach-dataset", None
     if data and data[0] not in labels:
         labels, key = {data[0]: f"{data[0]}, chosen above"} | labels, "teach-own"
-    dataset = ui.select("Dataset", labels, key, next(iter(labels)))
+    dataset = ui.select(_TITLES["dataset"], labels, key, next(iter(labels)))
     if data and dataset == data[0]:
         options = data[1]
     recipe = TeachConfig.create(dataset=dataset, data=options)
     kinds = {name: f"{name}: {ARCHITECTURES[name]}" for name in architectures(recipe.known.modality)}
     if recipe.known.modality == "image":
         kinds[TORCHVISION] = "torchvision: any of its classification models, by its name"
+    declared = TeachConfig.options()
     architecture = st.selectbox(
-        "Architecture",
-        list(kinds),
-        list(kinds).index(recipe.architecture),
+        declared["architecture"].title,
+        [*kinds],
+        [*kinds].index(recipe.architecture),
         key=f"architecture-{dataset}",
-        format_func=kinds.get,
+        format_func=lambda name: kinds[name],
     )
     given = own.torchvision() if architecture == TORCHVISION else {"architecture": architecture, "weights": None}
     left, right = st.columns(2)
-    epochs = left.number_input("Epochs", value=recipe.epochs, step=1, key=f"teach-epochs-{dataset}")
-    seed = right.number_input("Seed", value=recipe.seed, step=1, key=f"teach-seed-{dataset}")
+    epochs = fields.number(declared["epochs"], recipe.epochs, f"teach-epochs-{dataset}", place=left)
+    seed = fields.number(declared["seed"], recipe.seed, f"teach-seed-{dataset}", place=right)
     if given is None:
         return
     asked = {**given, "epochs": epochs, "seed": seed}
-    told = ["--dataset", located(dataset), *(options.flags() if options else ()), *_teach_flags(asked)]
+    chosen = {"dataset": located(dataset), "data": options, **asked}
+    told = [word for name, value in chosen.items() for word in declared[name].arguments(value)]
     if architecture == TORCHVISION:
         config = _checked_teaching(told) if ui.has_torch() else None
     else:
@@ -414,13 +406,6 @@ def _teacher_form(data: tuple[str, OwnData | None] | None) -> None:
         start(config)
     if config:
         copyable(shlex.join(["bdistil", "teach", *told]), key="teach-command")
-
-
-def _teach_flags(given: dict[str, Any]) -> list[str]:
-    """Options of `TeachConfig` as the command line's flags."""
-    names = {"architecture": "teacher"}
-    named = {names.get(name, name): value for name, value in given.items() if value is not None}
-    return [part for name, value in named.items() for part in (f"--{name}", str(value))]
 
 
 def _checked_teaching(told: list[str]) -> TeachConfig | None:

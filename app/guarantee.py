@@ -5,20 +5,18 @@ numbers come from `bdistil.results.certificate`, its sentences from `bdistil.rep
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import sections
 import streamlit as st
 import theme
 import ui
-from pandas import DataFrame
 from plotly.graph_objects import Figure
 
 from bdistil.records import RoundRecord
 from bdistil.report import certificate_figures, certificate_text, figures, formats, tables
 from bdistil.report.palette import ThemeName
 from bdistil.results import Results
-from bdistil.results.certificate import Bounded, Guarantee, bounds, by_round, guarantee, heaviest
+from bdistil.results.certificate import ClassRound, Guarantee, bounds, by_round, guarantee, heaviest
 from bdistil.runs import Run
 
 MOST_PANELS = 12
@@ -36,15 +34,20 @@ class _Certified:
     key: tuple[str, str, str, int]
     records: list[RoundRecord]
     classes: list[str]
-    table: DataFrame
+    table: list[ClassRound]
     found: Guarantee
     examples: int
     rounds: int
     polished: bool
 
-    def of(self, place: int) -> DataFrame:
-        """The rows of one class, a round each."""
-        return self.table[self.table["place"] == place]
+    def of(self, place: int) -> list[ClassRound]:
+        """One class, a round each."""
+        return [row for row in self.table if row.place == place]
+
+    @property
+    def last(self) -> list[ClassRound]:
+        """Every class after the last round."""
+        return self.table[-len(self.classes) :]
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -52,8 +55,9 @@ def _certified(path: str, created: str, state: str, points: int, _run: Run, _res
     # All but the run and its results are the cache's key only.
     info = _results.run
     records = [finished.record for finished in _run.rounds()[:points]]
-    classes, examples = list(_results.classes), info.dataset.train
-    found = guarantee(records, classes, examples, info.scale.eta_B / info.scale.B)
+    classes, examples = list(_results.classes), info.known_dataset.train
+    scale = info.known_scale
+    found = guarantee(records, classes, examples, scale.eta_B / scale.B)
     return _Certified(
         (path, created, state, points),
         records,
@@ -88,7 +92,7 @@ def weights(run: Run, results: Results, prefix: int) -> None:
     """The answers on training examples that counted most for the prefix's last student."""
     st.header(f"What weighed most for student {prefix}", anchor=False)
     folders = run.round_folders()[prefix - 1 :]  # none where the run has been deleted meanwhile
-    kept = heaviest(folders[0], results.classes, results.run.dataset.train) if folders else None
+    kept = heaviest(folders[0], results.classes, results.run.known_dataset.train) if folders else None
     if prefix > 1 and kept is None:
         ui.muted("This run kept no examples of what weighed most.")
         return
@@ -120,13 +124,11 @@ def section(run: Run, results: Results) -> None:
 
 def _panels(shown: _Certified) -> None:
     """A panel a class; above twelve classes, those that deviate most after the last round."""
-    last = shown.table.tail(len(shown.classes))
-    if len(last) > MOST_PANELS:
-        last = last.nlargest(MOST_PANELS, "measured").sort_values("place")
-    columns = ["name", "place", "round", "measured", "bound", "trivial"]
-    rows = [Bounded(**row) for row in last[columns].to_dict("records")]
-    seen = shown.table[shown.table["place"].isin(last["place"])]
-    top = 1.1 * max(seen[["measured", "trivial"]].max().max(), last["bound"].max())
+    largest = sorted(shown.last, key=lambda row: -row.measured)[:MOST_PANELS]
+    rows = sorted(largest, key=lambda row: row.place)
+    places = {row.place for row in rows}
+    heights = (height for row in shown.table if row.place in places for height in (row.measured, row.trivial))
+    top = 1.1 * max(*heights, *(row.bound for row in rows))
     pictures = [
         certificate_figures.panel(shown.of(row.place), top, theme=theme.name(), rounds=shown.rounds) for row in rows
     ]
@@ -186,35 +188,31 @@ def _tables(shown: _Certified, place: int, relative: bool) -> None:
     name, last = shown.classes[place], shown.records[-1]
     ui.muted(f"After round {last.round}, by class:")
     head = ("Deviation", "Bound", "Trivial", "η", "Edge", "Relative edge")
-    rows = [(row["name"], *_figures(row)) for row in shown.table.tail(len(shown.classes)).to_dict("records")]
-    ui.table(("Class", *head), rows, numeric=range(1, 7), label="The guarantee by class")
+    by_class = [(row.name, *_figures(row)) for row in shown.last]
+    ui.table(("Class", *head), by_class, numeric=range(1, 7), label="The guarantee by class")
     nine = [bounds(last, each) for each in range(len(shown.classes))]
-    if not nine[0].empty:
+    if nine[0]:
         ui.muted(f"The bound after round {last.round} at each multiple of the theory’s η, by class:")
-        head = ("Class", *map(certificate_figures.multiple, nine[0]["multiple"]))
-        rows = [
-            (each, *(formats.decimal(bound, 3) for bound in of["bound"]))
-            for each, of in zip(shown.classes, nine, strict=True)
+        etas = ("Class", *(certificate_figures.multiple(each.multiple) for each in nine[0]))
+        by_eta = [
+            (each, *(formats.decimal(at.bound, 3) for at in of)) for each, of in zip(shown.classes, nine, strict=True)
         ]
-        ui.table(head, rows, numeric=range(1, 10), label="The bound by class and η")
+        ui.table(etas, by_eta, numeric=range(1, 10), label="The bound by class and η")
     ui.muted(f"{certificate_text.named(name)}, by round:")
-    head = ("Deviation", "Bound", "Trivial", "η", "Edge", "Relative edge", "Effective examples")
-    rows = [
-        (row["round"], *_figures(row), formats.count(round(row["effective"])))
-        for row in shown.of(place).to_dict("records")
-    ]
-    ui.table(("Round", *head), rows, numeric=range(1, 8), label=f"The guarantee of {name} by round")
+    by_round = [(row.round, *_figures(row), formats.count(round(row.effective))) for row in shown.of(place)]
+    head = ("Round", *head, "Effective examples")
+    ui.table(head, by_round, numeric=range(1, 8), label=f"The guarantee of {name} by round")
     ui.muted(f"{EDGES[relative]}, by round and class:")
     column = "relative_edges" if relative else "edges"
-    rows = [(record.round, *map(formats.edge, getattr(record, column))) for record in shown.records]
+    edges = [(record.round, *map(formats.edge, getattr(record, column))) for record in shown.records]
     numeric = range(1, 1 + len(shown.classes))
-    ui.table(("Round", *shown.classes), rows, numeric=numeric, label=f"{EDGES[relative]} by round and class")
+    ui.table(("Round", *shown.classes), edges, numeric=numeric, label=f"{EDGES[relative]} by round and class")
 
 
-def _figures(row: dict[str, Any]) -> list[str]:
+def _figures(row: ClassRound) -> list[str]:
     """One class after one round, in words; η as a multiple of the theory's."""
     return [
-        *(formats.decimal(row[column], 3) for column in ("measured", "bound", "trivial")),
-        "–" if formats.missing(row["multiple"]) else certificate_figures.multiple(row["multiple"]),
-        *(formats.edge(row[column]) for column in ("edge", "relative_edge")),
+        *(formats.decimal(value, 3) for value in (row.measured, row.bound, row.trivial)),
+        "–" if row.multiple is None else certificate_figures.multiple(row.multiple),
+        *map(formats.edge, (row.edge, row.relative_edge)),
     ]

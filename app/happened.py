@@ -30,6 +30,7 @@ from bdistil.records import (
     WorkerStarted,
 )
 from bdistil.report.formats import NO_BREAK, count_students, duration, kl_change, listing, percent, seconds, signed
+from bdistil.students.catalogue import COMPOSITIONS
 
 
 def happened(
@@ -113,14 +114,8 @@ def _round_started(event: RoundStarted, rung: int, polished: bool) -> str:
         return f"Round {number}, attempt {event.attempt}: trying again with barrier {event.barrier:g}."
     if number == 1:
         return "Round 1 starts: student 1 learns from the teacher alone."
-    reads = {
-        "add": f"student {number} adds to the activations of student {earlier}",
-        "concat": f"student {number} reads the activations of student {earlier}",
-        "concat-all": f"student {number} reads the activations of all before it",
-        "carry-state": f"student {number} goes on from the state of student {earlier}",
-        "carry-state-pool": f"student {number} goes on from the state of student {earlier}",
-    }
-    start = f"Round {number} starts: {reads.get(composition, f'student {number} reads the inputs only')}"
+    known = COMPOSITIONS.get(composition, COMPOSITIONS["alone"])  # of one's own students nothing is known
+    start = f"Round {number} starts: {known.start.format(number=number, earlier=earlier)}"
     return f"{start}, and students 1 to {number} train together." if polished else f"{start}."
 
 

@@ -4,8 +4,10 @@ Pure functions of what the run store gives: `info` (run.json with its true state
 `happened`, numbers by `bdistil.report.formats`.
 """
 
+from bdistil.config import TeachConfig
+from bdistil.method_registry import polishes
 from bdistil.records import Heartbeat, PointSummary
-from bdistil.report.formats import count_students, duration, macs, missing, number_word, percent, share, students
+from bdistil.report.formats import count_students, duration, macs, number_word, percent, share, students
 from bdistil.runs import RunInfo
 
 WAITING = "Waiting: another run is training."
@@ -25,7 +27,7 @@ def capital(text: str) -> str:
 
 def reached(point: PointSummary) -> str:
     """`92.9 % at 8 % of the teacher's cost`, or in MACs where the teacher's are unknown."""
-    if missing(point.macs_ratio):
+    if point.macs_ratio is None:
         return f"{percent(point.accuracy)} at {macs(point.macs)} MACs"
     return f"{percent(point.accuracy)} at {share(point.macs_ratio)} of the teacher’s cost"
 
@@ -55,7 +57,7 @@ def card(info: Info) -> str:
 
 
 def _stopped_card(info: Info) -> str:
-    done, total = info.rounds_done, info.config.rounds
+    done, total = info.rounds_done, info.distil_config.rounds
     if not done:
         return "Stopped before the first student was ready."
     if polishing(info):
@@ -65,22 +67,23 @@ def _stopped_card(info: Info) -> str:
 
 def polishing(info: Info) -> bool:
     """Whether all rounds of a run have ended and its polish is what goes on, or was interrupted."""
-    polished = info.method == "b-distil+polish" and info.rounds_done >= info.config.rounds
+    polished = polishes(info.method) and info.rounds_done >= info.distil_config.rounds
     getting_ready = info.state == "running" and info.phase == "teacher"
     return polished and info.state not in ("finished", "queued") and info.phase != "report" and not getting_ready
 
 
 def complete(info: Info) -> bool:
     """Whether a run has all its students, and only the last figures are missing."""
-    return info.kind == "distil" and info.rounds_done >= info.config.rounds and not polishing(info)
+    return info.kind == "distil" and info.rounds_done >= info.distil_config.rounds and not polishing(info)
 
 
 def _finished_card(info: Info) -> str:
     first, last = info.points[0], info.points[-1]
-    teacher = f"; the teacher: {percent(info.teacher.accuracy)}."
+    accuracy = info.teacher.accuracy if info.teacher else None
+    teacher = "." if accuracy is None else f"; the teacher: {percent(accuracy)}."
     if len(info.points) == 1:
         return f"One student: {reached(first)}{teacher}"
-    if missing(first.macs_ratio):
+    if first.macs_ratio is None or last.macs_ratio is None:
         return f"From {reached(first)} to {reached(last)}{teacher}"
     start = f"From {percent(first.accuracy)} at {share(first.macs_ratio)} of the cost"
     return f"{start} to {percent(last.accuracy)} at {share(last.macs_ratio)}{teacher}"
@@ -89,7 +92,7 @@ def _finished_card(info: Info) -> str:
 def recipe(info: Info) -> str:
     """What a run is made of: `b-distil: cnn-xs, composition add; teacher digits-resnet-s.`"""
     config = info.config
-    if info.kind == "teach":
+    if isinstance(config, TeachConfig):
         return f"{config.architecture}, {config.epochs} epochs."
     parts = [f"{config.student}, composition {config.composition}"]
     parts += [f"mode {config.mode}"] if config.mode != "full" else []
@@ -99,7 +102,7 @@ def recipe(info: Info) -> str:
 
 def explore_note(info: Info, current: int | None = None) -> str | None:
     """What Explore says while a run is not finished; `current` is the round in training. None for a finished run."""
-    total, done = info.config.rounds, info.rounds_done
+    total, done = info.distil_config.rounds, info.rounds_done
     if polishing(info) and info.state == "running":
         return f"The {count_students(done)} are polished together; these points are as the rounds left them."
     if polishing(info) and info.state == "stopped":
@@ -140,7 +143,7 @@ def title(info: Info, beat: Beat | None = None) -> str:
     """The heading of Distil for a run that was started."""
     if info.kind == "teach":
         return _teacher_title(info, beat)
-    total, done, state = info.config.rounds, info.rounds_done, info.state
+    total, done, state = info.distil_config.rounds, info.rounds_done, info.state
     current = min(total, max((beat and beat.round) or 0, done + 1))
     if polishing(info):
         return {
@@ -188,14 +191,14 @@ def progress(info: Info, beat: Beat | None, composition: str | None = None) -> s
     if not beat or not beat.epoch:
         return "The data are being read." if teach else f"{usable}." if done else STARTING
     where, left = f"Epoch {beat.epoch} of {beat.epochs}", beat.seconds_left
-    ends = [] if missing(left) else [f"about {duration(left)} left"]
+    ends = [] if left is None else [f"about {duration(left)} left"]
     if teach:
         return ". ".join([where, *map(capital, ends)]) + "."
     ends.append(usable)
     if not beat.round:
         return f"{where}. {capital('; '.join(ends))}."
     attempt = beat.attempt or 1
-    composition = "alone" if beat.round == 1 else composition or info.config.composition
+    composition = "alone" if beat.round == 1 else composition or info.distil_config.composition
     try_ = f"{ORDINALS.get(attempt, f'{attempt}th')} attempt"
     return f"{where}, {try_}, composition {composition}. {capital('; '.join(ends))}."
 

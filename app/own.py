@@ -43,13 +43,6 @@ KINDS = (
     "per time step (.csv, .tsv, .txt or .parquet); .ts files; or an .npz file with x and y; on the machine that this "
     "dashboard runs on."
 )
-FIELDS = {
-    "kind": "the field “Kind of files”",
-    "time": "the field “Column of times”",
-    "subject": "the field “Column of persons”",
-    "channels": "the field “Columns of values”",
-    "window": "the field “Steps of a window”",
-}
 SECONDS = 3600  # thousands of recordings take minutes
 SLOW = "Reading this took over an hour and was given up: try it with the command bdistil data."
 FAILED = "Reading this failed: the command bdistil data tells more."
@@ -77,10 +70,7 @@ def data() -> tuple[str, OwnData | None] | None:
         return None
     files = [followed(str(file)) for file in files_of(root)] or [root]
     asked = (str(root), options, [mark for file in files for mark in stamp(file)])
-    try:
-        found = checks().ask(asked)
-    except UserError as error:
-        raise UserError(_in_fields(str(error))) from None
+    found = checks().ask(asked)
     if found is None:
         wait(lambda: checks().ask(asked), "Reading …")
         return None
@@ -92,15 +82,10 @@ def data() -> tuple[str, OwnData | None] | None:
     return str(root), options if options.model_fields_set else None
 
 
-def _in_fields(sentence: str) -> str:
-    """A sentence of the engine with the form's fields for its options."""
-    return re.sub(r"--([a-z]+)(?![\w-])", lambda option: FIELDS.get(option[1], option[0]), sentence)
-
-
 def check(asked: Asked, wanted: Callable[[], bool]) -> list[str]:
     """What `bdistil data PATH` says of the data, sentence by sentence. Raises UserError where it refuses."""
     path, options, _ = asked
-    arguments = ["data", path, *options.flags()]
+    arguments = ["data", path, *options.arguments()]
     output = engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED)
     lines = re.sub(r"(:)?\n  ", lambda line: ": " if line[1] else "; ", output).splitlines()[:-1]  # a list is one
     return [line if line.endswith((".", "?")) else f"{line}." for line in lines]
@@ -328,5 +313,5 @@ def _tell(found: list[str]) -> None:
     more = [f"And {len(others) - SHOWN} more."] if len(others) > SHOWN + 1 else []
     ui.muted(" ".join(others[:SHOWN] + more if more else others))
     if leaks:
-        with ui.notice(_in_fields(" ".join(leaks)), key="leaks"):
+        with ui.notice(" ".join(leaks), key="leaks"):
             pass

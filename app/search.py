@@ -11,6 +11,7 @@ import theme
 import ui
 from story import Attempt, RunState
 
+from bdistil.method_registry import polishes
 from bdistil.records import AttemptRecord, Candidate, Correction, HeadCorrected
 from bdistil.report import figures, formats
 
@@ -83,7 +84,7 @@ def _attempts(now: RunState) -> None:
     """A row an attempt. Joint rounds try once and check nothing: their rows are short."""
     st.header("Attempts", anchor=False)
     resting, label = now.info.state not in LIVE, f"Attempts of {now.info.method}"
-    if now.info.method == "b-distil+polish":
+    if polishes(now.info.method):
         ui.muted("A round trains all students so far, once. They are checked, and corrected, after the polish.")
         rows = [
             (row.candidate.round, _rung(row.candidate), f"{row.candidate.barrier:g}", _outcome(row, resting))
@@ -91,7 +92,7 @@ def _attempts(now: RunState) -> None:
         ]
         ui.table(("Round", "Composition and student", "Barrier", "Outcome"), rows, numeric=(2,), label=label)
         return
-    if now.info.config.certified:
+    if now.info.config.meet_condition:
         ui.muted("An output layer is corrected for its own round, and so that the next one has something to correct.")
     head = ("Round", "Attempt", "Outcome", "Smallest edge", "Correction", "Composition and student", "Barrier", "Seed")
     rows = [

@@ -4,15 +4,15 @@ Each draws one thing of loaded `Results` at a prefix; the numbers come from `bdi
 `bdistil.report.figures`, tables and pictures from `bdistil.report.tables`.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import narration
 import streamlit as st
 import theme
 import ui
-from pandas import DataFrame
 from plotly.graph_objects import Figure
 
 from bdistil import data
@@ -25,11 +25,30 @@ from bdistil.results import Results
 from bdistil.results.confusion import by_class as accuracy_by_class
 from bdistil.results.confusion import confusion as confusion_of
 from bdistil.results.disagreements import disagreements as disagreements_of
+from bdistil.results.loading import FrontierPoint
 from bdistil.results.scarce import largest_class, scarce_of
 from bdistil.runs import Run, RunInfo
 from bdistil.runs.previews import Examples, Series, may_be_of, previews, read
 
 VIEWS = ("students", "teacher", "difference")
+COLUMNS = (
+    "Students",
+    "Accuracy",
+    "from",
+    "to",
+    "Points below the teacher",
+    "Agreement",
+    "Validation",
+    "Fixed",
+    "Broken",
+    "MACs",
+    "Share",
+    "For reading",
+    "Carried",
+    "Parameters",
+    "Model size",
+)
+_V = TypeVar("_V")
 
 
 def state(run: Run, info: RunInfo) -> None:
@@ -62,7 +81,7 @@ def _growing(run: Run, points: int) -> None:
 def caveats(results: Results, prefix: int) -> None:
     """Below the headline: classes that no test example is of, and an accuracy below what a constant answer reaches."""
     absent = formats.scarce(replace(scarce_of(results, "test"), thin=()))
-    below = formats.below_largest(results.points["accuracy"].iloc[prefix - 1], *largest_class(results))
+    below = formats.below_largest(results.points[prefix - 1].accuracy, *largest_class(results))
     if absent or below:
         ui.muted(" ".join([below] * bool(below) + absent))
 
@@ -86,7 +105,7 @@ def frontier(results: Results, axis: CostAxis) -> None:
     caption = f"{formats.intervals(results.people_counted)} Click a point to move the slider there."
     if results.unpolished is not None:
         caption += " Small and hollow: each prefix as its round ended, before the polish."
-    ui.muted(" ".join([caption, *formats.black_box(results.run.teacher), narration.recipe(results.run)]))
+    ui.muted(" ".join([caption, *formats.black_box(results.run.known_teacher), narration.recipe(results.run)]))
     key = f"frontier-{results.run.run}-{axis.key}"
     run = results.run
     figure = _figure(run.run, run.created.isoformat(), len(results.points), run.state, axis.key, theme.name(), results)
@@ -106,7 +125,7 @@ def frontier(results: Results, axis: CostAxis) -> None:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _figure(run: str, created: str, points: int, state: str, cost: str, look: ThemeName, _results: Results) -> Figure:
     # run, created, points and state are the cache's key only.
-    teacher = _results.run.teacher.document()
+    teacher = _results.run.known_teacher
     return figures.frontier(_results.points, teacher, cost=cost, theme=look, unpolished=_results.unpolished)
 
 
@@ -118,35 +137,33 @@ def _numbers(results: Results) -> None:
         _table(results.unpolished, f"The frontier of {method} before its polish as a table")
 
 
-def _table(points: DataFrame, label: str) -> None:
-    columns = {
-        "Students": ("prefix", str),
-        "Accuracy": ("accuracy", lambda value: formats.percent(value, 2)),
-        "from": ("accuracy_low", formats.percent),
-        "to": ("accuracy_high", formats.percent),
-        "Points below the teacher": ("points_lost", lambda value: formats.decimal(value, 2)),
-        "Agreement": ("agreement", formats.percent),
-        "Validation": ("validation_accuracy", formats.percent),
-        "Fixed": ("fixed", whole),
-        "Broken": ("broken", whole),
-        "MACs": ("macs", formats.quantity),
-        "Share": ("macs_ratio", formats.share),
-        "For reading": ("overhead_macs", formats.quantity),
-        "Carried": ("carry_bytes", formats.size),
-        "Parameters": ("parameters", formats.quantity),
-        "Model size": ("bytes", formats.size),
-    }
-    rows = [[known(row.get(column), words) for column, words in columns.values()] for row in points.to_dict("records")]
-    ui.table(list(columns), rows, numeric=range(1, len(columns)), label=label)
+def _table(points: Sequence[FrontierPoint], label: str) -> None:
+    rows = [
+        (
+            str(point.prefix),
+            formats.percent(point.accuracy, 2),
+            formats.percent(point.accuracy_low),
+            formats.percent(point.accuracy_high),
+            formats.decimal(point.points_lost, 2),
+            formats.percent(point.agreement),
+            formats.percent(point.validation.accuracy),
+            known(point.fixed, formats.count),
+            known(point.broken, formats.count),
+            formats.quantity(point.macs),
+            known(point.macs_ratio, formats.share),
+            formats.quantity(point.overhead_macs),
+            formats.size(point.carry_bytes),
+            formats.quantity(point.parameters),
+            formats.size(point.bytes),
+        )
+        for point in points
+    ]
+    ui.table(COLUMNS, rows, numeric=range(1, len(COLUMNS)), label=label)
 
 
-def known(value: Any, words: Any) -> str:
+def known(value: _V | None, words: Callable[[_V], str]) -> str:
     """A value in words, a dash where it is unknown."""
-    return "–" if formats.missing(value) else words(value)
-
-
-def whole(value: float) -> str:
-    return formats.count(int(value))
+    return "–" if value is None else words(value)
 
 
 def confusion(results: Results, prefix: int) -> None:
@@ -180,12 +197,12 @@ def disagreements(results: Results, prefix: int) -> None:
     st.header(f"Where {formats.students(prefix)} and the teacher disagree", anchor=False)
     count, found = disagreements_of(results, prefix)
     told = formats.disagreement(prefix, count, len(results.labels))
-    read = float(results.points["window_share"].iloc[prefix - 1])
+    read = results.points[prefix - 1].window_share
     if not found:
         ui.muted(told)
         return
-    shown = _previews(results.run.dataset)
-    known = data.CATALOGUE.get(results.run.dataset.name)
+    shown = _previews(results.run.known_dataset)
+    known = data.CATALOGUE.get(results.run.known_dataset.name)
     if shown is None or len(shown) != len(results.labels):
         if known and not known.preview:
             told += f" This data’s licence does not permit shipping its {formats.examples(known.modality)}."

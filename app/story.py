@@ -156,7 +156,7 @@ def _relive(state: RunState, event: AnyEvent) -> None:
         case PhaseBegan():
             state.info = state.info.model_copy(update={"phase": event.phase})
             if event.phase == "polish":
-                epochs = state.info.config.polish_epochs
+                epochs = state.info.distil_config.polish_epochs
                 state.beat = begun.model_copy(update={"phase": "polish", "epoch": 1, "epochs": epochs})
         case RoundStarted():
             place = {"round": event.round, "attempt": event.attempt, "epoch": 1, "epochs": event.epochs}

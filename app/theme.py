@@ -4,6 +4,8 @@
 
 import streamlit as st
 
+from bdistil.report.palette import ThemeName
+
 _WATCHER = """
 export default function ({ data, parentElement, setTriggerValue }) {
   const app = parentElement.ownerDocument.querySelector(".stApp");
@@ -23,9 +25,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
 _watcher = st.components.v2.component("theme_watcher", html="<span hidden></span>", js=_WATCHER)
 
 
-def name() -> str:
-    """`light` or `dark`, as the browser shows it."""
-    return st.context.theme.type or "light"
+def name() -> ThemeName:
+    """The theme as the browser shows it."""
+    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def follow() -> None:

@@ -14,20 +14,22 @@ from typing import Any
 
 import streamlit as st
 import theme
-from cards import card, sparkline
+from cards import STATES, made
+from fields import in_fields
 from plotly.graph_objects import Figure
 from streamlit.delta_generator import DeltaGenerator
 
 from bdistil.errors import UserError, printable
-from bdistil.report import formats, palette
+from bdistil.report import formats
 from bdistil.report.cost_axes import CostAxis
-from bdistil.report.silence import silence
 from bdistil.results import Results, load
-from bdistil.runs import Run, RunSummary, list_runs, open_run
+from bdistil.runs import Run, RunInfo, RunSummary, list_runs, open_run
 
 PAGES = {name: f"../pages/{name}.py" for name in ("home", "distil", "explore")}
 STYLE = Path(__file__).with_name("style.css")
 PICKER = "run-picker"
+HOME_ONLY = ("deleted", "edited", "cards")  # runs that can be brought back, the one being edited, how many are shown
+MOST_NOTE = 40  # characters of a note in the picker
 # A chart is looked at, or clicked: no tool bar, no zoom.
 CHART = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 
@@ -57,29 +59,45 @@ def go(page: str, **asked: Any) -> None:
     st.switch_page(PAGES[page], query_params={key: str(value) for key, value in asked.items() if value is not None})
 
 
-def begin() -> None:
-    """What every page starts with: the style sheet, and a rerun whenever the theme changes. Takes no space."""
-    st.html(f"<style>{STYLE.read_text()}</style>")
+def begin(page: str) -> None:
+    """What every page starts with: the tab's title, the style sheet, a rerun whenever the theme changes.
+
+    What is kept while Home is open only is forgotten elsewhere. Takes no space.
+    """
+    tab(page)
+    if page != "Home":
+        for name in HOME_ONLY:
+            st.session_state.pop(name, None)
+    st.html(f"<style>{STYLE.read_text()} .stDialog {{ color-scheme: {theme.name()}; }}</style>")
     with st.container(key="theme"):
         theme.follow()
 
 
+def tab(page: str, info: RunInfo | None = None) -> None:
+    """The title of the browser's tab: the page, and the run and its state where it is of one."""
+    parts = [page, info.title, STATES[info.state]] if info else [page, "B-DISTIL Explorer"]
+    st.set_page_config(page_title=" · ".join(parts))
+
+
 @contextmanager
 def notice(what: str, advice: str = "", *, key: str, bad: bool = False) -> Iterator[None]:
-    """The one pattern for trouble: what is, what to do, and a row for the buttons drawn inside the `with`."""
+    """The one pattern for trouble: what is, what to do, and a row for the buttons drawn inside the `with`.
+
+    Options that the sentences name are named by their fields.
+    """
     with st.container(key=f"notice-{key}", border=True):
         tone = "bad" if bad else "warning"
         st.html(
             f'<div class="notice" role="status"><span class="{tone}" aria-hidden="true">!</span>'
-            f"<p><strong>{escape(printable(what))}</strong> {escape(printable(advice))}</p></div>"
+            f"<p><strong>{escape(printable(in_fields(what)))}</strong> {escape(printable(in_fields(advice)))}</p></div>"
         )
         with st.container(key=f"notice-buttons-{key}", horizontal=True):
             yield
 
 
 def muted(sentence: str, lead: bool = False) -> None:
-    """A caption in the muted colour; `lead`: a paragraph of prose, at most 62 characters wide."""
-    st.html(f'<p class="muted{" lead" if lead else ""}">{escape(printable(sentence))}</p>')
+    """A caption in the muted colour, options named by their fields; `lead`: a paragraph, at most 62 characters wide."""
+    st.html(f'<p class="muted{" lead" if lead else ""}">{escape(printable(in_fields(sentence)))}</p>')
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, numeric: Sequence[int] = (), label: str) -> None:
@@ -119,16 +137,16 @@ def distillations() -> list[RunSummary]:
 
 
 def results(run: Run) -> Results:
-    """A run's results, read again only when a round has been added or the run has changed its state.
+    """A run's results, read again only when a round has been added or the run has changed its name or state.
 
     Raises UserError if they cannot be read.
     """
     info = run.info()
-    return _load(str(run.path), info.created.isoformat(), info.state, str(run.round_folders()[-1:]))
+    return _load(str(run.path), info.created.isoformat(), info.title, info.state, str(run.round_folders()[-1:]))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _load(path: str, created: str, state: str, newest_round: str) -> Results:
+def _load(path: str, created: str, title: str, state: str, newest_round: str) -> Results:
     # All but the path are the cache's key only.
     return load(open_run(Path(path)))
 
@@ -188,11 +206,13 @@ def run_picker(place: DeltaGenerator) -> Run:
         _arrive(view, runs)
     elif st.session_state[PICKER] not in runs:
         _end("This run was deleted while it was open here.", "Nothing else is affected.", "See all runs", "home")
-    labels = {name: run_label(runs, name) for name in runs}
+    labels = {name: run_label(summary.info) for name, summary in runs.items()}
     name = view["run"] = select("Run", labels, PICKER, view["run"], place=place, on_change=_switched)
     if view.get("refused"):
         with notice(view["refused"], f"This is {runs[name].info.title} instead.", key="instead"):
             pass
+    if brief(runs[name].info.note) != runs[name].info.note:
+        st.html(f'<p class="muted remark">{escape(runs[name].info.note)}</p>')
     return open_run(runs[name].path)
 
 
@@ -233,17 +253,18 @@ def _end(what: str, advice: str, button: str, page: str, **asked: str) -> None:
     st.stop()
 
 
-def run_label(runs: Mapping[str, RunSummary], name: str) -> str:
-    """A run in the picker: title, method and teacher; when it was made, if titles are alike."""
-    info = runs[name].info
-    parts = [info.title, info.method]
+def run_label(info: RunInfo) -> str:
+    """A run in the picker: title, date, method and teacher, and how its note begins."""
+    parts = [info.title, made(info), info.method]
     if info.teacher and info.teacher.accuracy is not None:
         parts.append(f"teacher {formats.percent(info.teacher.accuracy)}")
-    if runs[name].sample:
-        parts.append("sample")
-    if not runs[name].sample and sum(other.info.title == info.title for other in runs.values()) > 1:
-        parts.append(f"{info.created.astimezone():%d %b, %H:%M}")
-    return ", ".join(parts)
+    return ", ".join(parts) + (f" – {brief(info.note)}" if info.note else "")
+
+
+def brief(note: str) -> str:
+    """How a note begins, on one line."""
+    line = " ".join(note.split())
+    return line if len(line) <= MOST_NOTE else f"{line[: MOST_NOTE - 1].rstrip()}…"
 
 
 def cost_picker(place: DeltaGenerator, axes: Sequence[CostAxis]) -> CostAxis:
@@ -267,33 +288,6 @@ def move(view: dict[str, Any], points: Sequence[Mapping[str, Any]]) -> None:
         view["clicked"] = points[0]["customdata"]  # 0 is the teacher, who is no prefix
     if view.get("clicked"):
         view.update(prefix=view["clicked"], push=view["push"] + 1)
-
-
-def run_card(summary: RunSummary | None) -> None:
-    """Draws the card of a run; None: the card that invites to a first one."""
-    name = summary.id if summary else "first"
-    with st.container(border=True, key=f"card-{name}", height="stretch"):
-        if summary is None:
-            _card_text("Your first run", "not started", "", "Digits take about a minute.")
-            if st.button("Distil digits", key="card-button-first"):
-                go("distil", dataset="digits")
-            return
-        live = summary.info and summary.info.state in ("queued", "running")
-        silent = silence(Run(summary.path).heartbeat()) if live else None
-        shown = card(summary.info, summary.error, summary.id, silent)
-        line = sparkline(summary.info, palette.THEMES[theme.name()]) if summary.info else ""
-        _card_text(shown.title, shown.state, line, shown.sentence)
-        if shown.button and st.button(shown.button, key=f"card-button-{name}"):
-            go(shown.page, run=name)
-
-
-def _card_text(title: str, state: str, line: str, sentence: str) -> None:
-    line = line or '<div class="spark"></div>'
-    title, sentence = printable(title), printable(sentence)
-    st.html(
-        f'<div class="card"><h3>{escape(title)}</h3><p class="state">{escape(state)}</p>{line}'
-        f'<p class="sentence">{escape(sentence)}</p></div>'
-    )
 
 
 def gone(name: str, error: str) -> None:

@@ -11,20 +11,23 @@ import narration
 import streamlit as st
 import theme
 import ui
+from cards import made
 from copyable import copyable
 from happened import happened
-from operating_point import operating_point, payload
+from operating_point import Progress, operating_point, payload
 from replay import PACE, Replay
 from search import LIVE, search
 from story import RunState, run_state, state_so_far
 
 from bdistil.errors import UserError, printable
+from bdistil.method_registry import polishes
 from bdistil.records import EpochFinished
 from bdistil.report import figures, formats
 from bdistil.report.silence import silence
 from bdistil.runs import Run, RunInfo
 from bdistil.runs.extend import MOST, extend_run, refusal
 from bdistil.runs.launch import start_worker
+from bdistil.teachers import card
 
 AT_REST = 3.0  # seconds
 
@@ -69,7 +72,7 @@ def _status(run: Run, drawn: tuple, every: float | None) -> None:
         if now.signature != drawn or ended:
             st.rerun()
         _head(run, now, replay)
-        _instrument(now)
+        _instrument(run, now)
 
     status()
 
@@ -95,7 +98,7 @@ def _head(run: Run, now: RunState, replay: Replay | None) -> None:
     title, button = st.columns([4, 1], vertical_alignment="bottom")
     with title:
         st.title(narration.title(now.info, now.beat), anchor=False)
-        ui.muted(narration.recipe(now.info))
+        ui.muted(f"{now.info.title}, {made(now.info)}. {narration.recipe(now.info)}")
         if state in LIVE:
             ui.muted(_line(run, now))
     if state in LIVE:
@@ -134,21 +137,26 @@ def _finished(run: Run, info: RunInfo) -> None:
         if info.kind == "distil":
             if st.button("Open in Explore", type="primary"):
                 ui.go("explore", run=run.id)
-        elif st.button("Distil this teacher", type="primary"):
+        elif _is_saved(info.teacher_name) and st.button("Distil this teacher", type="primary"):
             ui.go("distil", dataset=info.config.dataset, teacher=info.teacher_name)
         total = len(run.events()[0])
-        st.button("Replay the training", on_click=Replay.begin, args=(run.id, total))
-    if info.kind == "distil":
+        if total > 1:
+            st.button("Replay the training", on_click=Replay.begin, args=(run.id, total))
+    if ui.has_torch() and not refusal(run):
         with st.expander("Add rounds"):
             _more_rounds(run, info)
 
 
+def _is_saved(teacher: str | None) -> bool:
+    """Whether a teacher that was trained is still there."""
+    try:
+        return bool(teacher and card(teacher))
+    except UserError:
+        return False
+
+
 def _more_rounds(run: Run, info: RunInfo) -> None:
-    """Further students for a finished ensemble: what one more costs, how many, and the start; or why not."""
-    reason = refusal(run) or (None if ui.has_torch() else "Training needs PyTorch, which is not installed here.")
-    if reason:
-        ui.muted(reason)
-        return
+    """Further students for a finished ensemble: what one more costs, how many, and the start."""
     try:
         rounds, points = run.rounds(), info.points
     except UserError as error:
@@ -204,23 +212,23 @@ def _resume(run: Run) -> None:
     st.rerun()
 
 
-def _instrument(now: RunState) -> None:
+def _instrument(run: Run, now: RunState) -> None:
     """The operating point, live: finished prefixes draggable, the round in progress filling."""
     info, beat = now.info, now.beat
-    if info.kind != "distil" or not now.points:
+    if info.kind != "distil" or not now.points or info.teacher is None or info.teacher.accuracy is None:
         return
-    training = info.state == "running" and beat is not None and beat.round == len(now.points) + 1
+    current = beat.round if beat and info.state == "running" else None
     data = payload(
-        [point.document() for point in now.points],
-        info.teacher.document(),
-        run=info.run,
+        now.points,
+        info.known_teacher,
+        run=run.id,
         title=info.title,
         mode="live",
-        rounds=info.config.rounds,
+        rounds=info.distil_config.rounds,
         prefix=ui.address().prefix or len(now.points),
-        progress={"round": beat.round, "fraction": now.fraction} if training else None,
+        progress=Progress(current, now.fraction) if current and current == len(now.points) + 1 else None,
     )
-    operating_point(data, key=f"watch-{info.run}")
+    operating_point(data, key=f"watch-{run.id}")
 
 
 def _epochs(now: RunState) -> None:
@@ -237,7 +245,7 @@ def _epochs(now: RunState) -> None:
 def _log(now: RunState, replay: Replay | None) -> None:
     """What happened, in sentences, newest first; the newest is announced to screen readers once."""
     classes = now.info.dataset.classes if now.info.dataset else ()
-    lines = happened(now.events, classes, polished=now.info.method == "b-distil+polish")
+    lines = happened(now.events, classes, polished=polishes(now.info.method))
     lines = [(time, printable(text)) for time, text in lines]
     st.header("What happened", anchor=False)
     items = "".join(f"<li><time>{escape(time)}</time><span>{escape(text)}</span></li>" for time, text in lines)

@@ -4,43 +4,88 @@
 sentence for what cannot be. A stored configuration has no defaults left in it: it says all that was used.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bdistil.data.catalogue import info, located
 from bdistil.data.dataset import DatasetInfo
 from bdistil.data.reading import OwnData
 from bdistil.data.views import AnyAugmentation, Augmentation
-from bdistil.errors import UserError, nearest
-from bdistil.recipes import METHOD, METHODS, of_run, of_teacher, series_augmentation
-from bdistil.students.catalogue import CELLS, COMPOSITIONS, LADDERS, OWN, check_composition, compositions, family, names
+from bdistil.errors import UserError
+from bdistil.method_registry import DEFAULT_METHOD, METHODS
+from bdistil.options import Option, Options, option
+from bdistil.recipes import of_run, of_teacher, series_augmentation
+from bdistil.students.catalogue import CELLS, COMPOSITIONS, HEADS, OWN, check_composition, family, names
 from bdistil.students.catalogue import check as check_student
 from bdistil.teachers.black_box import given_logits, most_shift
 from bdistil.teachers.catalogue import check as check_architecture
+from bdistil.teachers.catalogue import names as architectures
 from bdistil.teachers.naming import TORCHVISION
 
-_RATE = dict(gt=0, le=10, title="Learning rate", description="a number above 0, at most 10")
-_DECAY = dict(ge=0, le=1, title="Weight decay", description="a number from 0 to 1")
 MOST_GROWN = 64  # times the first student's channels
 
 
-class _Config(BaseModel):
-    """A validated set of options; `title` and `description` of each field word its error."""
+class _Config(Options):
+    """The options of every training."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    dataset: str = Field(title="Dataset", description="a name, or a path of your own data")
-    data: OwnData | None = Field(default=None, title="Own data", description="how to read a path, or nothing")
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed", description="a whole number from 0 to 2147483647")
-    epochs: int = Field(ge=1, le=1000, title="Epochs", description="a whole number from 1 to 1000")
-    batch_size: int = Field(ge=1, le=4096, title="Batch size", description="a whole number from 1 to 4096")
-    shift: int = Field(ge=0, le=8, title="Shift", description="a whole number of pixels from 0 to 8")
-    flip: bool = Field(title="Flip", description="true or false")
-    threads: int | None = Field(
-        default=None, ge=1, le=512, title="Threads", description="a whole number from 1 to 512, or nothing"
+    dataset: str = option(
+        title="Dataset",
+        takes="a name, or a path of your own data",
+        metavar="NAME|PATH",
+        group="data",
+        help="What to train on: a data set of `bdistil data`, or a file or folder of your own.",
+    )
+    data: OwnData | None = option(None, title="Own data", takes="the options of own data by name", strict=False)
+    seed: int = option(
+        0,
+        ge=0,
+        le=2**31 - 1,
+        title="Seed",
+        group="run",
+        help="Start of the random numbers: the same seed gives the same students.",
+        form=True,
+    )
+    learning_rate: float = option(
+        gt=0,
+        le=10,
+        title="Learning rate",
+        step=0.001,
+        group="training",
+        help="The largest step size: it rises to it first, then falls to nearly 0.",
+        form=True,
+    )
+    weight_decay: float = option(
+        ge=0, le=1, title="Weight decay", step=0.001, group="training", help="How strongly large weights are penalised."
+    )
+    batch_size: int = option(
+        ge=1,
+        le=4096,
+        title="Batch size",
+        unit="examples",
+        group="training",
+        help="Training examples that one update of the weights is made from.",
+    )
+    shift: int = option(
+        ge=0,
+        le=8,
+        title="Shift",
+        unit="pixels",
+        group="training",
+        help="How far training pictures are moved at random, for variety.",
+    )
+    flip: bool = option(
+        title="Flip", group="training", help="Mirror training pictures left to right at random, for variety."
+    )
+    threads: int | None = option(
+        None,
+        ge=1,
+        le=512,
+        title="Threads",
+        group="run",
+        empty="all cores but one",
+        form=True,
+        help="Processor threads to train with.",
     )
 
     @classmethod
@@ -49,9 +94,7 @@ class _Config(BaseModel):
 
         Raises UserError, one sentence, for an unknown name or a value out of its limits.
         """
-        unknown = sorted(set(given) - set(cls.model_fields))
-        if unknown:
-            raise UserError(f"There is no option called {unknown[0]}.{nearest(unknown[0], cls.model_fields)}")
+        cls.check_names(given)
         given = {name: value for name, value in given.items() if value is not None}
         given["data"] = OwnData.given(given.get("data"))
         known = info(str(dataset), given["data"])
@@ -60,10 +103,7 @@ class _Config(BaseModel):
     @classmethod
     def build(cls, **values: Any) -> Self:
         """The configuration of exactly these values. Raises UserError as `create` does."""
-        try:
-            return cls.model_validate(values).checked()
-        except ValidationError as error:
-            raise UserError(cls._sentence(error)) from None
+        return cls.checked_values(values).checked()
 
     @classmethod
     def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
@@ -83,30 +123,68 @@ class _Config(BaseModel):
         """Itself, if models and data set fit; UserError where they do not."""
         return self
 
-    @classmethod
-    def _sentence(cls, error: ValidationError) -> str:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        if first["type"] == "missing" or name not in cls.model_fields:
-            return f"This configuration was written by another version: check its option {name}."
-        field = cls.model_fields[name]
-        return f"{field.title} must be {field.description}; “{first['input']}” is not."
-
 
 class TeachConfig(_Config):
     """The training of a teacher: labels, SGD with Nesterov momentum or AdamW, one cycle of the learning rate."""
 
-    kind: ClassVar = "teach"
+    kind: ClassVar[Literal["teach"]] = "teach"
 
-    architecture: str = Field(title="Teacher", description="a name")
-    epochs: int = Field(ge=0, le=1000, title="Epochs", description="a whole number from 1 to 1000")
-    weights: str | None = Field(default=None, title="Weights", description="DEFAULT, a safetensors file, or nothing")
-    optimizer: Literal["sgd", "adamw"] = Field(default="sgd", title="Optimizer", description="one of sgd, adamw")
-    learning_rate: float = Field(default=0.1, **_RATE)
-    weight_decay: float = Field(default=5e-4, **_DECAY)
-    label_smoothing: float = Field(default=0.05, ge=0, lt=1, title="Label smoothing", description="at least 0, below 1")
-    cutout: int = Field(ge=0, le=16, title="Cut-out", description="a whole number of pixels from 0 to 16")
-    crop: int = Field(ge=0, le=512, title="Crop", description="a whole number of pixels from 0 to 512")
+    architecture: str = option(
+        title="Architecture",
+        takes="a name",
+        metavar="NAME",
+        flag="teacher",
+        group="teacher",
+        help=f"The kind of network: {', '.join(architectures())}, or torchvision:NAME[@SIDE] for one of torchvision's "
+        "classification models, fed with pictures of SIDE pixels.",
+    )
+    weights: str | None = option(
+        None,
+        title="Weights",
+        takes="DEFAULT, or the path of a safetensors file",
+        metavar="DEFAULT|FILE",
+        group="teacher",
+        help="Weights that a torchvision model begins with: DEFAULT for torchvision's own, or a safetensors file. "
+        "With 0 epochs it is taken as it is.",
+    )
+    epochs: int = option(
+        ge=0,
+        le=1000,
+        title="Epochs",
+        group="training",
+        help="How often all training examples are gone through; 0 takes a teacher as its weights make it.",
+    )
+    optimizer: str = option(
+        "sgd",
+        title="Optimizer",
+        choices={"sgd": "gradient descent with Nesterov momentum", "adamw": "Adam with decoupled weight decay"},
+        group="training",
+        help="How weights are updated.",
+    )
+    label_smoothing: float = option(
+        0.05,
+        ge=0,
+        lt=1,
+        title="Label smoothing",
+        group="training",
+        help="Share of each label that is spread evenly over all classes, so that the teacher is less sure of itself.",
+    )
+    cutout: int = option(
+        ge=0,
+        le=16,
+        title="Cut-out",
+        unit="pixels",
+        group="training",
+        help="Side of a square that is blanked at a random place of each training picture; 0 for none.",
+    )
+    crop: int = option(
+        ge=0,
+        le=512,
+        title="Crop",
+        unit="pixels",
+        group="training",
+        help="Side of a random square that each training picture is cut down to; 0 for the whole picture.",
+    )
 
     @classmethod
     def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
@@ -117,11 +195,9 @@ class TeachConfig(_Config):
     def checked(self) -> Self:
         check_architecture(self.architecture)
         if self.weights and not self.architecture.startswith(TORCHVISION):
-            raise UserError(f"--weights are for torchvision’s models: {self.architecture} is none, leave them out.")
+            raise UserError(f"`weights` are for torchvision’s models: {self.architecture} is none, leave them out.")
         if not self.epochs and not self.weights:
-            raise UserError(
-                "Epochs must be a whole number from 1 to 1000; “0” is for a teacher taken as it is, with --weights."
-            )
+            raise UserError("`epochs` can be 0 only with `weights`, which are then taken as they are.")
         return self
 
     def fitting(self, known: DatasetInfo) -> Self:
@@ -145,74 +221,259 @@ class TeachConfig(_Config):
 class DistilConfig(_Config):
     """A distillation: a teacher, a family of students, rounds, and how a round is trained (Algorithms 1 and 2)."""
 
-    kind: ClassVar = "distil"
+    kind: ClassVar[Literal["distil"]] = "distil"
 
-    teacher: str = Field(title="Teacher", description="a name or a folder")
-    teacher_logits: tuple[str, str] | None = Field(
-        default=None, title="Teacher logits", description="two NPZ files, TRAIN.npz and TEST.npz, or nothing"
+    teacher: str = option(
+        title="Teacher",
+        takes="a name or a folder",
+        metavar="NAME|PATH",
+        empty="the data set's own",
+        group="teacher",
+        help="The model to learn from: the name or folder of a saved teacher, or an ONNX file.",
     )
-    teacher_input: str | None = Field(default=None, title="Teacher input", description="text, or nothing")
-    teacher_output: str | None = Field(default=None, title="Teacher output", description="a name, or nothing")
-    teacher_macs: int | None = Field(
-        default=None, ge=1, le=10**18, title="Teacher MACs", description="a whole number above 0, or nothing"
+    teacher_logits: tuple[str, str] | None = option(
+        None,
+        title="Teacher logits",
+        takes="two NPZ files, TRAIN.npz and TEST.npz",
+        metavar="TRAIN.npz TEST.npz",
+        strict=False,
+        group="teacher",
+        help="Answers to learn from instead of a teacher: an array of logits in each file.",
     )
-    examples: int | None = Field(
-        default=None, ge=2, title="Training examples", description="a whole number of at least 2, or nothing for all"
+    teacher_input: str | None = option(
+        None,
+        title="Scaling of its inputs",
+        takes="the name of a scaling",
+        empty="normalised",
+        metavar="SCALING",
+        group="teacher",
+        help="How inputs are scaled for an ONNX file. raw: not at all; unit: divided by 255; maximum: divided by the "
+        "largest training value; imagenet: with ImageNet's mean and standard deviation; normalised: with the "
+        "data set's own. 'mean=0.5;std=0.25' gives your own figures, for pictures divided by 255.",
     )
-    student: str = Field(title="Student", description="a name")
-    rounds: int = Field(ge=1, le=64, title="Rounds", description="a whole number from 1 to 64")
-    method: Literal[METHODS] = Field(title="Method", description=f"one of {', '.join(METHODS)}")
-    composition: Literal[(*COMPOSITIONS, OWN)] = Field(
-        title="Composition", description=f"one of {', '.join(COMPOSITIONS)}"
+    teacher_output: str | None = option(
+        None,
+        title="Its output",
+        takes="a name",
+        metavar="NAME",
+        group="teacher",
+        help="The output of an ONNX file that has the answers, where it has several.",
     )
-    mode: Literal["full", "segments"] = Field(default="full", title="Mode", description="one of full, segments")
-    head: Literal["student", "prefix"] = Field(title="Head", description="one of student, prefix")
-    loss: Literal["student", "ensemble"] = Field(
-        default="ensemble", title="Loss", description="one of student, ensemble"
+    teacher_macs: int | None = option(
+        None,
+        ge=1,
+        le=10**18,
+        title="Teacher MACs",
+        group="teacher",
+        help="Multiply-accumulates that an ONNX file, or what gave the logits, takes for one example, where known.",
     )
-    divergence: Literal["kl", "squared"] = Field(default="kl", title="Divergence", description="one of kl, squared")
-    temperature: float = Field(
-        default=2.0, gt=0, le=100, title="Temperature", description="a number above 0, at most 100"
+    examples: int | None = option(
+        None,
+        ge=2,
+        title="Training examples",
+        empty="all",
+        group="data",
+        help="How many of the training examples are used.",
     )
-    label_share: float = Field(default=0.0, ge=0, le=1, title="Label share", description="a number from 0 to 1")
-    barrier: float = Field(default=0.3, ge=0, le=1000, title="Barrier", description="a number from 0 to 1000")
-    certified: bool = Field(default=True, title="Certified", description="true or false")
-    most_lost: float = Field(default=0.003, ge=0, le=1, title="Most lost", description="a number from 0 to 1")
-    retries: int = Field(default=3, ge=0, le=10, title="Retries", description="a whole number from 0 to 10")
-    polish_epochs: int = Field(
-        default=0, ge=0, le=1000, title="Polish epochs", description="a whole number from 0 to 1000"
+    student: str = option(
+        title="Student",
+        takes="a name",
+        metavar="NAME",
+        group="students",
+        help=f"The small model that each round adds: {', '.join(names())}.",
     )
-    horizon: int | None = Field(
-        default=None, ge=1, le=64, title="Horizon", description="a whole number from 1 to 64, or nothing"
+    rounds: int = option(ge=1, le=64, title="Rounds", group="students", help="Each round adds one student.")
+    method: str = option(
+        DEFAULT_METHOD,
+        title="Method",
+        choices={name: method.summary for name, method in METHODS.items()},
+        group="training",
+        help="How the rounds are trained.",
     )
-    learning_rate: float = Field(default=8e-3, **_RATE)
-    weight_decay: float = Field(default=1e-2, **_DECAY)
-    warm_up: float = Field(default=0.2, ge=0, lt=1, title="Warm-up", description="at least 0, below 1")
-    clip: float | None = Field(
-        default=None, gt=0, le=1000, title="Clip", description="a number above 0, at most 1000, or nothing"
+    composition: str = option(
+        title="Composition",
+        choices={name: each.summary for name, each in COMPOSITIONS.items()},
+        unlisted=(OWN,),
+        group="students",
+        help="What a student reads of those before it.",
+        form=True,
     )
-    dropout: float = Field(default=0.0, ge=0, lt=1, title="Dropout", description="at least 0, below 1")
-    cell: Literal[CELLS] = Field(default="own", title="Cell", description=f"one of {', '.join(CELLS)}")
-    growth: float = Field(default=1.0, ge=1, le=4, title="Growth", description="a number from 1 to 4")
+    mode: str = option(
+        "full",
+        title="Each student reads",
+        choices={"full": "the whole series", "segments": "its own part of the series, one after the other"},
+        group="students",
+        help="What each student reads of a series.",
+    )
+    head: str = option(
+        title="Output layers", choices=HEADS, group="students", form=True, help="What a student's output layer gives."
+    )
+    loss: str = option(
+        "ensemble",
+        title="Loss",
+        choices={"ensemble": "all students so far, together", "student": "the new student on its own"},
+        group="training",
+        help="What is compared with the teacher.",
+        form=True,
+    )
+    divergence: str = option(
+        "kl",
+        title="Divergence",
+        choices={"kl": "Kullback-Leibler, of probabilities", "squared": "squared error, of logits"},
+        group="training",
+        help="How answers are compared with the teacher's.",
+        form=True,
+    )
+    temperature: float = option(
+        2.0,
+        gt=0,
+        le=100,
+        title="Temperature",
+        step=0.5,
+        group="training",
+        help="By what logits are divided before kl compares them: the higher, the more unlikely classes count.",
+        form=True,
+    )
+    label_share: float = option(
+        0.0,
+        ge=0,
+        le=1,
+        title="Share of the labels in the loss",
+        step=0.1,
+        group="training",
+        help="How much of the loss is about the true labels; 0 learns from the teacher alone.",
+        form=True,
+    )
+    barrier: float = option(
+        0.3,
+        ge=0,
+        le=1000,
+        title="Barrier",
+        step=0.1,
+        group="search",
+        help="How strongly a student is pulled to correct the students before it, as boosting needs it to.",
+        form=True,
+    )
+    meet_condition: bool = option(
+        True,
+        title="Correct students that miss the weak learning condition",
+        group="search",
+        help="Adjust the output layer of a student that does not correct the others on every class, and train it again "
+        "if that costs too much.",
+        form=True,
+    )
+    max_accuracy_drop: float = option(
+        0.003,
+        ge=0,
+        le=1,
+        title="Largest accuracy drop",
+        step=0.001,
+        group="search",
+        help="Validation accuracy that such a correction may cost, as a share: 0.003 is 0.3 points.",
+    )
+    retries: int = option(
+        3,
+        ge=0,
+        le=10,
+        title="Retries",
+        group="search",
+        help="How often a round is trained again with a stronger barrier, before the next composition is tried.",
+        form=True,
+    )
+    epochs: int = option(
+        ge=1,
+        le=1000,
+        title="Epochs a round",
+        group="training",
+        form=True,
+        help="How often a round goes through all examples.",
+    )
+    polish_epochs: int = option(
+        0,
+        ge=0,
+        le=1000,
+        title="Epochs of the polish",
+        group="training",
+        help="Epochs of the last training, of all students together, that b-distil+polish ends with.",
+        form=True,
+    )
+    planned_rounds: int | None = option(
+        None,
+        ge=1,
+        le=64,
+        title="Planned rounds",
+        help="How many rounds the boosting weights were set for; an extended run keeps its parent's.",
+    )
+    warm_up: float = option(
+        0.2,
+        ge=0,
+        lt=1,
+        title="Warm-up",
+        step=0.1,
+        group="training",
+        help="Share of a training in which the learning rate rises.",
+    )
+    clip: float | None = option(
+        None,
+        gt=0,
+        le=1000,
+        title="Clip",
+        step=0.5,
+        group="training",
+        help="The largest norm of a gradient; longer ones are shortened.",
+    )
+    dropout: float = option(
+        0.0,
+        ge=0,
+        lt=1,
+        title="Dropout",
+        step=0.1,
+        group="training",
+        help="Share of what a recurrent student takes over from the one before it that training leaves out at random.",
+    )
+    cell: str = option(
+        "own", title="Recurrent cell", choices=CELLS, group="students", form=True, help="Whose cell a gru uses."
+    )
+    growth: float = option(
+        1.0,
+        ge=1,
+        le=4,
+        title="Growth from round to round",
+        step=0.1,
+        group="students",
+        help="How many times the channels of the student before it each student has.",
+        form=True,
+    )
     # From Python alone: it is no part of what is stored.
-    factory: Callable[..., Any] | None = Field(
-        default=None, exclude=True, title="Student", description="a name, or a function that makes one"
+    factory: Callable[..., Any] | None = option(
+        None, exclude=True, title="Student", takes="a name, or a function that makes one"
     )
     # The last epochs see the inputs as they are: right for small changes, wrong where views differ much from them.
-    clean_epochs: int = Field(
-        default=2, ge=0, le=1000, title="Clean epochs", description="a whole number from 0 to 1000"
+    clean_epochs: int = option(
+        2,
+        ge=0,
+        le=1000,
+        title="Clean epochs",
+        group="training",
+        help="How many of a training's last epochs see inputs unchanged, without shifts and the like.",
     )
-    views: int = Field(ge=1, le=64, title="Views", description="a whole number from 1 to 64")
+    views: int = option(
+        ge=1,
+        le=64,
+        title="Views",
+        group="training",
+        help="How many changed versions of each training input the teacher is asked about, the original among them.",
+    )
 
     @classmethod
     def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
-        method = given.get("method", METHOD)
-        method = method if method in METHODS else METHOD  # `build` words the error
+        method = given.get("method", DEFAULT_METHOD)
+        method = method if method in METHODS else DEFAULT_METHOD  # `build` words the error
         recipe = {"method": method, **of_run(known, method)}
         student = given.get("student")
-        if student in names() and recipe["composition"] not in LADDERS[family(student)]:
+        if student in names() and recipe["composition"] not in family(student).ladder:
             # A student of another family: its first connection, which convolutions have over the same steps only.
-            recipe |= {"composition": LADDERS[family(student)][1], "mode": "full", "head": "student", "cell": "own"}
+            recipe |= {"composition": family(student).ladder[1], "mode": "full", "head": "student", "cell": "own"}
         if known.modality != "image":  # of a short series no part is empty
             recipe |= {"rounds": min(recipe["rounds"], known.input_shape[-1])}
         return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
@@ -231,8 +492,9 @@ class DistilConfig(_Config):
                 "or set the growth to 1."
             )
         if self.teacher_logits and self.examples:
-            raise UserError("Answers instead of a teacher are for all training examples: leave --examples out.")
-        if self.cell == "shared" and not (self.polished and family(self.student) == "gru"):
+            raise UserError("Answers instead of a teacher are for all training examples: leave out `examples`.")
+        may_share = self.polished and self.student in names() and family(self.student).shares_cell
+        if self.cell == "shared" and not may_share:
             raise UserError(
                 "One cell is shared by recurrent students that are trained together: choose a gru and the "
                 "method b-distil+polish, or the cell own."
@@ -250,9 +512,7 @@ class DistilConfig(_Config):
         if not self.factory:
             check_student(self.student, known.modality)
         if self.examples and self.examples > known.train:
-            raise UserError(
-                f"Training examples must be at most the {known.train} that there are; “{self.examples}” is not."
-            )
+            raise UserError(f"`examples` must be at most the {known.train} that there are; got “{self.examples}”.")
         if self.teacher_logits and self.views > 1 and known.modality != "image":
             raise UserError("Answers instead of a teacher hold for series as they are: set the views to 1.")
         if self.teacher_logits and self.views > 1 and self.shift > most_shift(known):
@@ -268,7 +528,7 @@ class DistilConfig(_Config):
             raise UserError(
                 f"A series of {known.input_shape[-1]} steps has no {self.rounds} segments: choose fewer rounds."
             )
-        if not self.factory and self.composition not in compositions(self.student, self.mode):
+        if not self.factory and self.composition not in family(self.student).compositions(self.mode):
             raise UserError("Convolutions read each other over the same steps: choose the mode full, or alone.")
         return self
 
@@ -284,14 +544,18 @@ class DistilConfig(_Config):
 
     @property
     def polished(self) -> bool:
-        """Whether rounds are corrective and a polish follows (`b-distil+polish`)."""
-        return self.method == "b-distil+polish"
+        """Whether a round trains all students so far, and a polish of all follows."""
+        return METHODS[self.method].polishes
 
     @property
-    def planned(self) -> int:
+    def rounds_for_eta(self) -> int:
         """T, the rounds that η is set for: an extended run keeps its parent's."""
-        return self.horizon or self.rounds
+        return self.planned_rounds or self.rounds
 
     def title(self) -> str:
         students = "1 student" if self.rounds == 1 else f"{self.rounds} students"
         return f"{self.known.title}, {students}"
+
+
+# By name, for those who name them in a sentence: own data's, a teacher's training's, a distillation's.
+OPTIONS: Mapping[str, Option] = {**OwnData.options(), **TeachConfig.options(), **DistilConfig.options()}

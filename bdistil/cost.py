@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bdistil.ensemble import ProgressiveEnsemble, evaluating
 from bdistil.records import ModelCost, PrefixCost
-from bdistil.students.student import Student
+from bdistil.students.student import Carry, Student
 
 BYTES = 4  # of a number in single precision
 
@@ -52,13 +52,15 @@ def prefix_costs(ensemble: ProgressiveEnsemble) -> list[PrefixCost]:
     """The cost of each prefix, in order; per example, cumulative where that has a meaning."""
     memory = prefix_memory(ensemble)
     x = torch.zeros(1, *ensemble.input_shape, device=_device(ensemble))
-    costs, total, overhead, carry = [], 0, 0, {}
+    costs: list[PrefixCost] = []
+    total, overhead = 0, 0
+    carry: Carry = {}
     for t, student in enumerate(ensemble.students, start=1):
         total += macs(student, x, carry)
         overhead += student.reading_macs
         with evaluating(student):
             _, carry = student(x, carry)
-        prefix = ensemble.students[:t]
+        prefix = nn.ModuleList(list(ensemble.students)[:t])
         costs.append(
             PrefixCost(
                 macs=total,

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,16 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             part.training = True
 
 
+class Students(nn.ModuleList):
+    """A module list of students, by type."""
+
+    def __iter__(self) -> Iterator[Student]:
+        return cast(Iterator[Student], super().__iter__())
+
+    def __getitem__(self, place: int) -> Student:  # type: ignore[override]  # slices are not used
+        return cast(Student, super().__getitem__(place))
+
+
 class ProgressiveEnsemble(nn.Module):
     """Students in order, and what is needed to use them.
 
@@ -104,7 +114,7 @@ class ProgressiveEnsemble(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(per_channel), persistent=False)
         if not (0 < self.c < math.inf and self.std.gt(0).all() and (self.mean / self.std).isfinite().all()):
             raise UserError(f"An ensemble's scale c ({c}) and std ({std}) are finite and above 0: mend them.")
-        self.students = nn.ModuleList()
+        self.students = Students()
         for student in students:
             self.append(student)
 
@@ -132,7 +142,7 @@ class ProgressiveEnsemble(nn.Module):
         """Prefix `prefix` as an ensemble of its own, sharing the students. Raises UserError outside 1 ... T."""
         if not 1 <= prefix <= len(self):
             raise UserError(f"There is no prefix {prefix}: this ensemble has prefixes 1 to {len(self)}.")
-        return ProgressiveEnsemble(self.students[:prefix], **self._description())
+        return ProgressiveEnsemble(list(self.students)[:prefix], **self._description())
 
     def normalise(self, x: Any) -> Tensor:
         """Raw inputs (batch, *input_shape), any number type, array or tensor -> float32 on the ensemble's device."""

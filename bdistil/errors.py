@@ -4,12 +4,20 @@ The command line prints a `UserError` on standard error and exits with status 2;
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from unicodedata import category
 
 
 class UserError(Exception):
-    """Unusable input. The message is one complete sentence for the user, without a traceback."""
+    """Unusable input. The message is one complete sentence for the user, without a traceback.
+
+    Options stand in it by their names in Python, in backticks (`bdistil.options`). command: the arguments of a command
+    that would help, which the command line adds to the sentence.
+    """
+
+    def __init__(self, sentence: str = "", command: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.command = tuple(command)
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

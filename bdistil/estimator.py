@@ -1,46 +1,95 @@
 """`BDistil`: the engine on arrays, in scikit-learn's manner. Nothing is written to disk.
 
-`fit` runs the same rounds as a run of the command line does (`distil.distil`); fitted attributes end in an underscore.
+`fit` runs the same rounds as a run of the command line does; fitted attributes end in an underscore.
 """
 
-from collections.abc import Iterator
+import math
+import numbers
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.model_selection import train_test_split
+from sklearn.utils import Tags, assert_all_finite, check_array, check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bdistil.config import DistilConfig
 from bdistil.data.dataset import Dataset, DatasetInfo
+from bdistil.data.raw_arrays import pictures, series
 from bdistil.ensemble import ProgressiveEnsemble
-from bdistil.errors import UserError
-from bdistil.method.distillation_data import Task
-from bdistil.method.frozen import distil
-from bdistil.method.joint import distil_together
+from bdistil.errors import UserError, quoted
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.student_training import BATCH
-from bdistil.recipes import METHOD, PRESETS, RECIPES
-from bdistil.records import RoundRecord
-from bdistil.students.catalogue import FAMILIES, OWN, family
+from bdistil.method_registry import DEFAULT_METHOD
+from bdistil.runs.methods import trainer
+from bdistil.students.catalogue import OWN, names
 from bdistil.students.custom import Factory
+from bdistil.teachers.black_box import no_better_than_chance
+from bdistil.teachers.python_teacher import answer, as_answers, column_labels, is_array, places, prepare
+
+Split = tuple[np.ndarray, np.ndarray, np.ndarray]  # inputs, logits (N, L) and labels (N,), places in the classes
+
+
+class InputError(UserError, ValueError):
+    """What `BDistil` refuses, in one sentence: also the ValueError that scikit-learn's tools expect."""
 
 
 class BDistil(ClassifierMixin, BaseEstimator):
-    """A progressive ensemble of small students, distilled from a teacher's logits.
+    """A progressive ensemble of small students, distilled from a teacher: a classifier in scikit-learn's manner.
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.svm import SVC
+    >>> from bdistil import BDistil
+    >>> X, y = load_digits(return_X_y=True)
+    >>> pictures = X.reshape(-1, 8, 8)
+    >>> model = BDistil("cnn-xs", rounds=3, teacher=SVC(gamma=0.001), epochs=3, polish_epochs=6)
+    >>> model = model.fit(pictures[:1200], y[:1200])
+    >>> for prefix in 1, 2, 3:
+    ...     accuracy = (model.predict(pictures[1200:], prefix=prefix) == y[1200:]).mean()
+    ...     print(f"{prefix} of 3 students: above 85 %: {accuracy > 0.85}")
+    1 of 3 students: above 85 %: True
+    2 of 3 students: above 85 %: True
+    3 of 3 students: above 85 %: True
 
     student: a name of `students.catalogue`; it says what X is: pictures for `cnn`, series for the others. Or a function
-    that makes students of your own (`students.own`): X of four axes are pictures then, others series, and how they are
-    composed is theirs to say. rounds: T, 1 … 64. random_state: seed of weights, order and views. The other parameters
-    are those of `config.DistilConfig`; where they are None, they are the method's own for pictures or for series.
-    Augmented views need the teacher's logits on them, which `fit` is not given, so it trains on the inputs as they are.
+    that makes students of your own (`students.custom`): X of four axes are pictures then, others series, and how they
+    are composed is theirs to say. rounds: T, 1 … 64.
+
+    teacher: the model that is distilled.
+      - A classifier with `decision_function` or `predict_proba`. If it is fitted, it answers as it is; if not, `fit`
+        fits a clone of it (`teacher_`) to the same X and y. scikit-learn's cross-validation clones, and clones are not
+        fitted: each fold trains its own teacher, which has not seen the rows that are scored. Where a pretrained one is
+        wanted instead, give `sklearn.frozen.FrozenEstimator(teacher)`. scikit-learn's classifiers are given pictures
+        and series flattened, one row each.
+      - A `torch.nn.Module`, which is given batches of X as they are, raw, in float32, in evaluation mode; or a function
+        from X to an array.
+      - An array of logits, a row for each row of the X of `fit`. It cannot answer for a part of them: in
+        cross-validation give `teacher_logits` to `fit` instead, which are split with X.
+    Answers are logits, or probabilities, whose logarithm is taken. Of two classes they may be one column, (N,) or
+    (N, 1): the log-odds, or the probability, of the second. classes: the labels of the teacher's columns, in their
+    order; by default those that the classifier knows, or all that y has, sorted.
+
+    validation_fraction: the part of the examples that is held out of the training where `fit` is given no validation
+    data, by class where every class has two examples or more. On it the price of a correction is judged. random_state:
+    seed of the weights, the order and what is held out; None draws one. The other parameters are those of
+    `config.DistilConfig`; where they are None, they are the method's own for pictures or for series. Augmented views
+    need the teacher's logits on them, so `fit` trains on the inputs as they are.
 
     X is raw, not normalised: pictures (N, channels, height, width) or, of one channel, (N, height, width), whole
     numbers from 0 to 255; series (N, time, channels) or, of one channel, (N, time). `ensemble_` itself takes pictures
     (N, channels, height, width) and series (N, channels, time).
 
-    Attributes after `fit`: ensemble_ (`ProgressiveEnsemble`), classes_ (L,), edges_ (T, L): edge_j of each student on
-    the training inputs under the weights of its round; records_: a `RoundRecord` a student.
+    Attributes after `fit`: classes_ (L,), sorted, the order of all columns. ensemble_: a `ProgressiveEnsemble`. edges_
+    (T, L): edge_j of each student on the examples that were trained on, under the weights of its round. records_: a
+    `RoundRecord` a student. teacher_: who answered; None where logits were given. n_features_in_: numbers in one input;
+    feature_names_in_ where X was a data frame.
     """
 
     def __init__(
@@ -48,11 +97,13 @@ class BDistil(ClassifierMixin, BaseEstimator):
         student: str | Factory = "cnn-s",
         rounds: int = 6,
         *,
-        method: str = METHOD,
+        teacher: Any = None,
+        classes: Sequence[Any] | None = None,
+        method: str = DEFAULT_METHOD,
         composition: str | None = None,
         head: str | None = None,
         mode: str | None = None,
-        certified: bool = True,
+        meet_condition: bool = True,
         retries: int = 3,
         loss: str = "ensemble",
         divergence: str = "kl",
@@ -69,15 +120,18 @@ class BDistil(ClassifierMixin, BaseEstimator):
         cell: str | None = None,
         growth: float = 1.0,
         batch_size: int = 128,
-        random_state: int = 0,
+        validation_fraction: float = 0.1,
+        random_state: int | np.random.RandomState | None = 0,
     ):
         self.student = student
         self.rounds = rounds
+        self.teacher = teacher
+        self.classes = classes
         self.method = method
         self.composition = composition
         self.head = head
         self.mode = mode
-        self.certified = certified
+        self.meet_condition = meet_condition
         self.retries = retries
         self.loss = loss
         self.divergence = divergence
@@ -94,92 +148,109 @@ class BDistil(ClassifierMixin, BaseEstimator):
         self.cell = cell
         self.growth = growth
         self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
         self.random_state = random_state
 
     def fit(
         self,
-        X: np.ndarray,
-        y: np.ndarray | None = None,
+        X: Any,
+        y: Any = None,
         *,
-        teacher_logits: np.ndarray,
-        validation_data: tuple[np.ndarray, np.ndarray] | None = None,
+        teacher_logits: Any = None,
+        validation_data: tuple[Any, Any] | None = None,
     ) -> "BDistil":
         """Distil. X: raw inputs, see the class.
 
-        y: labels (N,), needed only for a label share; else the teacher's answers stand in. teacher_logits: (N, L).
-        validation_data: (X, teacher_logits) to report on after each epoch. Raises UserError for what does not fit.
+        y: labels (N,), needed by a teacher that is not fitted and for a label share; else the teacher's decisions stand
+        in. teacher_logits: the teacher's answers (N, L), instead of `teacher`. validation_data: (X, y) for a teacher
+        that can be asked, (X, its logits) where logits were given. Raises InputError, or scikit-learn's ValueError.
         """
-        self._pictures = family(self.student) in FAMILIES["image"] if isinstance(self.student, str) else np.ndim(X) == 4
-        config = self._config()
-        X, g = self._inputs(X), _logits(teacher_logits, len(X))
-        self.classes_ = np.unique(y) if y is not None else np.arange(g.shape[1])
-        if len(self.classes_) != g.shape[1]:
-            raise UserError(f"The teacher answers {g.shape[1]} classes and y has {len(self.classes_)}: they differ.")
-        labels = np.searchsorted(self.classes_, y) if y is not None else g.argmax(1)
-        x_check, g_check = X[:1], g[:1]
-        if validation_data is not None:
-            x_check = self._inputs(validation_data[0])
-            g_check = _logits(validation_data[1], len(x_check))
-        check = (x_check, g_check.argmax(1))
-        known = DatasetInfo(
-            name="arrays",
-            title="Arrays",
-            modality=self._modality(),
-            classes=tuple(map(str, self.classes_)),
-            input_shape=X.shape[1:],
-            train=len(X),
-            validation=len(x_check),
-            test=0,
-            split="as given",
-            licence="",
-            source="",
-            download_bytes=0,
-            preview=False,
-        )
-        config.fitting(known)
-        data = Dataset.of(known, {"train": (X, labels), "validation": check, "test": (X[:1], labels[:1])})
-        task = Task(data, {"train": g, "validation": g_check, "test": g[:1]}, X[None], g[None])
-        self.ensemble_ = task.ensemble()
-        train = distil_together if config.polished else _distil
-        self.records_ = train(config, task, self.ensemble_)
-        self.edges_ = np.array([record.edges for record in self.records_])
+        with _value_errors(), torch.random.fork_rng(devices=[]):
+            self._pictures = _are_pictures(X, self.student)
+            seed = _seed(self.random_state)
+            inputs = self._inputs(X, reset=True)
+            y = None if y is None else _checked_labels(y, len(inputs))
+            info = self._info(inputs)
+            config = self._config(info, seed)
+            teacher = prepare(self._given_teacher(len(inputs), teacher_logits), X, y)
+            answers = answer(teacher, X, len(inputs))
+            names = column_labels(teacher, answers.shape[1], self.classes, y)
+            columns = np.argsort(names)
+            classes, g = names[columns], answers[:, columns]
+            labels = g.argmax(1) if y is None else places(y, classes)
+            if y is not None and (doubt := no_better_than_chance(g, labels)):
+                warnings.warn(doubt, stacklevel=2)
+            train = inputs, g, labels
+            if validation_data is None:
+                train, check = _held_out(train, self.validation_fraction, seed)
+            else:
+                check = self._validation(teacher, *validation_data, classes, columns)
+            data = _data(info, classes, train, check)
+            ensemble = data.ensemble()
+            records = trainer(config.method).fit(Distillation(config, data, ensemble))
+        self.classes_, self.ensemble_, self.records_ = classes, ensemble, records
+        self.edges_ = np.array([record.edges for record in records])
+        self.teacher_ = None if is_array(teacher) else teacher
         return self
 
-    def staged_decision_function(self, X: np.ndarray) -> Iterator[np.ndarray]:
-        """Raw inputs (N, …) to the logits (N, L) of prefix 1, 2, … T, on the teacher's scale, in one pass."""
-        check_is_fitted(self)
-        X = self._inputs(X)
-        batches = [self.ensemble_.staged(X[start : start + BATCH]) for start in range(0, len(X), BATCH)]
-        for parts in zip(*batches, strict=True):
-            yield np.concatenate([part.cpu().numpy() for part in parts])
+    def staged_decision_function(self, X: Any) -> Iterator[np.ndarray]:
+        """Raw inputs (N, …) to what `decision_function` gives of prefix 1, 2, … T, in one pass."""
+        check_is_fitted(self, "ensemble_")
+        with _value_errors():
+            X = self._inputs(X)
+            batches = [self.ensemble_.staged(X[start : start + BATCH]) for start in range(0, len(X), BATCH)]
+            for parts in zip(*batches, strict=True):
+                yield _margins(np.concatenate([part.cpu().numpy() for part in parts]))
 
-    def decision_function(self, X: np.ndarray, prefix: int | None = None) -> np.ndarray:
-        """Logits (N, L) of a prefix (default: all students), on the teacher's scale."""
-        check_is_fitted(self)
-        ensemble, X = self.ensemble_.truncate(len(self.ensemble_) if prefix is None else prefix), self._inputs(X)
-        last = []
-        for start in range(0, len(X), BATCH):
-            *_, logits = ensemble.staged(X[start : start + BATCH])
-            last.append(logits.cpu().numpy())
-        return np.concatenate(last)
+    def decision_function(self, X: Any, prefix: int | None = None) -> np.ndarray:
+        """Logits (N, L) of a prefix (default: all students), on the teacher's scale.
 
-    def predict(self, X: np.ndarray, prefix: int | None = None) -> np.ndarray:
+        Of two classes (N,): the second's logit less the first's, above 0 where the second is predicted.
+        """
+        return _margins(self._logits(X, prefix))
+
+    def predict_proba(self, X: Any, prefix: int | None = None) -> np.ndarray:
+        """Probabilities (N, L) of the classes by a prefix (default: all students): the softmax of its logits."""
+        logits = torch.from_numpy(self._logits(X, prefix).astype(np.float64))
+        return torch.softmax(logits, dim=1).numpy()
+
+    def predict(self, X: Any, prefix: int | None = None) -> np.ndarray:
         """Classes (N,) by a prefix (default: all students)."""
-        return self.classes_[self.decision_function(X, prefix).argmax(1)]
+        columns = self._logits(X, prefix).argmax(1)  # raises what there is to raise before classes_ is read
+        return self.classes_[columns]
 
-    def predict_until(self, X: np.ndarray, deadline_ms: float) -> np.ndarray:
+    def predict_until(self, X: Any, deadline_ms: float) -> np.ndarray:
         """Classes (N,) by as many students as are expected to finish within the deadline, at least one."""
-        check_is_fitted(self)
-        logits, _ = self.ensemble_.predict_until(self._inputs(X), deadline_ms)
+        check_is_fitted(self, "ensemble_")
+        with _value_errors():
+            logits, _ = self.ensemble_.predict_until(self._inputs(X), deadline_ms)
         return self.classes_[logits.cpu().numpy().argmax(1)]
 
-    def _config(self) -> DistilConfig:
-        given = {name: value for name, value in self.get_params().items() if value is not None or name == "student"}
-        del given["random_state"]
-        modality, recipe = self._modality(), {}
-        for source in (RECIPES[modality], PRESETS.get((modality, self.method), {})):
-            recipe |= {name: value for name, value in source.items() if name in self.get_params()}
-        fixed = dict(dataset="arrays", teacher="arrays", seed=self.random_state, views=1, shift=0, flip=False)
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = not _is_for_pictures(self.student)
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _logits(self, X: Any, prefix: int | None) -> np.ndarray:
+        """Logits (N, L) of a prefix, on the teacher's scale, for inputs as the user has them."""
+        check_is_fitted(self, "ensemble_")
+        with _value_errors():
+            ensemble = self.ensemble_.truncate(len(self.ensemble_) if prefix is None else prefix)
+            X, last = self._inputs(X), []
+            for start in range(0, len(X), BATCH):
+                *_, logits = ensemble.staged(X[start : start + BATCH])
+                last.append(logits.cpu().numpy())
+        return np.concatenate(last)
+
+    def _config(self, info: DatasetInfo, seed: int) -> DistilConfig:
+        # A grid may hold numpy's numbers: plain ones are what options are.
+        given = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in self.get_params(deep=False).items()
+            if name in DistilConfig.model_fields and (value is not None or name == "student")
+        }
+        fixed = dict(dataset="arrays", teacher="arrays", seed=seed, views=1, shift=0, flip=False)
         if callable(self.student):
             own = dict(composition=OWN, head="student", mode="full", cell="own", dropout=0.0)
             for name, value in own.items():
@@ -189,18 +260,88 @@ class BDistil(ClassifierMixin, BaseEstimator):
                         f"write them: leave {name} out."
                     )
             fixed |= dict(student=OWN, factory=self.student, **own)
-        return DistilConfig.build(**recipe | given | fixed)
+        return DistilConfig.build(**DistilConfig.recipe(info, **given) | given | fixed).fitting(info)
 
     def _modality(self) -> str:
         """Series of which no more is known are taken for a sensor's."""
         return "image" if self._pictures else "sensor"
 
-    def _inputs(self, X: Any) -> np.ndarray:
-        return _images(X) if self._modality() == "image" else _series(X)
+    def _inputs(self, X: Any, reset: bool = False) -> np.ndarray:
+        """Inputs as students read them: uint8 (N, channels, height, width) or float32 (N, channels, time).
 
+        reset: they are those of `fit`, whose shape others must have.
+        """
+        with np.errstate(over="ignore"):  # what overflows is told as infinite
+            array = check_array(
+                X,
+                dtype="numeric" if self._pictures else np.float32,
+                ensure_all_finite=False,
+                allow_nd=True,
+                ensure_min_samples=2 if reset else 1,
+                estimator=self,
+                input_name="X",
+            )
+        if reset or array.ndim == 2:  # names and numbers of columns
+            columns = X if array.ndim == 2 else array.reshape(len(array), -1)
+            validate_data(self, columns, reset=reset, skip_check_array=True)
+        inputs = pictures(array) if self._pictures else series(array)
+        if reset:
+            self._input_shape = inputs.shape[1:]
+        elif inputs.shape[1:] != self._input_shape:
+            channels, *rest = self._input_shape
+            expected = ", ".join(map(str, [channels, *rest] if self._pictures else [*rest, channels]))
+            raise UserError(
+                f"Inputs have shape {array.shape}, and BDistil was fitted to (N, {expected}): reshape them."
+            )
+        return inputs
 
-def _distil(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> list[RoundRecord]:
-    return [done.record for done in distil(config, task, ensemble)]
+    def _info(self, inputs: np.ndarray) -> DatasetInfo:
+        """What is known of the data before the teacher has answered."""
+        return DatasetInfo(
+            name="arrays",
+            title="Arrays",
+            modality=self._modality(),
+            classes=(),
+            input_shape=inputs.shape[1:],
+            train=len(inputs),
+            validation=0,
+            test=0,
+            split="as given",
+            licence="",
+            source="",
+            download_bytes=0,
+            preview=False,
+        )
+
+    def _given_teacher(self, examples: int, teacher_logits: Any) -> Any:
+        """The teacher, or its logits. Raises UserError where there is none, or two."""
+        if teacher_logits is None and self.teacher is None:
+            raise UserError("There is no teacher: give BDistil(teacher=…), or fit(…, teacher_logits=…).")
+        if teacher_logits is None:
+            if is_array(self.teacher) and len(self.teacher) != examples:
+                raise UserError(
+                    f"The teacher is an array of {len(self.teacher)} rows and X has {examples}: it cannot answer for "
+                    "other inputs than its own. In cross-validation give it to fit as teacher_logits, which are split "
+                    "with X, or choose a teacher that can be asked."
+                )
+            return self.teacher
+        if self.teacher is not None:
+            raise UserError("There are two teachers: leave out either teacher or teacher_logits.")
+        return np.asarray(teacher_logits) if isinstance(teacher_logits, list | tuple) else teacher_logits
+
+    def _validation(self, teacher: Any, X: Any, given: Any, classes: np.ndarray, columns: np.ndarray) -> Split:
+        """The validation data that `fit` was given: y, or the logits of a teacher that cannot be asked."""
+        inputs = self._inputs(X)
+        g = as_answers(given, len(inputs)) if is_array(teacher) else answer(teacher, X, len(inputs))
+        if g.shape[1] != len(columns):
+            raise UserError(
+                f"The validation data's logits have {g.shape[1]} columns and the teacher's {len(columns)}: give the "
+                "same classes in both."
+            )
+        g = g[:, columns]
+        if is_array(teacher) or given is None:
+            return inputs, g, g.argmax(1)
+        return inputs, g, places(_checked_labels(given, len(inputs)), classes)
 
 
 def load(folder: str | Path) -> ProgressiveEnsemble:
@@ -212,29 +353,66 @@ def load(folder: str | Path) -> ProgressiveEnsemble:
     return ProgressiveEnsemble.load(open_run(folder).path / "ensemble")
 
 
-def _images(X: Any) -> np.ndarray:
-    X = np.asarray(X)
-    X = X[:, None] if X.ndim == 3 else X
-    if X.ndim != 4 or not len(X):
-        raise UserError(f"Inputs have shape {X.shape}; give (N, channels, height, width) or (N, height, width).")
-    if X.dtype != np.uint8 and not ((X >= 0) & (X <= 255) & (np.floor(X) == X)).all():
-        raise UserError("Inputs must be raw pixels: whole numbers from 0 to 255.")
-    return X.astype(np.uint8)
+@contextmanager
+def _value_errors() -> Iterator[None]:
+    """The engine's refusals as `InputError`."""
+    try:
+        yield
+    except UserError as error:
+        raise InputError(str(error)) from error.__cause__
 
 
-def _series(X: Any) -> np.ndarray:
-    """Series (N, time, channels) or (N, time) -> float32 (N, channels, time)."""
-    X = np.asarray(X, dtype=np.float32)
-    X = X[:, :, None] if X.ndim == 2 else X
-    if X.ndim != 3 or not X.size:
-        raise UserError(f"Inputs have shape {X.shape}; give (N, time, channels), or (N, time) for one channel.")
-    if not np.isfinite(X).all():
-        raise UserError(f"Series {int((~np.isfinite(X)).any(axis=(1, 2)).argmax())} holds NaN or infinity: mend it.")
-    return np.ascontiguousarray(X.transpose(0, 2, 1))
+def _data(info: DatasetInfo, classes: np.ndarray, train: Split, check: Split) -> DistillationData:
+    (x, g, labels), (x_check, g_check, labels_check) = train, check
+    info = replace(info, classes=tuple(map(str, classes)), train=len(x), validation=len(x_check))
+    # Nothing is tested in `fit`: one example stands in.
+    splits = {"train": (x, labels), "validation": (x_check, labels_check), "test": (x[:1], labels[:1])}
+    return DistillationData(
+        Dataset.of(info, splits), {"train": g, "validation": g_check, "test": g[:1]}, x[None], g[None]
+    )
 
 
-def _logits(logits: Any, rows: int) -> np.ndarray:
-    logits = torch.as_tensor(logits).detach().cpu().numpy().astype(np.float32)
-    if logits.ndim != 2 or len(logits) != rows:
-        raise UserError(f"The teacher's logits have shape {logits.shape}; give one row for each of the {rows} inputs.")
-    return logits
+def _held_out(given: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Examples to train on, and the fraction that is held out: of each class alike, where all have two or more."""
+    if not 0 < fraction < 1:
+        raise UserError(f"The validation fraction must be a number above 0, below 1; “{quoted(fraction)}” is not.")
+    labels = given[2]
+    count = min(math.ceil(fraction * len(labels)), len(labels) - 1)
+    sizes = np.unique(labels, return_counts=True)[1]
+    by_class = sizes.min() > 1 and len(sizes) <= min(count, len(labels) - count)
+    kept, held = train_test_split(
+        np.arange(len(labels)), test_size=count, stratify=labels if by_class else None, random_state=seed
+    )
+    inputs, g, labels = given
+    return (inputs[kept], g[kept], labels[kept]), (inputs[held], g[held], labels[held])
+
+
+def _seed(random_state: Any) -> int:
+    """The engine's seed: the number itself, or one that scikit-learn's generator draws."""
+    if isinstance(random_state, numbers.Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _is_for_pictures(student: Any) -> bool:
+    return isinstance(student, str) and student in names("image")
+
+
+def _are_pictures(X: Any, student: Any) -> bool:
+    """Whether X are pictures: the student's name says it; for students of one's own X of four axes are."""
+    return _is_for_pictures(student) or (not isinstance(student, str) and np.ndim(X) == 4)
+
+
+def _checked_labels(y: Any, examples: int) -> np.ndarray:
+    """Labels (N,) of any kind. Raises ValueError, as scikit-learn words it, for what is none."""
+    y = column_or_1d(y, warn=True)
+    if len(y) != examples:
+        raise UserError(f"X has {examples} examples and y has {len(y)}: give one label for each.")
+    assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    return y
+
+
+def _margins(logits: np.ndarray) -> np.ndarray:
+    """Logits (N, L) as `decision_function` gives them: of two classes the difference, (N,)."""
+    return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits

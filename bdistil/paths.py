@@ -16,6 +16,7 @@ _PACKAGE = Path(__file__).resolve().parent
 # The folder of app, pages and assets: inside the package where it was installed from a wheel, else the repository.
 DASHBOARD = _PACKAGE / "_dashboard" if (_PACKAGE / "_dashboard").is_dir() else _PACKAGE.parent
 ASSETS = DASHBOARD / "assets"
+PLAIN_NAMES = "BDISTIL_PLAIN_NAMES"  # in a command's environment: its sentences name options as Python does
 DATA_ROOTS = "BDISTIL_DATA_ROOTS"  # the environment's name for folders that the dashboard reads beside its own
 
 

@@ -3,19 +3,27 @@
 Every value was chosen on validation data. The options themselves, and their limits, are declared in config.py.
 """
 
+import functools
 from typing import Any
 
 from bdistil.data.dataset import DatasetInfo
 from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 from bdistil.data.views import AnyAugmentation
 
-METHODS: tuple[str, ...] = ("b-distil", "b-distil+polish")
-METHOD = "b-distil+polish"
 SERIES = dict(mode="segments", rounds=4, learning_rate=2e-2, warm_up=0.1, clip=2.0, shift=0, flip=False)
 # What a first run uses, by modality: of both presets, and of each. Frozen rounds are trained to their end one by one;
 # corrective ones are short, then comes the polish. Series: chosen on validation data, as benchmarks/series.py says.
 RECIPES: dict[str, dict[str, Any]] = {
-    "image": dict(student="cnn-s", rounds=6, batch_size=128, views=5, shift=1, flip=False),
+    "image": dict(
+        student="cnn-s",
+        rounds=6,
+        batch_size=128,
+        views=5,
+        learning_rate=8e-3,
+        weight_decay=1e-2,
+        shift=1,
+        flip=False,
+    ),
     "speech": dict(student="gru-m", batch_size=64, views=8, weight_decay=1e-3, **SERIES),
     "sensor": dict(student="gru-m", batch_size=128, views=4, weight_decay=0.2, dropout=0.3, **SERIES),
 }
@@ -62,7 +70,17 @@ _SERIES_TEACHER = dict(
     crop=0,
 )
 TEACH_RECIPES: dict[str, dict[str, Any]] = {
-    "image": dict(architecture="resnet-m", epochs=24, batch_size=128, shift=2, flip=True, cutout=0, crop=0),
+    "image": dict(
+        architecture="resnet-m",
+        epochs=24,
+        batch_size=128,
+        learning_rate=0.1,
+        weight_decay=5e-4,
+        shift=2,
+        flip=True,
+        cutout=0,
+        crop=0,
+    ),
     "speech": _SERIES_TEACHER,
     "sensor": {**_SERIES_TEACHER, "epochs": 12},
 }
@@ -91,3 +109,10 @@ def of_run(known: DatasetInfo, method: str) -> dict[str, Any]:
 def of_teacher(known: DatasetInfo) -> dict[str, Any]:
     """The options of a teacher's training on this data set."""
     return {**TEACH_RECIPES[known.modality], **TEACH_DATA_SETS.get(known.name, {})}
+
+
+@functools.cache
+def chosen_by_recipes() -> frozenset[str]:
+    """Names of the options that some recipe sets: their default depends on the data set."""
+    tables = (RECIPES, PRESETS, DATA_SETS, TRAINING, TEACH_RECIPES, TEACH_DATA_SETS)
+    return frozenset(name for table in tables for recipe in table.values() for name in recipe)

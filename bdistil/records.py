@@ -1,4 +1,4 @@
-"""What the files of a run hold, as types: run.json, round.json, events.jsonl and heartbeat.json.
+"""What the files of a run hold, as types: run.json, label.json, round.json, events.jsonl and heartbeat.json.
 
 Each type is read by pydantic and written by it, nowhere else. A field that older versions did not write has a default
 here, and a field that was renamed still answers to its old name. Values out of range (a share above 1, a time that is
@@ -22,10 +22,12 @@ from pydantic import (
 )
 
 from bdistil.config import DistilConfig, TeachConfig
+from bdistil.errors import UserError
 from bdistil.paths import open_regular
 
 SCHEMA = 1
 MOST_BYTES = 64_000_000  # of a file: a round of a thousand classes has one
+MOST_NAME, MOST_NOTE = 100, 2000  # characters
 State = Literal["queued", "running", "stopped", "failed", "finished"]
 Phase = Literal["teacher", "rounds", "polish", "report"]
 Modality = Literal["image", "speech", "sensor"]
@@ -34,6 +36,7 @@ Macs = Annotated[int, Field(ge=0)]  # no largest: a user may state those of a te
 Number = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Round = Annotated[int, Field(ge=1, le=10_000)]
+RENAMED_OPTIONS = {"certified": "meet_condition", "most_lost": "max_accuracy_drop", "horizon": "planned_rounds"}
 _R = TypeVar("_R", bound="Record")
 
 
@@ -109,6 +112,12 @@ class TeacherRecord(Record):
     weights_sha256: str | None = None
     split_known: bool | None = None
     splits: dict[str, Share] = {}
+
+
+class MeasuredTeacher(TeacherRecord):
+    """A teacher whose accuracy on the run's test split is known: that of every run with a finished round."""
+
+    accuracy: Share
 
 
 class Scale(Record):
@@ -370,7 +379,7 @@ class HeadCorrected(Event, Correction):
 class RoundUnmet(Event):
     """A round ended without the weak learning condition."""
 
-    kind: Literal["round_uncertified"]
+    kind: Literal["round_unmet", "round_uncertified"]  # today's name, which is written, and an older one
     round: Round
     attempt: int = 1
 
@@ -500,10 +509,51 @@ class RunRecord(Record):
     points: tuple[PointSummary, ...] = ()
     teacher_name: str | None = None
 
+    @property
+    def distil_config(self) -> DistilConfig:
+        """The options of a run that distils. Raises UserError for one that trains a teacher."""
+        if isinstance(self.config, DistilConfig):
+            return self.config
+        raise UserError(f"The run {self.run} trains a teacher and has no students.")
+
+    @property
+    def known_dataset(self) -> DatasetRecord:
+        """The data set, known once training has begun. Raises UserError before."""
+        if self.dataset is None:
+            raise UserError(f"The run {self.run} does not say what its dataset is.")
+        return self.dataset
+
+    @property
+    def known_teacher(self) -> MeasuredTeacher:
+        """The teacher and its accuracy, known once it has been measured. Raises UserError before."""
+        if self.teacher is None or self.teacher.accuracy is None:
+            raise UserError(f"The run {self.run} does not say how accurate its teacher is.")
+        return MeasuredTeacher(**dict(self.teacher))
+
+    @property
+    def known_scale(self) -> Scale:
+        """The scale of the run, known once the teacher has answered. Raises UserError before."""
+        if self.scale is None:
+            raise UserError(f"The run {self.run} does not say its scale.")
+        return self.scale
+
     @field_validator("config", mode="before")
     @classmethod
     def _of_its_kind(cls, value: Any, read: ValidationInfo) -> DistilConfig | TeachConfig:
         """The options as the configuration of the run's kind reads them; names are checked when a worker starts."""
         if isinstance(value, DistilConfig | TeachConfig):
             return value
-        return (TeachConfig if read.data.get("kind") == "teach" else DistilConfig).model_validate(value)
+        known_as = with_current_names(value) if isinstance(value, dict) else value
+        return (TeachConfig if read.data.get("kind") == "teach" else DistilConfig).model_validate(known_as)
+
+
+def with_current_names(options: dict[str, Any]) -> dict[str, Any]:
+    """Stored options by the names that they have today."""
+    return {RENAMED_OPTIONS.get(name, name): value for name, value in options.items()}
+
+
+class RunLabel(Record):
+    """label.json: what the user calls a run, None for its title, and a note on it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=MOST_NAME)] | None = None
+    note: Annotated[str, Field(max_length=MOST_NOTE)] = ""

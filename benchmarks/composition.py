@@ -24,10 +24,10 @@ from work import DATASET, folder, kept, measured, small_task
 
 from bdistil.config import DistilConfig
 from bdistil.cost import prefix_costs
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.frozen import distil
 from bdistil.method.joint import distil_together
-from bdistil.recipes import METHODS
+from bdistil.method_registry import METHODS
 
 SPEECH, SEEDS, EXAMPLES, FROM = "free-spoken-digits-official", (0, 1, 2), 15_000, 3
 FIGURES = {"test": "test accuracy (%)", "kl": "validation KL to the teacher"}
@@ -65,12 +65,12 @@ def misses(table: list[tuple]) -> list[str]:
     return behind
 
 
-def pictures(method: str) -> Task:
+def pictures(method: str) -> DistillationData:
     """Some of the training images; their views are the same for both methods."""
     return small_task(EXAMPLES)
 
 
-def speech(work: Path, method: str) -> Task:
+def speech(work: Path, method: str) -> DistillationData:
     """The recordings, with the answers of a teacher that is trained, or found, in `work`."""
     data, teacher = series.teacher(work / f"{SPEECH}.safetensors", SPEECH, None)
     return series.task_of(config_of(SPEECH, 0, method, composed=True), data, teacher)
@@ -79,10 +79,10 @@ def speech(work: Path, method: str) -> Task:
 def config_of(dataset: str, seed: int, method: str, composed: bool) -> DistilConfig:
     """One side of the comparison."""
     config = series.students_config(dataset, seed, composed, method=method)
-    return config.model_copy(update={"certified": config.polished})
+    return config.model_copy(update={"meet_condition": config.polished})
 
 
-def parts(work: Path, dataset: str, method: str, task_of: Callable[[], Task], composed: bool) -> list[Part]:
+def parts(work: Path, dataset: str, method: str, task_of: Callable[[], DistillationData], composed: bool) -> list[Part]:
     """The result of every seed, from its file or trained now."""
     found = []
     for seed in SEEDS:
@@ -93,13 +93,13 @@ def parts(work: Path, dataset: str, method: str, task_of: Callable[[], Task], co
     return found
 
 
-def train(config: DistilConfig, task: Task) -> Part:
+def train(config: DistilConfig, task: DistillationData) -> Part:
     """The method's rounds, to its end; what each prefix reaches and costs then."""
     ensemble = task.ensemble()
     if config.polished:
-        distil_together(config, task, ensemble)
+        distil_together(Distillation(config, task, ensemble))
     else:
-        list(distil(config, task, ensemble))
+        list(distil(Distillation(config, task, ensemble)))
     return {"prefixes": measured(task, config, ensemble), "macs": [cost.macs for cost in prefix_costs(ensemble)]}
 
 

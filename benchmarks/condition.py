@@ -1,7 +1,7 @@
 """The weak learning condition over seeds: how many rounds meet it, and what meeting it costs.
 
 Both presets on the data sets with a shipped teacher, three seeds of the students' training each, with the search and
-the corrections and without (`--certified`, `--no-certified`); everything else as the recipe has it. Polished students
+the corrections and without (`meet_condition`); everything else as the recipe has it. Polished students
 are trained once and measured before and after their heads are corrected. Accuracy given up is that of the last prefix
 on the test split, against the same seed without. A round meets the condition if its student has a positive edge on
 every class; the first has none to meet. Finished parts are kept in FOLDER.
@@ -23,12 +23,12 @@ from work import folder, kept
 
 from bdistil.config import DistilConfig
 from bdistil.ensemble import ProgressiveEnsemble
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.frozen import distil
 from bdistil.method.joint import distil_together, polish
-from bdistil.recipes import METHODS
+from bdistil.method_registry import METHODS
 from bdistil.records import RoundRecord
-from bdistil.runs.jobs import make_task
+from bdistil.runs.jobs import distillation_data
 from bdistil.teachers.cards import card_for
 
 SEEDS = (0, 1, 2)
@@ -65,9 +65,9 @@ def measured(work: Path, dataset: str, method: str) -> Iterator[Run]:
     """Each seed's figures with the search and the corrections and without, from its files or trained now."""
     for seed in SEEDS:
         config = DistilConfig.create(
-            dataset, teacher=card_for(None, dataset)["name"], method=method, seed=seed, certified=True, threads=1
+            dataset, teacher=card_for(None, dataset)["name"], method=method, seed=seed, meet_condition=True, threads=1
         )
-        free = config.model_copy(update={"certified": False})
+        free = config.model_copy(update={"meet_condition": False})
         file = f"{dataset}-{method}-{seed}"
         if config.polished:
             yield kept(
@@ -82,23 +82,23 @@ def measured(work: Path, dataset: str, method: str) -> Iterator[Run]:
 
 def frozen(config: DistilConfig) -> Figures:
     """Frozen rounds, with the search and the corrections or without."""
-    task = make_task(config, card_for(config.teacher, config.dataset))
+    task = distillation_data(config, card_for(config.teacher, config.dataset))
     ensemble = task.ensemble()
-    return figures(task, ensemble, [done.record for done in distil(config, task, ensemble)])
+    return figures(task, ensemble, [done.record for done in distil(Distillation(config, task, ensemble))])
 
 
 def polished(config: DistilConfig, free: DistilConfig) -> Run:
     """The same students before and after their heads are corrected."""
-    task = make_task(config, card_for(config.teacher, config.dataset))
+    task = distillation_data(config, card_for(config.teacher, config.dataset))
     ensemble = task.ensemble()
-    without = figures(task, ensemble, distil_together(free, task, ensemble))
-    standing = polish(config.model_copy(update={"polish_epochs": 0}), task, ensemble)
+    without = figures(task, ensemble, distil_together(Distillation(free, task, ensemble)))
+    standing = polish(Distillation(config.model_copy(update={"polish_epochs": 0}), task, ensemble))
     return {"with": figures(task, ensemble, standing.records), "without": without}
 
 
-def figures(task: Task, ensemble: ProgressiveEnsemble, records: list[RoundRecord]) -> Figures:
+def figures(task: DistillationData, ensemble: ProgressiveEnsemble, records: list[RoundRecord]) -> Figures:
     """Whether each round meets the condition, and all prefixes' accuracies on the test split, in percent."""
-    x, labels = task.data.split("test")
+    x, labels = task.dataset.split("test")
     right = [prefix.numpy().argmax(1) == labels for prefix in ensemble.staged(x)]
     return {"met": [record.condition_met for record in records[1:]], "accuracy": [100 * float(r.mean()) for r in right]}
 

@@ -71,8 +71,8 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("self.edges.clamp_(-self.deviation, self.deviation)", "self.edges.clamp_(max=self.deviation)"),
         ),
     ),
-    "bdistil/method/distillation_data.py": (
-        ("tests/method/test_distillation_data.py",),
+    "bdistil/method/distillation.py": (
+        ("tests/method/test_distillation.py",),
         (
             ("np.flatnonzero(view == 0)", "np.arange(len(view))"),
             ("self.view_targets[view, chosen]", "self.view_targets[0, chosen]"),
@@ -91,7 +91,10 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("value = value + barrier.penalty(", "value = value - barrier.penalty("),
             ("(total + f) / (len(ensemble) + 1)", "(total + f) / max(1, len(ensemble))"),
             ("config.growth ** (round - 1)", "config.growth**round"),
-            ("torch.manual_seed(position.seed(config.seed))", "torch.manual_seed(config.seed)"),
+            (
+                "torch.manual_seed(position.seed(distillation.config.seed))",
+                "torch.manual_seed(distillation.config.seed)",
+            ),
             ("steps = whole[whole.index(config.composition) :]", "steps = whole"),
             ("if times == 1 else", "if times <= 1.5 else"),
         ),
@@ -99,9 +102,9 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
     "bdistil/method/correction.py": (
         ("tests/method/test_search.py",),
         (
-            ("config.planned - certificate.round - 1", "config.planned - certificate.round"),
+            ("config.rounds_for_eta - certificate.round - 1", "config.rounds_for_eta - certificate.round"),
             ("kl[1] > MOST_KL * kl[0] and before.mean()", "kl[1] > MOST_KL * kl[0] or before.mean()"),
-            ("after.mean() - error > config.most_lost", "after.mean() > config.most_lost"),
+            ("after.mean() - error > config.max_accuracy_drop", "after.mean() > config.max_accuracy_drop"),
             ("    set_head(student, weight, bias)", "    pass"),
             ("(certificate.summed() + f) / (certificate.round + 1)", "(certificate.summed() + f) / certificate.round"),
             ("float(right_before.mean() - right_after.mean())", "float(right_after.mean() - right_before.mean())"),
@@ -116,7 +119,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("pull, total = -torch.sinh(s)", "pull, total = torch.sinh(s)"),
             ("share * kl(problem.c * summed / t,", "kl(problem.c * summed / t,"),
             ("s = eta * (summed - (t - 1) * g_hat)", "s = eta * (summed - t * g_hat)"),
-            ('range(record["update"] + 1, OUTER + 1)', 'range(record["update"], OUTER + 1)'),
+            ("range(progress.update + 1, OUTER + 1)", "range(progress.update, OUTER + 1)"),
             ("if t > 1:", "if t > 2:"),
         ),
     ),
@@ -127,7 +130,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("min(attempt.record.edges_before)", "max(attempt.record.edges_before)"),
             ('("rounds", round=round, attempt=number)', '("rounds", round=round, attempt=1)'),
             ("seconds=trained.total + correction.correction_seconds", "seconds=trained.total"),
-            ('if position.round > 1 else "alone"', 'if position.round > 2 else "alone"'),
+            ('if round > 1 else "alone"', 'if round > 2 else "alone"'),
             ("if number > len(attempts):", "if number >= len(attempts):"),
         ),
     ),
@@ -135,7 +138,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         ("tests/method/test_search.py", "tests/method/test_frozen.py"),
         (
             ("attempts), heaviest)", "attempts), certificate.heaviest())"),
-            ("Certificate(task.g_hat, config.planned)", "Certificate(task.g_hat, config.rounds)"),
+            ("Certificate(data.g_hat, config.rounds_for_eta)", "Certificate(data.g_hat, config.rounds)"),
             ("        tried = ()\n", "        pass\n"),
             ("found.kl_after if attempt.met else found.kl_before", "found.kl_after"),
             ("seconds=sum(each.record.seconds for each in attempts)", "seconds=found.seconds"),
@@ -148,7 +151,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("(t - 1) * prefixes[-2].detach()", "(t - 1) * prefixes[-2]"),
             ("signed[batch.chosen[clean]]", "signed[clean]"),
             ("shares[-1] / t * penalty", "penalty"),
-            ("weights((round - 1) * (previous - task.g_hat)", "weights(round * (previous - task.g_hat)"),
+            ("weights((round - 1) * (previous - data.g_hat)", "weights(round * (previous - data.g_hat)"),
             ("signed = up - down", "signed = down - up"),
             ("config.epochs, ROUNDS_END, signed", "config.epochs, 0.0, signed"),
             ("answer if student.gives_prefix else (total + answer) / t", "(total + answer) / t"),
@@ -249,16 +252,16 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
     "bdistil/results/certificate.py": (
         ("tests/results/test_certificate.py",),
         (
-            ('(table["bound"] < table["trivial"])', '(table["bound"] <= table["trivial"])'),
-            ('table["bound"] + ROUNDING]', 'table["bound"] - ROUNDING]'),
+            ("return self.bound < self.trivial", "return self.bound <= self.trivial"),
+            ("row.measured > row.bound + ROUNDING", "row.measured > row.bound - ROUNDING"),
             ("tells.all(axis=1) if tells[-1].all()", "tells.any(axis=1) if tells[-1].all()"),
             ("max(initial=-1)) + 2 if", "max(initial=-1)) + 1 if"),
             ("rounds.min(axis=0)", "rounds.max(axis=0)"),
             ("2 * examples * weight", "examples * weight"),
             ("sign > 0,", "sign < 0,"),
             ("classes[teacher], sign", "classes[label], sign"),
-            ('(telling["bound"] - telling["measured"]).idxmin()', 'telling["bound"].idxmin()'),
-            ('(last["bound"] / last["trivial"]).idxmin()', 'last["bound"].idxmin()'),
+            ("key=lambda row: row.bound - row.measured)", "key=lambda row: row.bound)"),
+            ("row.bound / row.trivial if row.trivial else", "row.bound if row.trivial else"),
         ),
     ),
     "bdistil/results/confusion.py": (
@@ -266,10 +269,10 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         (
             ("return self.students - self.teacher", "return self.teacher - self.students"),
             ("results.labels * size + answers", "answers * size + results.labels"),
-            ('["difference", "accuracy"], kind', '["difference"], kind'),
+            ("(row.difference, row.accuracy))", "row.difference)"),
             (
-                "np.bincount(results.labels, teacher_right, size) / counts",
-                "np.bincount(results.labels, teacher_right, size)",
+                "np.bincount(results.labels, hits, size) / counts",
+                "np.bincount(results.labels, hits, size) / size",
             ),
             ("len(kept) > MOST_CLASSES", "len(kept) >= MOST_CLASSES"),
         ),
@@ -288,15 +291,15 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         (
             ("[c * _arrays(", "[_arrays("),
             ("_prefixes(run.unpolished_folders(), c)", "_prefixes(folders, c)"),
-            ("points_lost(logits, teacher, labels, people) for", "points_lost(logits, teacher, labels) for"),
+            ("points_lost(logits, teacher, labels, people)", "points_lost(logits, teacher, labels)"),
         ),
     ),
     "bdistil/results/architecture.py": (
         ("tests/results/test_architecture.py",),
         (
-            (".diff().fillna(", ".fillna("),
+            ("point.macs - (before.macs if before else 0)", "point.macs"),
             ("return first / length, end / length", "return first / length, 1.0"),
-            ('if spec["reads"] else "alone"', 'if spec["reads"] is not None else "alone"'),
+            ('composition if spec.reads else "alone"', "composition"),
         ),
     ),
     "bdistil/results/scarce.py": (
@@ -331,11 +334,11 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("math.floor(high / step + 1e-9)", "math.floor(high / step)"),
             ("rough * 0.999", "rough"),
             ("(1, 2, 5, 10) if", "(1, 5, 10) if"),
-            ("return float(row[column] / whole) if whole", "return float(whole / row[column]) if whole"),
-            ('"macs_ratio" if self.column == "macs" else self.column', "self.column"),
-            ("None if self.relative else self.share(row, teacher)", "self.share(row, teacher)"),
-            ("self.text(row[self.column]) if share is None", "self.text(row[self.column]) if share is not None"),
-            ("points[axis.column].notna().all()", "points[axis.column].notna().any()"),
+            ("return self.cost(point) / whole if whole", "return whole / self.cost(point) if whole"),
+            ("        if self.stated:\n", "        if self.relative:\n"),
+            ("None if self.relative else self.share(point, teacher)", "self.share(point, teacher)"),
+            ("self.text(self.cost(point)) if share is None", "self.text(self.cost(point)) if share is not None"),
+            ("all(axis.of_point(point) is not None", "any(axis.of_point(point) is not None"),
         ),
     ),
     "bdistil/report/certificate_text.py": (
@@ -353,11 +356,11 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
     "bdistil/report/certificate_figures.py": (
         ("tests/report/test_certificate_figures.py",),
         (
-            ("HEIGHT - 6 - (HEIGHT - 12) * row[column] / top", "6 + (HEIGHT - 12) * row[column] / top"),
-            ('(row["round"] - 1) / max(1, rounds - 1)', 'row["round"] / max(1, rounds - 1)'),
+            ("HEIGHT - 6 - (HEIGHT - 12) * value / top", "6 + (HEIGHT - 12) * value / top"),
+            ("(row.round - 1) / max(1, rounds - 1)", "row.round / max(1, rounds - 1)"),
             ("max(rounds, len(rows)) + 0.5)", "len(rows) + 0.5)"),
             ("(min(1.0, *values), 1.6 * examples)", "(min(values), 1.6 * examples)"),
-            ('least = bounds["bound"].idxmin()', 'least = bounds["bound"].idxmax()'),
+            ("least = values.index(min(values))", "least = values.index(max(values))"),
         ),
     ),
     "bdistil/report/figures.py": (
@@ -393,11 +396,11 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("reversed(list(enumerate(pairs)))", "list(enumerate(pairs))"),
             ("formats.signed(100 * (row.accuracy - last))", "formats.signed(100 * (last - row.accuracy))"),
             (
-                'low = int(10 * min(points["accuracy"].min(), teacher)) / 10',
-                'low = int(10 * points["accuracy"].min()) / 10',
+                "int(10 * min(teacher, *(point.accuracy for point in points))) / 10",
+                "int(10 * min(point.accuracy for point in points)) / 10",
             ),
             ("formats.decimal(share * seconds, 2)", "formats.decimal(seconds, 2)"),
-            ("tells = found.bound < found.trivial", "tells = found.bound <= found.trivial"),
+            ('"tells" if found.tells else "vacuous"', '"vacuous" if found.tells else "tells"'),
             ("pixels = 255 - pixels", "pass"),
             ('" chosen" if prefix == chosen', '" chosen" if prefix == chosen + 1'),
         ),
@@ -425,7 +428,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
     "bdistil/report/architecture_drawing.py": (
         ("tests/report/test_architecture_drawing.py",),
         (
-            ("100 * (part.macs or 0) / (most or 1)", "100 * (part.parameters or 0) / (most or 1)"),
+            ("100 * part.macs / (most or 1)", "100 * part.parameters / (most or 1)"),
             ('each = "" if part.first == part.last else " each"', 'each = ""'),
             ("if len(used) == 1 else", "if len(used) <= 2 else"),
         ),
@@ -492,7 +495,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ),
             ("states.mean(dim=1), last[0]", "last[0], last[0]"),
             ("self.first : self.end].transpose", "self.first :].transpose"),
-            ("bias_ih_l0[hidden : 2 * hidden] += KEEPING", "bias_ih_l0[:hidden] += KEEPING"),
+            ("bias[hidden : 2 * hidden] += KEEPING", "bias[:hidden] += KEEPING"),
         ),
     ),
     "bdistil/students/tcn.py": (

@@ -9,6 +9,8 @@ predecessor by more than 0.2 points; and on the shipped teachers. `certificate.p
     python benchmarks/frontier.py
 """
 
+from itertools import pairwise
+
 from table import prefix_cells, publish
 
 from bdistil.results import Results, load
@@ -39,7 +41,8 @@ TEACHERS = {
 
 def rows(results: Results) -> list[tuple]:
     """The teacher's row and one a prefix."""
-    title, method, teacher = results.run.title, results.run.method, results.run.teacher
+    title, method, teacher = results.run.title, results.run.method, results.run.known_teacher
+    assert teacher.macs and teacher.parameters, f"{teacher.name}: a teacher of unknown cost"
     first = (
         title,
         "",
@@ -53,28 +56,28 @@ def rows(results: Results) -> list[tuple]:
         "100",
         f"{teacher.parameters / 1e3:.0f}",
     )
-    return [first, *((title, method, *prefix_cells(row)) for row in results.points.itertuples())]
+    return [first, *((title, method, *prefix_cells(row)) for row in results.points)]
 
 
 def check(results: Results) -> None:
     """The claims on one sample."""
     run, points = results.run, results.points
-    teacher, last = run.teacher, points.iloc[-1]
+    teacher, last = run.known_teacher, points[-1]
     least = TEACHERS.get(teacher.name, 0.0)
     assert teacher.accuracy >= least, f"{teacher.name}: a teacher of {teacher.accuracy:.4f}"
-    if run.dataset.name != "fashion-mnist" or len(points) != STUDENTS:
+    if run.known_dataset.name != "fashion-mnist" or len(points) != STUDENTS:
         return
-    assert 45e6 <= teacher.macs <= 60e6, f"a teacher of {teacher.macs / 1e6:.1f} M MACs"
-    assert last.macs_ratio <= MOST_SHARE, f"{100 * last.macs_ratio:.1f} % of the teacher's MACs"
-    assert last.points_lost <= MOST_LOST[run.method], f"{last.points_lost:.2f} points below the teacher"
-    fall = -100 * points["accuracy"].diff().min()
+    assert teacher.macs and 45e6 <= teacher.macs <= 60e6, f"a teacher of {teacher.macs} MACs"
+    assert last.macs <= MOST_SHARE * teacher.macs, f"{100 * last.macs / teacher.macs:.1f} % of the teacher's MACs"
+    assert last.points_lost <= MOST_LOST[str(run.method)], f"{last.points_lost:.2f} points below the teacher"
+    fall = max(100 * (before.accuracy - after.accuracy) for before, after in pairwise(points))
     assert fall <= MOST_FALL + 1e-9, f"a prefix falls {fall:.2f} points below its predecessor"
 
 
 def main() -> None:
     samples = [load(run.path) for run in list_runs() if run.sample and run.info and run.info.kind == "distil"]
     publish("frontier", HEAD, [row for results in samples for row in rows(results)])
-    names = {results.run.teacher.name for results in samples}
+    names = {results.run.known_teacher.name for results in samples}
     assert set(TEACHERS) <= names, f"no sample run with {', '.join(sorted(set(TEACHERS) - names))}"
     for results in samples:
         check(results)

@@ -25,9 +25,9 @@ from work import DATASET, folder, kept, measured, small_task
 
 from bdistil.config import DistilConfig
 from bdistil.cost import macs, prefix_costs
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.joint import distil_together
-from bdistil.method.student_training import Rung, ladder, new_student, train_student
+from bdistil.method.student_training import Rung, new_student, train_student
 from bdistil.students.catalogue import CATALOGUE
 from bdistil.students.cnn import CNN
 from bdistil.teachers.cards import card_for
@@ -116,51 +116,50 @@ def single_config(widths: Sequence[int], seed: int) -> DistilConfig:
     )
 
 
-def settings(task: Task, config: DistilConfig, widths: Sequence[int]) -> dict[str, Any]:
+def settings(task: DistillationData, config: DistilConfig, widths: Sequence[int]) -> dict[str, Any]:
     """What a kept result is a result of."""
-    return {"config": config.model_dump(), "widths": list(widths), "data": task.data.checksum, "c": task.c}
+    return {"config": config.model_dump(), "widths": list(widths), "data": task.dataset.checksum, "c": task.c}
 
 
-def train_ensemble(task: Task, config: DistilConfig) -> dict[str, Any]:
+def train_ensemble(task: DistillationData, config: DistilConfig) -> dict[str, Any]:
     """Rounds, polish and head correction; what each prefix reaches in the end."""
     started = time.process_time()
     ensemble = task.ensemble()
-    records = distil_together(config, task, ensemble)
+    records = distil_together(Distillation(config, task, ensemble))
     seconds = time.process_time() - started
-    certified = [record.condition_met for record in records]
-    return {"seconds": seconds, "certified": certified, "prefixes": measured(task, config, ensemble)}
+    met = [record.condition_met for record in records]
+    return {"seconds": seconds, "condition_met": met, "prefixes": measured(task, config, ensemble)}
 
 
-def train_single(task: Task, config: DistilConfig, widths: Sequence[int]) -> dict[str, Any]:
+def train_single(task: DistillationData, config: DistilConfig, widths: Sequence[int]) -> dict[str, Any]:
     """One dense student; what it reaches."""
     CATALOGUE[SINGLE] = tuple(widths)
     started = time.process_time()
     no_weights = np.zeros(task.g_hat.shape)  # a first round has no weak learning condition to meet
-    student, _ = train_student(
-        config, task, task.ensemble(), no_weights, Position("rounds", round=1, attempt=1), Rung(0, "alone"), gain=0.0
-    )
+    position, rung = Position("rounds", round=1, attempt=1), Rung(0, "alone")
+    student, _ = train_student(Distillation.new(config, task), no_weights, position, rung, gain=0.0)
     seconds = time.process_time() - started
     ensemble = task.ensemble()
     ensemble.append(student)
     return {"seconds": seconds, "prefixes": measured(task, config, ensemble)}
 
 
-def ensemble_macs(task: Task) -> list[int]:
+def ensemble_macs(task: DistillationData) -> list[int]:
     """MACs of each prefix."""
     config, ensemble = ensemble_config(seed=0, polish_epochs=0), task.ensemble()
     for t in range(1, T + 1):
-        ensemble.append(new_student(config, task, ensemble, Position("rounds", t, 1), ladder(config, t)[0]))
+        ensemble.append(new_student(Distillation(config, task, ensemble), Position("rounds", t, 1)))
     return [cost.macs for cost in prefix_costs(ensemble)]
 
 
-def single_macs(task: Task, widths: Sequence[int]) -> int:
+def single_macs(task: DistillationData, widths: Sequence[int]) -> int:
     """MACs of a dense student of these widths."""
     with torch.device("meta"):  # shapes suffice to count
-        known = task.data.info
+        known = task.dataset.info
         return macs(CNN(widths, known.input_shape, len(known.classes)), torch.zeros(1, *known.input_shape), {})
 
 
-def single_widths(task: Task, wanted: int) -> tuple[int, ...]:
+def single_widths(task: DistillationData, wanted: int) -> tuple[int, ...]:
     """Channels of a dense student of `wanted` MACs, all levels widened alike; in fours, or twos, where that hits it."""
     scale = math.sqrt(wanted / single_macs(task, WIDTHS))
     for multiple in (4, 2, 1):
@@ -199,12 +198,12 @@ def spending(
     """The rows on what all prefixes together cost to train."""
     place = ("all", "")
     seconds = [run["seconds"] for run in ours], [sum(run["seconds"] for run in runs) for runs in theirs]
-    certified = [met for run in ours for met in run["certified"][1:]]
+    met_all = [met for run in ours for met in run["condition_met"][1:]]
     return [
         (*place, "epochs", f"{ROUND_EPOCHS} a round, {polish_epochs} of polish", f"{RIVAL_EPOCHS} each", ""),
         (*place, "epochs × M MACs", *(f"{value / 1e6:.1f}" for value in cost), f"{(cost[0] - cost[1]) / 1e6:+.1f}"),
         (*place, "processor seconds", *(f"{statistics.mean(values):.0f}" for values in seconds), ""),
-        (*place, "rounds t ≥ 2 that meet the condition", f"{sum(certified)} of {len(certified)}", "–", ""),
+        (*place, "rounds t ≥ 2 that meet the condition", f"{sum(met_all)} of {len(met_all)}", "–", ""),
     ]
 
 

@@ -40,19 +40,19 @@ from bdistil.data.catalogue import info
 from bdistil.data.dataset import SPLITS
 from bdistil.ensemble import ProgressiveEnsemble, bound
 from bdistil.method.certificate import weights
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.frozen import distil
 from bdistil.method.joint import corrective_round, eta, prefix_weights
-from bdistil.method.search import SearchWatch
-from bdistil.method.student_training import ladder, new_student
+from bdistil.method.search import SearchCallbacks
+from bdistil.method.student_training import new_student
+from bdistil.method_registry import METHODS
 from bdistil.paths import home
-from bdistil.recipes import METHODS
 from bdistil.runs import Run, create_run
 from bdistil.runs.heartbeat import HeartbeatWriter
 from bdistil.runs.worker import work
 from bdistil.scale import B
 from bdistil.teachers.cards import card_for
-from bdistil.training.loop import Checkpoint, Position, Watch
+from bdistil.training.loop import Callbacks, Checkpoint, Position
 
 HEAD = (
     "preset",
@@ -96,7 +96,7 @@ def round_rows(store: Path) -> list[tuple]:
     laps = {case: [] for case in CASES}
     for repetition in range(REPETITIONS):
         for method, t in CASES:
-            config = recipe(method, rounds=t, epochs=EPOCHS, certified=False)
+            config = recipe(method, rounds=t, epochs=EPOCHS, meet_condition=False)
             laps[method, t].append(
                 kept(
                     store / f"{method}-{t}-{repetition}.json",
@@ -113,16 +113,16 @@ def recipe(method: str, **given: Any) -> DistilConfig:
     return DistilConfig.create(DATASET, teacher=teacher, method=method, threads=1, **given)
 
 
-def miniature() -> Task:
+def miniature() -> DistillationData:
     """A small task whose validation and test splits are cut as its train split is."""
     part, task = EXAMPLES / info(DATASET).train, small_task(EXAMPLES)
-    data, teacher = task.data, dict(task.teacher)
+    data, teacher = task.dataset, dict(task.teacher)
     for split in ("validation", "test"):
         x, labels = data.split(split)
         size = round(part * len(x))
         data = replace(data, **{f"x_{split}": x[:size], f"y_{split}": labels[:size]})
         teacher[split] = teacher[split][:size]
-    return replace(task, data=data, teacher=teacher)
+    return replace(task, dataset=data, teacher=teacher)
 
 
 @dataclass
@@ -153,22 +153,22 @@ def _since(began: tuple[float, float]) -> tuple[float, float]:
     return tuple(now - then for now, then in zip(_now(), began, strict=True))
 
 
-def side_by_side(config: DistilConfig, task: Task) -> dict[str, Any]:
+def side_by_side(config: DistilConfig, task: DistillationData) -> dict[str, Any]:
     """Laps of the last round by the engine and by the bare loop, (epochs + 1, 2): epochs, then what follows them."""
     run = engine_corrective if config.polished else engine_frozen
     ensemble, rival = (untrained(config, task, config.rounds - 1) for _ in range(2))
-    summed = answers(rival, task.data.x_train).sum(axis=0) if len(rival) else np.zeros(task.g_hat.shape)
+    summed = answers(rival, task.dataset.x_train).sum(axis=0) if len(rival) else np.zeros(task.g_hat.shape)
     turns = Turns(Bare(config, task, rival, summed).laps())
     with tempfile.TemporaryDirectory() as path:
         run(config, task, ensemble, turns, Path(path))
     return {"ours": turns.ours, "theirs": turns.theirs}
 
 
-def untrained(config: DistilConfig, task: Task, students: int) -> ProgressiveEnsemble:
+def untrained(config: DistilConfig, task: DistillationData, students: int) -> ProgressiveEnsemble:
     """An ensemble of fresh students."""
     ensemble = task.ensemble()
     for t in range(1, students + 1):
-        ensemble.append(new_student(config, task, ensemble, Position("rounds", t, 1), ladder(config, t)[0]))
+        ensemble.append(new_student(Distillation(config, task, ensemble), Position("rounds", t, 1)))
     return ensemble
 
 
@@ -178,41 +178,44 @@ def answers(ensemble: ProgressiveEnsemble, x: np.ndarray) -> np.ndarray:
     return torch.cat(parts, dim=1).numpy()
 
 
-def watch(turns: Turns, path: Path) -> Watch:
+def callbacks(turns: Turns, path: Path) -> Callbacks:
     """Tells a worker's directory what a worker tells it, and lets the bare loop take its turn after each epoch."""
     heartbeat = HeartbeatWriter(Run(path))
-    return Watch(heartbeat.write_batch, lambda position, record: turns.lap(), heartbeat.stop)
+    return Callbacks(heartbeat.write_batch, lambda position, record: turns.lap(), heartbeat.stop)
 
 
-def engine_frozen(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, turns: Turns, path: Path) -> None:
+def engine_frozen(
+    config: DistilConfig, task: DistillationData, ensemble: ProgressiveEnsemble, turns: Turns, path: Path
+) -> None:
     """The last round of Algorithm 1, one attempt."""
-    finished = list(answers(ensemble, task.data.x_train)) if len(ensemble) else []
-    told = SearchWatch(starts=lambda fields: turns.start(), training=watch(turns, path))
-    found = next(distil(config, task, ensemble, finished, checkpoint=Checkpoint(path / "checkpoint"), watch=told))
+    finished = list(answers(ensemble, task.dataset.x_train)) if len(ensemble) else []
+    distillation = Distillation(config, task, ensemble, Checkpoint(path / "checkpoint"), callbacks(turns, path))
+    found = next(distil(distillation, finished, callbacks=SearchCallbacks(starts=lambda fields: turns.start())))
     turns.lap()
     assert found.record.attempts == 1, "the search went on after its first attempt: it is no longer the same work"
 
 
 def engine_corrective(
-    config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, turns: Turns, path: Path
+    config: DistilConfig, task: DistillationData, ensemble: ProgressiveEnsemble, turns: Turns, path: Path
 ) -> None:
     """The last corrective round."""
-    previous = answers(ensemble, task.data.x_train).mean(axis=0)
+    previous = answers(ensemble, task.dataset.x_train).mean(axis=0)
     turns.start()
-    corrective_round(
-        config, task, ensemble, previous, checkpoint=Checkpoint(path / "checkpoint"), watch=watch(turns, path)
-    )
+    distillation = Distillation(config, task, ensemble, Checkpoint(path / "checkpoint"), callbacks(turns, path))
+    corrective_round(distillation, previous)
     turns.lap()
 
 
 class Bare:
     """The same round written down without the engine, on students of its own."""
 
-    def __init__(self, config: DistilConfig, task: Task, before: ProgressiveEnsemble, summed: np.ndarray) -> None:
+    def __init__(
+        self, config: DistilConfig, task: DistillationData, before: ProgressiveEnsemble, summed: np.ndarray
+    ) -> None:
         """`summed` is f_1 + … + f_{t−1} (N, L) of the students `before` on the training inputs."""
         self.config, self.task, self.t = config, task, len(before) + 1
         self.mean, self.std = before.mean, before.std
-        student = new_student(config, task, before, Position("rounds", self.t, 1), ladder(config, self.t)[0])
+        student = new_student(Distillation(config, task, before), Position("rounds", self.t, 1))
         together = config.polished
         self.frozen = [] if together else [one.eval() for one in before.students]
         self.trained = nn.ModuleList([*before.students, student] if together else [student])
@@ -224,7 +227,7 @@ class Bare:
 
     def laps(self) -> Iterator[None]:
         """Yields after each epoch and its validation, and once more after the answers on every split."""
-        labels = torch.from_numpy(self.task.data.y_validation)
+        labels = torch.from_numpy(self.task.dataset.y_validation)
         for epoch in range(self.config.epochs):
             self.trained.train()
             clean_only = not self.config.polished and epoch >= self.config.epochs - self.config.clean_epochs
@@ -277,7 +280,7 @@ class Bare:
     def answers(self, split: str) -> Tensor:
         """The last prefix on a split."""
         self.trained.eval()
-        x = torch.from_numpy(self.task.data.split(split)[0])
+        x = torch.from_numpy(self.task.dataset.split(split)[0])
         with torch.no_grad():
             parts = [self.run((part.float() - self.mean) / self.std)[0][-1] for part in x.split(BATCH)]
         return torch.cat(parts)
@@ -335,8 +338,8 @@ def peak_of(config: DistilConfig) -> int:
 
 def life(path: Path) -> int:
     """A worker's whole life: its peak resident bytes. Epochs are cut, as none needs more at its end."""
-    whole = Task.batches
-    Task.batches = lambda *arguments: islice(whole(*arguments), CUT)
+    whole = DistillationData.batches
+    DistillationData.batches = lambda *arguments: islice(whole(*arguments), CUT)
     assert work(Run(path)) == 0, Run(path).info().error
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 

@@ -30,7 +30,7 @@ from bdistil.data.dataset import Dataset
 from bdistil.data.views import view
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.inputs import normalise
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.joint import corrective_round, polish
 from bdistil.statistics import group_interval
 from bdistil.training.loop import Checkpoint, predict
@@ -121,12 +121,12 @@ def train(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Part:
     started = time.process_time()
     task = task_of(config, data, model)
     ensemble, previous = task.ensemble(), None
-    free = config.model_copy(update={"certified": False})
+    free = config.model_copy(update={"meet_condition": False})
     for _ in range(config.rounds):
-        previous = corrective_round(free, task, ensemble, previous).outputs["train"].mean(axis=0)
-    polish(free, task, ensemble)
+        previous = corrective_round(Distillation(free, task, ensemble), previous).outputs["train"].mean(axis=0)
+    polish(Distillation(free, task, ensemble))
     before = right(ensemble, data)
-    standing = polish(config.model_copy(update={"polish_epochs": 0}), task, ensemble)
+    standing = polish(Distillation(config.model_copy(update={"polish_epochs": 0}), task, ensemble))
     people = data.people_test if data.info.people else np.arange(len(data.y_test))
     answers = task.teacher["test"].argmax(axis=1) == data.y_test
     return {
@@ -135,13 +135,13 @@ def train(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Part:
         "teacher": bits(answers),
         "before": before,
         "after": right(ensemble, data),
-        "certified": [record.condition_met for record in standing.records],
+        "condition_met": [record.condition_met for record in standing.records],
         "macs": [cost.macs for cost in prefix_costs(ensemble)],
         "teacher_macs": model_cost(model, data.info.input_shape).macs,
     }
 
 
-def task_of(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Task:
+def task_of(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> DistillationData:
     """The data with the teacher's answers on them and on the views of the training inputs."""
 
     def ask(x: np.ndarray) -> np.ndarray:
@@ -151,7 +151,7 @@ def task_of(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Task
     views = np.stack([view(data.x_train, v, config.seed, config.augmentation(data.info)) for v in range(config.views)])
     view_logits = np.stack([ask(x) for x in views])
     logits = {"train": view_logits[0], "validation": ask(data.x_validation), "test": ask(data.x_test)}
-    return Task(data, logits, views, view_logits)
+    return DistillationData(data, logits, views, view_logits)
 
 
 def right(ensemble: ProgressiveEnsemble, data: Dataset) -> list[str]:
@@ -173,7 +173,7 @@ def row(name: str, parts: list[Part], composed: bool) -> tuple:
     """The table's row of a split: means over rotations and seeds."""
     accuracies = [[points(prefix).mean() for prefix in part["after"]] for part in parts]
     given_up = np.mean([cost_of_meeting(part) for part in parts], axis=0)
-    met = [certified for part in parts for certified in part["certified"][1:]]
+    met = [met for part in parts for met in part["condition_met"][1:]]
     low, high = interval(parts)
     spread = f" ± {statistics.stdev([last for *_, last in accuracies]):.1f}" if len(parts) > 1 else ""
     return (
@@ -203,7 +203,7 @@ def by_rotation(name: str, parts: list[Part]) -> list[tuple]:
 
 def misses(name: str, parts: list[Part]) -> list[str]:
     """The aims that a split's runs do not reach."""
-    met = [certified for part in parts for certified in part["certified"][1:]]
+    met = [met for part in parts for met in part["condition_met"][1:]]
     given_up = np.mean([cost_of_meeting(part)[-1] for part in parts])
     aims = {
         f"{lost(parts):.2f} points below the teacher": lost(parts) <= MOST_LOST[name],

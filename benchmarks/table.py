@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bdistil.report import formats
+from bdistil.results.loading import FrontierPoint
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -23,17 +24,17 @@ def publish(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]], packa
     print(text, flush=True)
 
 
-def prefix_cells(row: Any) -> tuple[Any, ...]:
-    """The cells of a prefix, of its row in `Results.points`: from its number of students to its parameters."""
+def prefix_cells(row: FrontierPoint) -> tuple[str, ...]:
+    """The cells of a prefix: from its number of students to its parameters."""
     return (
-        row.prefix,
+        str(row.prefix),
         f"{100 * row.accuracy:.2f}",
         formats.interval(row.accuracy_low, row.accuracy_high),
         f"{row.points_lost:.2f}",
         f"{row.points_lost_low:.2f} to {row.points_lost_high:.2f}",
         f"{100 * row.agreement:.2f}",
         f"{row.macs / 1e6:.2f}",
-        f"{100 * row.macs_ratio:.1f}",
+        f"{100 * (row.macs_ratio or 0):.1f}",
         f"{row.parameters / 1e3:.0f}",
     )
 

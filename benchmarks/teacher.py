@@ -26,7 +26,7 @@ from bdistil.teachers.cards import card_for
 from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.logits import TeacherLogits
 from bdistil.teachers.zoo import SHAPES
-from bdistil.training.loop import Checkpoint, Watch, predict
+from bdistil.training.loop import Callbacks, Checkpoint, predict
 from bdistil.training.teacher import teach
 
 HEAD = (
@@ -50,14 +50,14 @@ def main() -> None:
     SHAPES[SMALLER] = SHAPES[card["architecture"]]._replace(stem=CHANNELS[0], stages=CHANNELS[1])
     ARCHITECTURES[SMALLER] = "the teacher's family with fewer channels"
     config = TeachConfig.build(**{**card["config"], "architecture": SMALLER})
-    watch = Watch(
+    callbacks = Callbacks(
         epoch=lambda position, record: print(
             f"epoch {record.epoch} of {record.epochs}: validation {record.validation['accuracy']:.4f}, "
             f"{record.seconds:.0f} s",
             flush=True,
         )
     )
-    model, _ = teach(config, data, checkpoint=Checkpoint(work / "smaller-teacher.safetensors"), watch=watch)
+    model, _ = teach(config, data, checkpoint=Checkpoint(work / "smaller-teacher.safetensors"), callbacks=callbacks)
     smaller = predict(model, data.x_test, partial(normalise, mean=data.mean, std=data.std)).numpy()
     teacher, labels = TeacherLogits(card)(data.x_test), data.y_test
     cost = model_cost(model, data.info.input_shape)

@@ -11,8 +11,8 @@ import torch
 from bdistil.atomic import write_json
 from bdistil.config import DistilConfig
 from bdistil.ensemble import ProgressiveEnsemble
-from bdistil.method.distillation_data import Task
-from bdistil.runs.jobs import make_task
+from bdistil.method.distillation import DistillationData
+from bdistil.runs.jobs import distillation_data
 from bdistil.teachers.cards import card_for
 
 DATASET = "fashion-mnist"
@@ -40,17 +40,17 @@ def kept(path: Path, settings: dict[str, Any], make: Callable[[], dict[str, Any]
     return result
 
 
-def small_task(examples: int) -> Task:
+def small_task(examples: int) -> DistillationData:
     """Fashion-MNIST with the shipped teacher, the recipe's views of seed 0, and some of the training inputs only."""
     card = card_for(None, DATASET)
-    return make_task(DistilConfig.create(DATASET, teacher=card["name"], examples=examples), card)
+    return distillation_data(DistilConfig.create(DATASET, teacher=card["name"], examples=examples), card)
 
 
-def measured(task: Task, config: DistilConfig, ensemble: ProgressiveEnsemble) -> list[dict[str, float]]:
+def measured(task: DistillationData, config: DistilConfig, ensemble: ProgressiveEnsemble) -> list[dict[str, float]]:
     """Of each prefix: `validation` and `test`, accuracies in percent, and `kl`, that to the teacher on validation."""
     found: list[dict[str, float]] = [{} for _ in ensemble.students]
     for split in ("validation", "test"):
-        x, labels = task.data.split(split)
+        x, labels = task.dataset.split(split)
         logits = torch.cat([ensemble(x[i : i + BATCH]) for i in range(0, len(x), BATCH)], dim=1).numpy()
         for figures, prefix in zip(found, logits, strict=True):
             figures[split] = 100 * float((prefix.argmax(1) == labels).mean())

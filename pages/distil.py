@@ -7,12 +7,14 @@ from watch import watch
 from bdistil.errors import UserError
 from bdistil.runs import open_run
 
-ui.begin()
+ui.begin("Distil")
 name = ui.address().run
 if name is None:
     form()
 else:
     try:
-        watch(open_run(name))
+        run = open_run(name)
+        ui.tab("Distil", run.info())
+        watch(run)
     except UserError as error:
         ui.gone(name, str(error))

@@ -16,10 +16,11 @@ from operating_point import operating_point, payload
 from bdistil.errors import UserError
 from bdistil.report import cost_axes
 
-ui.begin()
+ui.begin("Explore")
 left, right = st.columns([2, 1])
 run = ui.run_picker(left)
 info = run.info()
+ui.tab("Explore", info)
 try:
     results = ui.results(run)
 except UserError as error:
@@ -46,7 +47,7 @@ def operating_view() -> None:
     """The instrument, the constant chart, and all that depends on the prefix."""
     data = payload(
         results.points,
-        results.run.teacher.document(),
+        results.run.known_teacher,
         run=run.id,
         title=results.run.title,
         rounds=results.rounds,

@@ -1,11 +1,12 @@
 """Home: what this is, in three sentences and one instrument made from a real run; then the runs as cards."""
 
+import home_runs
 import streamlit as st
 import ui
 from operating_point import operating_point, payload
 
 from bdistil.errors import UserError
-from bdistil.recipes import METHOD
+from bdistil.method_registry import DEFAULT_METHOD
 from bdistil.runs import list_runs, open_run
 
 WHAT = (
@@ -13,16 +14,15 @@ WHAT = (
     "the students so far are a model you can use: a little more accurate than before, and a little more costly."
 )
 DRAG = " Drag the slider: these are the figures of a real run."
-MOST_CARDS = 30
 
-ui.begin()
+ui.begin("Home")
 runs = list_runs()
 finished = [s for s in runs if s.info and s.info.kind == "distil" and s.info.state == "finished"]
 # The polished sample with the largest test split, any sample else, and else one's own newest finished run.
 samples = [s for s in finished if s.sample]
 shown = max(
     samples,
-    key=lambda s: (s.info.method == METHOD, s.info.dataset.test),
+    key=lambda s: (s.info.method == DEFAULT_METHOD, s.info.dataset.test),
     default=next(iter(finished), None),
 )
 
@@ -41,7 +41,7 @@ def instrument() -> None:
             return
     data = payload(
         results.points,
-        results.run.teacher.document(),
+        results.run.known_teacher,
         run=run.id,
         title=results.run.title,
         mode="compact",
@@ -67,23 +67,4 @@ else:
         if st.button("Distil digits", type="primary"):
             ui.go("distil", dataset="digits")
 
-st.header("Runs", anchor=False)
-alive = any(s.info and s.info.state in ("running", "queued") for s in runs)
-
-
-@st.fragment(run_every=5 if alive else None)
-def run_cards() -> None:
-    """A card a run, newest first, then the samples, polished ones first; looks again while something trains."""
-    listed = list_runs()
-    own = [s for s in listed if not s.sample]
-    if len(own) > MOST_CARDS:
-        ui.muted(f"The newest {MOST_CARDS} of {len(own)} runs of your own, and the samples.")
-    shipped = sorted((s for s in listed if s.sample), key=lambda s: not s.info or s.info.method != METHOD)
-    drawn = own[:MOST_CARDS] + shipped + ([None] if not own else [])
-    for start in range(0, len(drawn), 3):
-        for column, summary in zip(st.columns(3), drawn[start : start + 3], strict=False):
-            with column:
-                ui.run_card(summary)
-
-
-run_cards()
+home_runs.section(runs)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bdistil.method.distillation_data import Batch, Task
+from bdistil.method.distillation import Batch, DistillationData
 
 
 class Batches:
@@ -11,10 +11,10 @@ class Batches:
     last: Batch
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
-        original = Task.batches
+        original = DistillationData.batches
 
-        def watched(task, *options):
-            for self.last in original(task, *options):
+        def watched(data, *options):
+            for self.last in original(data, *options):
                 yield self.last
 
-        monkeypatch.setattr(Task, "batches", watched)
+        monkeypatch.setattr(DistillationData, "batches", watched)

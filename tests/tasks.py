@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bdistil.method.distillation_data import Task
-from bdistil.runs.jobs import make_task
+from bdistil.method.distillation import DistillationData
+from bdistil.runs.jobs import distillation_data
 from bdistil.teachers import card
 from tests.workers import distil_config
 
@@ -20,11 +20,11 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def digits_task(examples: int | None = None) -> Task:
+def digits_task(examples: int | None = None) -> DistillationData:
     """Digits in two views, or its first training examples only."""
-    task = make_task(distil_config(), card("digits-resnet-s"))
+    task = distillation_data(distil_config(), card("digits-resnet-s"))
     if examples is None:
         return task
-    data = replace(task.data, x_train=task.data.x_train[:examples], y_train=task.data.y_train[:examples])
+    dataset = replace(task.dataset, x_train=task.dataset.x_train[:examples], y_train=task.dataset.y_train[:examples])
     teacher = {**task.teacher, "train": task.teacher["train"][:examples]}
-    return Task(data, teacher, task.views[:, :examples], task.view_logits[:, :examples])
+    return DistillationData(dataset, teacher, task.views[:, :examples], task.view_logits[:, :examples])

@@ -20,10 +20,10 @@ from bdistil.report import formats
 from bdistil.report.estimate_text import describe
 from bdistil.report.text import describe_run
 from bdistil.results.loading import load
-from bdistil.runs import create_run, open_run, previews
+from bdistil.runs import create_run, delete_run, open_run, previews
 from bdistil.runs.estimate import estimate
 from bdistil.runs.extend import extend_run
-from bdistil.runs.jobs import CHANGED, make_task
+from bdistil.runs.jobs import CHANGED, distillation_data
 from bdistil.runs.jobs import describe as describe_data
 from bdistil.runs.launch import start_worker
 from bdistil.teachers import card, card_for, cards, cards_for
@@ -99,7 +99,7 @@ def test_a_teacher_of_another_split_is_neither_offered_nor_taken(bdistil, walks)
     status, out, err = bdistil(*words)
     assert (status, out) == (2, "") and err == (
         f"There is no teacher for this split of {walks} yet: {other['name']} was trained on another one, or before the "
-        f"data changed. Train one: {how}.\n"
+        f"data changed. Train one first: {how}.\n"
     )
     status, out, err = bdistil(*words, "--teacher", other["name"])
     assert (status, out, err.count("\n")) == (2, "", 1)
@@ -134,8 +134,8 @@ def test_a_teacher_of_another_split_of_a_named_data_set_is_refused():
 
 def test_named_data_that_is_other_than_the_teacher_s_is_refused_once_it_is_read():
     saved = save_teacher("digits", data_checksum="0" * 64)
-    with pytest.raises(UserError, match=f"^The teacher {saved['name']} {OTHER}.*bdistil teach --dataset digits[.]$"):
-        make_task(distil_config(teacher=saved["name"]), saved)
+    with pytest.raises(UserError, match=f"^The teacher {saved['name']} {OTHER}.* Train one for this split[.]$"):
+        distillation_data(distil_config(teacher=saved["name"]), saved)
 
 
 @pytest.mark.parametrize("name", ["digits-resnet-s", "japanese-vowels-conv1d-s", "watch-conv1d-m"])
@@ -158,10 +158,10 @@ def test_samples_show_what_their_stored_logits_say(folder):
 
 def test_a_run_on_fewer_examples_takes_the_teacher_of_all_of_them():
     """It holds the same test split out: thinning leaves validation and test as they are."""
-    task = make_task(distil_config(examples=50), card("digits-resnet-s"))
+    task = distillation_data(distil_config(examples=50), card("digits-resnet-s"))
     whole = load_dataset("digits")
-    assert len(task.data.x_train) == 50 and task.data.checksum != whole.checksum
-    assert task.data.test_checksum == whole.test_checksum and task.data.info.checksum is None
+    assert len(task.dataset.x_train) == 50 and task.dataset.checksum != whole.checksum
+    assert task.dataset.test_checksum == whole.test_checksum and task.dataset.info.checksum is None
 
 
 # A split that is not known
@@ -189,7 +189,7 @@ def test_answers_say_that_their_split_is_not_known(tmp_path):
         epochs=1,
         views=1,
         student="cnn-xs",
-        certified=False,
+        meet_condition=False,
         threads=1,
     )
     assert formats.UNKNOWN_SPLIT in describe(estimate(config))
@@ -211,7 +211,7 @@ def test_pretrained_weights_say_that_their_split_is_not_known():
     (folder / "card.json").write_text(json.dumps(content))
     found = card(saved["name"])
     assert not found["split_known"] and found["notices"] == [formats.UNKNOWN_SPLIT]
-    assert describe(estimate(distil_config(teacher=saved["name"], certified=False))).count(UNKNOWN) == 1
+    assert describe(estimate(distil_config(teacher=saved["name"], meet_condition=False))).count(UNKNOWN) == 1
 
 
 def test_a_card_that_does_not_say_on_what_is_taken_by_name_alone(walks):
@@ -233,7 +233,7 @@ def test_older_runs_of_a_black_box_say_it_too(tmp_path):
 
 def test_the_figures_of_a_teacher_are_those_on_the_run_s_own_splits():
     saved = save_teacher("digits", accuracy=0.123, accuracy_low=0.1, accuracy_high=0.2)
-    run = finished(started(distil_config(teacher=saved["name"], rounds=1, epochs=1, certified=False)))
+    run = finished(started(distil_config(teacher=saved["name"], rounds=1, epochs=1, meet_condition=False)))
     data, known, ask = load_dataset("digits"), run.stored().teacher, TeacherLogits(saved)
     right = {
         split: float((ask(data.split(split)[0]).argmax(1) == data.split(split)[1]).mean())
@@ -243,8 +243,8 @@ def test_the_figures_of_a_teacher_are_those_on_the_run_s_own_splits():
     assert known.accuracy_low < known.accuracy < known.accuracy_high
     assert known.weights_sha256 == saved["weights_sha256"]
     results = load(run)
-    lost = 100 * (results.run.teacher.accuracy - results.points["accuracy"])
-    assert lost.tolist() == pytest.approx(results.points["points_lost"].tolist())
+    for point in results.points:
+        assert point.points_lost == pytest.approx(100 * (results.run.known_teacher.accuracy - point.accuracy))
     line = next(line for line in describe_run(run) if line.startswith("the teacher on this run’s splits: train "))
     assert line.endswith(f"test {formats.percent(right['test'])}")
 
@@ -281,7 +281,7 @@ def test_a_run_is_not_resumed_with_another_teacher_or_other_data(trained, change
     change(run, **{changed: getattr(run.stored(), changed).document() | {key: "0" * 64}})
     start_worker(run)
     assert fail(run) == CHANGED
-    run.delete()
+    delete_run(run)
 
 
 def test_a_run_whose_data_has_changed_is_not_extended(walks):
@@ -296,7 +296,7 @@ def test_a_run_whose_data_has_changed_is_not_extended(walks):
         views=1,
         student="gru-xs",
         mode="full",
-        certified=False,
+        meet_condition=False,
         threads=1,
     )
     run = finished(started(config))
@@ -335,7 +335,7 @@ def test_previews_are_of_the_run_s_own_test_split(own_home):
     wrong = previews.arrays(data, np.zeros_like(data.x_test)) | previews.origin("0" * 64)
     np.savez(path, **wrong)
     assert not previews.may_be_of(path, data.test_checksum) and previews.may_be_of(path, None)
-    run = finished(started(distil_config(rounds=1, epochs=1, examples=60, certified=False)))
+    run = finished(started(distil_config(rounds=1, epochs=1, examples=60, meet_condition=False)))
     dataset = run.stored().dataset
     assert dataset.test_checksum == data.test_checksum
     assert dataset.counts["test"] == tuple(np.bincount(data.y_test).tolist())

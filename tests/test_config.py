@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from bdistil import config as config_module
@@ -11,7 +12,8 @@ from bdistil.data.catalogue import CATALOGUE, info
 from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 from bdistil.data.views import Augmentation
 from bdistil.errors import UserError
-from bdistil.recipes import METHODS, RECIPES
+from bdistil.method_registry import METHODS
+from bdistil.recipes import RECIPES
 
 
 def distil(**given):
@@ -60,9 +62,9 @@ def test_a_configuration_of_the_first_version_means_what_it_did():
         ({"mode": "segments"}, "Pictures have no segments: choose the mode full."),
         ({"dataset": "japanese-vowels", "student": "cnn-s"}, "The student cnn-s does not read speech data"),
         ({"dataset": "japanese-vowels", "rounds": 30}, "A series of 29 steps has no 30 segments: choose fewer rounds."),
-        ({"dataset": "japanese-vowels", "mode": "parts"}, "Mode must be one of full, segments; “parts” is not."),
-        ({"clip": 0}, "Clip must be a number above 0, at most 1000, or nothing; “0” is not."),
-        ({"dropout": 1}, "Dropout must be at least 0, below 1; “1” is not."),
+        ({"dataset": "japanese-vowels", "mode": "parts"}, "`mode` must be one of full, segments; got “parts”."),
+        ({"clip": 0}, "`clip` must be a number above 0, at most 1000; got “0”."),
+        ({"dropout": 1}, "`dropout` must be a number from 0 to below 1; got “1”."),
         ({"cell": "shared"}, "One cell is shared by recurrent students that are trained together: choose a gru and"),
         ({"dataset": "japanese-vowels", "cell": "shared", "method": "b-distil"}, "or the cell own."),
         ({"dataset": "japanese-vowels", "cell": "shared", "student": "tcn-s"}, "or the cell own."),
@@ -97,53 +99,49 @@ def test_inputs_are_changed_as_suits_what_is_known_of_them():
 
 def test_what_is_given_comes_before_the_recipe_and_nothing_given_does_not():
     assert distil(rounds=3).rounds == 3
-    assert (
-        distil(rounds="3", flip="true", learning_rate="1e-3").model_dump()
-        | {
-            "rounds": 3,
-            "flip": True,
-            "learning_rate": 0.001,
-        }
-        == distil(rounds=3, flip=True, learning_rate=0.001).model_dump()
-    )
+    assert distil(rounds=np.int64(3), temperature=np.float32(2), learning_rate=1) == distil(rounds=3, learning_rate=1.0)
     assert distil(rounds=None, student=None) == distil()
 
 
-WHOLE = "Rounds must be a whole number from 1 to 64; “{}” is not."
+WHOLE = "`rounds` must be a whole number from 1 to 64; got “{}”."
 BAD = [
     ({"rounds": 0}, WHOLE.format(0)),
     ({"rounds": -1}, WHOLE.format(-1)),
     ({"rounds": 10**6}, WHOLE.format(10**6)),
-    ({"rounds": "five"}, WHOLE.format("five")),
+    ({"rounds": "five"}, "`rounds` must be a whole number from 1 to 64; got the text “five”."),
+    ({"rounds": "3"}, "`rounds` must be a whole number from 1 to 64; got the text “3”."),
+    ({"rounds": True}, WHOLE.format(True)),
+    ({"temperature": True}, "`temperature` must be a number above 0, at most 100; got “True”."),
+    ({"flip": 1}, "`flip` must be true or false; got “1”."),
     ({"rounds": 2.5}, WHOLE.format(2.5)),
-    ({"temperature": 0}, "Temperature must be a number above 0, at most 100; “0” is not."),
-    ({"temperature": "nan"}, "Temperature must be a number above 0, at most 100; “nan” is not."),
-    ({"learning_rate": 0}, "Learning rate must be a number above 0, at most 10; “0” is not."),
-    ({"learning_rate": "nan"}, "Learning rate must be a number above 0, at most 10; “nan” is not."),
-    ({"learning_rate": "inf"}, "Learning rate must be a number above 0, at most 10; “inf” is not."),
-    ({"learning_rate": float("nan")}, "Learning rate must be a number above 0, at most 10; “nan” is not."),
-    ({"learning_rate": 20}, "Learning rate must be a number above 0, at most 10; “20” is not."),
-    ({"learning_rate": -1}, "Learning rate must be a number above 0, at most 10; “-1” is not."),
-    ({"seed": -1}, "Seed must be a whole number from 0 to 2147483647; “-1” is not."),
-    ({"label_share": 1.5}, "Label share must be a number from 0 to 1; “1.5” is not."),
-    ({"barrier": "-1"}, "Barrier must be a number from 0 to 1000; “-1” is not."),
+    ({"temperature": 0}, "`temperature` must be a number above 0, at most 100; got “0”."),
+    ({"temperature": "nan"}, "`temperature` must be a number above 0, at most 100; got the text “nan”."),
+    ({"learning_rate": 0}, "`learning_rate` must be a number above 0, at most 10; got “0”."),
+    ({"learning_rate": "nan"}, "`learning_rate` must be a number above 0, at most 10; got the text “nan”."),
+    ({"learning_rate": "inf"}, "`learning_rate` must be a number above 0, at most 10; got the text “inf”."),
+    ({"learning_rate": float("nan")}, "`learning_rate` must be a number above 0, at most 10; got “nan”."),
+    ({"learning_rate": 20}, "`learning_rate` must be a number above 0, at most 10; got “20”."),
+    ({"learning_rate": -1}, "`learning_rate` must be a number above 0, at most 10; got “-1”."),
+    ({"seed": -1}, "`seed` must be a whole number from 0 to 2147483647; got “-1”."),
+    ({"label_share": 1.5}, "`label_share` must be a number from 0 to 1; got “1.5”."),
+    ({"barrier": "-1"}, "`barrier` must be a number from 0 to 1000; got the text “-1”."),
     (
         {"composition": "adds"},
-        "Composition must be one of alone, add, concat, concat-all, carry-state, carry-state-pool; “adds” is not.",
+        "`composition` must be one of alone, add, concat, concat-all, carry-state, carry-state-pool; got “adds”.",
     ),
-    ({"method": "polish"}, "Method must be one of b-distil, b-distil+polish; “polish” is not."),
-    ({"head": "own"}, "Head must be one of student, prefix; “own” is not."),
-    ({"retries": 11}, "Retries must be a whole number from 0 to 10; “11” is not."),
-    ({"polish_epochs": "-1"}, "Polish epochs must be a whole number from 0 to 1000; “-1” is not."),
-    ({"certified": "maybe"}, "Certified must be true or false; “maybe” is not."),
-    ({"horizon": 0}, "Horizon must be a whole number from 1 to 64, or nothing; “0” is not."),
+    ({"method": "polish"}, "`method` must be one of b-distil, b-distil+polish; got “polish”."),
+    ({"head": "own"}, "`head` must be one of student, prefix; got “own”."),
+    ({"retries": 11}, "`retries` must be a whole number from 0 to 10; got “11”."),
+    ({"polish_epochs": "-1"}, "`polish_epochs` must be a whole number from 0 to 1000; got the text “-1”."),
+    ({"meet_condition": "maybe"}, "`meet_condition` must be true or false; got the text “maybe”."),
+    ({"planned_rounds": 0}, "`planned_rounds` must be a whole number from 1 to 64; got “0”."),
     ({"loss": "student"}, "Corrective rounds train prefixes: choose the loss ensemble, or the method b-distil."),
-    ({"views": 0}, "Views must be a whole number from 1 to 64; “0” is not."),
-    ({"batch_size": 0}, "Batch size must be a whole number from 1 to 4096; “0” is not."),
-    ({"threads": 0}, "Threads must be a whole number from 1 to 512, or nothing; “0” is not."),
-    ({"flip": "perhaps"}, "Flip must be true or false; “perhaps” is not."),
-    ({"teacher": 5}, "Teacher must be a name or a folder; “5” is not."),
-    ({"student": ["cnn-s"]}, "Student must be a name; “['cnn-s']” is not."),
+    ({"views": 0}, "`views` must be a whole number from 1 to 64; got “0”."),
+    ({"batch_size": 0}, "`batch_size` must be a whole number of examples from 1 to 4096; got “0”."),
+    ({"threads": 0}, "`threads` must be a whole number from 1 to 512; got “0”."),
+    ({"flip": "perhaps"}, "`flip` must be true or false; got the text “perhaps”."),
+    ({"teacher": 5}, "`teacher` must be a name or a folder; got “5”."),
+    ({"student": ["cnn-s"]}, "`student` must be a name; got “['cnn-s']”."),
     ({"round": 5}, "There is no option called round. Did you mean rounds?"),
 ]
 
@@ -177,7 +175,7 @@ def test_a_data_set_that_is_no_name_is_a_sentence(dataset):
 def test_a_teachers_options_are_checked_too():
     with pytest.raises(UserError, match=r"no teacher architecture called resnet-x\. Did you mean resnet-"):
         TeachConfig.create("digits", architecture="resnet-x")
-    with pytest.raises(UserError, match=r"Epochs must be a whole number from 1 to 1000; “many” is not\."):
+    with pytest.raises(UserError, match=r"`epochs` must be a whole number from 0 to 1000; got the text “many”\."):
         TeachConfig.create("digits", epochs="many")
 
 

@@ -17,7 +17,9 @@ def task():
 
 
 def fitted(task, **given):
-    return BDistil(**(SHORT | given)).fit(task.data.x_train, task.data.y_train, teacher_logits=task.teacher["train"])
+    return BDistil(**(SHORT | given)).fit(
+        task.dataset.x_train, task.dataset.y_train, teacher_logits=task.teacher["train"]
+    )
 
 
 @pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
@@ -25,18 +27,18 @@ def test_either_method_gives_prefixes_edges_and_records(task, method):
     model = fitted(task, method=method)
     assert len(model.ensemble_) == 2 and model.edges_.shape == (2, 10) and len(model.records_) == 2
     assert (model.edges_[0] == 0).all() and (model.edges_[1] > 0).all() and model.records_[1].condition_met
-    staged = list(model.staged_decision_function(task.data.x_test))
+    staged = list(model.staged_decision_function(task.dataset.x_test))
     assert [logits.shape for logits in staged] == [(360, 10)] * 2
     for prefix, logits in enumerate(staged, start=1):
-        np.testing.assert_allclose(model.decision_function(task.data.x_test, prefix=prefix), logits, atol=1e-5)
-    assert (model.predict(task.data.x_test) == task.data.y_test).mean() > 0.5
+        np.testing.assert_allclose(model.decision_function(task.dataset.x_test, prefix=prefix), logits, atol=1e-5)
+    assert (model.predict(task.dataset.x_test) == task.dataset.y_test).mean() > 0.5
     heads = {student.gives_prefix for student in model.ensemble_.students}
     assert heads == {method == "b-distil+polish"}
 
 
 def test_the_same_seed_gives_the_same_model_and_another_one_another(task):
     one, same, other = (fitted(task, random_state=seed) for seed in (0, 0, 1))
-    x = task.data.x_test[:20]
+    x = task.dataset.x_test[:20]
     assert np.array_equal(one.decision_function(x), same.decision_function(x))
     assert not np.array_equal(one.decision_function(x), other.decision_function(x))
     assert clone(one).get_params() == one.get_params()
@@ -54,7 +56,7 @@ def test_composition_and_head_are_the_methods_own_unless_given(task):
         ({"method": "polish"}, "Method must be one of"),
         ({"rounds": 0}, "Rounds must be"),
         ({"student": "cnn-sx"}, "Did you mean cnn-s"),
-        ({"student": None}, "Student must be a name; “None” is not"),
+        ({"student": None}, "`student` must be a name; got “None”"),
         ({"loss": "student"}, "Corrective rounds train prefixes"),
     ],
 )
@@ -65,11 +67,11 @@ def test_what_cannot_be_is_a_sentence(task, given, sentence):
 
 def test_logits_of_other_inputs_are_refused(task):
     with pytest.raises(UserError, match="one row for each of the 200 inputs"):
-        BDistil(**SHORT).fit(task.data.x_train, teacher_logits=task.teacher["test"])
+        BDistil(**SHORT).fit(task.dataset.x_train, teacher_logits=task.teacher["test"])
 
 
 def test_a_deadline_decides_how_many_students_answer(task):
-    model, x = fitted(task), task.data.x_test
+    model, x = fitted(task), task.dataset.x_test
     first, last = model.predict(x, prefix=1), model.predict(x)
     assert not np.array_equal(first, last)
     assert np.array_equal(model.predict_until(x, 0), first)

@@ -50,6 +50,7 @@ def run(installed: Path, folder: Path, *words: str) -> str:
 def test_the_installed_package_is_the_one_that_runs(installed: Path, tmp_path: Path) -> None:
     where = run(installed, tmp_path, "-c", "import bdistil; print(bdistil.__file__)")
     assert Path(where.strip()).is_relative_to(installed)
+    assert (installed / "bdistil" / "py.typed").exists()  # whoever imports it is checked against its types
 
 
 def test_it_lists_the_samples(installed: Path, tmp_path: Path) -> None:

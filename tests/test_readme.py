@@ -1,55 +1,39 @@
-"""The README keeps its word: its example prints what it says, CI runs its command, and what it names is there."""
+"""The README keeps its word: it is short, its example prints what it says, and CI runs its command."""
 
-import contextlib
-import io
 import re
 from pathlib import Path
 
-import pytest
-
-from bdistil.teachers.snippet import snippet
+from tests.test_docs import printed_as_promised, python_blocks
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MOST_WORDS, MOST_BYTES = 900, 200_000
+
+
+def test_it_is_short():
+    assert len(README.split()) <= MOST_WORDS
 
 
 def test_the_python_example_prints_what_its_comments_say(tmp_path, monkeypatch):
-    """Word for word; accuracies, which differ a little between machines, within 0.02."""
-    example = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
-    expected = re.findall(r"(?<=\s)# (.+)", example)
     monkeypatch.chdir(tmp_path)
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        exec(compile(example, "README.md", "exec"), {})
-    printed = output.getvalue().splitlines()
-    number = r"\d\.\d\d"
-    assert [re.sub(number, "…", line) for line in printed] == [re.sub(number, "…", line) for line in expected]
-    for line, promise in zip(printed, expected, strict=True):
-        assert list(map(float, re.findall(number, line))) == pytest.approx(
-            list(map(float, re.findall(number, promise))), abs=0.02
-        )
+    [example] = python_blocks(README)
+    printed_as_promised(example)
 
 
-def test_the_snippet_is_the_one_that_is_filled_in_for_any_data_set():
-    assert re.findall(r"```python\n(.*?)```", README, re.DOTALL)[1] == snippet("digits")
-
-
-def test_continuous_integration_runs_the_readme_command():
+def test_continuous_integration_runs_its_command():
     commands = re.findall(r"^    (python3 -m venv .+ && .+)$", README, re.MULTILINE)
-    assert len(commands) == 2
+    assert len(commands) == 2 and commands[0].endswith("streamlit run app/main.py")
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(commands[1])
 
 
-def test_the_files_and_commands_that_it_names_exist():
-    layout = re.findall(r"^    ([a-z]+/) ", README, re.MULTILINE)
-    scripts = re.findall(r"(?:python|streamlit run) (\w+/\w+\.py)", README)
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert (len(layout), len(scripts)) == (6, 24)
-    assert [path for path in layout + scripts + links if not (ROOT / path).exists()] == []
+def test_its_picture_is_there_in_both_themes_and_small():
+    pictures = re.findall(r'(?:srcset|src)="([^"]+)"', README)
+    assert pictures == ["docs/slider-dark.png", "docs/slider-light.png"]
+    assert all(0 < (ROOT / picture).stat().st_size < MOST_BYTES for picture in pictures)
 
 
-def test_every_command_is_in_its_table():
-    from bdistil.cli.main import app
-
-    names = {command.name or command.callback.__name__ for command in app.registered_commands}
-    assert names == set(re.findall(r"`bdistil (\w+)", README.partition("## From the command line")[2]))
+def test_its_results_are_those_of_the_committed_tables():
+    _, _, rest = README.partition("## Results\n")
+    quoted = set(re.findall(r"\d+\.\d+", rest.partition("\n## ")[0]))
+    tables = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks" / "results").glob("*.md"))
+    assert len(quoted) >= 6 and quoted <= set(re.findall(r"\d+\.\d+", tables))

@@ -12,8 +12,8 @@ from bdistil.data import load_dataset
 from bdistil.data.catalogue import info
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
+from bdistil.method_registry import METHODS
 from bdistil.paths import home
-from bdistil.recipes import METHODS
 from bdistil.runs import create_run, estimate
 from bdistil.runs.extend import refusal
 from bdistil.runs.launch import start_worker

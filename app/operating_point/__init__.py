@@ -10,11 +10,13 @@ No build step: the files are handed to `st.components.v2` as they are.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
+from operating_point.payload import Payload
+from operating_point.payload import Progress as Progress
 from operating_point.payload import payload as payload
 
 _FOLDER = Path(__file__).parent
@@ -26,7 +28,16 @@ _instrument = st.components.v2.component(
 )
 
 
-def operating_point(data: dict[str, Any], key: str) -> int:
+@dataclass(frozen=True)
+class Told:
+    """What the thumb has told: a prefix, of which run, and after how many pushes."""
+
+    prefix: int
+    run: str
+    push: int
+
+
+def operating_point(data: Payload, key: str) -> int:
     """Draws the instrument; returns the settled prefix: what the thumb told in this rerun, else what `data` asks for.
 
     data: from `payload`. The page holds the prefix: it stores what comes back and passes it in the next payload. To
@@ -35,14 +46,14 @@ def operating_point(data: dict[str, Any], key: str) -> int:
     told_key = f"{key}-told"
 
     def told() -> None:
-        st.session_state[told_key] = st.session_state[key]["prefix"]
+        st.session_state[told_key] = Told(**st.session_state[key].prefix)
 
-    _instrument(key=key, data=data, on_prefix_change=told)
+    _instrument(key=key, data=data.document(), on_prefix_change=told)
     return settled(data, st.session_state.pop(told_key, None))
 
 
-def settled(data: dict[str, Any], told: dict[str, Any] | None) -> int:
-    """The prefix to show: `told` ({"prefix", "run", "push"}) unless it was about another run or came before a push."""
-    if told and (told["run"], told["push"]) == (data["run"], data["push"]):
-        return min(max(int(told["prefix"]), 1), len(data["points"]))
-    return data["prefix"]
+def settled(data: Payload, told: Told | None) -> int:
+    """The prefix to show: the one told, unless it was about another run or came before a push."""
+    if told and (told.run, told.push) == (data.run, data.push):
+        return min(max(int(told.prefix), 1), len(data.points))
+    return data.prefix

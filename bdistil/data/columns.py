@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Row = Callable[[int], str]
 
 INDEX = re.compile(r"Unnamed: \w+|__index_level_\d+__")  # what pandas writes beside a table's own columns
-CHOOSE = "list the columns of values with --channels"
+CHOOSE = "list the columns of values with `channels`"
 _RATES_DIFFER = 0.05  # relative; clocks of one make of sensor differ by less
 _GAP = 2.5  # steps without a row
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
@@ -65,7 +65,7 @@ def numbers(column: "pd.Series", name: str, row: Row, otherwise: str = "") -> np
         found = "is empty" if column.isna().iloc[at] else found
         if isinstance(value, str) and is_date(value):
             raise UserError(
-                f"{row(at)}: the column {quoted(name)} holds a time, not a value: name it with --time, or {CHOOSE}."
+                f"{row(at)}: the column {quoted(name)} holds a time, not a value: name it with `time`, or {CHOOSE}."
             )
         what = "a number below 3e38" if large else "a number"
         raise UserError(f"{row(at)}: the column {quoted(name)} {found} where {what} must be: fix it{otherwise}.")
@@ -159,9 +159,9 @@ def check_unnamed(
         if found:
             named = quoted(", ".join(found))
             which = f"column {named} {one}" if len(found) == 1 else f"columns {named} {several}"
-            person = ", a person with --subject" if persons and found is ids else ""
+            person = ", a person with `subject`" if persons and found is ids else ""
             raise UserError(
-                f"{source}: the {which}, and could give the label away: name a time with --time{person}, or {CHOOSE}."
+                f"{source}: the {which}, and could give the label away: name a time with `time`{person}, or {CHOOSE}."
             )
 
 

@@ -152,8 +152,7 @@ def _only(own: OwnData, *fitting: str) -> None:
     """Raises UserError for an option that this kind of data does not have."""
     for name in own.model_fields_set - set(fitting):
         if getattr(own, name) is not None:
-            option = name.replace("_", "-")
-            raise UserError(f"The option --{option} does not go with this kind of data: leave it out.")
+            raise UserError(f"`{name}` does not go with this kind of data: leave it out.")
 
 
 def _digest(key: list[Any]) -> str:

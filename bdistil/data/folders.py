@@ -109,7 +109,7 @@ def scan(root: Path, subject_pattern: str | None, kinds: frozenset[str] = MEDIA,
             if not mine and kind:
                 raise UserError(
                     f"The class folder {quoted(above)} of {quoted(root)} holds no file of the kind {kind}: "
-                    "add some, or choose another kind with --kind."
+                    "add some, or choose another kind with `kind`."
                 )
             if not mine:
                 nothing = "no picture and no recording" if kinds == MEDIA else "no table"
@@ -151,7 +151,7 @@ def _pairs(files: list[File]) -> Iterator[str]:
         count = "1 pair" if len(pairs) == 1 else f"{len(pairs):,} pairs"
         yield (
             f"Notice: {count} like {quoted(first)} and {quoted(second)} count as two examples each: where one is a "
-            "mask or a copy of the other, choose a kind of files with --kind, such as "
+            "mask or a copy of the other, choose a kind of files with `kind`, such as "
             f"{_suffix(first)[1:]}."
         )
 
@@ -251,7 +251,7 @@ def _blank(names: list[str], count: int) -> tuple[str, ...]:
 
 def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
     if side is not None:
-        raise UserError(f"{quoted(root)} holds recordings, which have no side: leave --side out.")
+        raise UserError(f"{quoted(root)} holds recordings, which have no side: leave out `side`.")
     import torchaudio  # noqa: F401  (its modules import each other: two threads that begin with it at once fail)
 
     files, lengths, unreadable = _each(root, files, lambda file: audio.length(root / file.name, quoted(file.name)))
@@ -409,7 +409,7 @@ def _check_classes(root: Path, files: list[File], what: str) -> None:
     """Raises UserError unless there are two classes or more, all of them to train on, all of one kind of files."""
     if len({_suffix(file.name) in RECORDINGS for file in files}) > 1:
         raise UserError(
-            f"{quoted(root)} holds both pictures and recordings: choose a kind with --kind, "
+            f"{quoted(root)} holds both pictures and recordings: choose a kind with `kind`, "
             f"such as {_suffix(files[0].name)[1:]}."
         )
     labels = {file.label for file in files if file.split in (None, "train")}

@@ -2,35 +2,104 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import field_validator
 
 from bdistil.data.folders import MEDIA
 from bdistil.errors import UserError, quoted
+from bdistil.options import Options, option
 
 
-class OwnData(BaseModel):
+class OwnData(Options):
     """How one's own data is to be read; what is None is not asked for. It is part of a run's configuration."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    side: int | None = Field(
-        default=None, ge=4, le=512, title="Side", description="a whole number of pixels from 4 to 512"
+    side: int | None = option(
+        None,
+        ge=4,
+        le=512,
+        title="Side of pictures",
+        unit="pixels",
+        group="data",
+        empty="as most have it",
+        help="Side of the square that your own pictures are scaled to.",
     )
-    subject_pattern: str | None = Field(default=None, title="Subject pattern", description="a regular expression")
-    kind: str | None = Field(
-        default=None, title="Kind", description="an ending of pictures or recordings, such as jpg, png or wav"
+    subject_pattern: str | None = option(
+        None,
+        title="Person in a file’s name",
+        takes="a regular expression",
+        metavar="REGEX",
+        group="data",
+        help="A regular expression whose group 1 finds the person in a file's name; persons are then held out whole.",
     )
-    series: str | None = Field(default=None, title="Series", description="a column's name")
-    label: str | None = Field(default=None, title="Label", description="a column's name")
-    subject: str | None = Field(default=None, title="Subject", description="a column's name")
-    time: str | None = Field(default=None, title="Time", description="a column's name")
-    channels: tuple[str, ...] | None = Field(
-        default=None, min_length=1, title="Channels", description="columns' names with commas between them"
+    kind: str | None = option(
+        None,
+        title="Kind of files",
+        takes="an ending of pictures or recordings, such as jpg, png or wav",
+        metavar="ENDING",
+        group="data",
+        help="The ending of the only files that are read, such as jpg: for pictures beside masks.",
     )
-    window: int | None = Field(
-        default=None, ge=2, le=100_000, title="Window", description="a whole number of steps from 2 to 100000"
+    series: str | None = option(
+        None,
+        title="Column of series",
+        takes="a column's name",
+        metavar="COLUMN",
+        group="data",
+        help="The column of your own table that says to which series a row belongs.",
     )
-    overlap: float | None = Field(default=None, ge=0, le=0.99, title="Overlap", description="a number from 0 to 0.99")
+    label: str | None = option(
+        None,
+        title="Column of labels",
+        takes="a column's name",
+        metavar="COLUMN",
+        group="data",
+        help="The column of your own table that holds the class.",
+    )
+    subject: str | None = option(
+        None,
+        title="Column of persons",
+        takes="a column's name",
+        metavar="COLUMN",
+        group="data",
+        help="The column of your own table that names the person; persons are then held out whole.",
+    )
+    time: str | None = option(
+        None,
+        title="Column of times",
+        takes="a column's name",
+        metavar="COLUMN",
+        group="data",
+        help="The column of your own table that holds the time of a row, in seconds or as a date (ISO 8601).",
+    )
+    channels: tuple[str, ...] | None = option(
+        None,
+        min_length=1,
+        title="Columns of values",
+        takes="columns' names with commas between them",
+        metavar="COLUMN,…",
+        strict=False,
+        group="data",
+        help="The columns of your own table that hold measurements, with commas between them.",
+        empty="all others",
+    )
+    window: int | None = option(
+        None,
+        ge=2,
+        le=100_000,
+        title="Steps of a window",
+        unit="steps",
+        group="data",
+        help="How many steps of a series make one example.",
+    )
+    overlap: float | None = option(
+        None,
+        ge=0,
+        le=0.99,
+        title="Overlap of windows",
+        empty="0.5",
+        step=0.1,
+        group="data",
+        help="Share of a window that the next one begins with.",
+    )
 
     @field_validator("channels", mode="before")
     @classmethod
@@ -48,15 +117,9 @@ class OwnData(BaseModel):
     @classmethod
     def create(cls, **given: Any) -> "OwnData":
         """The options of what is given and is not None. Raises UserError, one sentence, for a value that cannot be."""
-        try:
-            return cls(**{name: value for name, value in given.items() if value is not None})
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = cls.model_fields.get(str(first["loc"][0]))
-            if field is None:
-                raise UserError(f"There is no option called {quoted(first['loc'][0])} for own data.") from None
-            asked = given[str(first["loc"][0])]
-            raise UserError(f"{field.title} must be {field.description}; “{quoted(asked)}” is not.") from None
+        given = {name: value for name, value in given.items() if value is not None}
+        cls.check_names(given)
+        return cls.checked_values(given)
 
     @classmethod
     def given(cls, options: "OwnData | dict[str, Any] | None") -> "OwnData | None":
@@ -64,11 +127,5 @@ class OwnData(BaseModel):
         if options is None or isinstance(options, cls):
             return options
         if not isinstance(options, dict):
-            raise UserError(f"Own data must be told as options by name; “{quoted(options)}” is not.")
+            raise UserError(f"Own data must be given as options by name; got “{quoted(options)}”.")
         return cls.create(**options)
-
-    def flags(self) -> list[str]:
-        """What is asked for, as on the command line."""
-        asked = self.model_dump(exclude_none=True)
-        told = {name: ",".join(value) if name == "channels" else str(value) for name, value in asked.items()}
-        return [part for name, value in told.items() for part in (f"--{name.replace('_', '-')}", value)]

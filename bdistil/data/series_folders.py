@@ -56,7 +56,7 @@ def read_series_folder(root: Path, files: list[folders.File], others: tuple[str,
     if own.window is None and len(set(lengths.tolist())) > 1:
         raise UserError(
             f"{quoted(root.name)} has series of {lengths.min()} to {lengths.max()} steps: say how many a "
-            "window has, with --window STEPS."
+            "window has, with `window`."
         )
     channels, left_out = _channels(tables, own)
     by_file = [table.values(channels) for table in tables]

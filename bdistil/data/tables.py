@@ -56,7 +56,7 @@ class Table:
             if self.frame[column].dtype.kind in "mM":
                 raise UserError(
                     f"{self.name}: the column {quoted(column)} holds times, not values: name it with "
-                    f"--time, or {columns.CHOOSE}."
+                    f"`time`, or {columns.CHOOSE}."
                 )
         return {
             column: columns.numbers(self.frame[column], column, self.row, f", or {columns.CHOOSE}") for column in chosen
@@ -97,14 +97,14 @@ def read_table(path: Path, own: "OwnData") -> Found:
     """
     name = quoted(path.name)
     if own.series is None or own.label is None or own.window is None:
-        raise UserError(f"{name} is read as a table: say --series COLUMN, --label COLUMN and --window STEPS.")
+        raise UserError(f"{name} is read as a table: say what to read with `series`, `label` and `window`.")
     names_only = tuple(filter(None, (own.series, own.label, own.subject)))
     named = (*names_only, *filter(None, (own.time,)))
     for column in own.channels or ():
         if column in names_only:
             raise UserError(
                 f"{name}: the column {quoted(column)} says what a series is, not what it measures: "
-                "leave it out of --channels."
+                "leave it out of `channels`."
             )
     table = load_table(path, name, (*named, *(own.channels or ())), names_only)
     frame, row = table.frame, table.row
@@ -189,7 +189,7 @@ def _notes(
         if again:
             yield (
                 f"Notice: {again:,} rows have a time in the column {quoted(column)} that their series had before, "
-                "and make windows as all others do: remove them, or name the column with --time."
+                "and make windows as all others do: remove them, or name the column with `time`."
             )
             return
     if copies.sum() >= own.window and _longest_repeat(table.frame, rows) >= own.window:

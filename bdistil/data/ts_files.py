@@ -74,7 +74,7 @@ def read_ts(files: tuple[Path, ...], own: "OwnData") -> Found:
         if 4 * len(series) * len(series[0]) * longest > MOST_BYTES:
             raise UserError(
                 f"{source} has cases of up to {longest} steps, which are too many where the last step of "
-                "shorter ones is held: say --window STEPS."
+                "shorter ones is held: say how many steps an example has with `window`."
             )
         x, case = windows.held(series), np.arange(len(series))
         cutting = f"each case of {longest} steps is one example."

@@ -11,28 +11,20 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from bdistil.config import DistilConfig
-from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.certificate import Certificate
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.head_correction import HeadProblem, correct_heads
 from bdistil.method.student_training import answers, passes, right, validation_prefix
 from bdistil.records import Correction, RejectedCorrection
 from bdistil.students.student import Student
-from bdistil.training.loop import Checkpoint, Position, Watch
+from bdistil.training.loop import Position
 
-AHEAD = 1  # rounds that a frozen round's correction thinks of beyond its own
+LOOKAHEAD = 1  # rounds that a frozen round's correction thinks of beyond its own
 MOST_KL = 1.02  # times the prefix's KL to the teacher: a correction that costs more, and accuracy, is rejected
 
 
 def correct(
-    config: DistilConfig,
-    task: Task,
-    ensemble: ProgressiveEnsemble,
-    certificate: Certificate,
-    student: Student,
-    position: Position,
-    checkpoint: Checkpoint | None = None,
-    watch: Watch | None = None,
+    distillation: Distillation, certificate: Certificate, student: Student, position: Position
 ) -> tuple[np.ndarray, Correction]:
     """Check the student of the next round, and correct its head for the weak learning condition, now and later.
 
@@ -41,27 +33,28 @@ def correct(
     meets it all the same, `rejected` describes the correction.
     """
     started = time.monotonic()
-    x, ahead = task.data.x_train, max(0, min(AHEAD, config.planned - certificate.round - 1))
+    config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
+    x, ahead = data.dataset.x_train, max(0, min(LOOKAHEAD, config.rounds_for_eta - certificate.round - 1))
     batches = [(f, features) for _, f, features in passes(ensemble, student, x)]
     answer, features = (torch.cat(parts) for parts in zip(*batches, strict=True))
     f = answer.cpu().numpy()
-    before, kl = certificate.candidate(f), _divergence(config, task, certificate, f)
+    before, kl = certificate.candidate(f), _divergence(config, data, certificate, f)
     unchanged = Correction(
         **dict(before), edges_before=before.edges, corrected=False, kl_before=kl, kl_after=kl, accuracy_lost=0.0
     )
-    if not config.certified or (before.condition_met and not ahead):
+    if not config.meet_condition or (before.condition_met and not ahead):
         return f, unchanged
-    right_before = right(task, validation_prefix(task, ensemble, student))
+    right_before = right(data, validation_prefix(data, ensemble, student))
     weight, bias = student.head.weight.detach().clone(), student.head.bias.detach().clone()
     heads = 1 + ahead
-    problem = _problem(config, task, certificate, student, features, heads)
+    problem = _problem(config, data, certificate, student, features, heads)
     found = correct_heads(
         problem,
         [weight] * heads,
         [bias] * heads,
         position=position,
-        checkpoint=checkpoint and checkpoint.heads,
-        watch=watch,
+        checkpoint=distillation.checkpoint and distillation.checkpoint.heads,
+        callbacks=distillation.callbacks,
     )
     if found is None:
         outcome = "kept" if before.condition_met else "edge"
@@ -71,8 +64,8 @@ def correct(
         )
     set_head(student, found[0][0], found[1][0])
     corrected = answers(ensemble, student, x)
-    after, kl_after = certificate.candidate(corrected), _divergence(config, task, certificate, corrected)
-    right_after = right(task, validation_prefix(task, ensemble, student))
+    after, kl_after = certificate.candidate(corrected), _divergence(config, data, certificate, corrected)
+    right_after = right(data, validation_prefix(data, ensemble, student))
     too_costly = is_too_costly(config, (kl, kl_after), right_before, right_after)
     outcome = "edge" if not after.condition_met else "kl" if too_costly else "corrected"
     seconds = time.monotonic() - started
@@ -104,27 +97,32 @@ def rejected(tried: Correction | None) -> RejectedCorrection:
 
 
 def is_too_costly(config: DistilConfig, kl: tuple[float, float], before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether a correction costs more than `MOST_KL` times the prefix's KL and `config.most_lost` of its accuracy.
+    """Whether a correction costs more than `MOST_KL` times the prefix's KL and `max_accuracy_drop` of its accuracy.
 
     kl: before and after it. before, after: which validation examples are answered right, (N,). Close to the teacher KL
     moves long before answers do, so KL alone would reject what costs nothing; and a loss within a standard error cannot
     be told from none.
     """
     error = np.sqrt(np.count_nonzero(before != after)) / len(before)
-    return bool(kl[1] > MOST_KL * kl[0] and before.mean() - after.mean() - error > config.most_lost)
+    return bool(kl[1] > MOST_KL * kl[0] and before.mean() - after.mean() - error > config.max_accuracy_drop)
 
 
-def _divergence(config: DistilConfig, task: Task, certificate: Certificate, f: np.ndarray) -> float:
+def _divergence(config: DistilConfig, data: DistillationData, certificate: Certificate, f: np.ndarray) -> float:
     """KL to the teacher of the prefix that f completes, on the training inputs."""
     prefix = (certificate.summed() + f) / (certificate.round + 1)
-    return task.divergence(prefix, "train", config.temperature)
+    return data.divergence(prefix, "train", config.temperature)
 
 
 def _problem(
-    config: DistilConfig, task: Task, certificate: Certificate, student: Student, features: Tensor, heads: int
+    config: DistilConfig,
+    data: DistillationData,
+    certificate: Certificate,
+    student: Student,
+    features: Tensor,
+    heads: int,
 ) -> HeadProblem:
     """What is to be corrected: the student's head and those of successors that would read the same features (N, D)."""
-    g_hat, summed = (torch.from_numpy(a).float().to(features.device) for a in (task.g_hat, certificate.summed()))
+    g_hat, summed = (torch.from_numpy(a).float().to(features.device) for a in (data.g_hat, certificate.summed()))
     return HeadProblem(
         [features] * heads,
         [student.gives_prefix] * heads,
@@ -133,7 +131,7 @@ def _problem(
         g_hat,
         [1 / heads] * heads,
         certificate.eta,
-        task.c,
+        data.c,
         config.temperature,
     )
 

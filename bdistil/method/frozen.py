@@ -10,16 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bdistil.config import DistilConfig
 from bdistil.data.dataset import SPLITS
-from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.certificate import Certificate
-from bdistil.method.distillation_data import Task
-from bdistil.method.search import Attempt, SearchWatch, find_weak_learner
+from bdistil.method.distillation import Distillation
+from bdistil.method.search import Attempt, SearchCallbacks, find_weak_learner
 from bdistil.method.student_training import answers
 from bdistil.records import CertificateRow, RoundRecord
 from bdistil.students.student import Student
-from bdistil.training.loop import Checkpoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,34 +33,28 @@ class Round:
 
 
 def distil(
-    config: DistilConfig,
-    task: Task,
-    ensemble: ProgressiveEnsemble,
+    distillation: Distillation,
     finished: Sequence[np.ndarray] = (),
     tried: Sequence[Attempt] = (),
-    *,
-    checkpoint: Checkpoint | None = None,
-    watch: SearchWatch | None = None,
-    device: str = "cpu",
+    callbacks: SearchCallbacks | None = None,
 ) -> Iterator[Round]:
-    """Algorithm 1: yields each round as it ends, with its student appended to `ensemble`.
+    """Algorithm 1: yields each round as it ends, with its student appended to the ensemble.
 
-    `finished` holds f_t (N, L) on the training inputs of the rounds that are in `ensemble` already; they are replayed
+    `finished` holds f_t (N, L) on the training inputs of the rounds that are in the ensemble already; they are replayed
     into the weights, so that going on equals never having stopped. `tried` are attempts of the next round that failed.
     """
-    certificate = Certificate(task.g_hat, config.planned)
+    config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
+    certificate = Certificate(data.g_hat, config.rounds_for_eta)
     for f in finished:
         certificate.update(f)
-    ensemble.to(device)
+    ensemble.to(distillation.device)
     for _ in range(len(finished), config.rounds):
-        attempt, attempts = find_weak_learner(
-            config, task, ensemble, certificate, tried, checkpoint=checkpoint, watch=watch, device=device
-        )
+        attempt, attempts = find_weak_learner(distillation, certificate, tried, callbacks)
         tried = ()
         outputs = {} if attempt.f is None else {"train": attempt.f}
         for split in SPLITS:
             if split not in outputs:
-                outputs[split] = answers(ensemble, attempt.student, task.data.split(split)[0])
+                outputs[split] = answers(ensemble, attempt.student, data.dataset.split(split)[0])
         ensemble.append(attempt.student)
         heaviest = certificate.heaviest()
         row = certificate.update(outputs["train"])  # the weights K⁺, K⁻ of round t + 1 follow from it

@@ -15,20 +15,21 @@ ahead, at a successor that would read the same inputs, so that it leaves the nex
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from bdistil.ensemble import bound
 from bdistil.method.objective import kl
-from bdistil.training.loop import Checkpoint, Position, Watch, under
+from bdistil.training.loop import Callbacks, Checkpoint, Position, under
 
-SHARE = 0.02  # of the largest edge that deviations of their size could have: what is asked of each class
-ASKED = 1.3  # times that, so that rounding takes none below it
+RELATIVE_EDGE = 0.02  # of the largest edge that deviations of their size could have: what is asked of each class
+MARGIN = 1.3  # times that, so that rounding takes none below it
 OUTER, INNER = 12, 40  # updates of the multipliers, and L-BFGS steps before each, at most
-STIFFNESS, STIFFER = 1000.0, 3.0  # of the quadratic term at first, edges being of the order 0.01; and its growth
-SETTLED = 1e-3  # share of KL: once an update gains less, and all conditions are met, the search ends
+STIFFNESS, STIFFNESS_FACTOR = 1000.0, 3.0  # of the quadratic term, edges being of the order 0.01; its growth
+TOLERANCE = 1e-3  # share of KL: once an update gains less, and all conditions are met, the search ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,56 +59,62 @@ def correct_heads(
     *,
     position: Position,
     checkpoint: Checkpoint | None = None,
-    watch: Watch | None = None,
+    callbacks: Callbacks | None = None,
 ) -> tuple[list[Tensor], list[Tensor]] | None:
     """Corrected heads, weight (L, D) and bias (L,) each, or None if no change was found that meets every condition.
 
     Of all that meet them it is the one of least KL. It goes on from the checkpoint of this position, written after each
-    update of the multipliers. Raises Stopped soon after the watch says so.
+    update of the multipliers. Raises Stopped soon after a callback says so.
     """
-    watch = watch or Watch()
+    callbacks = callbacks or Callbacks()
     heads = [head.detach().clone(memory_format=torch.contiguous_format) for head in (*weights, *biases)]
-    count, best, multipliers = len(weights), [], torch.zeros((), device=heads[0].device)
-    record = {"update": 0, "stiffness": STIFFNESS, "violation": math.inf, "least": math.inf}
-    kept = checkpoint.read(position) if checkpoint else None
-    if kept is not None:
-        record, tensors = kept
-        tensors = {name: tensor.to(heads[0].device) for name, tensor in tensors.items()}
+    count, best, multipliers = len(weights), list[Tensor](), torch.zeros((), device=heads[0].device)
+    progress = Progress()
+    saved = checkpoint.read(position) if checkpoint else None
+    if saved is not None:
+        progress = Progress(**saved[0])
+        tensors = {name: tensor.to(heads[0].device) for name, tensor in saved[1].items()}
         heads, best, (multipliers,) = (
             [tensor for _, tensor in sorted(under(f"{name}.", tensors).items())]
             for name in ("head", "best", "multipliers")
         )
     for head in heads:
         head.requires_grad_()
-    for update in range(record["update"] + 1, OUTER + 1):
-        _minimise(
-            problem, heads, multipliers, record["stiffness"], lambda update=update: _look(watch, position, update)
-        )
+    for update in range(progress.update + 1, OUTER + 1):
+        _minimise(problem, heads, multipliers, progress.stiffness, partial(_look, callbacks, position, update))
         with torch.no_grad():
             divergence, edges, needed = _state(problem, heads[:count], heads[count:])
-        missing = ASKED * needed - edges
-        least, violation = record["least"], max(0.0, float(missing.max()))
+        missing = MARGIN * needed - edges
+        least, violation = progress.least, max(0.0, float(missing.max()))
         if (edges >= needed / 2).all() and (edges > 0).all() and divergence < least:
-            settled = divergence > (1 - SETTLED) * least
+            settled = divergence > (1 - TOLERANCE) * least
             least, best = float(divergence), [head.detach().clone() for head in heads]
             if settled:
                 break
-        multipliers = torch.relu(multipliers + record["stiffness"] * missing)
-        stiffer = STIFFER if violation > record["violation"] / 2 else 1.0
-        record = {"update": update, "stiffness": record["stiffness"] * stiffer, "violation": violation, "least": least}
+        multipliers = torch.relu(multipliers + progress.stiffness * missing)
+        factor = STIFFNESS_FACTOR if violation > progress.violation / 2 else 1.0
+        progress = Progress(update, progress.stiffness * factor, violation, least)
         if checkpoint:
-            tensors = {"head": heads, "best": best, "multipliers": [multipliers]}
-            checkpoint.write(
-                position,
-                record,
-                {f"{name}.{n:03d}": tensor.detach() for name, some in tensors.items() for n, tensor in enumerate(some)},
-            )
+            named = {"head": heads, "best": best, "multipliers": [multipliers]}
+            tensors = {f"{name}.{n:03d}": each.detach() for name, some in named.items() for n, each in enumerate(some)}
+            checkpoint.write(position, asdict(progress), tensors)
     return (best[:count], best[count:]) if best else None
 
 
-def _look(watch: Watch, position: Position, update: int) -> None:
-    watch.check()
-    watch.correction(position, update, OUTER)
+@dataclass(frozen=True)
+class Progress:
+    """Where a correction is: updates of the multipliers so far, the weight of the quadratic term, the largest violation
+    left, and the least KL of the heads that met every condition."""
+
+    update: int = 0
+    stiffness: float = STIFFNESS
+    violation: float = math.inf
+    least: float = math.inf
+
+
+def _look(callbacks: Callbacks, position: Position, update: int) -> None:
+    callbacks.check()
+    callbacks.correction(position, update, OUTER)
 
 
 def _minimise(
@@ -132,7 +139,7 @@ def lagrangian(
     """The augmented Lagrangian; heads: all weights, then all biases."""
     count = len(heads) // 2
     divergence, edges, needed = _state(problem, heads[:count], heads[count:])
-    gap = torch.relu(multipliers / stiffness + ASKED * needed - edges)
+    gap = torch.relu(multipliers / stiffness + MARGIN * needed - edges)
     return divergence + stiffness / 2 * (gap**2).sum()
 
 
@@ -140,7 +147,7 @@ def _state(problem: HeadProblem, weights: Sequence[Tensor], biases: Sequence[Ten
     """The weighted KL of the prefixes, and the edges and what is asked of them, (rounds, L) each, of rounds t ≥ 2."""
     g_hat, eta = problem.g_hat, problem.eta
     teacher = problem.c * g_hat
-    divergence: Tensor | float = 0.0
+    divergence = torch.zeros((), device=g_hat.device)
     edges, needed = [], []
     summed = problem.summed
     for t, inputs, gives_prefix, share, weight, bias in zip(
@@ -160,7 +167,7 @@ def _state(problem: HeadProblem, weights: Sequence[Tensor], biases: Sequence[Ten
             pull, total = -torch.sinh(s), torch.cosh(s).sum(dim=0)
             products = pull * (f - g_hat)
             edges.append(products.sum(dim=0) / total)
-            needed.append((SHARE * products.abs().sum(dim=0) / total).detach())
+            needed.append((RELATIVE_EDGE * products.abs().sum(dim=0) / total).detach())
         summed = summed + f
         divergence = divergence + share * kl(problem.c * summed / t, teacher, problem.temperature)
     return divergence, torch.stack(edges), torch.stack(needed)

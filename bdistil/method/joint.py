@@ -20,13 +20,13 @@ from bdistil.data.dataset import SPLITS
 from bdistil.ensemble import ProgressiveEnsemble, bound, evaluating
 from bdistil.method.certificate import Certificate, theory_eta, weights
 from bdistil.method.correction import is_too_costly, rejected, set_head
-from bdistil.method.distillation_data import Batch, Task
+from bdistil.method.distillation import Batch, Distillation, DistillationData
 from bdistil.method.head_correction import HeadProblem, correct_heads
 from bdistil.method.objective import Barrier
-from bdistil.method.student_training import BATCH, ladder, metrics, new_student, objective_of, student_name
+from bdistil.method.student_training import BATCH, metrics, new_student, objective_of, student_name
 from bdistil.records import EpochRecord, RoundRecord
 from bdistil.scale import Floats
-from bdistil.training.loop import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
+from bdistil.training.loop import Position, batch_count, decayed, one_cycle, train
 
 ROUNDS_END = 0.5  # share of the peak learning rate at which a corrective round ends; the polish ends at 0
 FIRST_WEIGHT = 2.0  # of the first prefix's loss, in units of each other's: it costs the rest nothing
@@ -46,60 +46,44 @@ class Snapshot:
         return replace(self, records=[record.model_copy(update=changes) for record in self.records])
 
 
-def distil_together(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> list[RoundRecord]:
-    """All corrective rounds and the polish in memory, students appended to `ensemble`; returns the final records."""
+def distil_together(distillation: Distillation) -> list[RoundRecord]:
+    """All corrective rounds and the polish in memory, students appended to the ensemble; returns the final records."""
     previous = None
-    for _ in range(config.rounds):
-        snapshot = corrective_round(config, task, ensemble, previous)
+    for _ in range(distillation.config.rounds):
+        snapshot = corrective_round(distillation, previous)
         previous = (snapshot.outputs["train"].astype(np.float64).mean(axis=0)).astype(np.float32)
-    return polish(config, task, ensemble).records
+    return polish(distillation).records
 
 
-def corrective_round(
-    config: DistilConfig,
-    task: Task,
-    ensemble: ProgressiveEnsemble,
-    previous: np.ndarray | None,
-    *,
-    checkpoint: Checkpoint | None = None,
-    watch: Watch | None = None,
-    device: str = "cpu",
-) -> Snapshot:
-    """Append student t to `ensemble` and train all t together.
+def corrective_round(distillation: Distillation, previous: np.ndarray | None) -> Snapshot:
+    """Append student t to the ensemble and train all t together.
 
     `previous` is F_{t−1} (N, L) on the training inputs as round t − 1 left it, normalised; None in round 1. The newest
     student's edges, for the barrier, are taken under the weights that follow from it.
     """
-    round = len(ensemble) + 1
+    config, data, round = distillation.config, distillation.data, distillation.round
     position = Position("rounds", round=round, attempt=1)
-    ensemble.append(new_student(config, task, ensemble, position, ladder(config, round)[0]).to(device))
+    student = new_student(distillation, position)
+    distillation.ensemble.append(student.to(distillation.device))
     signed = None
-    if round > 1:
-        up, down = weights((round - 1) * (previous - task.g_hat), eta(config, task))
+    if previous is not None:
+        up, down = weights((round - 1) * (previous - data.g_hat), eta(config, data))
         signed = up - down
-    record = _train_together(config, task, ensemble, position, config.epochs, ROUNDS_END, signed, checkpoint, watch)
-    snapshot = evaluate_all(config, task, ensemble)
+    record = _train_together(distillation, position, config.epochs, ROUNDS_END, signed)
+    snapshot = evaluate_all(config, data, distillation.ensemble)
     last = snapshot.records[-1].model_copy(update={"loss": record.loss, "seconds": record.total})
     return replace(snapshot, records=[*snapshot.records[:-1], last])
 
 
-def polish(
-    config: DistilConfig,
-    task: Task,
-    ensemble: ProgressiveEnsemble,
-    *,
-    checkpoint: Checkpoint | None = None,
-    watch: Watch | None = None,
-    corrected: Callable[[RoundRecord], None] = lambda record: None,
-) -> Snapshot:
+def polish(distillation: Distillation, corrected: Callable[[RoundRecord], None] = lambda record: None) -> Snapshot:
     """Train all students of a finished run's rounds together, then correct their heads.
 
     `corrected` is called with the records of rounds 2 … T, which say what became of the correction.
     """
-    record = None
-    if config.polish_epochs:
-        record = _train_together(config, task, ensemble, POLISH, config.polish_epochs, 0.0, None, checkpoint, watch)
-    snapshot = _corrected(config, task, ensemble, checkpoint, watch)
+    record, epochs = None, distillation.config.polish_epochs
+    if epochs:
+        record = _train_together(distillation, POLISH, epochs, 0.0, None)
+    snapshot = _corrected(distillation)
     loss, seconds = (record.loss, record.total) if record else (None, 0.0)
     records = [
         row.model_copy(update={"loss": loss, "seconds": seconds + row.correction_seconds}) for row in snapshot.records
@@ -109,43 +93,42 @@ def polish(
     return replace(snapshot, records=records)
 
 
-def _corrected(
-    config: DistilConfig,
-    task: Task,
-    ensemble: ProgressiveEnsemble,
-    checkpoint: Checkpoint | None,
-    watch: Watch | None,
-) -> Snapshot:
+def _corrected(distillation: Distillation) -> Snapshot:
     """Correct the heads where a round misses the weak learning condition; all students after that.
 
     A correction that is not found, or is too costly for any prefix (see `correction.is_too_costly`), is rejected: the
     outcome is "edge" or "kl" of the rounds that miss the condition, and `rejected` of all rounds describes it.
     """
-    before = evaluate_all(config, task, ensemble)
-    if not config.certified or all(record.condition_met for record in before.records):
+    config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
+    before = evaluate_all(config, data, ensemble)
+    if not config.meet_condition or all(record.condition_met for record in before.records):
         return before
     started = time.monotonic()
     heads = [(s.head.weight.detach().clone(), s.head.bias.detach().clone()) for s in ensemble.students]
-    g_hat = torch.from_numpy(task.g_hat).float().to(ensemble.mean.device)
+    g_hat = torch.from_numpy(data.g_hat).float().to(ensemble.mean.device)
     problem = HeadProblem(
-        head_inputs(ensemble, task.data.x_train),
+        head_inputs(ensemble, data.dataset.x_train),
         [student.gives_prefix for student in ensemble.students],
         1,
         torch.zeros_like(g_hat),
         g_hat,
         prefix_weights(len(heads)),
-        eta(config, task),
-        task.c,
+        eta(config, data),
+        data.c,
         config.temperature,
     )
     found = correct_heads(
-        problem, *zip(*heads, strict=True), position=POLISH, checkpoint=checkpoint and checkpoint.heads, watch=watch
+        problem,
+        *zip(*heads, strict=True),
+        position=POLISH,
+        checkpoint=distillation.checkpoint and distillation.checkpoint.heads,
+        callbacks=distillation.callbacks,
     )
     del problem
     after, outcome = before, "edge"
     if found is not None:
         _set_heads(ensemble, zip(*found, strict=True))
-        after, outcome = _judged(config, task, before, evaluate_all(config, task, ensemble))
+        after, outcome = _judged(config, data, before, evaluate_all(config, data, ensemble))
         if outcome != "corrected":
             _set_heads(ensemble, heads)
     seconds = (time.monotonic() - started) / len(heads)  # shared out: the heads are corrected together
@@ -165,9 +148,9 @@ def _corrected(
     return replace(before, records=records)
 
 
-def _judged(config: DistilConfig, task: Task, before: Snapshot, after: Snapshot) -> tuple[Snapshot, str]:
+def _judged(config: DistilConfig, data: DistillationData, before: Snapshot, after: Snapshot) -> tuple[Snapshot, str]:
     """The snapshot after a correction with records that compare it with the one before, and what becomes of it."""
-    right, still = _right(task, before), _right(task, after)
+    right, still = _right(data, before), _right(data, after)
     kls = [(old.kl_after, row.kl_after) for row, old in zip(after.records, before.records, strict=True)]
     costly = any(is_too_costly(config, *each) for each in zip(kls, right, still, strict=True))
     met = all(record.condition_met for record in after.records)
@@ -217,20 +200,20 @@ def _set_heads(ensemble: ProgressiveEnsemble, heads: Iterable[tuple[Tensor, Tens
         set_head(student, weight, bias)
 
 
-def _right(task: Task, snapshot: Snapshot) -> np.ndarray:
+def _right(data: DistillationData, snapshot: Snapshot) -> np.ndarray:
     """Which validation examples every prefix answers right, (T, N)."""
     prefixes = snapshot.outputs["validation"].astype(np.float64).cumsum(axis=0)
-    return prefixes.argmax(axis=2) == task.data.y_validation
+    return prefixes.argmax(axis=2) == data.dataset.y_validation
 
 
-def evaluate_all(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> Snapshot:
+def evaluate_all(config: DistilConfig, data: DistillationData, ensemble: ProgressiveEnsemble) -> Snapshot:
     """All students as they are now: outputs on every split, and the certificate worked out from them."""
-    outputs = {split: _outputs(ensemble, task.data.split(split)[0]) for split in SPLITS}
-    certificate, records, heaviest = Certificate(task.g_hat, config.planned), [], []
+    outputs = {split: _outputs(ensemble, data.dataset.split(split)[0]) for split in SPLITS}
+    certificate, records, heaviest = Certificate(data.g_hat, config.rounds_for_eta), [], []
     for t, f in enumerate(outputs["train"], start=1):
         heaviest.append(certificate.heaviest())
         row = certificate.update(f)
-        kl = task.divergence(certificate.prefix(), "train", config.temperature)
+        kl = data.divergence(certificate.prefix(), "train", config.temperature)
         records.append(
             RoundRecord(
                 **dict(row),
@@ -252,9 +235,9 @@ def composition(config: DistilConfig, round: int) -> str:
     return config.composition if round > 1 else "alone"
 
 
-def eta(config: DistilConfig, task: Task) -> float:
+def eta(config: DistilConfig, data: DistillationData) -> float:
     """The theory's η of a run."""
-    return theory_eta(len(task.g_hat), config.planned)
+    return theory_eta(len(data.g_hat), config.rounds_for_eta)
 
 
 def prefix_weights(count: int) -> list[float]:
@@ -264,37 +247,31 @@ def prefix_weights(count: int) -> list[float]:
 
 
 def _train_together(
-    config: DistilConfig,
-    task: Task,
-    ensemble: ProgressiveEnsemble,
-    position: Position,
-    epochs: int,
-    end: float,
-    signed_weights: Floats | None,
-    checkpoint: Checkpoint | None,
-    watch: Watch | None,
+    distillation: Distillation, position: Position, epochs: int, end: float, signed_weights: Floats | None
 ) -> EpochRecord:
     """Minimise the weighted sum of the prefixes' losses over all students; with weights, also the barrier of the last.
 
     Returns the last epoch's record (see `training.train`).
     """
-    device, examples = ensemble.mean.device, len(task.g_hat)
+    config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
+    device, examples = ensemble.mean.device, len(data.g_hat)
     optimizer = torch.optim.AdamW(decayed(ensemble, config.weight_decay), lr=0.0)
     barrier = Barrier(len(ensemble.classes), config.barrier).to(device)
     signed = None if signed_weights is None else torch.from_numpy(signed_weights.astype(np.float32)).to(device)
-    objective, shares = objective_of(config, task), prefix_weights(len(ensemble))
+    objective, shares = objective_of(config, data), prefix_weights(len(ensemble))
 
     def batches(epoch: int) -> Iterator[Batch]:
         clean = position == POLISH and epoch >= epochs - config.clean_epochs
-        views = 1 if clean else len(task.views)
-        return task.batches(position.generator(config.seed, epoch), config.batch_size, views, ensemble)
+        views = 1 if clean else len(data.views)
+        return data.batches(position.generator(config.seed, epoch), config.batch_size, views, ensemble)
 
     def loss(batch: Batch) -> Tensor:
         prefixes = list(_prefixes(ensemble, batch.x))
-        value = sum(
+        losses = (
             share * objective.compare(prefix, batch.target, batch.labels)
             for share, prefix in zip(shares, prefixes, strict=True)
         )
+        value = sum(losses, start=torch.zeros((), device=device))
         if signed is not None and len(batch.clean):
             t, clean = len(prefixes), batch.clean
             f = t * prefixes[-1] - (t - 1) * prefixes[-2].detach()
@@ -314,9 +291,9 @@ def _train_together(
         rate=one_cycle(config.learning_rate, config.warm_up, end=end),
         seed=config.seed,
         clip=config.clip,
-        evaluate=lambda: _validation(config, task, ensemble),
-        checkpoint=checkpoint,
-        watch=watch,
+        evaluate=lambda: _validation(config, data, ensemble),
+        checkpoint=distillation.checkpoint,
+        callbacks=distillation.callbacks,
     )
 
 
@@ -338,9 +315,9 @@ def _outputs(ensemble: ProgressiveEnsemble, x: np.ndarray) -> np.ndarray:
     return torch.cat(batches, dim=1).cpu().numpy()
 
 
-def _validation(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble) -> dict[str, float]:
+def _validation(config: DistilConfig, data: DistillationData, ensemble: ProgressiveEnsemble) -> dict[str, float]:
     """Accuracy and KL of the last prefix on the validation split."""
-    x = task.data.x_validation
+    x = data.dataset.x_validation
     with evaluating(ensemble):
         last = [list(_prefixes(ensemble, ensemble.normalise(x[i : i + BATCH])))[-1] for i in range(0, len(x), BATCH)]
-    return metrics(config, task, torch.cat(last).cpu().numpy())
+    return metrics(config, data, torch.cat(last).cpu().numpy())

@@ -30,7 +30,11 @@ def squared(logits: Tensor, target: Tensor) -> Tensor:
 
 def prefix(f: Tensor, previous: Tensor | None, round: int) -> Tensor:
     """F_t = ((t − 1)·F_{t−1} + f_t)/t for `round` t ≥ 1; `previous` is F_{t−1}, unused in round 1."""
-    return f if round == 1 else ((round - 1) * previous + f) / round
+    if round == 1:
+        return f
+    if previous is None:
+        raise ValueError("from round 2 on a prefix needs the one before it")
+    return ((round - 1) * previous + f) / round
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class DistillationLoss:
         logits, teacher = self.c * answer, self.c * g_hat
         loss = kl(logits, teacher, self.temperature) if self.divergence == "kl" else squared(logits, teacher)
         if self.label_share > 0:
+            if labels is None:
+                raise ValueError("a label share needs labels")
             loss = (1 - self.label_share) * loss + self.label_share * functional.cross_entropy(logits, labels)
         return loss
 

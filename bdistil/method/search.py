@@ -7,19 +7,18 @@ more expressive class of students. Nothing here reads or writes files; runs/jobs
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from bdistil.config import DistilConfig
-from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.certificate import Certificate
 from bdistil.method.correction import correct
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation
 from bdistil.method.student_training import Rung, ladder, student_name, train_student
 from bdistil.records import AttemptRecord, Candidate
 from bdistil.students.student import Student
-from bdistil.training.loop import Checkpoint, Position, Watch
+from bdistil.training.loop import Position
 
 BARRIER_FACTOR = 3.0  # by which each retry raises the barrier
 
@@ -42,39 +41,30 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class SearchWatch:
-    """Callbacks of a search: where an attempt starts, and what became of it."""
+class SearchCallbacks:
+    """Callbacks of a search: where an attempt starts, and what became of it (its training has callbacks of its own)."""
 
     starts: Callable[[Candidate], None] = lambda candidate: None
     tried: Callable[[int, Attempt], None] = lambda round, attempt: None
-    training: Watch = field(default_factory=Watch)
 
 
 def find_weak_learner(
-    config: DistilConfig,
-    task: Task,
-    ensemble: ProgressiveEnsemble,
+    distillation: Distillation,
     certificate: Certificate,
     tried: Sequence[Attempt] = (),
-    *,
-    checkpoint: Checkpoint | None = None,
-    watch: SearchWatch | None = None,
-    device: str = "cpu",
+    callbacks: SearchCallbacks | None = None,
 ) -> tuple[Attempt, list[Attempt]]:
     """The student of the next round, and all attempts made; `tried` are those from before an interruption.
 
     The first that meets the condition ends the search. If none does, the one with the largest smallest edge is kept.
     """
-    watch, attempts = watch or SearchWatch(), list(tried)
-    round = len(ensemble) + 1
+    callbacks, attempts = callbacks or SearchCallbacks(), list(tried)
+    round, config = distillation.round, distillation.config
     for number, (rung, gain) in enumerate(_plan(config, round), start=1):
         if number > len(attempts):
-            position = Position("rounds", round=round, attempt=number)
-            watch.starts(candidate(config, position, rung, gain))
-            attempts.append(
-                _attempt(config, task, ensemble, certificate, position, rung, gain, checkpoint, watch.training, device)
-            )
-            watch.tried(round, attempts[-1])
+            callbacks.starts(candidate(config, round, number, rung, gain))
+            attempts.append(_attempt(distillation, certificate, number, rung, gain))
+            callbacks.tried(round, attempts[-1])
         if attempts[number - 1].met:
             return attempts[number - 1], attempts
     return max(attempts, key=lambda attempt: min(attempt.record.edges_before)), attempts
@@ -83,42 +73,31 @@ def find_weak_learner(
 def _plan(config: DistilConfig, round: int) -> list[tuple[Rung, float]]:
     """Rung and barrier of each attempt, in order: on every rung the retries, each with a stronger barrier."""
     rungs = ladder(config, round)
-    if round == 1 or not config.certified:
+    if round == 1 or not config.meet_condition:
         return [(rungs[0], config.barrier)]
     return [(rung, config.barrier * BARRIER_FACTOR**n) for rung in rungs for n in range(1 + config.retries)]
 
 
-def candidate(config: DistilConfig, position: Position, rung: Rung, gain: float) -> Candidate:
-    """What is to be trained at a position. The first student has no one to read."""
+def candidate(config: DistilConfig, round: int, attempt: int, rung: Rung, gain: float) -> Candidate:
+    """What an attempt of a round trains. The first student has no one to read."""
     return Candidate(
-        round=position.round,
-        attempt=position.attempt,
+        round=round,
+        attempt=attempt,
         rung=rung.number,
         barrier=gain,
-        composition=rung.composition if position.round > 1 else "alone",
-        student=student_name(config, position.round, rung),
+        composition=rung.composition if round > 1 else "alone",
+        student=student_name(config, round, rung),
     )
 
 
-def _attempt(
-    config: DistilConfig,
-    task: Task,
-    ensemble: ProgressiveEnsemble,
-    certificate: Certificate,
-    position: Position,
-    rung: Rung,
-    gain: float,
-    checkpoint: Checkpoint | None,
-    watch: Watch,
-    device: str,
-) -> Attempt:
-    student, trained = train_student(
-        config, task, ensemble, certificate.signed_weights(), position, rung, gain, checkpoint, watch, device
-    )
-    f, correction = correct(config, task, ensemble, certificate, student, position, checkpoint, watch)
+def _attempt(distillation: Distillation, certificate: Certificate, number: int, rung: Rung, gain: float) -> Attempt:
+    config, round = distillation.config, distillation.round
+    position = Position("rounds", round=round, attempt=number)
+    student, trained = train_student(distillation, certificate.signed_weights(), position, rung, gain)
+    f, correction = correct(distillation, certificate, student, position)
     record = AttemptRecord(
         **dict(correction),
-        **dict(candidate(config, position, rung, gain)),
+        **dict(candidate(config, round, number, rung, gain)),
         seed=position.seed(config.seed),
         loss=trained.loss,
         seconds=trained.total + correction.correction_seconds,

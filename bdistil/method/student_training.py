@@ -15,15 +15,15 @@ from torch import Tensor
 from bdistil.config import DistilConfig
 from bdistil.data.dataset import DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble, evaluating, step
-from bdistil.method.distillation_data import Batch, Task
+from bdistil.method.distillation import Batch, Distillation, DistillationData
 from bdistil.method.objective import Barrier, DistillationLoss
 from bdistil.records import EpochRecord
 from bdistil.scale import Floats
 from bdistil.students.build import build_student
-from bdistil.students.catalogue import compositions, segment
+from bdistil.students.catalogue import family, segment
 from bdistil.students.custom import own_student
 from bdistil.students.student import Student
-from bdistil.training.loop import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, train
+from bdistil.training.loop import Position, batch_count, decayed, one_cycle, train
 
 BATCH = 500
 WIDER = 1.5  # times the channels, on the ladder's last rung
@@ -42,42 +42,34 @@ def ladder(config: DistilConfig, round: int) -> list[Rung]:
     """The rungs of a round, from the configured composition up. The first student has no one to read."""
     if round == 1 or config.factory:
         return [Rung(0, config.composition)]
-    whole = compositions(config.student, config.mode)
+    whole = family(config.student).compositions(config.mode)
     steps = whole[whole.index(config.composition) :]
     return [*(Rung(n, name) for n, name in enumerate(steps)), Rung(len(steps), steps[-1], WIDER)]
 
 
 def train_student(
-    config: DistilConfig,
-    task: Task,
-    ensemble: ProgressiveEnsemble,
-    signed_weights: Floats,
-    position: Position,
-    rung: Rung,
-    gain: float,
-    checkpoint: Checkpoint | None = None,
-    watch: Watch | None = None,
-    device: str = "cpu",
+    distillation: Distillation, signed_weights: Floats, position: Position, rung: Rung, gain: float
 ) -> tuple[Student, EpochRecord]:
-    """Train a candidate for round t = position.round; returns it with the last epoch's record (see `training.train`).
+    """Train a candidate for the round to come, t; returns it with the last epoch's record (see `training.train`).
 
     It minimises D(F_t or f_t, g) − (1/γ) Σ_j log(1 + edge_j/2B) over fixed views of the training inputs; edges are
     estimated on the examples of a batch whose view is the input itself. `gain` is 1/γ, `signed_weights` K⁺ − K⁻ (N, L).
     """
-    t, examples = position.round, len(task.g_hat)
-    student = new_student(config, task, ensemble, position, rung).to(device)
+    config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
+    t, examples = distillation.round, len(data.g_hat)
+    student = new_student(distillation, position, rung).to(distillation.device)
     optimizer = torch.optim.AdamW(decayed(student, config.weight_decay), lr=0.0)
-    barrier = Barrier(student.classes, gain).to(device)
-    signed = torch.from_numpy(signed_weights.astype(np.float32)).to(device)
-    objective = objective_of(config, task)
+    barrier = Barrier(student.classes, gain).to(distillation.device)
+    signed = torch.from_numpy(signed_weights.astype(np.float32)).to(distillation.device)
+    objective = objective_of(config, data)
 
     def batches(epoch: int) -> Iterator[Batch]:
-        views = len(task.views) if epoch < config.epochs - config.clean_epochs else 1
-        return task.batches(position.generator(config.seed, epoch), config.batch_size, views, ensemble)
+        views = len(data.views) if epoch < config.epochs - config.clean_epochs else 1
+        return data.batches(position.generator(config.seed, epoch), config.batch_size, views, ensemble)
 
     def loss(batch: Batch) -> Tensor:
         total, carry = ensemble.run(batch.x)
-        f, _ = step(student, t, batch.x, carry, total, task.c)
+        f, _ = step(student, t, batch.x, carry, total, data.c)
         value = objective(f, batch.target, round=t, previous=total / max(1, t - 1), labels=batch.labels)
         if t > 1 and len(batch.clean):
             clean = batch.clean
@@ -96,25 +88,27 @@ def train_student(
         seed=config.seed,
         clip=config.clip,
         extra={"edges": barrier.edges},
-        evaluate=lambda: validation(config, task, ensemble, student),
-        checkpoint=checkpoint,
-        watch=watch,
+        evaluate=lambda: validation(distillation, student),
+        checkpoint=distillation.checkpoint,
+        callbacks=distillation.callbacks,
     )
     return student.eval(), record
 
 
-def new_student(
-    config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, position: Position, rung: Rung
-) -> Student:
-    """A fresh student for the next round, its weights drawn from the run's seed and the position."""
-    torch.manual_seed(position.seed(config.seed))
-    return build(config, task.data.info, ensemble, rung)
+def new_student(distillation: Distillation, position: Position, rung: Rung | None = None) -> Student:
+    """A fresh student for the round to come, its weights drawn from the run's seed and the position.
+
+    rung: of its ladder, the first by default.
+    """
+    torch.manual_seed(position.seed(distillation.config.seed))
+    rung = rung or ladder(distillation.config, distillation.round)[0]
+    return build(distillation.config, distillation.data.dataset.info, distillation.ensemble, rung)
 
 
 def build(config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, rung: Rung) -> Student:
     """A fresh student that comes after those of `ensemble`, its weights drawn from torch's generator."""
     if config.factory:
-        return own_student(config.factory, known.input_shape, len(known.classes), ensemble.students)
+        return own_student(config.factory, known.input_shape, len(known.classes), list(ensemble.students))
     previous = ensemble.students[-1] if len(ensemble) else None
     return build_student(
         config.student,
@@ -142,31 +136,32 @@ def student_name(config: DistilConfig, round: int, rung: Rung | None = None) -> 
     return config.student if times == 1 else f"{config.student} × {times:.3g}"
 
 
-def objective_of(config: DistilConfig, task: Task) -> DistillationLoss:
+def objective_of(config: DistilConfig, data: DistillationData) -> DistillationLoss:
     """The distillation loss that the configuration names."""
-    return DistillationLoss(task.c, config.loss, config.divergence, config.temperature, config.label_share)
+    return DistillationLoss(data.c, config.loss, config.divergence, config.temperature, config.label_share)
 
 
-def validation(config: DistilConfig, task: Task, ensemble: ProgressiveEnsemble, student: Student) -> dict[str, float]:
+def validation(distillation: Distillation, student: Student) -> dict[str, float]:
     """Accuracy and KL of the prefix that the student in training completes, on the validation split."""
-    return metrics(config, task, validation_prefix(task, ensemble, student))
+    prefix = validation_prefix(distillation.data, distillation.ensemble, student)
+    return metrics(distillation.config, distillation.data, prefix)
 
 
-def metrics(config: DistilConfig, task: Task, prefix: np.ndarray) -> dict[str, float]:
+def metrics(config: DistilConfig, data: DistillationData, prefix: np.ndarray) -> dict[str, float]:
     """Accuracy and KL to the teacher of a prefix (N, L), normalised, on the validation split."""
     return {
-        "accuracy": float(right(task, prefix).mean()),
-        "kl": task.divergence(prefix, "validation", config.temperature),
+        "accuracy": float(right(data, prefix).mean()),
+        "kl": data.divergence(prefix, "validation", config.temperature),
     }
 
 
-def right(task: Task, prefix: np.ndarray) -> np.ndarray:
+def right(data: DistillationData, prefix: np.ndarray) -> np.ndarray:
     """Which validation examples a prefix (N, L) answers right, (N,)."""
-    return prefix.argmax(1) == task.data.y_validation
+    return prefix.argmax(1) == data.dataset.y_validation
 
 
-def validation_prefix(task: Task, ensemble: ProgressiveEnsemble, student: Student) -> np.ndarray:
-    batches = passes(ensemble, student, task.data.x_validation)
+def validation_prefix(data: DistillationData, ensemble: ProgressiveEnsemble, student: Student) -> np.ndarray:
+    batches = passes(ensemble, student, data.dataset.x_validation)
     return torch.cat([(total + f) / (len(ensemble) + 1) for total, f, _ in batches]).cpu().numpy()
 
 

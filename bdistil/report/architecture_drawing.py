@@ -8,27 +8,20 @@ from collections.abc import Callable, Sequence
 
 from bdistil.report import formats
 from bdistil.results.architecture import ANSWER, Block, Part, columns
+from bdistil.students.catalogue import COMPOSITIONS
 
 COSTS = ("MACs", "of them reading", "Parameters", "Leaves behind")
-# What an arrow means, by composition.
-ARROWS = {
-    "add": "the activations of the student above are added at that level",
-    "concat": "the activations of the student above are read beside the student’s own",
-    "concat-all": "the activations of all students above are read beside the student’s own",
-    "carry-state": "the student begins with the state in which the one above it ended",
-    "carry-state-pool": "the student begins with the state in which the one above it ended, and its answer also reads "
-    "what those above it have read",
-}
 
 
 def caption(parts: Sequence[Part]) -> str:
     """What numbers and arrows mean in this network."""
-    used = [name for name in ARROWS if any(part.composition == name for part in parts)]
+    names = {part.composition for part in parts}
+    used = [each for each in COMPOSITIONS.values() if each.arrow and each.name in names]
     sizes = "units of the state" if "state" in columns(parts) else "channels of each level"
     sizes += "; all students share one cell" if any(part.shares for part in parts) else ""
     if not used:
         return f"Numbers: {sizes}. Every student stands alone: it reads the inputs only."
-    arrows = "; ".join(ARROWS[name] if len(used) == 1 else f"{name}: {ARROWS[name]}" for name in used)
+    arrows = "; ".join(each.arrow if len(used) == 1 else f"{each.name}: {each.arrow}" for each in used)
     return f"Numbers: {sizes}. Arrows: {arrows}."
 
 
@@ -36,7 +29,7 @@ def table(parts: Sequence[Part]) -> str:
     """The network; `parts` of `results.architecture`, at least one."""
     names, windows = columns(parts), any(part.window not in (None, (0.0, 1.0)) for part in parts)
     titles = ["Student", *(["Reads"] if windows else []), *(name.capitalize() for name in names)]
-    most = max((part.macs or 0 for part in parts), default=0)
+    most = max(part.macs for part in parts)
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     head += "".join(f'<th scope="col" class="number">{title}</th>' for title in COSTS)
     body = "".join(_row(part, names, windows, most) for part in parts)
@@ -49,13 +42,13 @@ def table(parts: Sequence[Part]) -> str:
 def _row(part: Part, names: Sequence[str], windows: bool, most: float) -> str:
     window = f"<td>{_window(part)}</td>" if windows else ""
     blocks = "".join(_cell(name, part.blocks.get(name)) for name in names)
-    bar = f'<i class="cost" style="width:{100 * (part.macs or 0) / (most or 1):.0f}%"></i>'
+    bar = f'<i class="cost" style="width:{100 * part.macs / (most or 1):.0f}%"></i>'
     each = "" if part.first == part.last else " each"
     costs = (
-        _known(part.macs, formats.macs, each) + bar,
-        _known(part.reading_macs, formats.macs, each),
-        _known(part.parameters, formats.quantity, each),
-        _known(part.carry_bytes, formats.size, each),
+        _cost(part.macs, formats.macs, each) + bar,
+        _cost(part.reading_macs, formats.macs, each),
+        _cost(part.parameters, formats.quantity, each),
+        _cost(part.carry_bytes, formats.size, each),
     )
     numbers = "".join(f'<td class="number">{cost}</td>' for cost in costs)
     name = f"{part.number} <span>{part.composition}</span>"
@@ -79,5 +72,5 @@ def _window(part: Part) -> str:
     return f"{first} to {end}{formats.NO_BREAK}%"
 
 
-def _known(value: float | None, words: Callable[[float], str], each: str) -> str:
-    return "–" if value is None else words(value) + (each if value else "")
+def _cost(value: int, words: Callable[[float], str], each: str) -> str:
+    return words(value) + (each if value else "")

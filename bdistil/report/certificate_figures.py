@@ -1,6 +1,6 @@
 """The guarantee's charts: the deviation under its bound, the effective number of examples, the bound over η.
 
-Pure Plotly, in the look of chart.py, of what `results.guarantee` gives; `panel` is a small picture of one class among
+Pure Plotly, in the look of chart.py, of what `results.certificate` gives; `panel` is a small picture of one class among
 many. The deviation is the ensemble's: accent, round marks. The bound is grey with squares, the trivial one dotted.
 """
 
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import pandas as pd
 import plotly.graph_objects as go
 
 from bdistil.records import RoundRecord
 from bdistil.report import chart, formats, palette
 from bdistil.report.palette import ThemeName
+from bdistil.results.certificate import ClassRound, EtaBound
 
 WIDTH, HEIGHT = 200, 96  # of a panel
 SCALE = "on the training split (normalised scale)"
@@ -28,26 +27,27 @@ def multiple(value: float) -> str:
     return FRACTIONS.get(value, f"{value:g}")
 
 
-def deviation(rows: pd.DataFrame, *, theme: ThemeName, rounds: int) -> go.Figure:
+def deviation(rows: Sequence[ClassRound], *, theme: ThemeName, rounds: int) -> go.Figure:
     """One class over the rounds: its largest deviation, its bound, the trivial bound, each named at its end.
 
-    rows: of `results.guarantee.by_round`, of one class. rounds: how many the run is meant to have, so that the axis
+    rows: of `results.certificate.by_round`, of one class. rounds: how many the run is meant to have, so that the axis
     does not move.
     """
     look, figure = palette.THEMES[theme], go.Figure()
-    hovers = [_hover(row) for row in rows.to_dict("records")]
+    hovers = [_hover(row) for row in rows]
     alone = len(rows) == 1
-    for column, name, colour, marker, line in (
-        ("trivial", "trivial", look.control, {"symbol": "line-ew-open", "size": 18, "line": {"width": 2}}, "dot"),
-        ("bound", "bound", look.muted, {"symbol": "square", "size": 7}, "solid"),
-        ("measured", "deviation", look.accent, {"symbol": "circle", "size": 9}, "solid"),
+    trivial, bound, measured = _lines(rows)
+    for values, name, colour, marker, line in (
+        (trivial, "trivial", look.control, {"symbol": "line-ew-open", "size": 18, "line": {"width": 2}}, "dot"),
+        (bound, "bound", look.muted, {"symbol": "square", "size": 7}, "solid"),
+        (measured, "deviation", look.accent, {"symbol": "circle", "size": 9}, "solid"),
     ):
         figure.add_trace(
             go.Scatter(
-                x=rows["round"].tolist(),
-                y=rows[column].tolist(),
+                x=[row.round for row in rows],
+                y=values,
                 name=name,
-                mode="lines+markers" if column != "trivial" or alone else "lines",
+                mode="lines+markers" if name != "trivial" or alone else "lines",
                 marker={**marker, "color": colour},
                 line={"color": colour, "width": 2.5, "dash": line},
                 hovertext=hovers,
@@ -55,11 +55,13 @@ def deviation(rows: pd.DataFrame, *, theme: ThemeName, rounds: int) -> go.Figure
                 cliponaxis=False,
             )
         )
-    top = 1.06 * max(rows[["measured", "bound", "trivial"]].max())
-    ends = {trace.name: float(trace.y[-1]) for trace in figure.data}
-    for name, height in chart.spread(ends, 0.07 * top).items():
+    top = 1.06 * max(*trivial, *bound, *measured)
+    ends = [("trivial", trivial[-1]), ("bound", bound[-1]), ("deviation", measured[-1])]
+    heights = chart.spread(dict(enumerate(end for _, end in ends)), 0.07 * top)
+    for place, height in heights.items():
+        name = ends[place][0]
         figure.add_annotation(
-            x=int(rows["round"].iloc[-1]),
+            x=rows[-1].round,
             y=height,
             text=name,
             showarrow=False,
@@ -73,37 +75,38 @@ def deviation(rows: pd.DataFrame, *, theme: ThemeName, rounds: int) -> go.Figure
     return figure.update_layout(margin_r=84)
 
 
-def _hover(row: Mapping[str, Any]) -> str:
-    at = "" if formats.missing(row["multiple"]) else f", at {multiple(row['multiple'])} times the theory’s η"
+def _lines(rows: Sequence[ClassRound]) -> tuple[list[float], list[float], list[float]]:
+    """The trivial bound, the bound and the deviation by round."""
+    return [row.trivial for row in rows], [row.bound for row in rows], [row.measured for row in rows]
+
+
+def _hover(row: ClassRound) -> str:
+    at = "" if row.multiple is None else f", at {multiple(row.multiple)} times the theory’s η"
     return chart.hover(
         [
-            row["name"],
-            f"round {row['round']}",
-            f"deviation {formats.decimal(row['measured'], 3)}",
-            f"bound {formats.decimal(row['bound'], 3)}{at}",
-            f"trivial {formats.decimal(row['trivial'], 3)}",
+            row.name,
+            f"round {row.round}",
+            f"deviation {formats.decimal(row.measured, 3)}",
+            f"bound {formats.decimal(row.bound, 3)}{at}",
+            f"trivial {formats.decimal(row.trivial, 3)}",
         ]
     )
 
 
-def panel(rows: pd.DataFrame, top: float, *, theme: ThemeName, rounds: int) -> str:
+def panel(rows: Sequence[ClassRound], top: float, *, theme: ThemeName, rounds: int) -> str:
     """The same lines as a small picture without words, as an image's data address. top: the value at its upper edge."""
-    look = palette.THEMES[theme]
-
-    def place(row: Mapping[str, Any], column: str) -> tuple[float, float]:
-        x = 8 + (WIDTH - 16) * (row["round"] - 1) / max(1, rounds - 1)
-        return x, HEIGHT - 6 - (HEIGHT - 12) * row[column] / top
-
-    drawn, rounds_done = [], rows.to_dict("records")
-    for column, colour, dash in (
-        ("trivial", look.control, ' stroke-dasharray="3 4"'),
-        ("bound", look.muted, ""),
-        ("measured", look.accent, ""),
+    look, drawn = palette.THEMES[theme], []
+    xs = [8 + (WIDTH - 16) * (row.round - 1) / max(1, rounds - 1) for row in rows]
+    trivial, bound, measured = _lines(rows)
+    for values, colour, dash in (
+        (trivial, look.control, ' stroke-dasharray="3 4"'),
+        (bound, look.muted, ""),
+        (measured, look.accent, ""),
     ):
-        spots = [place(row, column) for row in rounds_done]
+        spots = [(x, HEIGHT - 6 - (HEIGHT - 12) * value / top) for x, value in zip(xs, values, strict=True)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
         drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"{dash}/>')
-        if column == "measured" or len(spots) == 1:
+        if values is measured or len(spots) == 1:
             drawn += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in spots]
     drawing = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">'
@@ -151,32 +154,33 @@ def effective(records: Sequence[RoundRecord], examples: int, *, theme: ThemeName
     )
 
 
-def eta(bounds: pd.DataFrame, trivial: float, *, theme: ThemeName) -> go.Figure:
+def eta(bounds: Sequence[EtaBound], trivial: float, *, theme: ThemeName) -> go.Figure:
     """The bound of one class for each η, the least one filled, beside the trivial bound.
 
-    bounds: of `results.guarantee.bounds`.
+    bounds: of `results.certificate.bounds`.
     """
     look = palette.THEMES[theme]
-    if bounds.empty:
+    if not bounds:
         return chart.empty("This run kept only the least of its nine bounds.", look)
     figure = go.Figure()
     figure.add_hline(trivial, line={"color": look.control, "width": 2, "dash": "dot"})
-    least = bounds["bound"].idxmin()
-    texts = [multiple(value) for value in bounds["multiple"]]
+    multiples, values = [each.multiple for each in bounds], [each.bound for each in bounds]
+    least = values.index(min(values))
+    texts = [multiple(value) for value in multiples]
     hovers = [
         chart.hover([f"{text} times the theory’s η", f"bound {formats.decimal(bound, 3)}"])
-        for text, bound in zip(texts, bounds["bound"], strict=True)
+        for text, bound in zip(texts, values, strict=True)
     ]
     marker = {
-        "symbol": ["square" if place == least else "square-open" for place in bounds.index],
-        "size": [12 if place == least else 8 for place in bounds.index],
+        "symbol": ["square" if place == least else "square-open" for place in range(len(values))],
+        "size": [12 if place == least else 8 for place in range(len(values))],
         "color": look.muted,
         "line": {"width": 1.5},
     }
     figure.add_trace(
         go.Scatter(
-            x=bounds["multiple"].tolist(),
-            y=bounds["bound"].tolist(),
+            x=multiples,
+            y=values,
             mode="lines+markers",
             name="bound",
             marker=marker,
@@ -187,14 +191,14 @@ def eta(bounds: pd.DataFrame, trivial: float, *, theme: ThemeName) -> go.Figure:
         )
     )
     chart.axes(figure, look, "η, as a multiple of the theory’s", f"Bound {SCALE}")
-    low, high = min(trivial, bounds["bound"].min()), max(trivial, bounds["bound"].max())
+    low, high = min(trivial, *values), max(trivial, *values)
     chart.scale(figure.layout.yaxis, (low / 1.3, high * 1.3), log=True)
     figure.update_xaxes(
         type="log",
         tickmode="array",
-        tickvals=bounds["multiple"].tolist(),
+        tickvals=multiples,
         ticktext=texts,
-        range=[math.log10(edge) for edge in (bounds["multiple"].min() / 1.3, bounds["multiple"].max() * 1.3)],
+        range=[math.log10(edge) for edge in (min(multiples) / 1.3, max(multiples) * 1.3)],
     )
     return figure.add_annotation(
         x=1,

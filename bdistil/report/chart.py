@@ -84,7 +84,7 @@ def scale(axis: Any, limits: tuple[float, float], log: bool = False, whole: bool
 def spread(places: Mapping[float, float], gap: float) -> dict[float, float]:
     """The places, lowest first, each moved up until it is at least `gap` above the one below it."""
     spaced, floor = {}, -math.inf
-    for number in sorted(reversed(list(places)), key=places.get):  # of equals the last lies lowest
+    for number in sorted(reversed(list(places)), key=lambda number: places[number]):  # of equals the last lies lowest
         spaced[number] = max(places[number], floor)
         floor = spaced[number] + gap
     return spaced

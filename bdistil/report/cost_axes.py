@@ -1,70 +1,65 @@
-"""The cost axes of the frontier, each declared once: column, unit, label, scale and ticks.
+"""The cost axes of the frontier, each declared once: cost, unit, label, scale and ticks.
 
-A chart's x is `column / unit`. MACs, parameters and bytes span orders of magnitude and are drawn on a logarithm; a
-share of the teacher is drawn from 0.
+A chart's x is a cost in the axis's units. MACs, parameters and bytes span orders of magnitude and are drawn on a
+logarithm; a share of the teacher is drawn from 0.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from bdistil.records import Point, TeacherRecord
 from bdistil.report import formats
 
 
 @dataclass(frozen=True)
 class CostAxis:
-    """key: in addresses and pickers' values. column: of the frontier's rows and, unless `relative`, of the teacher's
-    card.
+    """key: in addresses and pickers' values. of_point, of_teacher: the cost of a prefix and of the teacher, in one
+    unit; None where it is unknown.
 
-    unit: what one step of the axis is, in the column's unit. text: a value of the column in words. whole: what a share
-    is of, after "the teacher’s". tick: a value below a tick. relative: the column is a share of the teacher's `of`.
+    unit: what one step of the axis is, in that unit. text: a cost in words. whole: what a share is of, after "the
+    teacher’s". tick: a cost below a tick. share: a prefix's cost as a share of the teacher's, where points state it.
+    relative: costs are shares of the teacher's already.
     """
 
     key: str
     label: str
-    column: str
+    of_point: Callable[[Point], float | None]
+    of_teacher: Callable[[TeacherRecord], float | None]
     title: str
     unit: float
     log: bool
     text: Callable[[float], str]
     whole: str
     tick: Callable[[float], str] = formats.quantity
-    of: str | None = None
+    stated: bool = False
+    relative: bool = False
 
-    @property
-    def relative(self) -> bool:
-        return self.of is not None
+    def cost(self, point: Point) -> float:
+        """The cost of a prefix on an axis that is `available`. Raises ValueError where it is unknown."""
+        cost = self.of_point(point)
+        if cost is None:
+            raise ValueError(f"prefix {point.prefix} has no {self.label}")
+        return cost
 
-    def of_teacher(self, teacher: Mapping[str, Any]) -> float | None:
-        """The teacher's own cost in the column's unit, None where it is unknown."""
-        value = teacher.get(self.of or self.column)
-        if formats.missing(value):
-            return None
-        return 1.0 if self.relative else float(value)
-
-    def share(self, row: Mapping[str, Any], teacher: Mapping[str, Any]) -> float | None:
-        """A prefix's cost as a share of the teacher's, None where either is unknown.
-
-        A frontier's row states its share of the MACs itself.
-        """
-        column = "macs_ratio" if self.column == "macs" else self.column
-        if column == "macs_ratio":
-            return None if formats.missing(row["macs_ratio"]) else float(row["macs_ratio"])
+    def share(self, point: Point, teacher: TeacherRecord) -> float | None:
+        """A prefix's cost as a share of the teacher's, None where either is unknown."""
+        if self.stated:
+            return point.macs_ratio
         whole = self.of_teacher(teacher)
-        return float(row[column] / whole) if whole else None
+        return self.cost(point) / whole if whole else None
 
-    def price(self, row: Mapping[str, Any], teacher: Mapping[str, Any], whose: str) -> str:
+    def price(self, point: Point, teacher: TeacherRecord, whose: str) -> str:
         """`12 % of its cost`, the teacher being `whose`; `5.2 M MACs` beside a teacher of unknown cost."""
-        share = self.share(row, teacher)
-        return self.text(row[self.column]) if share is None else f"{formats.share(share)} of {whose} {self.whole}"
+        share = self.share(point, teacher)
+        return self.text(self.cost(point)) if share is None else f"{formats.share(share)} of {whose} {self.whole}"
 
-    def hover(self, row: Mapping[str, Any], teacher: Mapping[str, Any]) -> str:
+    def hover(self, point: Point, teacher: TeacherRecord) -> str:
         """`5.2 M MACs, 12 % of the teacher`; without the share beside a teacher of unknown cost."""
-        share = None if self.relative else self.share(row, teacher)
-        text = self.text(row[self.column])
+        share = None if self.relative else self.share(point, teacher)
+        text = self.text(self.cost(point))
         return text if share is None else f"{text}, {formats.share(share)} of the teacher"
 
 
@@ -74,17 +69,20 @@ AXES: dict[str, CostAxis] = {
         CostAxis(
             "macs",
             "MACs",
-            "macs",
+            lambda point: point.macs,
+            lambda teacher: teacher.macs,
             "Cost of one prediction (million MACs)",
             1e6,
             True,
             lambda value: f"{formats.macs(value)} MACs",
             whole="cost",
+            stated=True,
         ),
         CostAxis(
             "parameters",
             "Parameters",
-            "parameters",
+            lambda point: point.parameters,
+            lambda teacher: teacher.parameters,
             "Parameters (thousands)",
             1e3,
             True,
@@ -94,7 +92,8 @@ AXES: dict[str, CostAxis] = {
         CostAxis(
             "bytes",
             "Model size (kB)",
-            "bytes",
+            lambda point: point.bytes,
+            lambda teacher: teacher.bytes,
             "Model size (kB)",
             1e3,
             True,
@@ -105,22 +104,24 @@ AXES: dict[str, CostAxis] = {
         CostAxis(
             "share",
             "Share of the teacher",
-            "macs_ratio",
+            lambda point: point.macs_ratio,
+            lambda teacher: None if teacher.macs is None else 1.0,
             "Share of the teacher’s MACs (%)",
             0.01,
             False,
             lambda ratio: f"{formats.share(ratio)} of the teacher",
             whole="cost",
             tick=formats.share,
-            of="macs",
+            stated=True,
+            relative=True,
         ),
     )
 }
 
 
-def available(points: Any) -> list[CostAxis]:
-    """The axes whose column is known for every row of a frontier's data frame: a black-box teacher leaves no share."""
-    return [axis for axis in AXES.values() if axis.column in points and points[axis.column].notna().all()]
+def available(points: Sequence[Point]) -> list[CostAxis]:
+    """The axes on which the cost of every point is known: a black-box teacher leaves no share."""
+    return [axis for axis in AXES.values() if all(axis.of_point(point) is not None for point in points)]
 
 
 def ticks(low: float, high: float, log: bool = False, most: int = 6) -> list[float]:

@@ -9,8 +9,8 @@ from bdistil.report import formats
 
 _NOTHING = "Nothing leaks: no person and no example is on two sides."
 _NOTHING_ALIKE = (
-    "No identical example is on two sides; who the examples are of is not known (of your own, --subject-pattern, "
-    "--subject or an array subject tells it)."
+    "No identical example is on two sides; who the examples are of is not known (of your own, `subject_pattern`, "
+    "`subject` or an array called subject tells it)."
 )
 
 

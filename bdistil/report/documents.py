@@ -5,7 +5,7 @@ from typing import Any
 
 from bdistil.errors import UserError
 from bdistil.records import AttemptFinished, AttemptRecord, FinishedRound, Point
-from bdistil.results.loading import load
+from bdistil.results.loading import FrontierPoint, load
 from bdistil.runs.store import Run, RunSummary
 
 SUMMARY = {
@@ -59,11 +59,10 @@ def _over_persons(run: Run, points: list[Point], earlier: list[Point] | None) ->
     except UserError:  # the points themselves can be read
         return points, earlier
 
-    def restated(old: list[Point], table: Any) -> list[Point]:
-        found = table[["accuracy_low", "accuracy_high", "persons"]].to_dict("records")
-        return [point.model_copy(update=interval) for point, interval in zip(old, found, strict=False)]
+    def restated(loaded: Sequence[FrontierPoint]) -> list[Point]:
+        return [Point(**{name: getattr(point, name) for name in Point.model_fields}) for point in loaded]
 
-    return restated(points, results.points), earlier and restated(earlier, results.unpolished)
+    return restated(results.points), earlier and restated(results.unpolished or ())
 
 
 def listing(summaries: list[RunSummary]) -> dict[str, Any]:

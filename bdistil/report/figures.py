@@ -8,14 +8,12 @@ only. Where there is nothing to draw yet, the figure says so in a sentence.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import pandas as pd
 import plotly.graph_objects as go
 
-from bdistil.records import AnyEvent, AttemptRecord, EpochFinished, RoundRecord
+from bdistil.records import AnyEvent, AttemptRecord, EpochFinished, MeasuredTeacher, Point, RoundRecord
 from bdistil.report import chart, formats, palette
 from bdistil.report.cost_axes import AXES
 from bdistil.report.palette import Theme, ThemeName
@@ -46,34 +44,36 @@ class FrontierRecord:
 
 
 def frontier_record(
-    points: pd.DataFrame, teacher: Mapping[str, Any], cost: str, unpolished: pd.DataFrame | None = None
+    points: Sequence[Point], teacher: MeasuredTeacher, cost: str, unpolished: Sequence[Point] | None = None
 ) -> FrontierRecord | None:
     """What the frontier chart draws, or None where no prefix has a cost on this axis.
 
-    points: the rows of `bdistil.results.frontier`. teacher: its card, accuracy in [0, 1], costs or None. cost: a key
-    of `AXES`. unpolished: rows of the prefixes as each round ended, where a polish followed.
+    cost: a key of `AXES`. unpolished: points of the prefixes as each round ended, where a polish followed.
     """
     axis = AXES[cost]
-    if points.empty or axis.column not in points or points[axis.column].isna().all():
+    drawn = [point for point in points if axis.of_point(point) is not None]
+    if not drawn:
         return None
-    rows = points[points[axis.column].notna()].to_dict("records")
-    costs = tuple(row[axis.column] / axis.unit for row in rows)
-    lows, highs = (tuple(100 * row[name] for row in rows) for name in ("accuracy_low", "accuracy_high"))
-    whole, accuracy = axis.of_teacher(teacher), 100 * teacher["accuracy"]
+    costs = tuple(axis.cost(point) / axis.unit for point in drawn)
+    lows, highs = (
+        tuple(100 * point.accuracy_low for point in drawn),
+        tuple(100 * point.accuracy_high for point in drawn),
+    )
+    whole, accuracy = axis.of_teacher(teacher), 100 * teacher.accuracy
     teacher_cost = None if whole is None else whole / axis.unit
-    earlier = [] if unpolished is None else unpolished[unpolished[axis.column].notna()].to_dict("records")
-    reach = (*costs, *(row[axis.column] / axis.unit for row in earlier), *filter(None, [teacher_cost]))
-    heights = (*lows, *highs, accuracy, *(100 * row["accuracy"] for row in earlier))
+    earlier = [point for point in unpolished or () if axis.of_point(point) is not None]
+    reach = (*costs, *(axis.cost(point) / axis.unit for point in earlier), *filter(None, [teacher_cost]))
+    heights = (*lows, *highs, accuracy, *(100 * point.accuracy for point in earlier))
     margin = 0.06 * (max(heights) - min(heights) or 1.0)
     spread = max(max(reach) / min(reach), 1.05) ** 0.06
-    lines = [f"accuracy {formats.percent(teacher['accuracy'])}"] + ([] if whole is None else [axis.text(whole)])
+    lines = [f"accuracy {formats.percent(teacher.accuracy)}"] + ([] if whole is None else [axis.text(whole)])
     return FrontierRecord(
-        prefixes=tuple(int(row["prefix"]) for row in rows),
+        prefixes=tuple(point.prefix for point in drawn),
         costs=costs,
-        accuracies=tuple(100 * row["accuracy"] for row in rows),
+        accuracies=tuple(100 * point.accuracy for point in drawn),
         lows=lows,
         highs=highs,
-        hovers=tuple(chart.hover(formats.hover(row, axis.hover(row, teacher))) for row in rows),
+        hovers=tuple(chart.hover(formats.hover(point, axis.hover(point, teacher))) for point in drawn),
         teacher_accuracy=accuracy,
         teacher_cost=teacher_cost,
         teacher_hover=chart.hover(["the teacher", *lines]),
@@ -83,28 +83,28 @@ def frontier_record(
         y_range=(min(heights) - margin, max(heights) + margin),
         unpolished=tuple(
             (
-                int(row["prefix"]),
-                row[axis.column] / axis.unit,
-                100 * row["accuracy"],
-                _as_it_ended(row, axis.hover(row, teacher)),
+                point.prefix,
+                axis.cost(point) / axis.unit,
+                100 * point.accuracy,
+                _as_it_ended(point, axis.hover(point, teacher)),
             )
-            for row in earlier
+            for point in earlier
         ),
     )
 
 
-def _as_it_ended(row: Mapping[str, Any], cost: str) -> str:
-    first, *rest = formats.hover(row, cost)
-    return chart.hover([f"{first}, as round {int(row['prefix'])} ended", *rest])
+def _as_it_ended(point: Point, cost: str) -> str:
+    first, *rest = formats.hover(point, cost)
+    return chart.hover([f"{first}, as round {point.prefix} ended", *rest])
 
 
 def frontier(
-    points: pd.DataFrame,
-    teacher: Mapping[str, Any],
+    points: Sequence[Point],
+    teacher: MeasuredTeacher,
     *,
     cost: str,
     theme: ThemeName,
-    unpolished: pd.DataFrame | None = None,
+    unpolished: Sequence[Point] | None = None,
 ) -> go.Figure:
     """The frontier, to scale: numbered prefixes with 95 % intervals, the teacher as a dashed line and a hollow
     diamond; behind it, small and hollow, the prefixes before the polish.

@@ -1,21 +1,19 @@
 """Numbers and findings in words: every format and sentence about results that pages, charts and the command line
 show.
 
-Pure functions of plain numbers or of a frontier row (a mapping with the columns of `bdistil.results.frontier`). A
-number and its unit's symbol are held together by a no-break space; thousands by a narrow one; a minus is a true
-minus. Losses are points, never a share of the teacher's accuracy. What a run's states and events say is the pages'
-business.
+Pure functions of plain numbers or of a frontier's point. A number and its unit's symbol are held together by a
+no-break space; thousands by a narrow one; a minus is a true minus. Losses are points, never a share of the teacher's
+accuracy. What a run's states and events say is the pages' business.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from bdistil.data.class_counts import FEWEST, Scarce
 from bdistil.errors import quoted
-from bdistil.records import TeacherRecord
+from bdistil.records import Point, TeacherRecord
 from bdistil.teachers.black_box import UNKNOWN_SPLIT
 
 NO_BREAK, THIN, MINUS = "\u00a0", "\u202f", "\u2212"
@@ -187,8 +185,9 @@ FEWEST_GROUPS = 3  # as in results.frontier: below, the range over the persons s
 
 def interval_name(persons: int | None) -> str:
     """`95 % interval`, or `range over two persons` where too few stand behind it; None: single examples do."""
-    few = persons is not None and persons < FEWEST_GROUPS
-    return f"range over {number_word(persons)} persons" if few else f"95{NO_BREAK}% interval"
+    if persons is not None and persons < FEWEST_GROUPS:
+        return f"range over {number_word(persons)} persons"
+    return f"95{NO_BREAK}% interval"
 
 
 def intervals(people: tuple[str, int] | None) -> str:
@@ -281,21 +280,16 @@ def _against(lost: float) -> str:
     return f"{distance} points {'below' if lost > 0 else 'above'} the teacher"
 
 
-def missing(value: Any) -> bool:
-    """Whether a cost or a count is unknown: None, or the NaN that a data frame makes of it."""
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def hover(row: Mapping[str, Any], cost: str) -> list[str]:
+def hover(point: Point, cost: str) -> list[str]:
     """The lines that a chart shows for a prefix, in the order used everywhere; the first is its name.
 
     cost: what the prefix costs on the chart's axis, as `CostAxis.hover` words it.
     """
     return [
-        students(int(row["prefix"])),
-        f"accuracy {percent(row['accuracy'])} ({interval(row['accuracy_low'], row['accuracy_high'])})",
+        students(point.prefix),
+        f"accuracy {percent(point.accuracy)} ({interval(point.accuracy_low, point.accuracy_high)})",
         cost,
-        f"agrees with the teacher on {percent(row['agreement'])}",
+        f"agrees with the teacher on {percent(point.agreement)}",
     ]
 
 

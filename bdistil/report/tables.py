@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
+from bdistil.records import Point
 from bdistil.report import certificate_text, formats, series_drawing
 from bdistil.report.palette import ThemeName
-from bdistil.results.certificate import Bounded, Heavy
-from bdistil.results.confusion import Confusion
+from bdistil.results.certificate import ClassRound, Heavy
+from bdistil.results.confusion import ClassAccuracy, Confusion
 from bdistil.results.disagreements import Disagreement
 from bdistil.runs.previews import Examples, Pictures
 
@@ -61,22 +61,22 @@ def _cell(value: float, own: bool, view: str) -> str:
     return f'<td class="{" ".join(names)}">{text}</td>' if names else f"<td>{text}</td>"
 
 
-def class_table(table: pd.DataFrame, prefix: int) -> str:
+def class_table(rows: Sequence[ClassAccuracy], prefix: int) -> str:
     """Accuracy by class (of `results.confusion.by_class`): dot and diamond on a line, number, difference in points."""
-    if table.empty:
+    if not rows:
         return ""
-    low = min(0.9, int(10 * min(table["accuracy"].min(), table["teacher"].min())) / 10)
+    low = min(0.9, int(10 * min(min(row.accuracy, row.teacher) for row in rows)) / 10)
 
     def mark(accuracy: float, who: str) -> str:
         return f'<i class="{who}" style="left:{100 * (accuracy - low) / (1 - low):.1f}%"></i>'
 
-    rows = "".join(
+    body = "".join(
         f'<tr><th scope="row">{escape(row.name)}</th>'
         f'<td class="line"><span class="track" aria-hidden="true">{mark(row.accuracy, "ours")}'
         f"{mark(row.teacher, 'teacher')}</span></td>"
         f'<td class="number">{formats.percent(row.accuracy)}</td>'
         f'<td class="number">{formats.signed(row.difference)}</td></tr>'
-        for row in table.itertuples(index=False)
+        for row in rows
     )
     return (
         f'<p class="key"><span><i class="ours"></i>{formats.students(prefix)}</span>'
@@ -84,16 +84,16 @@ def class_table(table: pd.DataFrame, prefix: int) -> str:
         f"{100 * low:.0f} to 100{formats.NO_BREAK}%</p>"
         '<table class="classes"><thead><tr><th scope="col">Class</th><td class="line"></td>'
         '<th scope="col" class="number">Accuracy</th><th scope="col" class="number">Points</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
+        f"<tbody>{body}</tbody></table>"
     )
 
 
-def early_table(points: pd.DataFrame, teacher: float, seconds: float | None) -> str:
+def early_table(points: Sequence[Point], teacher: float, seconds: float | None) -> str:
     """Accuracy after each part of a series: dot and diamond on a line, number, interval, points below the last.
 
-    points: the frontier's rows. teacher: its accuracy, which has read all. seconds: how long a series is, if known.
+    points: the frontier. teacher: its accuracy, which has read all. seconds: how long a series is, if known.
     """
-    low = int(10 * min(points["accuracy"].min(), teacher)) / 10
+    low = int(10 * min(teacher, *(point.accuracy for point in points))) / 10
 
     def mark(accuracy: float, who: str) -> str:
         return f'<i class="{who}" style="left:{100 * (accuracy - low) / (1 - low):.1f}%"></i>'
@@ -102,7 +102,7 @@ def early_table(points: pd.DataFrame, teacher: float, seconds: float | None) -> 
         after = formats.percent(share, 0)
         return after if seconds is None else f"{after}, {formats.decimal(share * seconds, 2)}{formats.NO_BREAK}s"
 
-    last = points["accuracy"].iloc[-1]
+    last = points[-1].accuracy
     rows = "".join(
         f'<tr><th scope="row">{heard(row.window_share)}</th>'
         f'<td class="line"><span class="track" aria-hidden="true">{mark(row.accuracy, "ours")}'
@@ -110,7 +110,7 @@ def early_table(points: pd.DataFrame, teacher: float, seconds: float | None) -> 
         f'<td class="number">{formats.percent(row.accuracy)}</td>'
         f'<td class="number">{formats.interval(row.accuracy_low, row.accuracy_high)}</td>'
         f'<td class="number">{formats.signed(100 * (row.accuracy - last))}</td></tr>'
-        for row in points.itertuples(index=False)
+        for row in points
     )
     return (
         '<p class="key early"><span><i class="ours"></i>students so far</span>'
@@ -206,7 +206,7 @@ def _heavy_card(pair: Heavy, examples: Examples, place: int, theme: ThemeName) -
     )
 
 
-def panels(classes: Sequence[Bounded], pictures: Sequence[str]) -> str:
+def panels(classes: Sequence[ClassRound], pictures: Sequence[str]) -> str:
     """Small multiples: for each class a picture of its lines (an image's address) and its figures of the last round."""
     cards = "".join(_panel(*each) for each in zip(classes, pictures, strict=True))
     return (
@@ -215,15 +215,15 @@ def panels(classes: Sequence[Bounded], pictures: Sequence[str]) -> str:
     )
 
 
-def _panel(found: Bounded, picture: str) -> str:
+def _panel(found: ClassRound, picture: str) -> str:
     bound, trivial = certificate_text.apart(found.bound, found.trivial)
-    tells = found.bound < found.trivial
     alt = escape(f"{found.name}: deviation, bound and trivial bound by round")
     return (
         f'<li><h3>{escape(found.name)}</h3><img alt="{alt}" src="{picture}"><dl>'
         f"<dt>deviation</dt><dd>{formats.decimal(found.measured, 2)}</dd><dt>bound</dt><dd>{bound}</dd>"
         f"<dt>trivial</dt><dd>{trivial}</dd></dl>"
-        f'<p class="{"tells" if tells else "vacuous"}">{"✓ tells something" if tells else "✕ says nothing"}</p></li>'
+        f'<p class="{"tells" if found.tells else "vacuous"}">'
+        f"{'✓ tells something' if found.tells else '✕ says nothing'}</p></li>"
     )
 
 

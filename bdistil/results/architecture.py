@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import pandas as pd
+from pydantic import ConfigDict, Field, model_validator
 
-from bdistil.paths import read_json
+from bdistil.records import Point, Record
+from bdistil.students.catalogue import blocks_of
 
 ANSWER = "answer"
-TCN_LEVELS = 3  # of a `tcn` student, all of one width
-COSTS = ("macs", "overhead_macs", "parameters")  # cumulative over prefixes
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Part:
 
     window: from where to where the student reads, shares of a series; None for pictures. blocks: by name, in the order
     of the computation. macs, parameters: what one student adds; reading_macs: the part of its MACs that is spent on
-    earlier students. carry_bytes: what it leaves for the next. Costs are None where the run does not tell them.
+    earlier students. carry_bytes: what it leaves for the next.
     shares: whether its recurrent cell is the first student's.
     """
 
@@ -45,10 +44,10 @@ class Part:
     composition: str
     window: tuple[float, float] | None
     blocks: Mapping[str, Block]
-    macs: float | None
-    reading_macs: float | None
-    parameters: float | None
-    carry_bytes: float | None
+    macs: int
+    reading_macs: int
+    parameters: int
+    carry_bytes: int
     shares: bool = False
 
     @property
@@ -57,19 +56,56 @@ class Part:
         return str(self.first) if self.first == self.last else f"{self.first} to {self.last}"
 
 
-def architecture(folder: Path, points: pd.DataFrame) -> list[Part]:
+class _Spec(Record):
+    """How a student is described (`Student.spec`), as far as it is drawn: which fields there are depends on its family.
+
+    reads: shapes by name. steps: of a series. blocks: sizes of what the family draws, by name.
+    """
+
+    model_config = ConfigDict(strict=False)  # what a validator has looked into before is no JSON: its lists are lists
+
+    family: str
+    reads: dict[str, tuple[int, ...]]
+    input_shape: tuple[int, ...] = Field(min_length=2)
+    composition: str | None = None
+    cell: str = "own"
+    steps: tuple[int, int] | None = None
+    blocks: dict[str, Annotated[int, Field(ge=0)]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drawn(cls, spec: Any) -> Any:
+        try:
+            return {**spec, "blocks": blocks_of(spec)}
+        except (KeyError, TypeError):
+            raise ValueError("this describes no student") from None
+
+
+class _Saved(Record):
+    spec: _Spec
+
+
+class _Ensemble(Record):
+    """ensemble.json, as far as it is drawn."""
+
+    students: tuple[_Saved, ...]
+
+
+def architecture(folder: Path, points: Sequence[Point]) -> list[Part]:
     """The students of the run in `folder`, alike ones together; nothing where it has no ensemble yet or a damaged one.
 
-    points: the frontier's rows, one a student.
+    points: the frontier's, one a student.
     """
     try:
-        document = read_json(folder / "ensemble" / "ensemble.json")
-        specs = [student["spec"] for student in document["students"]]
-        costs = _costs(points)
-        parts = [_part(number, spec, cost) for number, (spec, cost) in enumerate(zip(specs, costs, strict=True), 1)]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        students = _Ensemble.read(folder / "ensemble" / "ensemble.json").students
+    except (OSError, ValueError):
         return []
-    return _together(parts)
+    if len(students) != len(points):
+        return []
+    befores = (None, *points[:-1])
+    return _together(
+        [_part(saved.spec, before, point) for saved, before, point in zip(students, befores, points, strict=True)]
+    )
 
 
 def columns(parts: Sequence[Part]) -> list[str]:
@@ -84,9 +120,8 @@ def lines(parts: Sequence[Part]) -> list[str]:
     for part in parts:
         blocks = ", ".join(_words(name, block) for name, block in part.blocks.items())
         window = "" if part.window is None else f"reads {100 * part.window[0]:.0f} to {100 * part.window[1]:.0f} %; "
-        costs = [f"{part.macs:.0f} MACs"] if part.macs is not None else []
-        costs += [f"{part.reading_macs:.0f} of them for reading"] if part.reading_macs else []
-        costs += [f"{part.parameters:.0f} parameters"] if part.parameters is not None else []
+        costs = [f"{part.macs} MACs", *([f"{part.reading_macs} of them for reading"] if part.reading_macs else [])]
+        costs += [f"{part.parameters} parameters"]
         kind = f"{part.family}, {part.composition}{', one cell for all' if part.shares else ''}"
         told.append(f"{part.number:>8}: {kind}; {window}{blocks}; {', '.join(costs)}")
     return told
@@ -96,48 +131,38 @@ def _words(name: str, block: Block) -> str:
     return name + ("" if block.size is None else f" {block.size}") + (" <-" if block.reads else "")
 
 
-def _costs(points: pd.DataFrame) -> list[dict[str, float | None]]:
-    """What each student adds to the cumulative costs, and what it leaves."""
-    table = points.reindex(columns=[*COSTS, "carry_bytes"]).astype(float)
-    table[list(COSTS)] = table[list(COSTS)].diff().fillna(table[list(COSTS)].iloc[:1])
-    rows = table.to_dict("records")
-    return [{name: None if pd.isna(value) else value for name, value in row.items()} for row in rows]
-
-
-def _part(number: int, spec: Mapping[str, Any], cost: Mapping[str, float | None]) -> Part:
-    composition = spec.get("composition") or {"triangular": "concat-all"}.get(spec["family"], "alone")
+def _part(spec: _Spec, before: Point | None, point: Point) -> Part:
+    """One student, and what it adds to the costs of the prefix before it."""
+    composition = spec.composition or {"triangular": "concat-all"}.get(spec.family, "alone")
     return Part(
-        number,
-        number,
-        spec["family"],
-        composition if spec["reads"] else "alone",
+        point.prefix,
+        point.prefix,
+        spec.family,
+        composition if spec.reads else "alone",
         _window(spec),
         _blocks(spec, composition),
-        cost["macs"],
-        cost["overhead_macs"],
-        cost["parameters"],
-        cost["carry_bytes"],
-        spec.get("cell") == "shared",
+        point.macs - (before.macs if before else 0),
+        point.overhead_macs - (before.overhead_macs if before else 0),
+        point.parameters - (before.parameters if before else 0),
+        point.carry_bytes,
+        spec.cell == "shared",
     )
 
 
-def _window(spec: Mapping[str, Any]) -> tuple[float, float] | None:
-    if len(spec["input_shape"]) != 2:
+def _window(spec: _Spec) -> tuple[float, float] | None:
+    if len(spec.input_shape) != 2:
         return None
-    length = spec["input_shape"][1]
-    first, end = spec.get("steps") or (0, length)
+    length = spec.input_shape[1]
+    first, end = spec.steps or (0, length)
     return first / length, end / length
 
 
-def _blocks(spec: Mapping[str, Any], composition: str) -> dict[str, Block]:
-    """Levels and the answer of a convolutional student, the state and the answer of a recurrent one."""
-    read = set(spec["reads"])
-    widths = [spec["channels"]] * TCN_LEVELS if spec["family"] == "tcn" else spec.get("widths", ())
-    if composition == "concat":  # its head reads both students' last levels
-        read = {"features" if name == f"level{len(widths)}" else name for name in read}
-    blocks = {f"level {n}": Block(width, f"level{n}" in read) for n, width in enumerate(widths, 1)}
-    if "hidden" in spec:
-        blocks["state"] = Block(spec["hidden"], "state" in read)
+def _blocks(spec: _Spec, composition: str) -> dict[str, Block]:
+    """What the family draws of a student, and the answer."""
+    read, last = {name.replace("level", "level ") for name in spec.reads}, list(spec.blocks)[-1:]
+    if composition == "concat" and read.issuperset(last):  # its head reads both students' last levels
+        read = read.difference(last) | {"features"}
+    blocks = {name: Block(size, name in read) for name, size in spec.blocks.items()}
     return blocks | {ANSWER: Block(None, bool(read & {"features", "pooled"}))}
 
 

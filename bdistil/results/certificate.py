@@ -8,13 +8,13 @@ scale, on which the teacher's largest logit is 1. In a polished run the records 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-import pandas as pd
 
 from bdistil.paths import open_regular
 from bdistil.records import RoundRecord
@@ -23,60 +23,66 @@ from bdistil.runs.previews import Examples, stored
 ROUNDING = 1e-9  # the inequality is exact; both of its sides are rounded
 
 
-def by_round(records: Sequence[RoundRecord], classes: Sequence[str]) -> pd.DataFrame:
-    """A row for each round and class, in that order.
-
-    records: a run's `rounds`. Columns: round, place (of the class), name; measured (the largest deviation of the
-    prefix), bound, trivial (what holds without the game); edge, relative_edge at the theory's η; multiple (of the
-    theory's η, which gives the bound; NaN in runs that kept only the least bound); effective (the least effective
-    number of weighted examples of any class).
-    """
-    rows = []
-    for record in records:
-        multiples = _multiples(record, len(classes))
-        for place, name in enumerate(classes):
-            rows.append(
-                {
-                    "round": record.round,
-                    "place": place,
-                    "name": name,
-                    "measured": record.measured_by_class[place],
-                    "bound": record.bound_by_class[place],
-                    "trivial": record.trivial_by_class[place],
-                    "edge": record.edges[place],
-                    "relative_edge": record.relative_edges[place],
-                    "multiple": multiples[place],
-                    "effective": record.effective_examples,
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _multiples(record: RoundRecord, classes: int) -> np.ndarray:
-    if record.by_eta is None:
-        return np.full(classes, np.nan)
-    return np.array(record.by_eta.multiples)[np.argmin(record.by_eta.bounds, axis=0)]
-
-
-def bounds(record: RoundRecord, place: int) -> pd.DataFrame:
-    """The bound of the class at `place` after a round for each η: columns multiple (of the theory's η) and bound.
-
-    Empty in runs that kept only the least.
-    """
-    multiples, bounds = (record.by_eta.multiples, record.by_eta.bounds) if record.by_eta else ((), ())
-    return pd.DataFrame({"multiple": multiples, "bound": [row[place] for row in bounds]})
-
-
 @dataclass(frozen=True)
-class Bounded:
-    """One class after one round: its largest deviation, its bound and the trivial one, on the normalised scale."""
+class ClassRound:
+    """One class after one round: its largest deviation, its bound and the trivial one, on the normalised scale.
 
-    name: str
-    place: int
+    place: of the class. edge, relative_edge: at the theory's η. multiple: of the theory's η, which gives the bound;
+    None in runs that kept only the least bound. effective: the least effective number of weighted examples of any
+    class.
+    """
+
     round: int
+    place: int
+    name: str
     measured: float
     bound: float
     trivial: float
+    edge: float
+    relative_edge: float
+    multiple: float | None
+    effective: float
+
+    @property
+    def tells(self) -> bool:
+        """Whether the bound is below the trivial one."""
+        return self.bound < self.trivial
+
+
+def by_round(records: Sequence[RoundRecord], classes: Sequence[str]) -> list[ClassRound]:
+    """One for each round and class, in that order."""
+    return [
+        ClassRound(
+            record.round,
+            place,
+            name,
+            record.measured_by_class[place],
+            record.bound_by_class[place],
+            record.trivial_by_class[place],
+            record.edges[place],
+            record.relative_edges[place],
+            min(bounds(record, place), key=lambda each: each.bound).multiple if record.by_eta else None,
+            record.effective_examples,
+        )
+        for record in records
+        for place, name in enumerate(classes)
+    ]
+
+
+@dataclass(frozen=True)
+class EtaBound:
+    """The bound of a class at one η, a multiple of the theory's."""
+
+    multiple: float
+    bound: float
+
+
+def bounds(record: RoundRecord, place: int) -> list[EtaBound]:
+    """The bound of the class at `place` after a round for each η; none in runs that kept only the least."""
+    if record.by_eta is None:
+        return []
+    pairs = zip(record.by_eta.multiples, record.by_eta.bounds, strict=True)
+    return [EtaBound(multiple, row[place]) for multiple, row in pairs]
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,8 @@ class Guarantee:
 
     rounds: int
     classes: int
-    shown: Bounded
-    broken: Bounded | None
+    shown: ClassRound
+    broken: ClassRound | None
     telling: int
     since: int | None
     needed: tuple[float, ...] | None
@@ -105,30 +111,23 @@ def guarantee(records: Sequence[RoundRecord], classes: Sequence[str], examples: 
 
     examples: N, the size of the training split; eta: the theory's η of the run, on the normalised scale.
     """
-    table = by_round(records, classes)
-    over = table[table["measured"] > table["bound"] + ROUNDING]
-    tells = (table["bound"] < table["trivial"]).to_numpy().reshape(len(records), len(classes))
-    last = table.tail(len(classes))
-    telling = last[tells[-1]]
-    if len(telling):
-        shown = telling.loc[(telling["bound"] - telling["measured"]).idxmin()]
+    rows = by_round(records, classes)
+    tells = np.array([row.tells for row in rows]).reshape(len(records), len(classes))
+    last = rows[-len(classes) :]
+    telling = [row for row in last if row.tells]
+    if telling:
+        shown = min(telling, key=lambda row: row.bound - row.measured)
     else:
-        shown = last.loc[(last["bound"] / last["trivial"]).idxmin()]
-    series = tells.all(axis=1) if tells[-1].all() else tells[:, shown["place"]]
+        shown = min(last, key=lambda row: row.bound / row.trivial if row.trivial else math.inf)
+    series = tells.all(axis=1) if tells[-1].all() else tells[:, shown.place]
     return Guarantee(
         rounds=len(records),
         classes=len(classes),
-        shown=_bounded(shown),
-        broken=_bounded(over.iloc[0]) if len(over) else None,
+        shown=shown,
+        broken=next((row for row in rows if row.measured > row.bound + ROUNDING), None),
         telling=len(telling),
         since=int(np.flatnonzero(~series).max(initial=-1)) + 2 if series[-1] else None,
         needed=_needed(records[-1], examples, eta),
-    )
-
-
-def _bounded(row: pd.Series) -> Bounded:
-    return Bounded(
-        row["name"], int(row["place"]), int(row["round"]), *map(float, row[["measured", "bound", "trivial"]])
     )
 
 

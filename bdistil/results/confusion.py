@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from bdistil.results.loading import Results
 
@@ -43,28 +42,32 @@ def confusion(results: Results, prefix: int) -> Confusion:
     return Confusion(names, students[np.ix_(kept, kept)], teacher[np.ix_(kept, kept)])
 
 
-def by_class(results: Results, prefix: int) -> pd.DataFrame:
-    """Accuracy by class, the one that lost most against the teacher first.
+@dataclass(frozen=True)
+class ClassAccuracy:
+    """One class: its test examples, and the accuracies of the students and of the teacher on them, in [0, 1]."""
 
-    Columns: name, examples, accuracy and teacher in [0, 1], difference in percentage points (students minus teacher).
-    Classes without a test example are left out.
-    """
+    name: str
+    examples: int
+    accuracy: float
+    teacher: float
+
+    @property
+    def difference(self) -> float:
+        """Percentage points, students minus teacher."""
+        return 100 * (self.accuracy - self.teacher)
+
+
+def by_class(results: Results, prefix: int) -> list[ClassAccuracy]:
+    """Accuracy by class, the one that lost most against the teacher first; without classes of no test example."""
     right = results.prefixes[prefix - 1].argmax(axis=1) == results.labels
     teacher_right = results.teacher.argmax(axis=1) == results.labels
     size = len(results.classes)
     examples = np.bincount(results.labels, minlength=size)
     counts = np.maximum(examples, 1)
-    table = pd.DataFrame(
-        {
-            "name": list(results.classes),
-            "examples": examples,
-            "accuracy": np.bincount(results.labels, right, size) / counts,
-            "teacher": np.bincount(results.labels, teacher_right, size) / counts,
-        }
-    )
-    table["difference"] = 100 * (table["accuracy"] - table["teacher"])
-    seen = table[table["examples"] > 0]
-    return seen.sort_values(["difference", "accuracy"], kind="stable", ignore_index=True)
+    ours, theirs = (np.bincount(results.labels, hits, size) / counts for hits in (right, teacher_right))
+    columns = (examples.tolist(), ours.tolist(), theirs.tolist())
+    rows = [ClassAccuracy(*row) for row in zip(results.classes, *columns, strict=True)]
+    return sorted((row for row in rows if row.examples), key=lambda row: (row.difference, row.accuracy))
 
 
 def _percent(answers: np.ndarray, results: Results) -> np.ndarray:

@@ -18,4 +18,5 @@ def frontier(run: str | Path | Run | Results) -> pd.DataFrame:
     example), nested ones flattened (`train_accuracy`, `validation_agreement`, …), and `points_lost`,
     `points_lost_low`, `points_lost_high`.
     """
-    return run.points if isinstance(run, Results) else load(run).points
+    points = (run if isinstance(run, Results) else load(run)).points
+    return pd.json_normalize([point.document() for point in points], sep="_")

@@ -13,7 +13,6 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-import pandas as pd
 
 from bdistil.errors import UserError
 from bdistil.paths import open_regular
@@ -23,13 +22,21 @@ from bdistil.runs.store import RunInfo
 from bdistil.statistics import accuracy_interval, persons, points_lost
 
 
+class FrontierPoint(Point):
+    """A point of a loaded run. points_lost: percentage points below the teacher, and their paired 95 % interval."""
+
+    points_lost: float
+    points_lost_low: float
+    points_lost_high: float
+
+
 @dataclass(frozen=True, eq=False)
 class Results:
     """What a run knows about its test split.
 
     run: the run's summary (run.json); classes: L names; labels: (N,); teacher: (N, L) logits; prefixes: (T, N, L)
-    logits on the teacher's scale; points: the frontier's data frame, one row per prefix. T = 0 while the first round
-    trains. unpolished: the rows of the prefixes as their rounds ended, None where no polish has changed them since.
+    logits on the teacher's scale; points: the frontier, one point per prefix. T = 0 while the first round trains.
+    unpolished: the points of the prefixes as their rounds ended, None where no polish has changed them since.
     people: (N,) whose example each is, None where the split holds out nobody.
     """
 
@@ -38,8 +45,8 @@ class Results:
     labels: np.ndarray
     teacher: np.ndarray
     prefixes: np.ndarray
-    points: pd.DataFrame
-    unpolished: pd.DataFrame | None = None
+    points: tuple[FrontierPoint, ...]
+    unpolished: tuple[FrontierPoint, ...] | None = None
     people: np.ndarray | None = None
 
     @property
@@ -52,7 +59,7 @@ class Results:
     @property
     def rounds(self) -> int:
         """How many students the run is meant to have."""
-        return self.run.config.rounds
+        return self.run.distil_config.rounds
 
 
 def load(run: Any) -> Results:
@@ -71,30 +78,29 @@ def load(run: Any) -> Results:
         rows = [finished.point for finished in run.rounds()]
         if not rows:
             empty = np.zeros((0, len(classes)), np.float32)
-            return Results(info, classes, np.zeros(0, np.int64), empty, empty[None][:0], pd.DataFrame())
+            return Results(info, classes, np.zeros(0, np.int64), empty, empty[None][:0], ())
         labels, teacher, people = _targets(folder / "targets.npz")
-        if info.scale is None:
-            raise ValueError("run.json says no scale")
-        c, folders = info.scale.c, run.round_folders()[: len(rows)]
+        _ = info.known_dataset, info.known_teacher  # whoever reads results relies on both
+        c, folders = info.known_scale.c, run.round_folders()[: len(rows)]
         if (folders[0] / "prefix.npz").exists():
             prefixes = _prefixes(folders, c)
         else:
             prefixes = prefix_logits((_arrays(file / "logits.npz", "test")[0] for file in folders), c)
         earlier = run.unpolished()
-        unpolished = earlier and frame(
+        unpolished = earlier and compared(
             [finished.point for finished in earlier],
             _prefixes(run.unpolished_folders(), c),
             teacher,
             labels,
             people,
         )
+        points = compared(rows, prefixes, teacher, labels, people)
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise UserError(
             f"The results of run {folder.name} cannot be read: a file is missing or damaged. "
             "The others are not affected."
         ) from error
-    points = frame(rows, prefixes, teacher, labels, people)
-    return Results(info, classes, labels, teacher, prefixes, points, unpolished, people)
+    return Results(info, classes, labels, teacher, prefixes, points, unpolished or None, people)
 
 
 def _targets(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -114,22 +120,24 @@ def _arrays(path: Path, *names: str) -> list[np.ndarray]:
         return [arrays[name] for name in names]
 
 
-def frame(
+def compared(
     points: Sequence[Point],
     prefixes: np.ndarray,
     teacher: np.ndarray,
     labels: np.ndarray,
     people: np.ndarray | None = None,
-) -> pd.DataFrame:
-    """Stored points and prefix logits (T, N, L) -> the data frame that `frontier` documents."""
-    table = pd.json_normalize([point.document() for point in points], sep="_")
-    lost = [points_lost(logits, teacher, labels, people) for logits in prefixes]
-    if persons(people):  # rows of earlier versions store the interval over examples
-        bounds = [accuracy_interval(logits.argmax(axis=1) == labels, people) for logits in prefixes]
-        table = table.assign(accuracy_low=[low for low, _ in bounds], accuracy_high=[high for _, high in bounds])
-    return table.assign(
-        persons=persons(people),
-        points_lost=[value for value, _, _ in lost],
-        points_lost_low=[low for _, low, _ in lost],
-        points_lost_high=[high for _, _, high in lost],
+) -> tuple[FrontierPoint, ...]:
+    """Stored points beside the teacher: prefixes are (T, N, L) logits, teacher (N, L), labels and people (N,)."""
+    return tuple(
+        _compared(point, logits, teacher, labels, people) for point, logits in zip(points, prefixes, strict=True)
     )
+
+
+def _compared(
+    point: Point, logits: np.ndarray, teacher: np.ndarray, labels: np.ndarray, people: np.ndarray | None
+) -> FrontierPoint:
+    value, low, high = points_lost(logits, teacher, labels, people)
+    fields = dict(point) | {"persons": persons(people)}
+    if persons(people):  # points of earlier versions store the interval over examples
+        fields["accuracy_low"], fields["accuracy_high"] = accuracy_interval(logits.argmax(axis=1) == labels, people)
+    return FrontierPoint(**fields, points_lost=value, points_lost_low=low, points_lost_high=high)

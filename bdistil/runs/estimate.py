@@ -20,17 +20,17 @@ from bdistil.data.catalogue import is_here, load_dataset
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.certificate import Certificate
-from bdistil.method.correction import AHEAD
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.head_correction import HeadProblem, lagrangian
-from bdistil.method.joint import corrective_round
-from bdistil.method.student_training import Rung, build, ladder, train_student
-from bdistil.students.catalogue import LADDERS, family, names
+from bdistil.method.student_training import Rung, build
+from bdistil.runs.methods import trainer
+from bdistil.students.catalogue import blocks_of, family, names
+from bdistil.students.student import Student
 from bdistil.teachers.cards import card_of
 from bdistil.teachers.onnx_teacher import OnnxTeacher
 from bdistil.teachers.scaling import Statistics
 from bdistil.teachers.weights import load_teacher
-from bdistil.training.loop import Position, Stopped, Watch, batch_count
+from bdistil.training.loop import Callbacks, Stopped, batch_count
 
 STEPS = 6  # timed steps a round, after two to warm up
 ROW_BYTES = 30 * 8  # for each example and class: arrays of the certificate and of a head correction
@@ -59,15 +59,16 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     costs, teacher_seconds = prefix_costs(ensemble), _teacher_seconds(card, known, config)
     cost = costs[-1]
     epochs = _epoch_seconds(config, known, done)
-    features = ensemble.students[-1].head.in_features if config.certified else 0
-    corrections = _correction_seconds(config, known, features, done) if config.certified else 0.0
+    features = ensemble.students[-1].head.in_features if config.meet_condition else 0
+    corrections = _correction_seconds(config, known, features, done) if config.meet_condition else 0.0
     classes, examples = len(known.classes), known.train + known.validation + known.test
     input_bytes = int(np.prod(known.input_shape)) * (1 if known.modality == "image" else 4)
     outputs, views = examples * classes * 4, config.views * known.train * input_bytes
     arrays = 3 * config.views * outputs + known.train * (classes * ROW_BYTES + features * 4)
-    epochs_of_all = config.epochs * (config.rounds - done) + (config.polish_epochs if config.polished else 0)
+    method = trainer(config.method)
+    epochs_of_all = sum(epochs for _, epochs in method.schedule(config)[done:])
     files = sum(map(weight_bytes, ensemble.students))  # one each, also of weights that are shared
-    kept = (2, 3) if config.polished else (1, 2)  # copies of a prefix's outputs, and of all students
+    copies_of_logits, copies_of_students = method.COPIES
     # What a batch takes was really taken here, so it is part of this process's own peak, as torch is. Views are there
     # twice while they are stacked, before anything else is.
     memory = int(peak_bytes() + input_bytes * examples + views + max(views, arrays))
@@ -84,17 +85,17 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
         "seconds": teacher_seconds + _training_seconds(config, epochs) + corrections,
         "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
         "memory_bytes": memory,
-        "disk_bytes": kept[0] * config.rounds * (outputs + classes * RECORD_BYTES)
-        + kept[1] * files
+        "disk_bytes": copies_of_logits * config.rounds * (outputs + classes * RECORD_BYTES)
+        + copies_of_students * files
         + outputs
         + epochs_of_all * EPOCH_BYTES,
         "busy": busy(load.others(), os.cpu_count() or 1),
         "macs_of": np.diff([0, *(each.macs for each in costs)]).tolist(),
-        "sizes": [_size(student.spec) for student in ensemble.students] if config.growth > 1 else None,
+        "sizes": [_sizes(student) for student in ensemble.students] if config.growth > 1 else None,
         "students": [
             _student_cost(name, config, known, card)
             for name in names(known.modality)
-            if config.composition in LADDERS[family(name)]
+            if config.composition in family(name).ladder
         ],
     }
 
@@ -121,9 +122,10 @@ class Load:
         return times.user + times.system + getattr(times, "nice", 0.0) - time.process_time()
 
 
-def _size(spec: dict[str, Any]) -> list[int]:
-    """Channels of each level of a student, or its state."""
-    return list(spec["widths"]) if "widths" in spec else [spec.get("hidden") or spec["channels"]]
+def _sizes(student: Student) -> list[int]:
+    """Channels of each level, or units of the state; once where all are alike."""
+    sizes = list(blocks_of(student.spec).values())
+    return sizes[:1] if len(set(sizes)) == 1 else sizes
 
 
 def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int) -> list[float]:
@@ -134,13 +136,14 @@ def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int) -> list[
 
 
 def _training_seconds(config: DistilConfig, epochs: list[float]) -> float:
-    """Of all rounds and of the polish. epochs: seconds of an epoch in each round."""
-    return config.epochs * sum(epochs) + (config.polish_epochs * epochs[-1] if config.polished else 0.0)
+    """Of all trainings. epochs: seconds of an epoch in each round to come."""
+    schedule, done = trainer(config.method).schedule(config), config.rounds - len(epochs)
+    return sum(count * epochs[students - done - 1] for students, count in schedule[done:])
 
 
 def _correction_seconds(config: DistilConfig, known: DatasetInfo, features: int, done: int) -> float:
     """Correcting the heads of frozen rounds one by one, or all after the polish; features: inputs of a head."""
-    heads, times = (config.rounds, 1) if config.polished else (1 + AHEAD, config.rounds - done)
+    heads, times = trainer(config.method).corrections(config, done)
     classes, examples = len(known.classes), min(known.train, CORRECTED)
     x, answers = torch.randn(examples, features), torch.randn(examples, classes) / 10
     problem = HeadProblem([x] * heads, [False] * heads, 2, answers, answers, [1.0] * heads, 1.0, 1.0, 2.0)
@@ -202,24 +205,20 @@ def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int) -> f
     }
     data = Dataset.of(known, splits)
     logits = {split: generator.normal(size=(len(y), len(known.classes))) for split, (_, y) in splits.items()}
-    task = Task(data, logits, data.x_train[None], logits["train"][None])
+    task = DistillationData(data, logits, data.x_train[None], logits["train"][None])
     times: list[float] = []
 
     def stop() -> bool:
         times.append(time.perf_counter())
         return len(times) > STEPS + 2
 
-    ensemble, watch = _prefix_of(config, known, round - 1), Watch(stop=stop)
+    ensemble, callbacks = _prefix_of(config, known, round - 1), Callbacks(stop=stop)
     certificate = Certificate(task.g_hat, config.rounds)
     for _ in range(round - 1):
         certificate.update(np.zeros_like(task.g_hat))
     with contextlib.suppress(Stopped):
-        if config.polished:
-            corrective_round(config, task, ensemble, certificate.prefix() if round > 1 else None, watch=watch)
-        else:
-            rung, position = ladder(config, round)[0], Position("rounds", round, 1)
-            weights = certificate.signed_weights()
-            train_student(config, task, ensemble, weights, position, rung, config.barrier, watch=watch)
+        distillation = Distillation(config, task, ensemble, callbacks=callbacks)
+        trainer(config.method).begin_round(distillation, certificate)
     return float(np.median(np.diff(times)[2:]))
 
 

@@ -2,8 +2,8 @@
 
 Only frozen rounds can be extended (method `b-distil`; the statement of the method, "Inference"). The longer ensemble is
 a run of its own whose `parent` is the shorter one: it begins with the parent's rounds and with what happened in them,
-and its worker goes on from there as after an interruption. η stays what it was set to for the parent (`horizon`), so
-that every round's edges and weights are of one booster.
+and its worker goes on from there as after an interruption. η stays what it was set to for the parent
+(`planned_rounds`), so that every round's edges and weights are of one booster.
 """
 
 import errno
@@ -19,6 +19,7 @@ import numpy as np
 from bdistil.atomic import write_bytes
 from bdistil.config import DistilConfig
 from bdistil.errors import UserError
+from bdistil.method_registry import METHODS
 from bdistil.paths import open_regular
 from bdistil.records import AttemptFinished, EpochFinished, RoundFinished, RoundStarted, RoundUnmet
 from bdistil.runs.store import Run, create_run
@@ -30,7 +31,7 @@ TAKEN = (RoundStarted, EpochFinished, AttemptFinished, RoundUnmet, RoundFinished
 SAMPLE = "This run keeps no students or training answers of its rounds, as samples do, so it cannot be extended."
 
 
-def extend_run(parent: Run, rounds: int | str, threads: int | str | None = None) -> Run:
+def extend_run(parent: Run, rounds: int, threads: int | None = None) -> Run:
     """A new run, waiting for a worker, that begins with all rounds of `parent` and is to have `rounds` more.
 
     threads: CPU threads of its worker, the parent's setting by default. Raises UserError where `refusal` has a reason,
@@ -42,16 +43,16 @@ def extend_run(parent: Run, rounds: int | str, threads: int | str | None = None)
     return create_run(config, title, parent=parent.id, begun=begun, fill=lambda run: _take_rounds(parent, run))
 
 
-def extended(parent: Run, rounds: int | str, threads: int | str | None = None) -> DistilConfig:
+def extended(parent: Run, rounds: int, threads: int | None = None) -> DistilConfig:
     """The configuration of the longer run. Raises UserError as `extend_run` does."""
     config, info = _config(parent), parent.info()
     done, checksum = info.rounds_done, config.known.checksum
     if checksum and not config.examples and info.dataset and checksum != info.dataset.checksum:
         raise UserError("The data has changed since this run was trained, so it cannot be extended. Start a new run.")
     most = MOST - done
-    if not str(rounds).isdecimal() or not 1 <= int(rounds) <= most:
-        raise UserError(f"Rounds to add must be a whole number from 1 to {most}; “{rounds}” is not.")
-    changed = {"rounds": done + int(rounds), "horizon": config.planned}
+    if type(rounds) is not int or not 1 <= rounds <= most:
+        raise UserError(f"Rounds to add must be a whole number from 1 to {most}; got “{rounds}”.")
+    changed = {"rounds": done + rounds, "planned_rounds": config.rounds_for_eta}
     return DistilConfig.create(**config.model_dump() | changed | {"threads": threads or config.threads})
 
 
@@ -61,7 +62,7 @@ def differing(parent: Run, options: Mapping[str, Any]) -> tuple[str, Any] | None
     Raises UserError where `refusal` has a reason, and for a value that cannot be.
     """
     config = _config(parent)
-    asked = DistilConfig.create(**config.model_dump() | options)
+    asked = DistilConfig.create(**{**config.model_dump(), **options})
     others = ((name, getattr(config, name)) for name in options if getattr(asked, name) != getattr(config, name))
     return next(others, None)
 
@@ -77,14 +78,13 @@ def _config(parent: Run) -> DistilConfig:
 def refusal(parent: Run) -> str | None:
     """Why no rounds can be added to this run, as a sentence; None where they can."""
     info = parent.info()
-    if info.kind != "distil":
+    config = info.config
+    if not isinstance(config, DistilConfig):
         return "This run trains a teacher: there are no students to add to."
-    if info.method != "b-distil":
-        return (
-            "The students of this run were polished together and are finished for good. "
-            "Runs of the method b-distil can be extended."
-        )
-    if info.config.mode == "segments":
+    reason = METHODS[config.method].not_extended
+    if reason:
+        return reason
+    if config.mode == "segments":
         return (
             "The students of this run have shared out the whole series, a segment each: nothing is left for more to "
             "read. Runs of the mode full can be extended."

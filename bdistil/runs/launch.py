@@ -1,17 +1,15 @@
 """Starting a worker: a process of its own that outlives whoever started it."""
 
-import contextlib
 import os
 import subprocess
 import sys
 import threading
 import time
-
-import psutil
-from filelock import FileLock
+from typing import BinaryIO
 
 from bdistil.errors import UserError
 from bdistil.runs.heartbeat import heartbeat, write
+from bdistil.runs.lock import READERS, take
 from bdistil.runs.store import Run
 
 # Waiting threads sleep: where others use the cores too, spinning ones would slow a training down by an order.
@@ -28,49 +26,42 @@ def start_worker(run: Run) -> int:
     if run.sample:
         raise UserError("This run ships with the product and cannot be trained further.")
     try:
-        with FileLock(run.path / "starting", timeout=ENDING + 5):  # one start at a time: the second sees the first's
-            return _start(run)
+        with _lock(run) as lock:
+            return _start(run, lock)
     except OSError as error:
         raise UserError(f"The run in {run.path} cannot be written ({error.strerror}); mend that and resume.") from None
 
 
-def _start(run: Run) -> int:
-    info = run.info()
-    if info.state in ("stopped", "failed"):
-        _wait_for_its_end(run)
-    if run.is_alive():
-        raise UserError("This run is training already.")
-    if info.state == "finished":
-        raise UserError("This run has finished; there is nothing to resume.")
+def _lock(run: Run) -> BinaryIO:
+    """The run's lock, which makes every other start fail. A worker that has written its end gets the time to end."""
+    began = time.monotonic()
+    while True:
+        state = run.stored().state
+        if state == "finished":
+            raise UserError("This run has finished; there is nothing to resume.")
+        try:
+            return take(run.path / "lock", patience=0.05)
+        except BlockingIOError:
+            if time.monotonic() - began > (ENDING if state in ("stopped", "failed") else READERS):
+                raise UserError("This run is training already.") from None
+
+
+def _start(run: Run, lock: BinaryIO) -> int:
+    """Start the worker, which holds the lock from then on."""
     (run.path / "stop").unlink(missing_ok=True)
     run.update(state="running", phase=None, error=None)  # it says itself if it has to wait
     command = [sys.executable, "-P", "-m", "bdistil", "resume", str(run.path), "--worker"]
     with open(run.path / "worker.log", "ab") as log:
         process = subprocess.Popen(
-            command,
+            [*command, "--lock", str(lock.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
+            pass_fds=[lock.fileno()],
             env={**os.environ, **ENVIRONMENT},
         )
-    _wait_for_its_command(process)
     # Nobody waits for the worker, but a process that has ended stays a zombie until its parent has looked.
     threading.Thread(target=process.wait, daemon=True).start()
     write(run, heartbeat(process.pid))
     return process.pid
-
-
-def _wait_for_its_command(process: subprocess.Popen) -> None:
-    """A process that has just replaced its parent's image has no command line yet; `Run.is_alive` knows it by that."""
-    end = time.monotonic() + ENDING
-    with contextlib.suppress(psutil.Error):
-        while not psutil.Process(process.pid).cmdline() and time.monotonic() < end:
-            time.sleep(0.01)
-
-
-def _wait_for_its_end(run: Run) -> None:
-    """Give a worker that has written its end the time to let go of the lock: its process ends a moment later."""
-    end = time.monotonic() + ENDING
-    while run.is_alive() and time.monotonic() < end:
-        time.sleep(0.05)

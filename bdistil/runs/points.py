@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bdistil.records import Point, PrefixCost, SplitScores
 from bdistil.statistics import accuracy_interval, persons
@@ -13,7 +14,8 @@ def prefix_logits(outputs: Iterable[np.ndarray], c: float) -> np.ndarray:
 
     They are on the teacher's scale, summed in double precision, in round order.
     """
-    total, prefixes = np.float64(0), []
+    total: NDArray[np.float64] | float = 0.0
+    prefixes = []
     for number, output in enumerate(outputs, 1):
         total = total + output.astype(np.float64)
         prefixes.append((c * total / number).astype(np.float32))

@@ -82,7 +82,7 @@ def arrays(data: Dataset, x: np.ndarray, recordings: Mapping[int, np.ndarray] | 
         "mean": np.array(data.mean, np.float32),
         "std": np.array(data.std, np.float32),
     }
-    return stored | (sound(recordings, data.info.sampling_hz) if recordings else {})
+    return stored | (sound(recordings, data.info.sampling_hz) if recordings and data.info.sampling_hz else {})
 
 
 def heard(info: DatasetInfo, paths: Sequence[Path]) -> dict[int, np.ndarray]:
@@ -92,7 +92,7 @@ def heard(info: DatasetInfo, paths: Sequence[Path]) -> dict[int, np.ndarray]:
     """
     from bdistil.data.audio import read_recording  # it takes torch
 
-    if not paths:
+    if not paths or not info.rate_hz or not info.sampling_hz:
         return {}
     seconds = info.input_shape[-1] / info.rate_hz
     most = max(1, int(LARGEST / (2 * seconds * info.sampling_hz)))

@@ -17,11 +17,12 @@ from zipfile import BadZipFile
 import numpy as np
 
 from bdistil.atomic import new_folder, write_bytes
+from bdistil.config import DistilConfig
 from bdistil.cost import prefix_costs
 from bdistil.data.dataset import SPLITS
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import DistillationData
 from bdistil.method.frozen import Round
 from bdistil.method.joint import Snapshot
 from bdistil.method.search import Attempt
@@ -36,21 +37,23 @@ from bdistil.students.student import Student
 DAMAGES = (UserError, FileNotFoundError, ValueError, KeyError, EOFError, BadZipFile)
 
 
-def save_round(run: Run, task: Task, ensemble: ProgressiveEnsemble, done: Round, teacher_macs: float | None) -> None:
+def save_round(
+    run: Run, data: DistillationData, ensemble: ProgressiveEnsemble, done: Round, teacher_macs: float | None
+) -> None:
     """Write a finished frozen round; its failed attempts are no longer needed then."""
     t = len(ensemble)
     earlier = [read_arrays(folder / "logits.npz") for folder in run.round_folders()]
-    prefixes = {split: prefix_logits([*(f[split] for f in earlier), done.outputs[split]], task.c) for split in SPLITS}
-    row = _point(task, t, {split: prefixes[split][-2:] for split in SPLITS}, prefix_costs(ensemble)[-1], teacher_macs)
+    prefixes = {split: prefix_logits([*(f[split] for f in earlier), done.outputs[split]], data.c) for split in SPLITS}
+    row = _point(data, t, {split: prefixes[split][-2:] for split in SPLITS}, prefix_costs(ensemble)[-1], teacher_macs)
     with new_folder(_round(run, t), parents=False) as folder:
         _write_student(folder, done.student)
-        _write_round(folder, task, FinishedRound(record=done.record, point=row), done.heaviest)
+        _write_round(folder, data, FinishedRound(record=done.record, point=row), done.heaviest)
         (folder / "logits.npz").write_bytes(arrays_bytes(done.outputs))
     shutil.rmtree(run.path / "attempts", ignore_errors=True)
 
 
 def save_corrective_round(
-    run: Run, task: Task, ensemble: ProgressiveEnsemble, snapshot: Snapshot, teacher_macs: float | None
+    run: Run, data: DistillationData, ensemble: ProgressiveEnsemble, snapshot: Snapshot, teacher_macs: float | None
 ) -> np.ndarray:
     """Write a finished corrective round: the prefix as it stands, and all students so that the next can go on.
 
@@ -58,10 +61,10 @@ def save_corrective_round(
     """
     t = len(ensemble)
     prefixes = {split: _normalised_prefixes(snapshot.outputs[split]) for split in SPLITS}
-    scaled = {split: task.c * prefixes[split][-2:] for split in SPLITS}
-    row = _point(task, t, scaled, prefix_costs(ensemble)[-1], teacher_macs)
+    scaled = {split: data.c * prefixes[split][-2:] for split in SPLITS}
+    row = _point(data, t, scaled, prefix_costs(ensemble)[-1], teacher_macs)
     with new_folder(_round(run, t), parents=False) as folder:
-        _write_round(folder, task, FinishedRound(record=snapshot.records[-1], point=row))
+        _write_round(folder, data, FinishedRound(record=snapshot.records[-1], point=row))
         (folder / "prefix.npz").write_bytes(arrays_bytes({split: prefixes[split][-1] for split in SPLITS}))
         ensemble.save(folder / "ensemble")
     if t > 1:
@@ -70,20 +73,20 @@ def save_corrective_round(
 
 
 def save_polish(
-    run: Run, task: Task, ensemble: ProgressiveEnsemble, snapshot: Snapshot, teacher_macs: float | None
+    run: Run, data: DistillationData, ensemble: ProgressiveEnsemble, snapshot: Snapshot, teacher_macs: float | None
 ) -> None:
     """Write the polished students, all rounds at once."""
-    prefixes = {split: prefix_logits(snapshot.outputs[split], task.c) for split in SPLITS}
+    prefixes = {split: prefix_logits(snapshot.outputs[split], data.c) for split in SPLITS}
     costs = prefix_costs(ensemble)
     with new_folder(run.path / "polish", parents=False) as whole:
         for t, student in enumerate(ensemble.students, start=1):
             folder = whole / f"{t:02d}"
             folder.mkdir()
             pair = {split: prefixes[split][max(0, t - 2) : t] for split in SPLITS}
-            row = _point(task, t, pair, costs[t - 1], teacher_macs)
+            row = _point(data, t, pair, costs[t - 1], teacher_macs)
             _write_student(folder, student)
             finished = FinishedRound(record=snapshot.records[t - 1], point=row)
-            _write_round(folder, task, finished, snapshot.heaviest[t - 1])
+            _write_round(folder, data, finished, snapshot.heaviest[t - 1])
             outputs = {split: snapshot.outputs[split][t - 1] for split in SPLITS}
             (folder / "logits.npz").write_bytes(arrays_bytes(outputs))
 
@@ -114,12 +117,12 @@ def remove_leftovers(run: Run) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def restore(run: Run, task: Task) -> tuple[ProgressiveEnsemble, list[np.ndarray]]:
+def restore(run: Run, data: DistillationData) -> tuple[ProgressiveEnsemble, list[np.ndarray]]:
     """The ensemble of a run's finished frozen rounds, and f_t of each on the training inputs.
 
     Raises UserError for a damaged round.
     """
-    ensemble, finished = task.ensemble(**_names(run)), []
+    ensemble, finished = _new_ensemble(run, data), []
     for folder in run.round_folders():
         try:
             ensemble.append(_read_student(folder))
@@ -129,23 +132,23 @@ def restore(run: Run, task: Task) -> tuple[ProgressiveEnsemble, list[np.ndarray]
     return ensemble.eval(), finished
 
 
-def restore_snapshot(run: Run, task: Task) -> tuple[ProgressiveEnsemble, np.ndarray | None]:
+def restore_snapshot(run: Run, data: DistillationData) -> tuple[ProgressiveEnsemble, np.ndarray | None]:
     """The students as the last corrective round left them, and its prefix on the training inputs, None before round 1.
 
     Raises UserError for a damaged round.
     """
     folders = run.unpolished_folders()
     if not folders:
-        return task.ensemble(**_names(run)), None
+        return _new_ensemble(run, data), None
     try:
         return ProgressiveEnsemble.load(folders[-1] / "ensemble"), read_arrays(folders[-1] / "prefix.npz")["train"]
     except DAMAGES:
         raise _damaged(folders[-1]) from None
 
 
-def polished(run: Run, task: Task) -> ProgressiveEnsemble:
+def restore_polished(run: Run, data: DistillationData) -> ProgressiveEnsemble:
     """The ensemble of the polished students. Raises UserError for a damaged one."""
-    ensemble = task.ensemble(**_names(run))
+    ensemble = _new_ensemble(run, data)
     for folder in run.round_folders():
         try:
             ensemble.append(_read_student(folder))
@@ -174,7 +177,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 def arrays_bytes(arrays: dict[str, np.ndarray]) -> bytes:
     """The bytes of an NPZ file."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
@@ -183,24 +186,26 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     write_bytes(path, arrays_bytes(arrays))
 
 
-def _point(task: Task, t: int, prefixes: dict[str, np.ndarray], cost: PrefixCost, teacher_macs: float | None) -> Point:
+def _point(
+    data: DistillationData, t: int, prefixes: dict[str, np.ndarray], cost: PrefixCost, teacher_macs: float | None
+) -> Point:
     """The frontier's point of prefix t; `prefixes` holds F_{t−1} (from t = 2 on) and F_t of each split, scaled by c."""
-    labels = {split: task.data.split(split)[1] for split in SPLITS}
+    labels = {split: data.dataset.split(split)[1] for split in SPLITS}
 
     def of(split: str) -> SplitScores:
-        return scores(prefixes[split][-1], task.teacher[split], labels[split])
+        return scores(prefixes[split][-1], data.teacher[split], labels[split])
 
     return point(
         t,
         prefixes["test"][-1],
-        task.teacher["test"],
+        data.teacher["test"],
         labels["test"],
         prefixes["test"][-2] if t > 1 else None,
         train=of("train"),
         validation=of("validation"),
         cost=cost,
         teacher_macs=teacher_macs,
-        people=task.data.test_persons,
+        people=data.dataset.test_persons,
     )
 
 
@@ -221,13 +226,13 @@ def _read_student(folder: Path) -> Student:
 
 
 def _write_round(
-    folder: Path, task: Task, finished: FinishedRound, heaviest: dict[str, np.ndarray] | None = None
+    folder: Path, data: DistillationData, finished: FinishedRound, heaviest: dict[str, np.ndarray] | None = None
 ) -> None:
     (folder / "round.json").write_text(finished.model_dump_json())
     if heaviest is not None and finished.record.round > 1:  # in round 1 all weigh the same
-        data, index = task.data, heaviest["index"]
-        answers = {"true": data.y_train[index], "teacher": task.teacher["train"][index].argmax(1)}
-        drawn = previews.arrays(data, data.x_train[index])
+        dataset, index = data.dataset, heaviest["index"]
+        answers = {"true": dataset.y_train[index], "teacher": data.teacher["train"][index].argmax(1)}
+        drawn = previews.arrays(dataset, dataset.x_train[index])
         (folder / "heaviest.npz").write_bytes(arrays_bytes(heaviest | answers | drawn))
 
 
@@ -239,9 +244,10 @@ def _round(run: Run, t: int) -> Path:
     return run.path / "rounds" / f"{t:02d}"
 
 
-def _names(run: Run) -> dict[str, str]:
+def _new_ensemble(run: Run, data: DistillationData) -> ProgressiveEnsemble:
     config = run.stored().config
-    return {"dataset": config.dataset, "teacher": config.teacher}
+    assert isinstance(config, DistilConfig)
+    return data.ensemble(config.dataset, config.teacher)
 
 
 def _damaged(folder: Path) -> UserError:

@@ -2,6 +2,7 @@
 
     run.json         config and summary, rewritten atomically: listing runs reads this one file each, and targets.npz
                      of a run whose version did not measure its teacher
+    label.json       the user's name for the run, and a note, where there are any (manage.py)
     events.jsonl     what happened, append-only (events.py)
     heartbeat.json   where training is now, rewritten twice a second and at each epoch's start
     targets.npz      labels and teacher logits of the splits
@@ -10,26 +11,24 @@
     lock, stop, checkpoint.safetensors, heads.safetensors, attempts/, worker.log   the worker's business
 
 Runs of one's own lie in `home()/runs`; finished samples ship in `assets/runs` and are never written.
-Whether a run is training is not what its file says but whether a worker holds its lock, which the kernel drops with
-the process.
+Whether a run is training is not what its file says but whether a worker holds its lock (lock.py), which the kernel
+drops with the process.
 """
 
 import errno
-import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast, get_args
 from zipfile import BadZipFile
 
 import numpy as np
-import psutil
-from filelock import FileLock
 from pydantic import ValidationError
 
 from bdistil.atomic import sync, write_json
@@ -43,22 +42,32 @@ from bdistil.records import (
     Event,
     FinishedRound,
     Heartbeat,
+    Record,
     RunCreated,
+    RunLabel,
     RunRecord,
     State,
     TeacherRecord,
 )
 from bdistil.runs import events
+from bdistil.runs.lock import is_held
 from bdistil.teachers.black_box import measured
 from bdistil.teachers.naming import short
 
 MOST_LOG = 64_000  # bytes of a log that are looked at
 FAILURE = "Failed: "  # before what a worker could write to its log alone
+SETTLED = 2.0  # seconds after which a file's time tells it from a later version
+MOST_CACHED = 4096  # files: Home lists a thousand runs again and again
+_R = TypeVar("_R", bound=Record)
 
 
 class RunInfo(RunRecord):
-    """run.json with `state` as it really is. worker_gone: its worker ended without saying so. sample: it ships."""
+    """run.json with `state` as it really is, and `title` and `note` as the user has them.
 
+    worker_gone: its worker ended without saying so. sample: it ships.
+    """
+
+    note: str = ""
     worker_gone: bool = False
     sample: bool = False
 
@@ -92,15 +101,26 @@ class Run:
     def info(self) -> RunInfo:
         """run.json, with `state` as it really is: a run whose worker is gone is stopped, whatever the file says.
 
-        Its title shows what doesn't print as escapes.
+        Its title is the name that the user gave it, if any. Title and note show what doesn't print as escapes.
 
         Raises UserError if the file is missing, incomplete, or written by a newer version.
         """
-        stored = self.stored()
+        stored, label = self.stored(), self.label()
         gone = stored.state in ("queued", "running") and not self.is_alive()
-        changed: dict[str, Any] = {"title": printable(stored.title), "state": "stopped" if gone else stored.state}
-        changed["teacher"] = self._teacher(stored.teacher)
+        changed: dict[str, Any] = {
+            "title": printable(label.name or stored.title),
+            "note": "\n".join(printable(line) for line in label.note.split("\n")),
+            "state": "stopped" if gone else stored.state,
+            "teacher": self._teacher(stored.teacher),
+        }
         return RunInfo(**dict(stored) | changed, worker_gone=gone, sample=self.sample)
+
+    def label(self) -> RunLabel:
+        """The user's name and note; none where label.json is missing or damaged, which takes no run down."""
+        try:
+            return _record(RunLabel, self.path / "label.json")
+        except (OSError, ValueError):
+            return RunLabel()
 
     def _teacher(self, stored: TeacherRecord | None) -> TeacherRecord | None:
         """The teacher's record. Earlier versions took its accuracy from its card: it is counted anew."""
@@ -115,7 +135,7 @@ class Run:
     def stored(self) -> RunRecord:
         """run.json as it was written. Raises UserError as `info` does."""
         try:
-            return RunRecord.read(self.path / "run.json")
+            return _record(RunRecord, self.path / "run.json")
         except FileNotFoundError:
             if not self.path.is_dir():
                 raise UserError(f"There is no run called {self.id}; it may have been deleted.") from None
@@ -139,8 +159,9 @@ class Run:
 
     def record(self, event: type[Event], **fields: Any) -> None:
         """Append an event of a type, with its fields (the worker's business)."""
-        kind = event.model_fields["kind"].annotation.__args__[0]
-        events.append(self.path / "events.jsonl", event(time=events.now(), kind=kind, **fields))
+        (kind,) = get_args(event.model_fields["kind"].annotation)
+        written = cast(AnyEvent, event(time=events.now(), kind=kind, **fields))
+        events.append(self.path / "events.jsonl", written)
 
     def events(self, offset: int = 0) -> tuple[list[AnyEvent], int]:
         """The events from byte `offset` on, and the offset to go on from. Raises UserError if the file is damaged."""
@@ -156,25 +177,9 @@ class Run:
         except (OSError, ValueError):
             return None
 
-    def lock(self) -> FileLock:
-        """The lock that a worker holds for its whole life."""
-        return FileLock(self.path / "lock")
-
     def is_alive(self) -> bool:
         """Whether a worker is training this run, waits for its turn, or is just starting."""
-        return not self.sample and self.path.is_dir() and (_is_held(self.path / "lock") or self._worker_starts())
-
-    def _worker_starts(self) -> bool:
-        # Between its start and its lock a worker is known by its process alone.
-        beat = self.heartbeat()
-        try:
-            process = psutil.Process(beat.pid) if beat else None
-            if process is None or process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            words = process.cmdline()
-            return "--worker" in words and self.id in (Path(word).name for word in words)
-        except (psutil.Error, ValueError, OverflowError):
-            return False
+        return not self.sample and self.path.is_dir() and is_held(self.path / "lock")
 
     def request_stop(self) -> None:
         """Ask the worker to stop after the current batch."""
@@ -220,18 +225,21 @@ class Run:
         last = "".join(self.log_tail(1))
         return last.removeprefix(FAILURE) if last.startswith(FAILURE) else None
 
-    def delete(self) -> None:
-        """Remove the run for good. Raises UserError for a sample, or while it is training."""
-        if self.sample:
-            raise UserError("This run ships with the product and stays.")
-        if self.is_alive():
-            raise UserError("This run is training; stop it first.")
-        going = self.path.with_name(f".{self.id}.deleted")  # renamed first: nobody sees half a run
-        os.replace(self.path, going)
-        shutil.rmtree(going)
+
+def _record(kind: type[_R], path: Path) -> _R:
+    """The record that a file holds, read again only where the file has changed. Raises as `Record.read` does."""
+    stamp = path.stat()
+    if time.time() - stamp.st_mtime < SETTLED:
+        return kind.read(path)
+    return _cached(kind, path, stamp.st_mtime_ns, stamp.st_ino, stamp.st_size)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=MOST_CACHED)
+def _cached(kind: type[_R], path: Path, *_stamp: int) -> _R:
+    return kind.read(path)
+
+
+@lru_cache(maxsize=MOST_CACHED)
 def _stored_figures(path: Path, _changed: int) -> dict[str, Any]:
     """`teacher_figures` of a run's targets.npz. Raises as numpy does, and KeyError for one without a test split."""
     with open_regular(path) as file, np.load(file, allow_pickle=False) as targets:
@@ -372,18 +380,6 @@ def _finished_round(folder: Path) -> FinishedRound:
         return FinishedRound.read(folder / "round.json")
     except (OSError, ValueError):
         raise _unreadable(f"its round {int(folder.name)} is damaged") from None
-
-
-def _is_held(lock: Path) -> bool:
-    """Whether a worker holds this lock. Any number of readers may ask at once, and none gets in another's way."""
-    try:
-        with open(lock, "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
 
 
 def _place(error: ValidationError) -> str:

@@ -20,16 +20,18 @@ from bdistil.errors import UserError
 from bdistil.paths import home
 from bdistil.records import RunFailed, RunFinished, RunQueued, RunStopped, WorkerStarted
 from bdistil.runs.heartbeat import HeartbeatWriter
+from bdistil.runs.lock import inherited, take
 from bdistil.runs.store import FAILURE, Run
 from bdistil.runs.versions import versions
 
 NICENESS = 10
 
 
-def work(run: Run) -> int:
+def work(run: Run, lock: int | None = None) -> int:
     """Train `run` until it ends, is stopped, or fails; returns the exit status (0, 1, or 2 for unusable input).
 
-    Raises UserError if another worker trains it already.
+    lock: the descriptor of the run's lock, where whoever started this process has taken it. Raises UserError if another
+    worker trains the run already.
     """
     heartbeat = HeartbeatWriter(run)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -37,8 +39,8 @@ def work(run: Run) -> int:
     # A worker that was started at a lower priority keeps it: only root may raise one.
     os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     try:
-        held = run.lock().acquire(timeout=2)
-    except Timeout:
+        held = take(run.path / "lock") if lock is None else inherited(lock)
+    except BlockingIOError:
         raise UserError("This run is training already.") from None
     with held:
         if run.stored().state == "finished":  # while this one was starting
@@ -89,7 +91,8 @@ def _training_slot(run: Run, heartbeat: HeartbeatWriter) -> Iterator[None]:
 def _train(run: Run, heartbeat: HeartbeatWriter) -> None:
     import torch
 
-    from bdistil.runs.jobs import PHASES, checkpoint_of
+    from bdistil.runs.job import checkpoint_of
+    from bdistil.runs.jobs import PHASES
     from bdistil.runs.rounds import remove_leftovers
     from bdistil.training.loop import Stopped
 

@@ -25,10 +25,11 @@ from torch.nn import functional
 
 from bdistil.errors import UserError
 from bdistil.students.catalogue import check_composition, check_head
-from bdistil.students.student import Carry, Student
+from bdistil.students.levels import POOLED, level_shapes, level_strides, readable, residual_levels
+from bdistil.students.student import HEAD_START, Carry, Student, StudentOptions
+from bdistil.students.triangular import Triangular, narrowed
 
-POOLED = 2  # the head sees the last level as POOLED x POOLED cells
-HEAD_START = 0.3  # of torch's initial weights
+GROWN = 4  # channels by which students grow at least: whole steps of a `cnn` would double the small ones at once
 
 
 class CNN(Student):
@@ -57,7 +58,7 @@ class CNN(Student):
         self.input_shape, self.classes = (channels, height, width), classes
 
         levels, strides = level_shapes(widths, input_shape), level_strides(len(widths), min(height, width))
-        self.carry_shapes = {} if composition == "alone" else levels
+        self.carry_shapes = {} if composition == "alone" else dict[str, tuple[int, ...]](levels)
         self.reads = {} if composition == "alone" else readable(levels, reads or {})
 
         inputs = (channels, *widths)
@@ -118,40 +119,19 @@ class CNN(Student):
         return self.bridges[name](carry[name]) if name in self.bridges else carry[name]
 
 
-def level_shapes(widths: Sequence[int], input_shape: Sequence[int]) -> dict[str, tuple[int, int, int]]:
-    """Channels, height and width of each level's activations, "level1" …"""
-    _, height, width = input_shape
-    levels, strides = {}, level_strides(len(widths), min(height, width))
-    for level, (out, stride) in enumerate(zip(widths, strides, strict=True), start=1):
-        height, width = -(-height // stride), -(-width // stride)
-        levels[f"level{level}"] = (out, height, width)
-    return levels
+STUDENTS: dict[str, type[Student]] = {"cnn": CNN, "triangular": Triangular}
 
 
-def level_strides(levels: int, side: int) -> tuple[int, ...]:
-    """Halve at each level but the last, or, of more than four, at every other; inputs under 16 pixels not at once."""
-    first = 2 if side >= 16 else 1
-    if levels > 4:
-        return (first, 1, *(2, 1) * levels)[:levels]
-    return (first, *(2,) * (levels - 2), 1)[-levels:]
+def build(widths: Sequence[int], options: StudentOptions) -> Student:
+    """A student of the catalogue's widths.
 
-
-def residual_levels(widths: Sequence[int], strides: Sequence[int]) -> frozenset[int]:
-    """The levels, counted from 1, that keep resolution and channels of the level before."""
-    return frozenset(
-        level
-        for level in range(2, len(widths) + 1)
-        if widths[level - 2] == widths[level - 1] and strides[level - 1] == 1
-    )
-
-
-def readable(levels: dict[str, tuple[int, int, int]], left: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
-    """Those of the predecessor's tensors that this student has a level for. Raises UserError if sizes don't match."""
-    reads = {name: tuple(left[name]) for name in levels if name in left}
-    for name, shape in reads.items():
-        if len(shape) != 3 or shape[0] < 1 or shape[1:] != levels[name][1:]:
-            raise UserError(
-                f"The previous student leaves {name} of shape {shape}, and this one needs (channels, "
-                f"{levels[name][1]}, {levels[name][2]}): let both read inputs of the same size."
-            )
-    return reads
+    Channels grow to the nearest multiple of 4, and are wider in whole steps of the catalogue's. A `concat-all` student
+    narrows as there is more to read: each one costs about the same.
+    """
+    step = math.gcd(*widths) if options.grown == 1 else GROWN
+    grown = [GROWN * math.floor(options.grown * width / GROWN + 0.5) for width in widths]
+    widths = [step * math.ceil(options.wider * width / step) for width in grown]
+    shape, classes, reads, head = options.input_shape, options.classes, options.reads, options.head
+    if options.composition != "concat-all":
+        return CNN(widths, shape, classes, options.composition, reads, head)
+    return Triangular(narrowed(widths, shape, reads, step), shape, classes, reads, head)

@@ -14,6 +14,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -42,9 +43,9 @@ class Own(Student):
         }
 
     @property
-    def head(self) -> nn.Linear:
+    def head(self) -> nn.Linear:  # type: ignore[override]
         """The module's own output layer."""
-        return self.module.head
+        return cast(nn.Linear, self.module.head)
 
     def forward(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """As every student: normalised inputs and the predecessor's carry to raw logits and its own carry."""
@@ -124,7 +125,7 @@ def _checked(module: nn.Module, input_shape: Sequence[int], classes: int, reads:
         )
     if not logits.isfinite().all():
         raise UserError("A student gives finite logits: of two ordinary examples this one gives NaN or infinity.")
-    if not torch.equal(logits, answered):
+    if answered is None or not torch.equal(logits, answered):
         raise UserError("A student's logits are what its head gives, unchanged: return them as they are.")
     if not all(
         isinstance(name, str) and isinstance(t, Tensor) and t.is_floating_point() and t.shape[:1] == (2,)
@@ -167,7 +168,8 @@ def _told(error: Exception) -> str:
 def _asked(module: nn.Module, x: Tensor, carry: Carry) -> tuple[tuple[Tensor, Carry], Tensor | None]:
     """What the module returns in evaluation mode, its own mode put back, and what its head gave last."""
     seen: list[Tensor] = []
-    hook, training = module.head.register_forward_hook(lambda _, inputs, output: seen.append(output)), module.training
+    head, training = cast(nn.Module, module.head), module.training
+    hook = head.register_forward_hook(lambda _, inputs, output: seen.append(output))
     try:
         with torch.no_grad():
             returned = module.eval()(x, dict(carry))

@@ -24,8 +24,7 @@ from torch.nn import functional
 
 from bdistil.errors import UserError
 from bdistil.students.catalogue import check_cell, check_composition, check_head
-from bdistil.students.cnn import HEAD_START
-from bdistil.students.student import Carry, Student, steps_of
+from bdistil.students.student import HEAD_START, Carry, Student, StudentOptions, steps_of
 
 STATE, POOLED = "state", "pooled"
 KEEPING = 1.0  # initial bias of the update gate: a fresh state changes slowly, and gradients reach far back
@@ -77,9 +76,10 @@ class GRU(Student):
         self.bridge = nn.Linear(before, hidden, bias=False) if before not in (0, hidden) else None
         self.head = nn.Linear(features, classes)
         with torch.no_grad():
-            for gate in self.cell.weight_hh_l0.split(hidden):
+            _, weights, bias, _ = self.cell.all_weights[0]
+            for gate in weights.split(hidden):
                 nn.init.orthogonal_(gate)
-            self.cell.bias_ih_l0[hidden : 2 * hidden] += KEEPING
+            bias[hidden : 2 * hidden] += KEEPING
             self.head.weight.mul_(HEAD_START)
         self.reading_macs = earlier * classes + (before * hidden if self.bridge else 0)
         self.spec = {
@@ -121,3 +121,21 @@ class GRU(Student):
             return None
         state = functional.dropout(carry[STATE], self.dropout, self.training)
         return (self.bridge(state) if self.bridge else state)[None]
+
+
+STUDENTS: dict[str, type[Student]] = {"gru": GRU}
+
+
+def build(size: Sequence[int], options: StudentOptions) -> Student:
+    """A student of the catalogue's size."""
+    return GRU(
+        options.times(size[0]),
+        options.input_shape,
+        options.classes,
+        options.composition,
+        options.steps,
+        options.reads,
+        options.head,
+        options.dropout,
+        options.cell,
+    )

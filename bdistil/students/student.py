@@ -5,7 +5,9 @@ and those that it reads from its predecessor (`reads`); nothing else in the engi
 Paper: function composition over intermediate activations (arXiv 2302.10093); our statement of it is in the README.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import safetensors.torch
@@ -16,6 +18,33 @@ from bdistil.errors import UserError
 
 Carry: TypeAlias = dict[str, Tensor]
 Shapes: TypeAlias = dict[str, tuple[int, ...]]
+HEAD_START = 0.3  # times torch's initial weights of an output layer
+
+
+@dataclass(frozen=True)
+class StudentOptions:
+    """How a student of the catalogue is built.
+
+    input_shape: of one input, (channels, height, width) or (channels, steps). classes: number of logits. composition:
+    one of the family's. reads: the predecessor's `carry_shapes`, {} in round 1. head: "student" or "prefix", what its
+    head gives. wider, grown: times the catalogue's sizes, of a rung and of a round. steps: (first, end) of a series
+    that it reads, None for all. dropout, cell: of recurrent students, see `gru`.
+    """
+
+    input_shape: Sequence[int]
+    classes: int
+    composition: str
+    reads: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    head: str = "student"
+    wider: float = 1.0
+    grown: float = 1.0
+    steps: Sequence[int] | None = None
+    dropout: float = 0.0
+    cell: str = "own"
+
+    def times(self, size: int) -> int:
+        """A size of the catalogue, grown and wider, rounded up."""
+        return math.ceil(self.wider * self.grown * size)
 
 
 def steps_of(steps: Sequence[int] | None, length: int) -> tuple[int, int]:

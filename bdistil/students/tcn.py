@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from bdistil.errors import UserError
 from bdistil.students.catalogue import check_composition, check_head
-from bdistil.students.cnn import HEAD_START
-from bdistil.students.student import Carry, Student, steps_of
+from bdistil.students.student import HEAD_START, Carry, Student, StudentOptions, steps_of
 
 LEVELS = ("level1", "level2", "level3")
 
@@ -53,7 +52,8 @@ class TCN(Student):
         self.input_shape, self.classes, self.first, self.end = (inputs, length), classes, first, end
         halved = -(-(end - first) // 2)
         self.carry_shapes = {} if composition == "alone" else dict.fromkeys(LEVELS, (channels, halved))
-        self.reads = {name: tuple(reads[name]) for name in self.carry_shapes if name in (reads or {})}
+        reads = reads or {}
+        self.reads = {name: tuple(reads[name]) for name in self.carry_shapes if name in reads}
         if any(shape[1:] != (halved,) for shape in self.reads.values()):
             raise UserError(
                 f"The previous student leaves {next(iter(self.reads.values()))[-1]} steps, and this one has {halved}: "
@@ -119,3 +119,19 @@ class TCN(Student):
 def _pooled(h: Tensor) -> Tensor:
     """(batch, channels, steps) -> (batch, 2 · channels): the mean of each channel and its largest value."""
     return torch.cat((h.mean(dim=2), h.amax(dim=2)), dim=1)
+
+
+STUDENTS: dict[str, type[Student]] = {"tcn": TCN}
+
+
+def build(size: Sequence[int], options: StudentOptions) -> Student:
+    """A student of the catalogue's size."""
+    return TCN(
+        options.times(size[0]),
+        options.input_shape,
+        options.classes,
+        options.composition,
+        options.steps,
+        options.reads,
+        options.head,
+    )

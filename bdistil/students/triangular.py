@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from bdistil.errors import UserError
 from bdistil.students.catalogue import check_head
-from bdistil.students.cnn import HEAD_START, POOLED, level_shapes, level_strides, readable, residual_levels
-from bdistil.students.student import Carry, Student
+from bdistil.students.levels import POOLED, level_shapes, level_strides, readable, residual_levels
+from bdistil.students.student import HEAD_START, Carry, Student
 
 FEATURES = "features"
 THINNEST = 2  # steps of the widths: below that a level that may be left out is

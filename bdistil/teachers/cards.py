@@ -5,7 +5,6 @@ Black boxes, answers or an ONNX file instead of a saved teacher, get a card of t
 """
 
 import os
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,13 +83,14 @@ def check_split(card: dict[str, Any], checksum: str, dataset: str, data: "OwnDat
 def _other_split(card: dict[str, Any], dataset: str, data: "OwnData | None") -> UserError:
     return UserError(
         f"The teacher {card['name']} was trained on other data, or on another split of it, and may have seen test "
-        f"examples of this one. Train one for this split: {_teach(dataset, data)}."
+        f"examples of this one. Train one for this split.",
+        command=_teach(dataset, data),
     )
 
 
-def _teach(dataset: str, data: "OwnData | None") -> str:
+def _teach(dataset: str, data: "OwnData | None") -> list[str]:
     """The command that trains a teacher on a data set."""
-    return shlex.join(["bdistil", "teach", "--dataset", dataset, *(data.flags() if data else ())])
+    return ["teach", "--dataset", dataset, *(data.arguments() if data else ())]
 
 
 def _noted(card: dict[str, Any]) -> dict[str, Any]:
@@ -139,9 +139,9 @@ def card_for(
     known, dataset = info(dataset, data), located(dataset)
     onnx = str(name).lower().endswith(".onnx")
     if teacher_input is not None and (teacher_logits or not onnx):
-        raise UserError("--teacher-input says what an ONNX file reads: give one with --teacher, or leave it out.")
+        raise UserError("`teacher_input` says what an ONNX file reads: give one with `teacher`, or leave it out.")
     if teacher_output is not None and (teacher_logits or not onnx):
-        raise UserError("--teacher-output names an output of an ONNX file: give one with --teacher, or leave it out.")
+        raise UserError("`teacher_output` names an output of an ONNX file: give one with `teacher`, or leave it out.")
     if teacher_logits:
         return _noted(logits_card(teacher_logits, known, teacher_macs))
     if onnx:
@@ -149,11 +149,11 @@ def card_for(
 
         return _noted(onnx_card(str(name), known, teacher_input, teacher_macs, teacher_output))
     if teacher_macs is not None:
-        raise UserError("--teacher-macs states what a black box costs, a saved teacher’s are counted: leave it out.")
+        raise UserError("`teacher_macs` states what a black box costs, a saved teacher’s are counted: leave it out.")
     if name is None:
         fitting = cards_for(dataset, data)
         if not fitting:
-            raise UserError(_no_teacher(dataset, data))
+            raise UserError(_no_teacher(dataset), command=_teach(dataset, data))
         return fitting[0]
     chosen = card(name)
     if len(chosen["classes"]) != len(known.classes):
@@ -172,15 +172,15 @@ def card_for(
     return chosen if same else _noted(chosen | {"split_known": False})
 
 
-def _no_teacher(dataset: str, data: "OwnData | None") -> str:
+def _no_teacher(dataset: str) -> str:
     """Why no teacher is offered: there is none for the data set, or those that there are know another split of it."""
     others = [saved["name"] for saved in cards(dataset)]
     if others:
         return (
             f"There is no teacher for this split of {dataset} yet: {others[0]} was trained on another one, or "
-            f"before the data changed. Train one: {_teach(dataset, data)}."
+            f"before the data changed. Train one first."
         )
-    return f"There is no teacher for {dataset} yet. Train one: {_teach(dataset, data)}."
+    return f"There is no teacher for {dataset} yet. Train one first."
 
 
 def card_of(config: Any) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def better_scaling(teacher: OnnxTeacher, reads: str, data: Dataset) -> list[str]
         return []
     return [
         f"The teacher is right for {100 * right[reads].mean():.1f} % of {len(rows)} training examples with the "
-        f"input {reads}, and for {100 * right[best].mean():.1f} % with {best}: choose --teacher-input {best}, "
+        f"input {reads}, and for {100 * right[best].mean():.1f} % with {best}: set `teacher_input` to {best}, "
         "unless you know better."
     ]
 

@@ -279,7 +279,7 @@ def _chosen_output(path: str, sinks: list[Any], classes: int, name: str | None) 
     if name is not None:
         named = [end for end in sinks if end.name == name]
         if not named:
-            raise UserError(f"{path} has no output {quoted(name)}: choose --teacher-output from {names}.")
+            raise UserError(f"{path} has no output {quoted(name)}: set `teacher_output` to one of {names}.")
         if _may_answer(named[0], classes):
             return named[0], []
         sinks = named
@@ -302,8 +302,8 @@ def _chosen_output(path: str, sinks: list[Any], classes: int, name: str | None) 
             "the logits as an output."
         )
     raise UserError(
-        f"{path} has {len(sinks)} outputs ({names}): choose the one with the answers, best the logits, "
-        f"with --teacher-output {quoted(fitting[0].name, 40)}."
+        f"{path} has {len(sinks)} outputs ({names}): set `teacher_output` to the one with the answers, best "
+        f"the logits, such as {quoted(fitting[0].name, 40)}."
     )
 
 

@@ -1,4 +1,4 @@
-"""How a data set's inputs are scaled before an ONNX teacher reads them (`--teacher-input`).
+"""How a data set's inputs are scaled before an ONNX teacher reads them (option `teacher_input`).
 
 `raw`: as they are. `unit`: divided by 255. `maximum`: divided by the largest absolute value of the training inputs.
 `imagenet`: divided by 255, then (x − mean) / std with ImageNet's figures. `mean=…;std=…`: the same with one's own.
@@ -40,24 +40,24 @@ class Statistics:
 
 
 def check_scaling(name: str, info: DatasetInfo) -> None:
-    """Raises UserError, one sentence, if `--teacher-input` is none of the scalings or is not for this data set."""
+    """Raises UserError, one sentence, if `teacher_input` is none of the scalings or is not for this data set."""
     channels = info.input_shape[0]
     if name in ("raw", "maximum", "normalised"):
         return
     if name not in NAMES and not name.startswith("mean="):
-        raise UserError(f"--teacher-input is one of {', '.join(NAMES)} or 'mean=…;std=…', got “{quoted(name)}”.")
+        raise UserError(f"`teacher_input` must be one of {', '.join(NAMES)} or 'mean=…;std=…'; got “{quoted(name)}”.")
     if info.modality != "image":
-        raise UserError(f"--teacher-input {quoted(name)} is for pictures: choose raw, maximum, normalised.")
+        raise UserError(f"The `teacher_input` {quoted(name)} is for pictures: choose raw, maximum, normalised.")
     if name == "imagenet" and channels != 3:
         raise UserError(
-            "--teacher-input imagenet is for colour pictures, these have one channel: choose unit, or give "
+            "The `teacher_input` imagenet is for colour pictures, these have one channel: choose unit, or give "
             "their own 'mean=…;std=…'."
         )
     if name.startswith("mean="):
         mean, std = _own_figures(name)
         if len(mean) != channels or len(std) != channels:
             raise UserError(
-                f"--teacher-input has {len(mean)} means and {len(std)} standard deviations for {channels} "
+                f"`teacher_input` has {len(mean)} means and {len(std)} standard deviations for {channels} "
                 "channels: give one of each for every channel."
             )
 
@@ -109,7 +109,7 @@ def _own_figures(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
         valid = False
     if not valid:
         raise UserError(
-            f"--teacher-input “{quoted(name)}” can't be read: write it like 'mean=0.5,0.5,0.5;"
+            f"`teacher_input` “{quoted(name)}” can't be read: write it like 'mean=0.5,0.5,0.5;"
             "std=0.25,0.25,0.25', for pictures on 0..1, with every std above 0."
         )
     return mean, std

@@ -62,7 +62,7 @@ def split(name: str) -> tuple[str, int]:
     """`torchvision:NAME@SIDE` as (NAME, SIDE). Raises UserError for a side that is no number of pixels."""
     model, _, side = name.removeprefix(TORCHVISION).partition("@")
     if side and not (side.isdecimal() and 1 <= int(side) <= 1024):
-        raise UserError(f"Pictures for {model} must have a side from 1 to 1024 pixels; “{side}” is not.")
+        raise UserError(f"Pictures for {model} must have a side from 1 to 1024 pixels; got “{side}”.")
     return model, int(side or SIDE)
 
 
@@ -156,5 +156,5 @@ def _found(model: str, weights: str) -> Mapping[str, Tensor]:
     except OSError:  # of which a failing connection is one
         raise UserError(
             f"There is no network to fetch torchvision’s weights of {model} from: give a safetensors file "
-            "with --weights FILE, or leave --weights out and train from scratch."
+            "with `weights`, or leave out `weights` and train from scratch."
         ) from None

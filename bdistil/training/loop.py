@@ -128,8 +128,8 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What a training tells while it goes on, and whether it is asked to stop (worker.py gives the real one)."""
+class Callbacks:
+    """Callbacks of a training: after each batch, epoch and step of a head correction, and whether to stop."""
 
     batch: Callable[[Position, int, int, int, int], None] = lambda position, epoch, epochs, batch, batches: None
     epoch: Callable[[Position, EpochRecord], None] = lambda position, record: None
@@ -157,24 +157,24 @@ def train(
     clip: float | None = None,
     checkpoint: Checkpoint | None = None,
     extra: dict[str, Tensor] | None = None,
-    watch: Watch | None = None,
+    callbacks: Callbacks | None = None,
 ) -> EpochRecord:
     """Train `model` for `epochs`, going on from its checkpoint; returns the last epoch's record.
 
     `batches(epoch)` yields an epoch's batches, `loss(batch)` is a scalar, `rate(done)` the learning rate after a share
     `done` in [0, 1] of all steps, `evaluate()` the figures of an epoch on the validation split, `extra` further tensors
     that training changes. `seed` is the run's, from which whatever the model draws itself derives (dropout); `clip` the
-    largest norm of all gradients together, None for no limit. Raises Stopped at the first batch after the watch says
+    largest norm of all gradients together, None for no limit. Raises Stopped at the first batch after a callback says
     so, and ValueError for no epochs at all.
     """
-    watch, extra = watch or Watch(), extra or {}
+    callbacks, extra = callbacks or Callbacks(), extra or {}
     record = checkpoint.load(position, model, optimizer, extra) if checkpoint else None
     for epoch in range(record.epoch if record else 0, epochs):
         started, total = time.monotonic(), 0.0
         model.train()
         torch.manual_seed(position.seed(seed, epoch + 1))
         for number, batch in enumerate(batches(epoch)):
-            watch.check()
+            callbacks.check()
             set_rate(optimizer, rate((epoch + number / batches_per_epoch) / epochs))
             optimizer.zero_grad(set_to_none=True)
             value = loss(batch)
@@ -183,7 +183,7 @@ def train(
                 nn.utils.clip_grad_norm_(model.parameters(), clip)
             optimizer.step()
             total += value.item()
-            watch.batch(position, epoch + 1, epochs, number + 1, batches_per_epoch)
+            callbacks.batch(position, epoch + 1, epochs, number + 1, batches_per_epoch)
         validation = evaluate()
         if not all(map(math.isfinite, (total, *validation.values()))):
             raise UserError("Training diverged: the loss is no longer a number. Choose a smaller learning rate.")
@@ -196,7 +196,7 @@ def train(
             seconds=seconds,
             total=seconds + (record.total if record else 0.0),
         )
-        watch.epoch(position, record)
+        callbacks.epoch(position, record)
         if checkpoint:
             checkpoint.save(position, record, model, optimizer, extra)
     if record is None:

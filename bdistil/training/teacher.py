@@ -25,7 +25,17 @@ from bdistil.teachers.naming import short
 from bdistil.teachers.torchvision_models import load_weights
 from bdistil.teachers.weights import save_teacher
 from bdistil.teachers.zoo import build_teacher
-from bdistil.training.loop import Checkpoint, Position, Watch, batch_count, decayed, one_cycle, order, predict, train
+from bdistil.training.loop import (
+    Callbacks,
+    Checkpoint,
+    Position,
+    batch_count,
+    decayed,
+    one_cycle,
+    order,
+    predict,
+    train,
+)
 
 POSITION = Position("teacher")
 UNCHANGED = 0.5  # share of series that are seen as they are: their augmentation is strong, and alone cost 2 to 4 points
@@ -37,7 +47,7 @@ def teach(
     data: Dataset,
     *,
     checkpoint: Checkpoint | None = None,
-    watch: Watch | None = None,
+    callbacks: Callbacks | None = None,
     device: str = "cpu",
 ) -> tuple[nn.Module, float]:
     """Train a teacher as the config says, going on from the checkpoint; returns it and its validation accuracy."""
@@ -86,7 +96,7 @@ def teach(
         rate=one_cycle(config.learning_rate, warm_up=0.2),
         seed=config.seed,
         checkpoint=checkpoint,
-        watch=watch,
+        callbacks=callbacks,
         evaluate=lambda: {"accuracy": validation_accuracy()},
     )
     return model, record.validation["accuracy"]
@@ -142,10 +152,7 @@ def finish_teacher(
 
 def command(config: TeachConfig) -> str:
     """The command line that trains this teacher again."""
-    own = config.data.flags() if config.data else ()
-    what = f"{shlex.join(['bdistil', 'teach', '--dataset', config.dataset, *own])} --teacher {config.architecture}"
-    how = f" --epochs {config.epochs} --seed {config.seed} --learning-rate {config.learning_rate:g}"
-    if config.label_smoothing != TeachConfig.model_fields["label_smoothing"].default:
-        how += f" --label-smoothing {config.label_smoothing:g}"
-    weights = f" --weights {shlex.quote(config.weights)}" if config.weights else ""
-    return what + how + weights + (f" --threads {config.threads}" if config.threads else "")
+    told = ["dataset", "data", "architecture", "epochs", "seed", "learning_rate", "weights", "threads"]
+    if config.label_smoothing != config.options()["label_smoothing"].default:
+        told.append("label_smoothing")
+    return shlex.join(["bdistil", "teach", *config.arguments(*told)])

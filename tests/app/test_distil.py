@@ -143,9 +143,9 @@ def test_the_method_brings_its_recipe_and_the_polished_one_is_the_default(open_p
 def test_correcting_students_can_be_left_out(open_page, asked, teacher):
     page = open_page("distil")
     page.selectbox(key="method").set_value("b-distil").run()
-    assert asked.config.certified and page.number_input(key="retries-digits-b-distil-cnn").value == 3
-    page.toggle(key="certified-digits-b-distil-cnn").set_value(False).run()
-    assert not asked.config.certified and "--no-certified" in copyable(page)
+    assert asked.config.meet_condition and page.number_input(key="retries-digits-b-distil-cnn").value == 3
+    page.toggle(key="meet_condition-digits-b-distil-cnn").set_value(False).run()
+    assert not asked.config.meet_condition and "--no-meet-condition" in copyable(page)
     assert "Retries before the next rung" not in [each.label for each in page.number_input]
 
 
@@ -511,14 +511,19 @@ def test_rounds_are_added_to_a_finished_run(open_page, runs, started, went):
     assert len(charts(page)) == 2
 
 
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [({"method": POLISHED}, "were polished together"), ({"train": False}, "keeps no students or training answers")],
-)
-def test_a_run_that_cannot_be_extended_says_why(open_page, runs, options, reason):
+@pytest.mark.parametrize("options", [{"method": POLISHED}, {"train": False}, {"kind": "teach"}])
+def test_what_cannot_be_extended_offers_no_rounds(open_page, runs, options):
     build_run(runs / "run", **options)
     page = open_page("distil", run="run")
-    assert reason in written(page) and "Start" not in [each.label for each in page.button]
+    assert "Add rounds" not in [each.label for each in page.expander]
+    assert "Start" not in [each.label for each in page.button]
+
+
+def test_without_torch_no_rounds_are_offered(open_page, runs, monkeypatch):
+    extendable(runs / "run")
+    assert "Add rounds" in [each.label for each in open_page("distil", run="run").expander]
+    monkeypatch.setattr("ui.has_torch", lambda: False)
+    assert "Add rounds" not in [each.label for each in open_page("distil", run="run").expander]
 
 
 def test_an_extension_that_is_refused_says_why(open_page, runs, monkeypatch):
@@ -601,7 +606,7 @@ def test_replay_shows_the_run_as_it_happened(open_page, runs):
     assert page.title[0].value == "Three students are ready" and button(page, "Open in Explore")
 
 
-def test_teacher_in_training_and_ready(open_page, runs, went):
+def test_teacher_in_training_and_ready(open_page, runs, went, own_home, teacher):
     with hold(build_run(runs / "run", kind="teach", state="running")):
         page = open_page("distil", run="run")
         assert page.title[0].value == "The teacher is training" and "Epoch 5 of 8." in written(page)
@@ -609,8 +614,11 @@ def test_teacher_in_training_and_ready(open_page, runs, went):
     build_run(runs / "ready", kind="teach", dataset="fashion-mnist")
     page = open_page("distil", run="ready")
     assert page.title[0].value == "The teacher is ready"
-    button(page, "Distil this teacher").click().run()
-    assert went == [("distil", {"dataset": "fashion-mnist", "teacher": "fashion-mnist-resnet-m-seed-0"})]
+    assert "Distil this teacher" not in [each.label for each in page.button]  # it has been removed
+    folder = own_home / "teachers" / "fashion-mnist-resnet-m-seed-0"
+    shutil.copytree(own_home / "teachers" / teacher, folder)
+    button(page.run(), "Distil this teacher").click().run()
+    assert went == [("distil", {"dataset": "fashion-mnist", "teacher": folder.name})]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import json
 import shutil
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from operating_point.payload import payload
 
 from bdistil.report import formats
 from bdistil.results.loading import load
-from bdistil.runs import open_run
+from bdistil.runs import note_run, open_run, rename_run
 from bdistil.runs.previews import origin
 from tests.app.conftest import button, charts, written
 from tests.builders import add_round, build_previews, build_run, hold, relabel
@@ -69,7 +70,7 @@ def test_a_polished_run_shows_what_the_rounds_left_behind_its_frontier(open_page
     html = written(page)
     assert "The frontier of b-distil+polish before its polish as a table" in html
     assert "Small and hollow: each prefix as its round ended, before the polish." in html
-    assert sorted(label.split(", ")[1] for label in page.selectbox(key="run-picker").options) == [
+    assert sorted(label.split(", ")[3] for label in page.selectbox(key="run-picker").options) == [
         "b-distil",
         "b-distil+polish",
     ]
@@ -131,6 +132,30 @@ def test_teacher_training_at_the_address_has_no_frontier(open_page, fashion, run
     assert "A teacher trains a teacher and has no frontier." in written(open_page("explore", run="teacher"))
 
 
+def test_the_picker_tells_runs_of_one_title_apart_by_name_date_and_note(open_page, runs):
+    build_run(runs / "old", rounds=3, created=datetime(2026, 1, 5, 12, tzinfo=UTC))
+    build_run(runs / "new", rounds=3, created=datetime(2026, 2, 6, 12, tzinfo=UTC))
+    note_run(open_run("old"), "Temperature 4,\nhalf the width; keep it for the talk in May.")
+    rename_run(open_run("new"), "Second <try>")
+    page = open_page("explore", run="new")
+    old, new = sorted(page.selectbox(key="run-picker").options)
+    assert old.startswith("Digits, 5 Jan 2026, ") and new.startswith("Second <try>, 6 Feb 2026, ")
+    assert old.endswith("teacher 96.2\u00a0% – Temperature 4, half the width; keep it…")
+    assert new.endswith("b-distil, teacher 96.2\u00a0%")
+    assert "Temperature 4,\nhalf" not in written(page)
+    page.selectbox(key="run-picker").set_value("old").run()
+    assert "Temperature 4,\nhalf the width; keep it" in written(page)  # whole, where the list shortens it
+
+
+def test_a_name_given_meanwhile_is_shown_at_once(open_page, runs):
+    build_run(runs / "run", rounds=3)
+    page = open_page("explore", run="run")
+    rename_run(open_run("run"), "Mine")
+    page.run()
+    assert page.selectbox(key="run-picker").options[0].startswith("Mine, ")
+    assert "Operating point on the frontier of Mine" in "".join(str(b.proto) for b in page.get("bidi_component"))
+
+
 def test_the_run_stays_picked_when_it_finishes(open_page, runs):
     path = build_run(runs / "a", state="running", dataset="fashion-mnist")
     build_run(runs / "b")
@@ -140,7 +165,7 @@ def test_the_run_stays_picked_when_it_finishes(open_page, runs):
     (path / "run.json").write_text(json.dumps({**info, "state": "finished", "title": "Done"}))
     page.run()
     picker = page.selectbox(key="run-picker")
-    assert picker.value == "a" and picker.options[picker.index].startswith("Done, b-distil, teacher ")
+    assert picker.value == "a" and picker.options[picker.index].startswith("Done, 5 Jan 2026, ")
 
 
 def test_another_run_starts_at_its_own_middle(open_page, fashion, runs):
@@ -243,14 +268,13 @@ def test_a_run_has_one_difference_to_the_teacher(fashion):
     info["teacher"]["accuracy"] = 0.5
     (fashion / "run.json").write_text(json.dumps(info))
     results = load(open_run("fashion"))
-    row = results.points.iloc[0]
-    teacher = results.run.teacher.document()
-    first = payload(results.points, teacher, run="fashion", title="", rounds=6, prefix=1)["points"][0]
-    distance = formats.decimal(row["points_lost"])
-    lost = 100 * (results.run.teacher.accuracy - row["accuracy"])
-    assert lost > 0 and row["points_lost"] == pytest.approx(lost)
-    assert first["difference"].startswith(f"{formats.MINUS}{distance}")
-    assert f"{distance} points below the teacher" in first["sentence"]
+    point, teacher = results.points[0], results.run.known_teacher
+    first = payload(results.points, teacher, run="fashion", title="", rounds=6, prefix=1).points[0]
+    distance = formats.decimal(point.points_lost)
+    lost = 100 * (teacher.accuracy - point.accuracy)
+    assert lost > 0 and point.points_lost == pytest.approx(lost)
+    assert first.difference.startswith(f"{formats.MINUS}{distance}")
+    assert f"{distance} points below the teacher" in first.sentence
 
 
 def test_students_like_the_teacher_disagree_nowhere(open_page, fashion):

@@ -2,22 +2,23 @@ import json
 import re
 import tomllib
 
-import pandas as pd
 import pytest
-from operating_point import settled
-from operating_point.payload import payload, scale
+from operating_point import Told, settled
+from operating_point.payload import Progress, payload, scale
 from streamlit.testing.v1 import AppTest
 
 from bdistil.paths import DASHBOARD
+from bdistil.records import MeasuredTeacher
 from bdistil.report.palette import THEMES
+from tests.builders.records import compared_point, point
 
 APP = DASHBOARD / "app"
-TEACHER = {"accuracy": 0.943, "macs": 44_600_000, "parameters": 2_800_000, "bytes": 11_200_000}
+TEACHER = MeasuredTeacher(name="t", accuracy=0.943, macs=44_600_000, parameters=2_800_000, bytes=11_200_000)
 
 
 def row(prefix, accuracy, **given):
     macs = 1_740_000 * prefix
-    return {
+    fields = {
         "prefix": prefix,
         "accuracy": accuracy,
         "accuracy_low": accuracy - 0.005,
@@ -31,13 +32,18 @@ def row(prefix, accuracy, **given):
         "bytes": 104_000 * prefix,
         **given,
     }
+    return compared_point(**fields) if "points_lost" in given else point(**fields)
 
 
 ROWS = [row(1, 0.919), row(2, 0.928), row(3, 0.933, points_lost=1.0, points_lost_low=0.6, points_lost_high=1.3)]
 
 
-def instrument(rows=ROWS, teacher=TEACHER, **given):
+def drawn(rows=ROWS, teacher=TEACHER, **given):
     return payload(rows, teacher, **{"run": "r1", "title": "Sample", "rounds": 6, "prefix": 3, **given})
+
+
+def instrument(*args, **given):
+    return drawn(*args, **given).document()
 
 
 def figures(data, prefix):
@@ -50,12 +56,12 @@ def asides(data, prefix):
 
 
 def test_the_finding_and_what_a_screen_reader_says():
-    point = instrument()["points"][2]
+    third = instrument()["points"][2]
     assert (
-        point["sentence"]
+        third["sentence"]
         == "3 of 6 students reach 93.3\u00a0%, 1.0 points below the teacher, for 12\u00a0% of its cost."
     )
-    assert point["value_text"] == "3 of 6 students, accuracy 93.3 percent, 12 percent of the teacher’s cost"
+    assert third["value_text"] == "3 of 6 students, accuracy 93.3 percent, 12 percent of the teacher’s cost"
     assert instrument()["points"][0]["sentence"].startswith("One student reaches")
     assert instrument(rounds=3)["points"][2]["sentence"].startswith("All 3 students reach")
 
@@ -108,8 +114,8 @@ def test_only_the_full_instrument_says_more_below_the_small_figures(mode):
 )
 def test_ticks_bar_and_last_student_follow_the_cost_axis(axis, tick, spent, teacher, step):
     data = instrument(cost_axis=axis)
-    point = data["points"][2]
-    assert (point["cost"], point["spent"], data["teacher"]["cost"]) == (tick, spent, teacher)
+    third = data["points"][2]
+    assert (third["cost"], third["spent"], data["teacher"]["cost"]) == (tick, spent, teacher)
     assert list(figures(data, 3).values())[-1].replace("\u00a0", " ") == step
     assert data["address"] == {"run": "r1", "cost": axis}
 
@@ -121,12 +127,12 @@ def test_shares_are_to_scale():
 
 
 def test_a_teacher_of_unknown_cost_leaves_the_prefixes_own():
-    rows = [{**each, "macs_ratio": None} for each in ROWS]
-    data = instrument(rows, {"accuracy": 0.943, "macs": None, "parameters": None, "bytes": None})
-    point = data["points"][2]
-    assert point["sentence"].endswith("for 5.2\u00a0M MACs.")
+    rows = [each.model_copy(update={"macs_ratio": None}) for each in ROWS]
+    data = instrument(rows, MeasuredTeacher(name="t", accuracy=0.943))
+    third = data["points"][2]
+    assert third["sentence"].endswith("for 5.2\u00a0M MACs.")
     assert figures(data, 3)["Cost of one prediction"] == "5.2\u00a0M MACs"
-    assert (point["share"], point["bar"], data["teacher"]["cost"]) == (None, "", "")
+    assert (third["share"], third["bar"], data["teacher"]["cost"]) == (None, "", "")
 
 
 def test_an_undecided_difference_is_said_to_be_undecided():
@@ -138,22 +144,17 @@ def test_an_undecided_difference_is_said_to_be_undecided():
     assert "0.2 points above the teacher" in points[2]["sentence"] and "cannot" not in points[2]["sentence"]
 
 
-def test_a_data_frame_gives_the_same_as_its_rows():
-    rows = [{"points_lost": 1.0, "points_lost_low": 0.6, "points_lost_high": 1.3, **each} for each in ROWS]
-    assert instrument(pd.DataFrame(rows)) == instrument(rows)
-
-
 def test_it_is_plain_json():
-    data = instrument(pd.DataFrame(ROWS[:2]), progress={"round": 3, "fraction": 0.4}, mode="live")
+    data = instrument(ROWS[:2], progress=Progress(3, 0.4), mode="live")
     assert json.loads(json.dumps(data, allow_nan=False)) == data
 
 
 def test_the_axis_holds_every_interval_and_the_teacher_and_starts_at_a_tick():
     axis = scale(ROWS, 0.943)
-    assert axis["low"] == axis["ticks"][0]["at"] <= 0.914
-    assert axis["high"] >= 0.943
-    assert [tick["text"] for tick in axis["ticks"]] == [f"{n}\u00a0%" for n in (91, 92, 93, 94)]
-    assert scale([row(1, 0.95)], 0.90)["high"] >= 0.955
+    assert axis.low == axis.ticks[0].at <= 0.914
+    assert axis.high >= 0.943
+    assert [tick.text for tick in axis.ticks] == [f"{n}\u00a0%" for n in (91, 92, 93, 94)]
+    assert scale([row(1, 0.95)], 0.90).high >= 0.955
 
 
 @pytest.mark.parametrize(("asked", "got"), [(-4, 1), (0, 1), (2, 2), (99, 3)])
@@ -162,8 +163,8 @@ def test_the_prefix_is_clamped_to_the_finished_ones(asked, got):
 
 
 def test_without_a_point_there_is_nothing_to_choose():
-    data = instrument([], prefix=4, mode="live")
-    assert (data["prefix"], data["points"], settled(data, None)) == (0, [], 0)
+    data = drawn([], prefix=4, mode="live")
+    assert (data.prefix, data.points, settled(data, None)) == (0, [], 0)
 
 
 def test_one_student_so_far_is_said_and_a_run_of_one_is_not():
@@ -184,11 +185,11 @@ def test_a_colour_for_every_round_in_both_themes():
 
 
 def test_what_the_thumb_told_counts_unless_it_is_about_something_else():
-    data = instrument(push=2)
-    assert settled(data, {"prefix": 1, "run": "r1", "push": 2}) == 1
-    assert settled(data, {"prefix": 9, "run": "r1", "push": 2}) == 3
-    assert settled(data, {"prefix": 1, "run": "r1", "push": 1}) == 3
-    assert settled(data, {"prefix": 1, "run": "another", "push": 2}) == 3
+    data = drawn(push=2)
+    assert settled(data, Told(1, "r1", 2)) == 1
+    assert settled(data, Told(9, "r1", 2)) == 3
+    assert settled(data, Told(1, "r1", 1)) == 3
+    assert settled(data, Told(1, "another", 2)) == 3
     assert settled(data, None) == 3
 
 
@@ -234,8 +235,8 @@ def test_it_mounts_and_a_page_keeps_its_prefix():
 )
 def test_headline_figure_bar_and_thumb_say_the_same_share_of_the_same_thing(axis, share, whole):
     data = instrument(cost_axis=axis)
-    point = data["points"][2]
-    assert f"for {share}\u00a0% of its {whole}." in point["sentence"]
+    third = data["points"][2]
+    assert f"for {share}\u00a0% of its {whole}." in third["sentence"]
     assert figures(data, 3)[f"Share of the teacher’s {whole}"] == f"{share} %"
-    assert point["value_text"].endswith(f"{share} percent of the teacher’s {whole}")
-    assert f"{100 * point['share']:.0f}" == share
+    assert third["value_text"].endswith(f"{share} percent of the teacher’s {whole}")
+    assert f"{100 * third['share']:.0f}" == share

@@ -353,7 +353,7 @@ def test_a_card_s_sparkline_shows_each_prefix_under_the_teacher(run):
     [
         ({}, []),
         ({"barrier": 0.9}, ["--barrier", "0.9"]),
-        ({"certified": False, "retries": 1}, ["--no-certified", "--retries", "1"]),
+        ({"meet_condition": False, "retries": 1}, ["--no-meet-condition", "--retries", "1"]),
         ({"composition": "concat"}, ["--composition", "concat"]),
         ({"student": "cnn-m"}, []),
         ({"polish_epochs": 7}, ["--polish-epochs", "7"]),
@@ -385,7 +385,7 @@ def test_the_command_names_what_differs_from_the_recipe_and_makes_the_same_run(m
         {"student": "tcn-s"},
         {"student": "tcn-s", "head": "prefix", "mode": "segments", "composition": "alone"},
         {"student": "gru-s", "cell": "shared"},
-        {"method": "b-distil", "certified": False},
+        {"method": "b-distil", "meet_condition": False},
     ],
 )
 def test_the_command_makes_the_run_that_the_form_would(given):
@@ -412,7 +412,7 @@ def asked_again(config):
     found = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bdistil.runs.create_run", found.append)
-        patch.setattr("bdistil.cli.main._follow", lambda run, quiet: run_info(run="r"))
+        patch.setattr("bdistil.cli.progress.follow", lambda run, quiet: run_info(run="r"))
         main.app(["run", *estimate.flags(config)], standalone_mode=False)
     return found[0]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 from playwright.sync_api import BrowserContext, Page, expect
 
+from bdistil.runs import Run, note_run
 from tests.browser.chromium import PATIENCE, settle
 from tests.builders import build_previews, build_run, fail_attempt, hold
 
@@ -25,7 +26,8 @@ POLISHED = "b-distil+polish"
 @dataclass(frozen=True)
 class State:
     """A page in one state. heading: its h1, or how it begins. writes: what is then written into fields, by label, a
-    field after the other. opens: expanders to open once it is there.
+    field after the other. opens: expanders to open once it is there. presses: buttons to press then, the first of each
+    label.
     """
 
     name: str
@@ -33,10 +35,12 @@ class State:
     heading: str
     opens: tuple[str, ...] = ()
     writes: tuple[tuple[str, str], ...] = ()
+    presses: tuple[str, ...] = ()
 
 
 STATES = (
     State("home", "", "Choose how much accuracy"),
+    State("home-edit", "", "Choose how much accuracy", presses=("Edit",)),
     State("explore-finished", "explore?run=fashion&prefix=3", "3 of 6 students reach"),
     State("explore-details", "explore?run=fashion&prefix=5&cost=parameters", "5 of 6", ("The numbers as a table",)),
     State("explore-guarantee", "explore?run=fashion&prefix=4", "4 of 6", ("The guarantee as a table",)),
@@ -120,7 +124,7 @@ STATES = (
         "distil-polished",
         "distil?run=polished",
         "Six students are ready",
-        ("The edges as a table", "The losses as a table", "Add rounds"),
+        ("The edges as a table", "The losses as a table"),
     ),
     State("distil-deleted", "distil?run=nowhere", "This run is gone"),
     State("distil-unreadable", "distil?run=corrupt", "This run cannot be opened"),
@@ -138,6 +142,7 @@ def furnish(home: Path) -> Iterator[None]:
     now = datetime.now(UTC)
     build_run(runs / "fashion", dataset="fashion-mnist", examples=2000)
     build_run(runs / "long", rounds=24)
+    note_run(Run(runs / "long"), "As many students as the form offers.\nSlow, but the frontier is smooth.")
     build_run(runs / "black-box", rounds=4, black_box=True, train=False)
     build_run(runs / "one", rounds=1)
     build_run(runs / "two-classes", classes=("healthy", "damaged bearing"))
@@ -201,5 +206,7 @@ def visit(context: BrowserContext, server: str, state: State) -> Page:
     expect(page.get_by_text("Reading …")).to_have_count(0, timeout=PATIENCE)
     for name in state.opens:
         page.locator("summary", has_text=name).click(timeout=PATIENCE)
+    for name in state.presses:
+        page.get_by_role("button", name=name, exact=True).first.click(timeout=PATIENCE)
     settle(page)
     return page

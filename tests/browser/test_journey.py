@@ -191,3 +191,30 @@ def test_a_run_deleted_while_it_is_watched(context, serve, home):
         shutil.rmtree(path)
         expect(title(page)).to_have_text("This run is gone")
         expect(page.get_by_role("button", name="See all runs")).to_be_visible()
+
+
+def test_a_run_is_renamed_deleted_and_brought_back_by_keyboard(context, serve, home):
+    """The dialog stays open while the cards look again every few seconds, because something trains."""
+    build_run(home / "runs" / "mine", title="Clothes")
+    with serve() as server, hold(build_run(home / "runs" / "other", state="running")):
+        page = context.new_page()
+        page.goto(server)
+        expect(page).to_have_title("Home · B-DISTIL Explorer")
+        page.locator(".st-key-card-mine").get_by_role("button", name="Edit").press("Enter")
+        name = page.get_by_role("dialog").get_by_label("Name")
+        expect(name).to_have_value("Clothes")
+        name.fill("Narrow")
+        page.wait_for_timeout(6000)
+        expect(name).to_have_value("Narrow")
+        name.press("Enter")
+        expect(page.locator(".st-key-card-mine").get_by_role("heading", name="Narrow")).to_be_visible()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        settle(page)
+        page.locator(".st-key-card-mine").get_by_role("button", name="Edit").press("Enter")
+        page.get_by_role("button", name="Delete this run").press("Enter")
+        expect(page.get_by_text("Deleted “Narrow”.")).to_be_visible()
+        expect(page.locator(".st-key-card-mine")).to_have_count(0)
+        page.get_by_role("button", name="Undo").press("Enter")
+        expect(page.locator(".st-key-card-mine")).to_be_visible()
+        page.locator(".st-key-card-mine").get_by_role("button", name="Explore").press("Enter")
+        expect(page).to_have_title("Explore · Narrow · finished")

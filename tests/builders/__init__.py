@@ -21,10 +21,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from bdistil.records import AttemptFinished, Candidate, RoundStarted
 from bdistil.runs import Run
+from bdistil.runs.lock import take
 from tests.builders.datasets import DATASETS
 from tests.builders.datasets import build_previews as build_previews
 from tests.builders.invented import Game
@@ -89,7 +89,7 @@ def build_run(
 @contextmanager
 def hold(path: Path) -> Iterator[None]:
     """Hold a run's lock, as its worker does: inside, a run that says it is running is running."""
-    with FileLock(path / "lock").acquire(timeout=5):
+    with take(path / "lock"):
         yield
 
 

@@ -15,6 +15,8 @@ from bdistil.records import (
     RoundStarted,
     SplitScores,
 )
+from bdistil.results.certificate import ClassRound
+from bdistil.results.loading import FrontierPoint
 from bdistil.runs import RunInfo
 
 TIME = datetime(2026, 1, 5, 14, 6, tzinfo=UTC)
@@ -74,6 +76,17 @@ def _correction(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def class_round(name: str, place: int, round: int, measured: float, bound: float, trivial: float) -> ClassRound:
+    """A class after a round; its edges and examples are none of the test's business."""
+    return ClassRound(round, place, name, measured, bound, trivial, 0.0, 0.0, None, 500.0)
+
+
+def compared_point(**fields: Any) -> FrontierPoint:
+    """A point with its loss against the teacher."""
+    lost = {name: fields.pop(name) for name in ("points_lost", "points_lost_low", "points_lost_high")}
+    return FrontierPoint(**dict(point(**fields)), **lost)
+
+
 def point(**fields: Any) -> Point:
     """A point of a frontier; by default that of the first student."""
     scores = SplitScores(accuracy=0.9, agreement=0.9)
@@ -113,6 +126,8 @@ def run_info(**fields: Any) -> RunInfo:
         "head": "student",
         "loss": "ensemble",
         "batch_size": 128,
+        "learning_rate": 0.01,
+        "weight_decay": 0.0001,
         "shift": 1,
         "flip": False,
         "views": 2,

@@ -66,9 +66,9 @@ class Writer:
             "temperature": 2.0,
             "label_share": 0.0,
             "barrier": 0.3,
-            "certified": True,
+            "certified" if self.old else "meet_condition": True,
             "retries": 3,
-            "horizon": None,
+            "horizon" if self.old else "planned_rounds": None,
             "epochs": self.epochs,
             "polish_epochs": self.epochs if self.polished else 0,
             "learning_rate": 0.01,
@@ -195,7 +195,7 @@ class Writer:
             self.save(folder, record, row, logits=self.splits(game.outputs[-1].get), heaviest=pairs)
         self.attempt(number, len(failed) + 1, outcome, measured, before)
         if outcome == "edge":
-            self.event("round_uncertified", round=number, attempt=len(failed) + 1)
+            self.event("round_uncertified" if self.old else "round_unmet", round=number, attempt=len(failed) + 1)
         self.event("round_finished", round=number, record=record, point=row)
         return row
 

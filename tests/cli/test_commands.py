@@ -12,7 +12,6 @@ import sys
 import pytest
 from PIL import Image
 
-from bdistil.cli import main
 from bdistil.config import DistilConfig
 from bdistil.errors import printable, quoted
 from bdistil.records import Notice
@@ -61,25 +60,28 @@ def test_a_config_that_is_no_regular_file_is_one_sentence(refused):
         ((*RUN, "--student", "cnn-xxs"), "Did you mean cnn-xs?"),
         (("teach", "--dataset", "digits", "--teacher", "resnet-z"), "Did you mean resnet-"),
         *(
-            ((*RUN, "--rounds", value), f"Rounds must be a whole number from 1 to 64; “{value}” is not.")
+            ((*RUN, "--rounds", value), f"--rounds must be a whole number from 1 to 64; got “{value}”.")
             for value in ("0", "-1", "1000000", "five")
         ),
         *(
-            ((*RUN, "--temperature", value), f"Temperature must be a number above 0, at most 100; “{value}” is not.")
+            ((*RUN, "--temperature", value), f"--temperature must be a number above 0, at most 100; got “{value}”.")
             for value in ("0", "nan", "-inf")
         ),
         *(
-            ((*RUN, "--learning-rate", value), f"Learning rate must be a number above 0, at most 10; “{value}” is not.")
+            ((*RUN, "--learning-rate", value), f"--learning-rate must be a number above 0, at most 10; got “{value}”.")
             for value in ("0", "nan", "inf", "fast")
         ),
-        (("teach", "--dataset", "digits", "--learning-rate", "nan"), "Learning rate must be a number above 0, at most"),
-        (("teach", "--dataset", "digits", "--epochs", "0"), "Epochs must be a whole number from 1 to 1000"),
-        ((*RUN, "--composition", "both"), "Composition must be one of alone, add, concat, concat-all, carry-state"),
-        ((*RUN, "--method", "polish"), "Method must be one of b-distil, b-distil+polish; “polish” is not."),
-        ((*RUN, "--head", "both"), "Head must be one of student, prefix; “both” is not."),
-        ((*RUN, "--retries", "many"), "Retries must be a whole number from 0 to 10; “many” is not."),
-        ((*RUN, "--polish-epochs", "-1"), "Polish epochs must be a whole number from 0 to 1000; “-1” is not."),
-        ((*RUN, "--certified=maybe"), "Option '--certified' does not take a value."),
+        (
+            ("teach", "--dataset", "digits", "--learning-rate", "nan"),
+            "--learning-rate must be a number above 0, at most",
+        ),
+        (("teach", "--dataset", "digits", "--epochs", "0"), "--epochs can be 0 only with --weights, which"),
+        ((*RUN, "--composition", "both"), "--composition must be one of alone, add, concat, concat-all, carry-state"),
+        ((*RUN, "--method", "polish"), "--method must be one of b-distil, b-distil+polish; got “polish”."),
+        ((*RUN, "--head", "both"), "--head must be one of student, prefix; got “both”."),
+        ((*RUN, "--retries", "many"), "--retries must be a whole number from 0 to 10; got “many”."),
+        ((*RUN, "--polish-epochs", "-1"), "--polish-epochs must be a whole number from 0 to 1000; got “-1”."),
+        ((*RUN, "--meet-condition=maybe"), "Option '--meet-condition' does not take a value."),
         (("run", "--extend", "nothing", "--rounds", "2"), "There is no run called nothing."),
         (("show", "nothing"), "There is no run called nothing."),
         (("resume", "../x"), "There is no run called ../x."),
@@ -275,7 +277,7 @@ def created(monkeypatch):
         made.append(run)
         return run.stored()
 
-    monkeypatch.setattr(main, "_follow", follow)
+    monkeypatch.setattr("bdistil.cli.progress.follow", follow)
     return made
 
 
@@ -304,14 +306,14 @@ def test_a_teacher_named_by_its_folder_is_found_again_by_the_worker(bdistil, cre
 
 
 def test_options_of_the_search_and_the_polish_reach_the_run(bdistil, created):
-    bdistil(*RUN, "--no-certified", "--retries", "1", "--polish-epochs", "2", "--head", "student")
+    bdistil(*RUN, "--no-meet-condition", "--retries", "1", "--polish-epochs", "2", "--head", "student")
     config = created[0].stored().config
-    assert (config.method, config.certified, config.retries) == ("b-distil+polish", False, 1)
+    assert (config.method, config.meet_condition, config.retries) == ("b-distil+polish", False, 1)
     assert (config.polish_epochs, config.head) == (2, "student")
-    bdistil(*RUN, "--method", "b-distil", "--certified")
+    bdistil(*RUN, "--method", "b-distil", "--meet-condition")
     config = created[1].stored().config
     assert (config.method, config.composition, config.head) == ("b-distil", "add", "student")
-    assert config.certified is True
+    assert config.meet_condition is True
 
 
 @pytest.fixture
@@ -338,12 +340,12 @@ def test_rounds_are_added_to_a_finished_run(bdistil, created, short):
     ("words", "sentence"),
     [
         ((), "Say how many students to add, for example: --rounds 2."),
-        (("--rounds", "two"), "Rounds to add must be a whole number from 1 to 61; “two” is not."),
-        (("--rounds", "62"), "Rounds to add must be a whole number from 1 to 61; “62” is not."),
+        (("--rounds", "two"), "--rounds must be a whole number from 1 to 64; got “two”."),
+        (("--rounds", "62"), "Rounds to add must be a whole number from 1 to 61; got “62”."),
         (("--rounds", "2", "--seed", "1"), "short was trained with seed 0, and so are its further rounds"),
         (("--rounds", "2", "--label-share", "0.5"), "short was trained with label share 0.0, and so are"),
         (("--rounds", "2", "--method", "b-distil+polish"), "short was trained with method b-distil, and so are"),
-        (("--rounds", "2", "--epochs", "none"), "Epochs must be a whole number from 1 to 1000; “none” is not."),
+        (("--rounds", "2", "--epochs", "none"), "--epochs must be a whole number from 1 to 1000; got “none”."),
         (("--rounds", "2", "--config", "x.json"), "leave --config out"),
     ],
 )
@@ -358,7 +360,7 @@ def test_runs_that_cannot_be_extended_say_why(bdistil, created, runs, run, sente
     assert (status, out) == (2, "") and sentence in err and not created
 
 
-def test_method_and_certified_rounds_are_told(bdistil, runs):
+def test_method_and_condition_are_told(bdistil, runs):
     shown = bdistil("show", "finished")[1]
     assert "method b-distil, " in shown and "condition met in all" in shown
     lines = {line.split()[0]: line for line in bdistil("list")[1].splitlines()}
@@ -384,7 +386,7 @@ def test_how_a_run_ends_is_the_exit_status(bdistil, own_home, monkeypatch, state
         }
     )
     monkeypatch.setattr("bdistil.runs.launch.start_worker", lambda run: 1)
-    monkeypatch.setattr("bdistil.cli.progress.watch", lambda run, quiet: ended)
+    monkeypatch.setattr("bdistil.cli.progress.watch", lambda run, quiet, seen: ended)
     assert bdistil("resume", "mine") == (status, "", sentence + "\n")
 
 
@@ -399,11 +401,16 @@ def test_ctrl_c_stops_cleanly_and_the_run_goes_on(own_home):
     until(lambda: told(run, "epoch", round=1, epoch=1))
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=300)
-    assert (process.returncode, out) == (130, "") and err == f"Stopped; go on with: bdistil resume {run.id}\n"
+    assert (process.returncode, out) == (130, "")
+    assert err == f"run {run.id}\nStopped; go on with: bdistil resume {run.id}\n"
     assert run.state() == "stopped" and not run.info().worker_gone
 
     ended = subprocess.run([*program, "resume", run.id], capture_output=True, text=True, timeout=300)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, run.id + "\n", "")
+    assert (ended.returncode, ended.stdout) == (0, run.id + "\n")
+    lines = ended.stderr.replace("\u00a0", " ").splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"run {run.id}", "round 1 of 2", "round 2 of 2", "polish"]
+    assert all(": validation " in line and line.endswith(" % of the teacher") for line in lines[1:])
+    assert max(map(len, lines)) <= 80
     assert open_run(run.id).state() == "finished"
     check(json.loads(subprocess.check_output([*program, "show", run.id, "--json"])))
 

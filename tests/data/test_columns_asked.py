@@ -60,7 +60,7 @@ def test_a_clock_or_a_counter_that_nobody_named_is_asked_about(tmp_path, name, v
         info(path)
     assert str(caught.value) == (
         f"walks.csv: the column {name} looks like a clock or a counter, and could give the label away: name a time "
-        "with --time, or list the columns of values with --channels."
+        "with `time`, or list the columns of values with `channels`."
     )
     assert info(path, channels="ax,ay").channels == ("ax", "ay")
 
@@ -81,7 +81,7 @@ def test_what_never_changes_within_a_series_is_asked_about(tmp_path, name):
         info(path)
     assert str(caught.value) == (
         f"{name}: the columns device, run are the same for all of a series, like ids, and could give the label away: "
-        "name a time with --time, a person with --subject, or list the columns of values with --channels."
+        "name a time with `time`, a person with `subject`, or list the columns of values with `channels`."
     )
 
 
@@ -120,7 +120,7 @@ def test_rows_that_are_there_twice_are_noticed(tmp_path, column):
         "t": "Notice: 400 rows repeat earlier rows in all columns, and make windows as all others do: remove them if "
         "they were recorded once.",
         "time": "Notice: 400 rows have a time in the column time that their series had before, and make windows as all "
-        "others do: remove them, or name the column with --time.",
+        "others do: remove them, or name the column with `time`.",
     }
     assert note == expected[column]
     with pytest.raises(UserError, match="row 22: time does not go on in the series s0-0"):
@@ -138,6 +138,6 @@ def test_values_that_repeat_as_sensors_at_rest_do_are_no_rows_twice(tmp_path):
 def test_dates_that_nobody_named_are_asked_about(tmp_path):
     dates = pd.Timestamp("2026-01-01") + pd.to_timedelta(STEP, "s")
     path = saved(tmp_path, frame().assign(t=[date.isoformat() for date in dates]))
-    with pytest.raises(UserError, match="row 2: the column t holds a time, not a value: name it with --time, or list"):
+    with pytest.raises(UserError, match="row 2: the column t holds a time, not a value: name it with `time`, or list"):
         info(path)
     assert info(path, time="t").rate_hz == 1.0

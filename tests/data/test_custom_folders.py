@@ -540,7 +540,7 @@ def _not_utf_8(root):
         (_one_item, r"The class owl of .*pets needs 3 files to hold some out, and has 1: add more\."),
         (_case, r"The class folders Cat and cat of .*pets differ only in case: rename one\."),
         (_one_class, r".*pets needs 2 class folders with pictures or recordings, and has 1: add more\."),
-        (_both_kinds, r".*pets holds both pictures and recordings: choose a kind with --kind, such as png\."),
+        (_both_kinds, r".*pets holds both pictures and recordings: choose a kind with `kind`, such as png\."),
         (_linked_class, r".*pets/owl is a link to a folder, which is not followed: put the folder itself there\."),
         (_stray_part, r".*pets has the folder cat beside train, where only val and test may be: move it\."),
         (
@@ -564,11 +564,11 @@ def test_folders_that_are_no_class_folders_are_refused_in_one_sentence(tmp_path,
         (dict(subject_pattern="("), r"The subject pattern \( is no regular expression \(.*\): correct it\."),
         (dict(subject_pattern="a"), r"The subject pattern a has no group: put the part .* the person in \( \)\."),
         (dict(subject_pattern="^([^d]+)_"), r"The subject pattern \S+ finds no person in dan_0\.wav: .*\."),
-        (dict(side=32), r".* holds recordings, which have no side: leave --side out\."),
-        (dict(window=32), r"The option --window does not go with this kind of data: leave it out\."),
-        (dict(kind="exe"), r"Kind must be an ending of pictures or recordings, such as .* or wav; “exe” is not\."),
+        (dict(side=32), r".* holds recordings, which have no side: leave out `side`\."),
+        (dict(window=32), r"`window` does not go with this kind of data: leave it out\."),
+        (dict(kind="exe"), r"`kind` must be an ending of pictures or recordings, such as .* or wav; got “exe”\."),
         (dict(kind="flac"), r"The class folder high of .* holds no file of the kind flac: add some, or choose .*\."),
-        (dict(side=2), r"Side must be a whole number of pixels from 4 to 512; “2” is not\."),
+        (dict(side=2), r"`side` must be a whole number of pixels from 4 to 512; got “2”\."),
     ],
 )
 def test_options_that_do_not_fit_are_refused_in_one_sentence(tmp_path, options, sentence):
@@ -701,7 +701,7 @@ def test_pictures_with_masks_beside_them_are_named_and_one_kind_can_be_chosen(tm
     (note,) = custom.unreadable(str(root))
     assert note == (
         "Notice: 3 pairs like 000.jpg and 000.png count as two examples each: where one is a mask or a "
-        "copy of the other, choose a kind of files with --kind, such as jpg."
+        "copy of the other, choose a kind of files with `kind`, such as jpg."
     )
     png, jpg = OwnData(kind=".PNG"), OwnData(kind="jpg")
     assert custom.load(str(root), png).checksum == custom.load(str(pictures(tmp_path / "tiles alone"))).checksum
@@ -713,7 +713,7 @@ def test_pictures_with_masks_beside_them_are_named_and_one_kind_can_be_chosen(tm
     data = custom.load(str(root), jpg)
     files = {str(file) for name in SPLITS for file in getattr(data, f"files_{name}")}
     assert files == {"cat/000.jpg", "cat/001.jpg", "cat/alone.JPEG", "dog/002.jpg", "dog/more.jpg", "dog/again.jfif"}
-    assert jpg.flags() == ["--kind", "jpg"] and png.kind == "png"
+    assert jpg.arguments() == ["--kind", "jpg"] and png.kind == "png"
 
 
 def test_one_kind_of_a_folder_of_pictures_and_recordings_can_be_chosen(tmp_path):

@@ -76,7 +76,7 @@ def test_leaks_are_told_by_runs_as_well(bdistil, tmp_path):
         np.savez(tmp_path / f"{name}.npz", logits=4 * np.eye(2)[y[rows]])
     how = ("--dataset", tmp_path / "own.npz", "--epochs", "1", "--threads", "1", "--quiet")
     answers = ("--teacher-logits", tmp_path / "train.npz", tmp_path / "test.npz")
-    students = ("--student", "cnn-xs", "--rounds", "1", "--method", "b-distil", "--no-certified")
+    students = ("--student", "cnn-xs", "--rounds", "1", "--method", "b-distil", "--no-meet-condition")
     for words in (("teach", *how, "--teacher", "resnet-s"), ("run", *how, *answers, *students)):
         status, _, err = bdistil(*words)
         unknown = f"{UNKNOWN_SPLIT}\n" if words[0] == "run" else ""  # the split that answers were trained on
@@ -147,8 +147,11 @@ def test_a_leak_in_own_data_is_told(bdistil, tmp_path):
     [
         (("data", "digits", "--window", "5"), "Options for own data do not go with digits: leave them out."),
         (("data", "gone.csv"), "There is no file or folder"),
-        (("data", "WALKS"), "walks.csv is read as a table: say --series COLUMN, --label COLUMN and --window STEPS."),
-        (("teach", "--dataset", "WALKS", "--window", "x"), "Window must be a whole number of steps from 2 to 100000;"),
+        (("data", "WALKS"), "walks.csv is read as a table: say what to read with --series, --label and --window."),
+        (
+            ("teach", "--dataset", "WALKS", "--window", "x"),
+            "--window must be a whole number of steps from 2 to 100000; got “x”.",
+        ),
         (("run", "--dataset", "WALKS", *NAMED, "--window", "20"), "the column who is the same for all of a series"),
         (("data", "WALKS", *NAMED, "--subject", "who", "--window", "41"), "has 40 steps"),
     ],
@@ -161,7 +164,7 @@ def test_what_cannot_be_used_is_one_line_and_exit_2(bdistil, own_home, walks, wo
 
 def test_options_are_kept_as_they_are_written_on_the_command_line():
     data = OwnData.create(series="the series", channels="a,b", window="8", overlap="0.25")
-    assert data.flags() == ["--series", "the series", "--channels", "a,b", "--window", "8", "--overlap", "0.25"]
+    assert data.arguments() == ["--series", "the series", "--channels", "a,b", "--window", "8", "--overlap", "0.25"]
     assert OwnData.given(data.model_dump()) == OwnData.given(data) == data and OwnData.given(None) is None
     for wrong in ("text", {"windows": 3}):
         with pytest.raises(UserError, match=r"^[^.]*\.$|^Own data must be"):

@@ -169,15 +169,18 @@ def test_rows_that_cannot_be_used_are_named_in_one_sentence(tmp_path, spoil, sen
 @pytest.mark.parametrize(
     "options, sentence",
     [
-        (dict(), r"walks\.csv is read as a table: say --series COLUMN, --label COLUMN and --window STEPS\."),
+        (dict(), r"walks\.csv is read as a table: say what to read with `series`, `label` and `window`\."),
         (COLUMNS | dict(label="what"), r"walks\.csv has no column what: it has walk, activity, who, t, ax, ay\."),
         (COLUMNS | dict(channels="ax,az"), r"walks\.csv has no column az: it has walk, activity, who, t, ax, ay\."),
         (COLUMNS | dict(channels="ax,activity"), r"walks\.csv: the column activity says what a series is, .*\."),
         (COLUMNS | dict(window=51), r"walks\.csv, row 2: the series s0 has 50 steps, a window has 51: choose .*\."),
-        (COLUMNS | dict(window="many"), r"Window must be a whole number of steps from 2 to 100000; “many” is not\."),
-        (COLUMNS | dict(overlap=1), r"Overlap must be a number from 0 to 0\.99; “1” is not\."),
-        (COLUMNS | dict(channels=""), r"Channels must be columns' names with commas between them; “” is not\."),
-        (COLUMNS | dict(side=8), r"The option --side does not go with this kind of data: leave it out\."),
+        (
+            COLUMNS | dict(window="many"),
+            r"`window` must be a whole number of steps from 2 to 100000; got the text “many”\.",
+        ),
+        (COLUMNS | dict(overlap=1), r"`overlap` must be a number from 0 to 0\.99; got “1”\."),
+        (COLUMNS | dict(channels=""), r"`channels` must be columns' names with commas between them; got “”\."),
+        (COLUMNS | dict(side=8), r"`side` does not go with this kind of data: leave it out\."),
     ],
 )
 def test_options_that_do_not_fit_are_refused_in_one_sentence(tmp_path, options, sentence):

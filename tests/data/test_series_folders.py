@@ -75,7 +75,7 @@ def test_files_of_one_length_may_be_examples_as_they_are(tmp_path):
     assert data.info.split.endswith("; each series of 30 steps is one example.")
     shorter = tmp_path / "walks" / "run" / "p0-10.csv"
     series(10, 25).to_csv(shorter, index=False)
-    assert "walks has series of 25 to 30 steps: say how many a window has, with --window STEPS." in refused(
+    assert "walks has series of 25 to 30 steps: say how many a window has, with `window`." in refused(
         tmp_path / "walks", channels="ax"
     )
     assert "run/p0-10.csv: has 25 steps, a window has 26" in refused(tmp_path / "walks", channels="ax", window=26)
@@ -184,8 +184,8 @@ def test_a_file_that_does_not_fit_is_named(tmp_path, spoil, expected):
 def test_clocks_and_ids_are_asked_about(tmp_path):
     root = filled(tmp_path / "walks")
     assert refused(root, window=10) == (
-        "walks: the column t looks like a clock or a counter, and could give the label away: name a time with --time, "
-        "or list the columns of values with --channels."
+        "walks: the column t looks like a clock or a counter, and could give the label away: name a time with `time`, "
+        "or list the columns of values with `channels`."
     )
     for number, path in enumerate(sorted(root.glob("*/*.csv"))):
         series(number).assign(device=number % 4).to_csv(path, index=False)
@@ -198,7 +198,7 @@ def test_links_out_of_the_folder_and_options_of_others_are_refused(tmp_path):
     os.symlink(tmp_path / "out.csv", root / "rest" / "p1-1.csv")
     assert "is a link out of the folder" in refused(root, window=10, time="t")
     for name, value in (("side", 8), ("series", "a"), ("label", "a")):
-        assert f"--{name} does not go with this kind of data" in refused(root, **{name: value})
+        assert f"`{name}` does not go with this kind of data" in refused(root, **{name: value})
 
 
 @pytest.mark.parametrize("text", ["secret diary\nof mine\n", "secret, and\nmore\n", "secret;token\na;b\n", "secret\n"])

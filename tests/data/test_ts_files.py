@@ -76,7 +76,10 @@ def test_cases_of_several_lengths_hold_their_last_step(pair):
 def test_one_long_case_does_not_fill_the_memory(pair, monkeypatch):
     monkeypatch.setattr("bdistil.data.ts_files.MOST_BYTES", 1e6)
     (pair / "Walks_TEST.ts").write_text(HEAD + cases(20, 9) + "\n" + case(29, "run", 10**4))
-    with pytest.raises(UserError, match="cases of up to 10000 steps, which are too many .*: say --window STEPS"):
+    with pytest.raises(
+        UserError,
+        match="cases of up to 10000 steps, which are too many .*: say how many steps an example has with `window`",
+    ):
         load(pair)
 
 

@@ -1,4 +1,4 @@
-"""Real small distillations: rounds come closer to the teacher, every record is certified, and replay equals."""
+"""Real small distillations: rounds come closer to the teacher, every certificate holds, and replay equals."""
 
 from dataclasses import replace
 
@@ -10,36 +10,35 @@ from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import Dataset, load_dataset
 from bdistil.inputs import normalise
 from bdistil.method.certificate import Certificate
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.frozen import distil
-from bdistil.method.search import SearchWatch
 from bdistil.records import RoundRecord
 from bdistil.scale import B
-from bdistil.training.loop import Checkpoint, Stopped, Watch, predict
+from bdistil.training.loop import Callbacks, Checkpoint, Stopped, predict
 from bdistil.training.teacher import teach
 from tests.tasks import digits_task, one_thread  # noqa: F401
 from tests.workers import distil_config
 
 
 @pytest.fixture(scope="module")
-def task() -> Task:
+def task() -> DistillationData:
     """All of digits with the shipped teacher's answers, in two views."""
     return digits_task()
 
 
 @pytest.fixture(scope="module")
-def little() -> Task:
+def little() -> DistillationData:
     """Its first 150 training examples."""
     return digits_task(150)
 
 
-def run(config: DistilConfig, task: Task, **options):
+def run(config: DistilConfig, task: DistillationData, **options):
     """The ensemble and the rounds of a whole distillation."""
     ensemble = task.ensemble()
-    return ensemble, list(distil(config, task, ensemble, **options))
+    return ensemble, list(distil(Distillation(config, task, ensemble, **options)))
 
 
-def prefixes(task: Task, rounds, split: str) -> np.ndarray:
+def prefixes(task: DistillationData, rounds, split: str) -> np.ndarray:
     """c·F_t (T, N, L)."""
     sums = np.cumsum([r.outputs[split].astype(np.float64) for r in rounds], axis=0)
     return task.c * sums / np.arange(1, len(rounds) + 1)[:, None, None]
@@ -49,7 +48,7 @@ def timeless(record: RoundRecord) -> RoundRecord:
     return record.model_copy(update={"seconds": 0.0, "correction_seconds": 0.0})
 
 
-def certified(record: RoundRecord) -> bool:
+def certificate_holds(record: RoundRecord) -> bool:
     """Whether both sides of the certificate stand as they must, for every class."""
     return all(m <= b for m, b in zip(record.measured_by_class, record.bound_by_class, strict=True))
 
@@ -57,18 +56,18 @@ def certified(record: RoundRecord) -> bool:
 def test_rounds_come_closer_to_the_teacher_and_are_right_more_often(task):
     ensemble, rounds = run(distil_config(epochs=3, batch_size=96), task)
     answers = prefixes(task, rounds, "test")
-    accuracy = (answers.argmax(2) == task.data.y_test).mean(1)
+    accuracy = (answers.argmax(2) == task.dataset.y_test).mean(1)
     assert accuracy[0] > 0.8 and accuracy[-1] > 0.9 and accuracy[-1] > accuracy[0]
     divergence = [r.record.kl_after for r in rounds]
     assert divergence[2] < divergence[1] < divergence[0]
     for t, r in enumerate(rounds, start=1):
-        assert r.record.round == t and certified(r.record)
+        assert r.record.round == t and certificate_holds(r.record)
         assert np.abs(r.outputs["train"] - task.g_hat).max() <= B
         assert r.record.composition == ("alone" if t == 1 else "add",) and r.record.barrier == 0.3
         assert r.record.condition_met and min(r.record.edges) >= 0
     # What is saved is what the ensemble says.
     with torch.no_grad():
-        np.testing.assert_allclose(ensemble(task.data.x_test), answers, atol=1e-4)
+        np.testing.assert_allclose(ensemble(task.dataset.x_test), answers, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,7 @@ def test_rounds_come_closer_to_the_teacher_and_are_right_more_often(task):
         ("concat-all", "ensemble", "kl", 0.0, 0.3),
     ],
 )
-def test_every_way_to_train_a_round_runs_and_is_certified(little, composition, loss, divergence, label_share, barrier):
+def test_every_way_to_train_a_round_is_certified(little, composition, loss, divergence, label_share, barrier):
     config = distil_config(
         rounds=2,
         epochs=1,
@@ -95,7 +94,7 @@ def test_every_way_to_train_a_round_runs_and_is_certified(little, composition, l
         barrier=barrier,
     )
     ensemble, rounds = run(config, little)
-    assert len(ensemble) == 2 and all(certified(r.record) for r in rounds)
+    assert len(ensemble) == 2 and all(certificate_holds(r.record) for r in rounds)
     assert all(np.isfinite(r.outputs[split]).all() for r in rounds for split in r.outputs)
     assert bool(ensemble.students[1].reads) == (composition != "alone")
 
@@ -114,7 +113,7 @@ def by_default(little):
     [
         {"loss": "student"},
         {"head": "prefix"},
-        {"certified": False},
+        {"meet_condition": False},
         {"divergence": "squared"},
         {"label_share": 0.5},
         {"temperature": 5.0},
@@ -144,16 +143,15 @@ def test_interrupted_between_and_inside_rounds_it_gives_the_same(little, tmp_pat
     ensemble, first = little.ensemble(), []
     checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors")
     beats = []
-    training = Watch(
+    callbacks = Callbacks(
         batch=lambda position, epoch, *_: beats.append((position.round, epoch)), stop=lambda: (2, 2) in beats
     )
-    watch = SearchWatch(training=training)
     with pytest.raises(Stopped):
-        for done in distil(config, little, ensemble, checkpoint=checkpoint, watch=watch):
+        for done in distil(Distillation(config, little, ensemble, checkpoint, callbacks)):
             first.append(done)
     assert len(first) == 1
 
-    resumed = list(distil(config, little, ensemble, [r.outputs["train"] for r in first], checkpoint=checkpoint))
+    resumed = list(distil(Distillation(config, little, ensemble, checkpoint), [r.outputs["train"] for r in first]))
     rounds = first + resumed
     for mine, theirs in zip(rounds, whole, strict=True):
         assert mine.student.weights() == theirs.student.weights()
@@ -186,14 +184,14 @@ def test_fashion_mnist_on_a_subset_is_learnt(own_home):
     config = DistilConfig.create(
         "fashion-mnist", teacher="t", method="b-distil", student="cnn-xs", rounds=2, epochs=4, views=1
     )
-    task = Task(data, answers, data.x_train[None], answers["train"][None])
+    task = DistillationData(data, answers, data.x_train[None], answers["train"][None])
     _, rounds = run(config, task)
     labels = data.y_test
     accuracy = (prefixes(task, rounds, "test").argmax(2) == labels).mean(1)
     assert accuracy[-1] > 0.65
     assert accuracy[-1] > (answers["test"].argmax(1) == labels).mean() - 0.1
     assert rounds[1].record.kl_after < rounds[0].record.kl_after
-    assert all(certified(r.record) for r in rounds)
+    assert all(certificate_holds(r.record) for r in rounds)
 
 
 def subset(data: Dataset, train: int, rest: int) -> Dataset:
@@ -206,8 +204,8 @@ def test_more_rounds_under_the_same_horizon_begin_with_the_same_students(little)
     """What `--extend` relies on: rounds added later equal those of one longer run."""
     short = dict(epochs=1, batch_size=48)
     ensemble, first = run(distil_config(rounds=2, **short), little)
-    longer = distil_config(rounds=3, horizon=2, **short)
-    added = list(distil(longer, little, ensemble, [r.outputs["train"] for r in first]))
+    longer = distil_config(rounds=3, planned_rounds=2, **short)
+    added = list(distil(Distillation(longer, little, ensemble), [r.outputs["train"] for r in first]))
     _, whole = run(longer, little)
     for mine, theirs in zip(first + added, whole, strict=True):
         assert mine.student.weights() == theirs.student.weights()

@@ -15,7 +15,7 @@ from bdistil.method.certificate import Certificate, theory_eta
 from bdistil.method.head_correction import HeadProblem
 from bdistil.method.objective import kl
 from bdistil.scale import normalised, scale
-from bdistil.training.loop import Checkpoint, Position, Stopped, Watch
+from bdistil.training.loop import Callbacks, Checkpoint, Position, Stopped
 from tests.tasks import one_thread  # noqa: F401
 
 Heads = tuple[list[torch.Tensor], list[torch.Tensor]]
@@ -159,7 +159,7 @@ def test_no_other_change_that_meets_the_condition_costs_less():
             for each in zip(heads, corrected, strict=True)
         )
         divergence, edges, needed = head_correction._state(problem, *between)
-        met = bool((edges >= head_correction.ASKED * needed).all())
+        met = bool((edges >= head_correction.MARGIN * needed).all())
         assert not met or float(divergence) > 0.99 * least
 
 
@@ -180,23 +180,23 @@ def test_it_can_be_stopped_at_any_moment_and_goes_on_to_the_same_heads(tmp_path)
     """Stopped ever later, and once more where it was stopped before: nothing of a finished update is done again."""
     problem, heads = together(0, True)
     reached: list[int] = []
-    watch = Watch(correction=lambda position, update, updates: reached.append(update))
-    whole = correct_heads(problem, *heads, watch=watch)
+    callbacks = Callbacks(correction=lambda position, update, updates: reached.append(update))
+    whole = correct_heads(problem, *heads, callbacks=callbacks)
     assert reached[0] == 1 and len(set(reached)) > 2
     checkpoint = Checkpoint(tmp_path / "heads.safetensors")
     looks: list[int] = []
     for most in (len(reached) // 4, len(reached) // 2):
         left = iter([False] * most)
-        watch = Watch(
+        callbacks = Callbacks(
             correction=lambda position, update, updates: looks.append(update), stop=lambda left=left: next(left, True)
         )
         with pytest.raises(Stopped):
-            correct_heads(problem, *heads, checkpoint=checkpoint, watch=watch)
+            correct_heads(problem, *heads, checkpoint=checkpoint, callbacks=callbacks)
     again = correct_heads(
         problem,
         *heads,
         checkpoint=checkpoint,
-        watch=Watch(correction=lambda position, update, updates: looks.append(update)),
+        callbacks=Callbacks(correction=lambda position, update, updates: looks.append(update)),
     )
     assert all(a.equal(b) for ours, theirs in zip(again, whole, strict=True) for a, b in zip(ours, theirs, strict=True))
     longest = max(map(reached.count, set(reached)))

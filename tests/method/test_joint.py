@@ -7,7 +7,7 @@ import torch
 from bdistil.ensemble import bound
 from bdistil.method import correction, joint
 from bdistil.method.certificate import Certificate
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.frozen import distil
 from bdistil.method.joint import (
     POLISH,
@@ -19,7 +19,7 @@ from bdistil.method.joint import (
     prefix_weights,
 )
 from bdistil.records import RejectedCorrection
-from bdistil.training.loop import Checkpoint, Stopped, Watch
+from bdistil.training.loop import Callbacks, Checkpoint, Stopped
 from tests.tasks import digits_task, one_thread  # noqa: F401
 from tests.workers import polished_config
 
@@ -38,7 +38,7 @@ def rounds(config, task, **options):
     """The ensemble after all corrective rounds, and how each one left it."""
     ensemble, previous, standings = task.ensemble(), None, []
     for _ in range(config.rounds):
-        standings.append(corrective_round(config, task, ensemble, previous, **options))
+        standings.append(corrective_round(Distillation(config, task, ensemble, **options), previous))
         previous = standings[-1].outputs["train"].mean(axis=0)
     return ensemble, standings
 
@@ -53,13 +53,13 @@ def test_prefixes_come_closer_and_the_polish_makes_every_one_better(task):
     unpolished = [s.records[-1].kl_after for s in standings]
     assert unpolished[2] < unpolished[1] < unpolished[0]
     told = []
-    final = polish(config, task, ensemble, corrected=lambda record: told.append((record.round, record)))
+    final = polish(Distillation(config, task, ensemble), corrected=lambda record: told.append((record.round, record)))
     polished = [record.kl_after for record in final.records]
     assert all(after < before for after, before in zip(polished, unpolished, strict=True))
     assert max(polished[1:]) < polished[0]
-    accuracy = [(p.argmax(1).numpy() == task.data.y_test).mean() for p in ensemble(task.data.x_test)]
+    accuracy = [(p.argmax(1).numpy() == task.dataset.y_test).mean() for p in ensemble(task.dataset.x_test)]
     assert accuracy[0] > 0.9 and accuracy[-1] > 0.95
-    # Every round is certified, in order, on the final students, and says what was corrected.
+    # Every round has its record, in order, on the final students, and says what was corrected.
     assert [round for round, _ in told] == [2, 3]
     for (_, reported), record in zip(told, final.records[1:], strict=True):
         assert record.condition_met and min(record.edges) > 0 and record == reported
@@ -70,9 +70,9 @@ def test_prefixes_come_closer_and_the_polish_makes_every_one_better(task):
 
 @pytest.mark.parametrize(("method", "clean"), [("b-distil", 0), ("b-distil", 2), ("b-distil+polish", 1)])
 def test_the_last_epochs_see_the_inputs_as_they_are(little, monkeypatch, method, clean):
-    seen, batches = [], Task.batches
+    seen, batches = [], DistillationData.batches
     monkeypatch.setattr(
-        Task,
+        DistillationData,
         "batches",
         lambda self, generator, size, views, ensemble: (
             seen.append(views),
@@ -82,10 +82,10 @@ def test_the_last_epochs_see_the_inputs_as_they_are(little, monkeypatch, method,
     config = polished_config(rounds=1, epochs=3, polish_epochs=3, clean_epochs=clean, method=method)
     ensemble, whole = little.ensemble(), len(little.views)
     if config.polished:
-        corrective_round(config, little, ensemble, None)
-        polish(config, little, ensemble)
+        corrective_round(Distillation(config, little, ensemble), None)
+        polish(Distillation(config, little, ensemble))
     else:
-        list(distil(config, little, ensemble))
+        list(distil(Distillation(config, little, ensemble)))
     assert whole > 1 and seen == [whole] * (len(seen) - clean) + [1] * clean
     assert len(seen) == (6 if config.polished else 3)
 
@@ -93,9 +93,9 @@ def test_the_last_epochs_see_the_inputs_as_they_are(little, monkeypatch, method,
 def test_all_students_of_a_round_are_trained(little):
     config = polished_config(rounds=2, epochs=1)
     ensemble = little.ensemble()
-    standing = corrective_round(config, little, ensemble, None)
+    standing = corrective_round(Distillation(config, little, ensemble), None)
     before = weights(ensemble)[0]
-    corrective_round(config, little, ensemble, standing.outputs["train"][0])
+    corrective_round(Distillation(config, little, ensemble), standing.outputs["train"][0])
     assert weights(ensemble)[0] != before
 
 
@@ -113,24 +113,24 @@ def test_all_students_of_a_round_are_trained(little):
 def test_every_composition_and_head_runs_and_tells_the_truth(little, composition, head):
     config = polished_config(rounds=2, epochs=1, polish_epochs=1, composition=composition, head=head)
     ensemble, _ = rounds(config, little)
-    final = polish(config, little, ensemble)
+    final = polish(Distillation(config, little, ensemble))
     certificate = Certificate(little.g_hat, 2)
     for f, record in zip(final.outputs["train"], final.records, strict=True):
         assert dict(certificate.update(f)).items() <= dict(record).items()
     counts = np.arange(1, 3)[:, None, None]
     prefixes = little.c * final.outputs["test"].cumsum(axis=0) / counts
     with torch.no_grad():
-        np.testing.assert_allclose(ensemble(little.data.x_test), prefixes, atol=1e-3)
+        np.testing.assert_allclose(ensemble(little.dataset.x_test), prefixes, atol=1e-3)
 
 
 @pytest.mark.parametrize("place", [("rounds", 2, 2), ("polish", None, 2)])
 def test_interrupted_inside_a_round_or_the_polish_it_gives_the_same(little, tmp_path, place):
     config = polished_config(rounds=2, epochs=2, polish_epochs=3)
     whole, _ = rounds(config, little)
-    expected = polish(config, little, whole)
+    expected = polish(Distillation(config, little, whole))
 
     beats = []
-    watch = Watch(
+    callbacks = Callbacks(
         batch=lambda position, epoch, *_: beats.append((position.phase, position.round, epoch)),
         stop=lambda: place in beats,
     )
@@ -140,10 +140,12 @@ def test_interrupted_inside_a_round_or_the_polish_it_gives_the_same(little, tmp_
         for _ in range(2):
             before, so_far = ensemble.state_dict(), len(ensemble)
             before = {name: tensor.clone() for name, tensor in before.items()}
-            standing = corrective_round(config, little, ensemble, previous, watch=watch, **options)
+            standing = corrective_round(
+                Distillation(config, little, ensemble, callbacks=callbacks, **options), previous
+            )
             previous = standing.outputs["train"].mean(axis=0)
         before, so_far = {n: t.clone() for n, t in ensemble.state_dict().items()}, len(ensemble)
-        polish(config, little, ensemble, watch=watch, **options)
+        polish(Distillation(config, little, ensemble, callbacks=callbacks, **options))
 
     # As after a kill: the students of the last finished round, and the checkpoint.
     resumed = little.ensemble()
@@ -151,17 +153,17 @@ def test_interrupted_inside_a_round_or_the_polish_it_gives_the_same(little, tmp_
         resumed.append(student)
     resumed.load_state_dict(before)
     if place[0] == "rounds":
-        corrective_round(config, little, resumed, previous, **options)
-    final = polish(config, little, resumed, **options)
+        corrective_round(Distillation(config, little, resumed, **options), previous)
+    final = polish(Distillation(config, little, resumed, **options))
     assert weights(resumed) == weights(whole)
     for split in final.outputs:
         assert np.array_equal(final.outputs[split], expected.outputs[split])
 
 
 def test_without_certificate_heads_stay_as_they_were_trained(little):
-    config = polished_config(rounds=2, epochs=1, polish_epochs=1, certified=False)
+    config = polished_config(rounds=2, epochs=1, polish_epochs=1, meet_condition=False)
     ensemble, _ = rounds(config, little)
-    final = polish(config, little, ensemble)
+    final = polish(Distillation(config, little, ensemble))
     assert not any(record.corrected for record in final.records)
     assert final.records[1].edges_before == final.records[1].edges
 
@@ -170,7 +172,7 @@ def test_no_epochs_of_polish_only_correct_heads(little):
     config = polished_config(rounds=2, epochs=3, polish_epochs=0)
     ensemble, _ = rounds(config, little)
     before = evaluate_all(config, little, ensemble)
-    final = polish(config, little, ensemble)
+    final = polish(Distillation(config, little, ensemble))
     features = [part for part in ensemble.state_dict() if "head" not in part]
     assert features and not np.array_equal(final.outputs["test"][1], before.outputs["test"][1])
     assert final.records[1].condition_met and final.records[1].corrected
@@ -185,11 +187,11 @@ def trained(little):
 
 def test_the_heads_inputs_are_views_of_the_last_ones_where_they_are_nested(trained):
     task, _, ensemble = trained
-    first, second = head_inputs(ensemble, task.data.x_train)
+    first, second = head_inputs(ensemble, task.dataset.x_train)
     assert first.shape[1] < second.shape[1] and first.data_ptr() == second.data_ptr()
     with torch.no_grad():
         raw = ensemble.students[1].head(second)
-        *_, last = ensemble.staged(task.data.x_train)
+        *_, last = ensemble.staged(task.dataset.x_train)
         torch.testing.assert_close(ensemble.c * bound(raw, ensemble.c), last, atol=1e-4, rtol=1e-4)
 
 
@@ -197,7 +199,7 @@ def test_interrupted_in_the_correction_it_gives_the_same_and_trains_nothing_agai
     task, config, ensemble = trained
     config = config.model_copy(update={"polish_epochs": 1})
     before = {name: tensor.clone() for name, tensor in ensemble.state_dict().items()}
-    expected = polish(config, task, ensemble)
+    expected = polish(Distillation(config, task, ensemble))
     whole = weights(ensemble)
     assert expected.records[1].corrected
 
@@ -209,10 +211,10 @@ def test_interrupted_in_the_correction_it_gives_the_same_and_trains_nothing_agai
     checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors")
     ensemble.load_state_dict(before)
     with pytest.raises(Stopped):
-        polish(config, task, ensemble, checkpoint=checkpoint, watch=Watch(**told, stop=lambda: 2 in updates))
+        polish(Distillation(config, task, ensemble, checkpoint, Callbacks(**told, stop=lambda: 2 in updates)))
     first, reached = len(beats), len(updates)
     ensemble.load_state_dict(before)
-    final = polish(config, task, ensemble, checkpoint=checkpoint, watch=Watch(**told))
+    final = polish(Distillation(config, task, ensemble, checkpoint, Callbacks(**told)))
     assert weights(ensemble) == whole and len(beats) == first > 0 and updates[reached] == 2
     for split in final.outputs:
         assert np.array_equal(final.outputs[split], expected.outputs[split])
@@ -225,9 +227,9 @@ def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkey
     expected = evaluate_all(config, task, ensemble)
     assert not expected.records[1].condition_met
     monkeypatch.setattr(correction, "MOST_KL", 0.0)
-    dear = polish(config.model_copy(update={"most_lost": -1.0}), task, ensemble)
+    dear = polish(Distillation(config.model_copy(update={"max_accuracy_drop": -1.0}), task, ensemble))
     monkeypatch.setattr(joint, "correct_heads", lambda *args, **options: None)
-    unfound = polish(config, task, ensemble)
+    unfound = polish(Distillation(config, task, ensemble))
     for standing, outcome in ((dear, "kl"), (unfound, "edge")):
         assert [record.outcome for record in standing.records] == ["kept", outcome]
         record = standing.records[1]
@@ -243,9 +245,9 @@ def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkey
 def test_in_memory_it_is_the_same_training(little):
     config = polished_config(rounds=2, epochs=1, polish_epochs=1)
     ensemble = little.ensemble()
-    assert len(distil_together(config, little, ensemble)) == 2
+    assert len(distil_together(Distillation(config, little, ensemble))) == 2
     other, _ = rounds(config, little)
-    polish(config, little, other)
+    polish(Distillation(config, little, other))
     assert weights(ensemble) == weights(other)
 
 

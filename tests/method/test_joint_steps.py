@@ -12,7 +12,7 @@ import torch
 from bdistil.ensemble import step
 from bdistil.method import joint
 from bdistil.method.certificate import Certificate
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.joint import ROUNDS_END, corrective_round, evaluate_all, polish
 from bdistil.method.objective import Barrier, DistillationLoss
 from bdistil.training import loop
@@ -24,7 +24,7 @@ SHORT = dict(rounds=3, epochs=1, polish_epochs=1, batch_size=48)
 
 
 @pytest.fixture(scope="module")
-def little() -> Task:
+def little() -> DistillationData:
     return digits_task(150)
 
 
@@ -32,7 +32,7 @@ def rounds(config, task, count):
     """An ensemble after corrective rounds, and f_1 … f_t on the training inputs as the last has left them."""
     ensemble, previous, outputs = task.ensemble(), None, None
     for _ in range(count):
-        outputs = corrective_round(config, task, ensemble, previous).outputs["train"]
+        outputs = corrective_round(Distillation(config, task, ensemble), previous).outputs["train"]
         previous = outputs.mean(axis=0)
     return ensemble, outputs
 
@@ -62,7 +62,7 @@ def test_the_barrier_is_of_the_newest_student_under_the_weights_of_those_before(
         return penalty(self, f, g_hat, weights, examples)
 
     monkeypatch.setattr(Barrier, "penalty", spy)
-    corrective_round(config, little, ensemble, outputs.mean(axis=0))
+    corrective_round(Distillation(config, little, ensemble), outputs.mean(axis=0))
     # Of heads that give prefixes, the barrier moves the newest one alone.
     assert seen == [[head == "student"] * 2 + [True]] * 4
 
@@ -72,11 +72,11 @@ def test_losses_count_by_their_shares_and_the_barrier_by_that_of_the_newest(litt
     for barrier in (0.0, 60.0):
         of_prefix = itertools.cycle([3.0, 5.0])
         ensemble = little.ensemble()
-        first = corrective_round(config, little, ensemble, None)
+        first = corrective_round(Distillation(config, little, ensemble), None)
         with monkeypatch.context() as patch:
             patch.setattr(DistillationLoss, "compare", lambda self, f, *_, each=of_prefix: 0 * f.sum() + next(each))
             patch.setattr(Barrier, "penalty", lambda self, f, *_, value=barrier: 0 * f.sum() + value)
-            second = corrective_round(config, little, ensemble, first.outputs["train"][0])
+            second = corrective_round(Distillation(config, little, ensemble), first.outputs["train"][0])
         losses[barrier] = second.records[-1].loss
     shares = np.array([2, 1]) / 3
     assert losses[0.0] == pytest.approx(shares @ [3, 5])
@@ -89,7 +89,7 @@ def test_corrective_rounds_end_at_half_the_rate_and_the_polish_at_none(little, m
     monkeypatch.setattr(loop, "set_rate", lambda optimizer, rate: (rates.append(rate), set_rate(optimizer, rate)))
     ensemble, _ = rounds(config, little, 1)
     of_round = len(rates)
-    polish(config, little, ensemble)
+    polish(Distillation(config, little, ensemble))
     assert max(rates) <= config.learning_rate
     assert ROUNDS_END < rates[of_round - 1] / config.learning_rate < 1.2 * ROUNDS_END
     assert rates[-1] / config.learning_rate < 0.1
@@ -99,7 +99,7 @@ def test_validation_is_of_the_last_prefix(little):
     config = polished_config(**SHORT)
     ensemble, _ = rounds(config, little, 2)
     told = joint._validation(config, little, ensemble)
-    logits = ensemble(little.data.x_validation)
+    logits = ensemble(little.dataset.x_validation)
     expected = [little.divergence(each.numpy() / little.c, "validation", config.temperature) for each in logits]
     assert told["kl"] == pytest.approx(expected[-1], rel=1e-4) and told["kl"] != pytest.approx(expected[0], rel=1e-2)
 
@@ -120,7 +120,7 @@ def before(little):
     config = polished_config(**SHORT | {"rounds": 2})
     ensemble, _ = rounds(config, little, 2)
     snapshot = evaluate_all(config, little, ensemble)
-    sure = np.eye(10, dtype=np.float32)[little.data.y_validation]
+    sure = np.eye(10, dtype=np.float32)[little.dataset.y_validation]
     records = [record.model_copy(update={"condition_met": True, "kl_after": 0.1}) for record in snapshot.records]
     return config, replace(
         snapshot, outputs={**snapshot.outputs, "validation": np.stack([sure, sure])}, records=records
@@ -163,6 +163,6 @@ def test_the_time_of_a_correction_is_shared_out(little, monkeypatch):
     ensemble, _ = rounds(config, little, 2)
     ticks = iter(range(0, 1000, 10))
     monkeypatch.setattr(joint, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
-    final = polish(config, little, ensemble)
+    final = polish(Distillation(config, little, ensemble))
     assert [record.correction_seconds for record in final.records] == [5.0, 5.0]
     assert [record.seconds for record in final.records] == [5.0, 5.0]

@@ -9,8 +9,9 @@ from bdistil.errors import UserError
 from bdistil.method import correction, student_training
 from bdistil.method.certificate import Certificate
 from bdistil.method.correction import correct
+from bdistil.method.distillation import Distillation
 from bdistil.method.frozen import distil
-from bdistil.method.search import SearchWatch, find_weak_learner
+from bdistil.method.search import SearchCallbacks, find_weak_learner
 from bdistil.method.student_training import ladder
 from bdistil.records import Correction
 from bdistil.students import build_student
@@ -30,7 +31,7 @@ def little():
 def after_round_one(little):
     """The ensemble and the certificate after a first round."""
     ensemble = little.ensemble()
-    (done,) = distil(distil_config(**SHORT | {"rounds": 1}), little, ensemble)
+    (done,) = distil(Distillation(distil_config(**SHORT | {"rounds": 1}), little, ensemble))
     certificate = Certificate(little.g_hat, 2)
     certificate.update(done.outputs["train"])
     return ensemble, certificate
@@ -38,12 +39,12 @@ def after_round_one(little):
 
 def whole_search(config, little, after_round_one, tried=()):
     """A whole search, with what it told."""
-    told = []
-    watch = SearchWatch(
+    (ensemble, certificate), told = after_round_one, []
+    callbacks = SearchCallbacks(
         starts=lambda fields: told.append(("starts", fields)),
         tried=lambda round, attempt: told.append(("tried", attempt.record)),
     )
-    kept, attempts = find_weak_learner(config, little, *after_round_one, tried, watch=watch)
+    kept, attempts = find_weak_learner(Distillation(config, little, ensemble), certificate, tried, callbacks)
     return kept, attempts, told
 
 
@@ -55,20 +56,20 @@ def test_a_student_that_misses_the_condition_is_corrected(little, after_round_on
     assert record.kl_after <= correction.MOST_KL * record.kl_before
     assert record.kl_after != record.kl_before and record.correction_seconds > 0
     # What is told is what the student answers.
-    f = student_training.answers(after_round_one[0], kept.student, little.data.x_train)
+    f = student_training.answers(after_round_one[0], kept.student, little.dataset.x_train)
     assert after_round_one[1].candidate(f).edges == record.edges
     assert [kind for kind, _ in told] == ["starts", "tried"]
     assert told[0][1].barrier == 0.3 and told[0][1].attempt == 1 and told[0][1].rung == 0
 
 
-def test_where_nothing_is_to_be_certified_a_student_is_trained_once_and_kept(little, after_round_one):
-    kept, attempts, _ = whole_search(distil_config(certified=False, **SHORT), little, after_round_one)
+def test_where_no_condition_is_to_be_met_a_student_is_trained_once_and_kept(little, after_round_one):
+    kept, attempts, _ = whole_search(distil_config(meet_condition=False, **SHORT), little, after_round_one)
     assert len(attempts) == 1 and kept.record.outcome == "kept" and not kept.record.condition_met
     assert kept.record.edges == kept.record.edges_before
 
 
 def test_correction_changes_the_head_alone(little, after_round_one):
-    plain, _, _ = whole_search(distil_config(certified=False, **SHORT), little, after_round_one)
+    plain, _, _ = whole_search(distil_config(meet_condition=False, **SHORT), little, after_round_one)
     corrected, _, _ = whole_search(distil_config(**SHORT), little, after_round_one)
     before, after = plain.student.state_dict(), corrected.student.state_dict()
     changed = {name for name in before if not before[name].equal(after[name])}
@@ -104,7 +105,7 @@ def test_without_success_it_climbs_the_whole_ladder_and_keeps_the_best(little, a
 
 def test_the_round_of_a_search_without_success_says_so_and_goes_on(little, hopeless):
     config = distil_config(retries=0, **SHORT)
-    first, second = distil(config, little, little.ensemble())
+    first, second = distil(Distillation(config, little, little.ensemble()))
     assert first.record.condition_met and not second.record.condition_met
     assert second.record.attempts == len(ladder(config, 2)) and not second.record.corrected
     assert 1 <= second.record.attempt <= second.record.attempts
@@ -113,9 +114,9 @@ def test_the_round_of_a_search_without_success_says_so_and_goes_on(little, hopel
 
 def test_a_rounds_seconds_are_those_of_all_its_attempts(little, hopeless):
     tried = []
-    watch = SearchWatch(tried=lambda round, attempt: tried.append((round, attempt.record.seconds)))
+    callbacks = SearchCallbacks(tried=lambda round, attempt: tried.append((round, attempt.record.seconds)))
     config = distil_config(composition="concat-all", retries=0, **SHORT)
-    rounds = list(distil(config, little, little.ensemble(), watch=watch))
+    rounds = list(distil(Distillation.new(config, little), callbacks=callbacks))
     assert [round for round, _ in tried] == [1, 2, 2]
     assert [r.record.seconds for r in rounds] == [tried[0][1], tried[1][1] + tried[2][1]]
 
@@ -124,23 +125,28 @@ def test_attempts_from_before_an_interruption_are_of_the_round_that_they_were_of
     config = distil_config(composition="concat-all", retries=0, **SHORT | {"rounds": 3})
     ensemble, tried, starts = little.ensemble(), [], []
     whole = list(
-        distil(config, little, ensemble, watch=SearchWatch(tried=lambda round, attempt: tried.append((round, attempt))))
+        distil(
+            Distillation(config, little, ensemble),
+            callbacks=SearchCallbacks(tried=lambda round, attempt: tried.append((round, attempt))),
+        )
     )
     resumed = little.ensemble()
     resumed.append(whole[0].student)
     before = [attempt for round, attempt in tried if round == 2][:1]
-    watch = SearchWatch(starts=lambda candidate: starts.append((candidate.round, candidate.attempt)))
-    rest = list(distil(config, little, resumed, [whole[0].outputs["train"]], before, watch=watch))
+    callbacks = SearchCallbacks(starts=lambda candidate: starts.append((candidate.round, candidate.attempt)))
+    rest = list(distil(Distillation(config, little, resumed), [whole[0].outputs["train"]], before, callbacks))
     assert starts == [(2, 2), (3, 1), (3, 2)]
     assert [r.student.weights() for r in rest] == [r.student.weights() for r in whole[1:]]
 
 
 def test_of_a_correction_taken_back_a_round_records_nothing_but_that(little, monkeypatch):
     monkeypatch.setattr(correction, "MOST_KL", 0.0)
-    config = distil_config(composition="concat-all", retries=0, **SHORT).model_copy(update={"most_lost": -1.0})
+    config = distil_config(composition="concat-all", retries=0, **SHORT).model_copy(update={"max_accuracy_drop": -1.0})
     records = {}
-    watch = SearchWatch(tried=lambda round, attempt: records.update({(round, attempt.record.attempt): attempt.record}))
-    *_, second = (done.record for done in distil(config, little, little.ensemble(), watch=watch))
+    callbacks = SearchCallbacks(
+        tried=lambda round, attempt: records.update({(round, attempt.record.attempt): attempt.record})
+    )
+    *_, second = (done.record for done in distil(Distillation.new(config, little), callbacks=callbacks))
     tried = records[2, second.attempt]
     assert second.outcome == tried.outcome == "kl" and tried.kl_after != tried.kl_before
     assert second.kl_after == second.kl_before == tried.kl_before and second.edges == second.edges_before
@@ -157,16 +163,16 @@ def test_an_interrupted_search_goes_on_where_it_was(little, after_round_one, hop
 def test_a_correction_that_costs_too_much_is_taken_back(little, after_round_one, monkeypatch):
     ensemble, certificate = after_round_one
     config = distil_config(**SHORT)
-    trained, _, _ = whole_search(distil_config(certified=False, **SHORT), little, after_round_one)
+    trained, _, _ = whole_search(distil_config(meet_condition=False, **SHORT), little, after_round_one)
     head = trained.student.head.weight.clone()
     monkeypatch.setattr(correction, "MOST_KL", 0.0)
-    strict = config.model_copy(update={"most_lost": -1.0})
-    f, told = correct(strict, little, ensemble, certificate, trained.student, Position("rounds", 2, 1))
+    strict = config.model_copy(update={"max_accuracy_drop": -1.0})
+    f, told = correct(Distillation(strict, little, ensemble), certificate, trained.student, Position("rounds", 2, 1))
     assert told.outcome == "kl" and not told.corrected and told.condition_met
     prefix = (certificate.summed() + f) / 2
     assert told.kl_before == pytest.approx(little.divergence(prefix, "train", config.temperature), rel=1e-6)
     assert trained.student.head.weight.equal(head)
-    assert np.array_equal(f, student_training.answers(ensemble, trained.student, little.data.x_train))
+    assert np.array_equal(f, student_training.answers(ensemble, trained.student, little.dataset.x_train))
 
 
 @pytest.mark.parametrize(("planned", "heads"), [(2, 1), (3, 2), (9, 2)])
@@ -178,9 +184,9 @@ def test_a_correction_looks_ahead_at_the_next_round_if_there_is_one(
     ensemble, first = after_round_one
     certificate = Certificate(little.g_hat, planned)
     certificate.update(first.summed())
-    trained, _, _ = whole_search(distil_config(certified=False, **SHORT), little, after_round_one)
+    trained, _, _ = whole_search(distil_config(meet_condition=False, **SHORT), little, after_round_one)
     config = distil_config(**SHORT | {"rounds": planned})
-    correct(config, little, ensemble, certificate, trained.student, Position("rounds", 2, 1))
+    correct(Distillation(config, little, ensemble), certificate, trained.student, Position("rounds", 2, 1))
     ((problem, weights, biases),) = asked
     assert len(weights) == len(biases) == len(problem.inputs) == heads and problem.shares == [1 / heads] * heads
     assert problem.round == 2 and problem.eta == certificate.eta
@@ -190,15 +196,15 @@ def test_a_correction_looks_ahead_at_the_next_round_if_there_is_one(
 def test_what_a_correction_costs_is_counted_as_lost(little, after_round_one, monkeypatch):
     """One that makes all answers the same class loses accuracy, and is told with what it would have made."""
     ensemble, certificate = after_round_one
-    config = distil_config(**SHORT).model_copy(update={"most_lost": 0.0})
-    trained, _, _ = whole_search(distil_config(certified=False, **SHORT), little, after_round_one)
-    before = student_training.validation(config, little, ensemble, trained.student)["accuracy"]
+    config = distil_config(**SHORT).model_copy(update={"max_accuracy_drop": 0.0})
+    trained, _, _ = whole_search(distil_config(meet_condition=False, **SHORT), little, after_round_one)
+    before = student_training.validation(Distillation(config, little, ensemble), trained.student)["accuracy"]
     bias = torch.eye(10)[3] * 100
     monkeypatch.setattr(correction, "correct_heads", lambda problem, heads, *_, **__: ([0 * heads[0]], [bias]))
-    _, told = correct(config, little, ensemble, certificate, trained.student, Position("rounds", 2, 1))
+    _, told = correct(Distillation(config, little, ensemble), certificate, trained.student, Position("rounds", 2, 1))
     assert told.outcome == "edge" and not told.condition_met
     assert 0 < told.accuracy_lost <= before
-    assert student_training.validation(config, little, ensemble, trained.student)["accuracy"] == before
+    assert student_training.validation(Distillation(config, little, ensemble), trained.student)["accuracy"] == before
 
 
 def test_of_a_rejected_correction_its_own_figures_are_told():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.objective import Barrier, DistillationLoss
 from bdistil.method.student_training import (
     Rung,
@@ -26,7 +26,7 @@ THIRD, RUNG = Position("rounds", 3, 1), Rung(0, "add")
 
 
 @pytest.fixture(scope="module")
-def little() -> Task:
+def little() -> DistillationData:
     return digits_task(150)
 
 
@@ -35,7 +35,7 @@ def two(little):
     """An ensemble of two fresh students."""
     ensemble = little.ensemble()
     for round in (1, 2):
-        ensemble.append(new_student(CONFIG, little, ensemble, Position("rounds", round, 1), RUNG))
+        ensemble.append(new_student(Distillation(CONFIG, little, ensemble), Position("rounds", round, 1), RUNG))
     return ensemble
 
 
@@ -45,7 +45,7 @@ def batches(monkeypatch):
 
 
 def trained(little, two, signed, config=CONFIG):
-    return train_student(config, little, two, signed, THIRD, RUNG, 0.3)
+    return train_student(Distillation(config, little, two), signed, THIRD, RUNG, 0.3)
 
 
 def test_the_barrier_sees_the_answers_and_weights_of_the_examples_left_as_they_are(little, two, batches, monkeypatch):
@@ -91,35 +91,37 @@ def test_the_barrier_is_added_to_the_loss(little, two, monkeypatch):
 
 
 def test_validation_is_of_the_prefix_that_the_student_completes(little, two):
-    student = new_student(CONFIG, little, two, THIRD, RUNG).eval()
+    student = new_student(Distillation(CONFIG, little, two), THIRD, RUNG).eval()
     whole = little.ensemble()
     for each in (*two.students, student):
         whole.append(each)
-    logits = whole(little.data.x_validation)[-1].numpy()
-    told = validation(CONFIG, little, two, student)
-    assert told["accuracy"] == (logits.argmax(1) == little.data.y_validation).mean()
+    logits = whole(little.dataset.x_validation)[-1].numpy()
+    told = validation(Distillation(CONFIG, little, two), student)
+    assert told["accuracy"] == (logits.argmax(1) == little.dataset.y_validation).mean()
     expected = little.divergence(logits / little.c, "validation", CONFIG.temperature)
     assert told["kl"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_answers_are_those_of_the_appended_student_and_features_what_its_head_reads(little, two):
-    student = new_student(CONFIG, little, two, THIRD, RUNG).eval()
+    student = new_student(Distillation(CONFIG, little, two), THIRD, RUNG).eval()
     whole = little.ensemble()
     for each in (*two.students, student):
         whole.append(each)
-    *_, last = whole.student_outputs(little.data.x_test)
-    np.testing.assert_allclose(answers(two, student, little.data.x_test), last, atol=1e-5)
-    ((total, f, features),) = passes(two, student, little.data.x_test)
+    *_, last = whole.student_outputs(little.dataset.x_test)
+    np.testing.assert_allclose(answers(two, student, little.dataset.x_test), last, atol=1e-5)
+    ((total, f, features),) = passes(two, student, little.dataset.x_test)
     assert features.shape == (len(f), student.head.in_features)
-    np.testing.assert_allclose(total + f, sum(whole.student_outputs(little.data.x_test)), atol=1e-5)
+    np.testing.assert_allclose(total + f, sum(whole.student_outputs(little.dataset.x_test)), atol=1e-5)
 
 
 def test_every_position_draws_weights_of_its_own_and_always_the_same(little, two):
     places = [Position("rounds", 3, 1), Position("rounds", 3, 2)]
-    first, second, again = (new_student(CONFIG, little, two, place, RUNG).weights() for place in (*places, places[0]))
+    first, second, again = (
+        new_student(Distillation(CONFIG, little, two), place, RUNG).weights() for place in (*places, places[0])
+    )
     assert first == again != second
     other = CONFIG.model_copy(update={"seed": 1})
-    assert new_student(other, little, two, places[0], RUNG).weights() != first
+    assert new_student(Distillation(other, little, two), places[0], RUNG).weights() != first
 
 
 def test_students_grow_from_the_second_round_on_and_are_named_by_their_size():

@@ -20,9 +20,8 @@ def test_an_arrow_is_told_in_words():
     assert "42\u00a0k<" in html and "42\u00a0k each<" in html and "3.6\u00a0kB each<" in html
 
 
-def test_a_level_that_adds_nothing_passes_on_and_unknown_costs_are_dashes():
-    html = markup.table([part(2, 2, size=0, macs=None, reading_macs=None)])
-    assert 'class="block reads passed">passed on<' in html and html.count('<td class="number">–') == 2
+def test_a_level_that_adds_nothing_passes_on():
+    assert 'class="block reads passed">passed on<' in markup.table([part(2, 2, size=0)])
 
 
 def test_parts_of_a_window_are_told_only_where_there_are_any():
@@ -40,7 +39,7 @@ def test_the_caption_says_what_the_arrows_of_this_network_mean():
 
 
 def test_bars_are_the_macs_beside_those_of_the_dearest():
-    html = markup.table([part(1, 1, macs=10_000.0), part(2, 3, macs=40_000.0), part(4, 4, macs=None)])
+    html = markup.table([part(1, 1, macs=10_000.0), part(2, 3, macs=40_000.0), part(4, 4, macs=0)])
     assert re.findall(r'style="width:(\d+)%"', html) == ["25", "100", "0"]
     assert html.count(" each") == 3  # of MACs, parameters and what is left behind, and of nothing that is zero
 

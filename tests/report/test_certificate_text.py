@@ -5,12 +5,12 @@ import math
 import pytest
 
 from bdistil.report import certificate_text as words
-from bdistil.results.certificate import Bounded, Guarantee, Heavy
-from tests.builders.records import round_record
+from bdistil.results.certificate import Guarantee, Heavy
+from tests.builders.records import class_round, round_record
 
 
 def found(rounds=24, telling=10, since=12, needed=None, bound=0.44, trivial=0.8, broken=None, name="Shirt"):
-    shown = Bounded(name, 6, rounds, 0.2, bound, trivial)
+    shown = class_round(name, 6, rounds, 0.2, bound, trivial)
     return Guarantee(rounds, 10, shown, broken, telling, since, needed)
 
 
@@ -38,7 +38,7 @@ def test_a_vacuous_bound_says_so_with_its_number(rounds, so_long):
 
 
 def test_a_broken_certificate_is_damage():
-    broken = Bounded("Shirt", 6, 3, 0.9, 0.8, 0.8)
+    broken = class_round("Shirt", 6, 3, 0.9, 0.8, 0.8)
     sentence = words.finding(found(broken=broken))
     assert "exceeds its bound in round 3 for Shirt (0.90, where 0.80 is the most there can be)" in sentence
     assert words.tighter(found(broken=broken, telling=0)) == ""

@@ -17,9 +17,9 @@ def every_chart(tmp_path_factory):
     path = build_run(tmp_path_factory.mktemp("runs") / "r", dataset="fashion-mnist")
     results, records = load(path), [entry.record for entry in Run(path).rounds()]
     events, look = Run(path).events()[0], {"theme": "light"}
-    rows = by_round(records, list(results.classes)).query("place == 0")
+    rows = [row for row in by_round(records, results.classes) if row.place == 0]
     return {
-        "frontier": figures.frontier(results.points, results.run.teacher.document(), cost="macs", **look),
+        "frontier": figures.frontier(results.points, results.run.known_teacher, cost="macs", **look),
         "edges": figures.edges(records, **look),
         "losses": figures.losses(events, **look),
         "deviation": certificate_figures.deviation(rows, rounds=6, **look),

@@ -1,13 +1,14 @@
 """Cost axes: ticks at 1, 2, 5, text as short as it may be, and axes hidden where a cost is unknown."""
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bdistil.records import TeacherRecord
 from bdistil.report.cost_axes import AXES, available, tick_text, ticks
 from bdistil.results import load
 from tests.builders import build_run
+from tests.builders.records import point
 
 
 @pytest.mark.parametrize(
@@ -46,14 +47,14 @@ def test_a_black_box_teacher_leaves_no_share(tmp_path):
     known, unknown = load(build_run(tmp_path / "a")), load(build_run(tmp_path / "b", black_box=True))
     assert [axis.key for axis in available(known.points)] == ["macs", "parameters", "bytes", "share"]
     assert [axis.key for axis in available(unknown.points)] == ["macs", "parameters", "bytes"]
-    known_teacher, unknown_teacher = known.run.teacher.document(), unknown.run.teacher.document()
+    known_teacher, unknown_teacher = known.run.known_teacher, unknown.run.known_teacher
     assert AXES["share"].of_teacher(known_teacher) == 1 and AXES["share"].of_teacher(unknown_teacher) is None
     assert AXES["bytes"].of_teacher(known_teacher) == 4_920_000
 
 
 N = "\u00a0"
-TEACHER = {"macs": 40e6, "parameters": 2e6, "bytes": None}
-ROW = {"macs": 5e6, "macs_ratio": 0.125, "parameters": 1e5, "bytes": 4e5}
+TEACHER = TeacherRecord(name="t", macs=40_000_000, parameters=2_000_000)
+POINT = point(macs=5_000_000, macs_ratio=0.125, parameters=100_000, bytes=400_000)
 
 
 @pytest.mark.parametrize(
@@ -67,22 +68,20 @@ ROW = {"macs": 5e6, "macs_ratio": 0.125, "parameters": 1e5, "bytes": 4e5}
 )
 def test_a_cost_in_words_is_a_share_of_the_teachers_where_that_is_known(key, price, hover, share):
     axis = AXES[key]
-    assert (axis.price(ROW, TEACHER, "its"), axis.hover(ROW, TEACHER), axis.share(ROW, TEACHER)) == (
-        price,
-        hover,
-        share,
-    )
+    said = axis.price(POINT, TEACHER, "its"), axis.hover(POINT, TEACHER), axis.share(POINT, TEACHER)
+    assert said == (price, hover, share)
 
 
-def test_a_rows_own_share_of_the_macs_counts_and_a_teacher_of_unknown_cost_has_none():
-    stated = {**ROW, "macs_ratio": 0.25}  # as a row states it, whatever the card says
+def test_a_points_own_share_of_the_macs_counts_and_a_teacher_of_unknown_cost_has_none():
+    stated = POINT.model_copy(update={"macs_ratio": 0.25})  # as the point states it, whatever the card says
     assert AXES["macs"].share(stated, TEACHER) == AXES["share"].share(stated, TEACHER) == 0.25
-    unknown = {**ROW, "macs_ratio": float("nan")}
-    assert (
-        AXES["macs"].share(unknown, TEACHER) is None and AXES["macs"].price(unknown, TEACHER, "its") == f"5.0{N}M MACs"
-    )
+    unknown, axis = POINT.model_copy(update={"macs_ratio": None}), AXES["macs"]
+    assert axis.share(unknown, TEACHER) is None and axis.price(unknown, TEACHER, "its") == f"5.0{N}M MACs"
+    with pytest.raises(ValueError, match="prefix 1 has no Share of the teacher"):
+        AXES["share"].cost(unknown)
 
 
 def test_an_axis_with_a_gap_is_not_offered():
-    points = pd.DataFrame({"macs": [1.0, 2.0], "parameters": [1.0, None], "bytes": [None, None]})
-    assert [axis.key for axis in available(points)] == ["macs"]
+    gap = POINT.model_copy(update={"macs_ratio": None})
+    assert [axis.key for axis in available([POINT, gap])] == ["macs", "parameters", "bytes"]
+    assert len(available([POINT, POINT])) == 4

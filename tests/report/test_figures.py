@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bdistil.records import EpochFinished, RunQueued
+from bdistil.records import EpochFinished, MeasuredTeacher, RunQueued
 from bdistil.report import figures
 from bdistil.report.palette import THEMES, contrast
 from bdistil.results import load
@@ -35,18 +35,18 @@ def drawn(figure, name):
 
 
 def test_frontier_record_is_in_the_axis_units(six):
-    record = figures.frontier_record(six.points, six.run.teacher.document(), "macs")
+    record = figures.frontier_record(six.points, six.run.known_teacher, "macs")
     assert record.prefixes == (1, 2, 3, 4, 5, 6)
     assert record.costs[:2] == (1.75, 3.5) and record.teacher_cost == 44.6
-    assert record.accuracies[0] == pytest.approx(100 * six.points["accuracy"][0])
+    assert record.accuracies[0] == pytest.approx(100 * six.points[0].accuracy)
     assert record.hovers[3].startswith("<b>4 students</b><br>accuracy ")
-    share = figures.frontier_record(six.points, six.run.teacher.document(), "share")
+    share = figures.frontier_record(six.points, six.run.known_teacher, "share")
     assert share.teacher_cost == 100 and share.x_range[0] == 0 and not share.log
 
 
 @pytest.mark.parametrize("cost", COSTS)
 def test_the_ranges_hold_everything_and_accuracy_does_not_start_at_zero(six, cost):
-    record = figures.frontier_record(six.points, six.run.teacher.document(), cost)
+    record = figures.frontier_record(six.points, six.run.known_teacher, cost)
     assert record.x_range[0] <= min(record.costs) and max(record.costs) < record.teacher_cost < record.x_range[1]
     assert 0 < record.y_range[0] < min(record.lows)
     assert max(*record.highs, record.teacher_accuracy) < record.y_range[1]
@@ -55,7 +55,7 @@ def test_the_ranges_hold_everything_and_accuracy_does_not_start_at_zero(six, cos
 @pytest.mark.parametrize("rounds", [1, 8, 12, 13])
 def test_few_prefixes_have_whiskers_and_many_a_band(make, rounds):
     results = make(rounds=rounds)
-    figure = figures.frontier(results.points, results.run.teacher.document(), cost="macs", theme="light")
+    figure = figures.frontier(results.points, results.run.known_teacher, cost="macs", theme="light")
     ours = drawn(figure, "ensemble")
     assert ours.error_y.visible == (rounds <= 12)
     assert any(trace.name == "interval" for trace in figure.data) == (rounds > 12)
@@ -70,7 +70,7 @@ def test_few_prefixes_have_whiskers_and_many_a_band(make, rounds):
 
 
 def test_the_teacher_is_a_dashed_line_and_a_hollow_diamond(six):
-    figure = figures.frontier(six.points, six.run.teacher.document(), cost="macs", theme="dark")
+    figure = figures.frontier(six.points, six.run.known_teacher, cost="macs", theme="dark")
     teacher, (line,) = drawn(figure, "teacher"), figure.layout.shapes
     assert teacher.marker.symbol == "diamond" and teacher.marker.color == THEMES["dark"].background
     assert line.line.dash == "dash" and line.y0 == line.y1 == teacher.y[0] == 100 * six.run.teacher.accuracy
@@ -78,18 +78,18 @@ def test_the_teacher_is_a_dashed_line_and_a_hollow_diamond(six):
 
 def test_a_black_box_teacher_keeps_its_line_and_loses_its_diamond(make):
     results = make(black_box=True)
-    figure = figures.frontier(results.points, results.run.teacher.document(), cost="macs", theme="light")
+    figure = figures.frontier(results.points, results.run.known_teacher, cost="macs", theme="light")
     assert [trace.name for trace in figure.data] == ["ensemble"]
     assert len(figure.layout.shapes) == 1 and texts(figure) == ["teacher"]
     assert "of the teacher" not in drawn(figure, "ensemble").hovertext[0].split("agrees")[0]
-    empty = figures.frontier(results.points, results.run.teacher.document(), cost="share", theme="light")
+    empty = figures.frontier(results.points, results.run.known_teacher, cost="share", theme="light")
     assert not empty.data and texts(empty)
 
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("cost", COSTS)
 def test_frontier_is_explicit_constant_and_clickable(six, cost, theme):
-    figure = figures.frontier(six.points, six.run.teacher.document(), cost=cost, theme=theme)
+    figure = figures.frontier(six.points, six.run.known_teacher, cost=cost, theme=theme)
     layout, look = figure.layout, THEMES[theme]
     assert layout.yaxis.title.text == "Accuracy on the test split (%)"
     assert layout.xaxis.title.text == figures.AXES[cost].title
@@ -100,7 +100,7 @@ def test_frontier_is_explicit_constant_and_clickable(six, cost, theme):
         assert trace.unselected.textfont.color == look.text
     colours = re.findall(r"#[0-9A-F]{6}", layout.xaxis.tickfont.color + layout.yaxis.title.font.color)
     assert all(contrast(colour, look.background) >= 4.5 for colour in colours) and len(colours) == 2
-    again = figures.frontier(six.points, six.run.teacher.document(), cost=cost, theme=theme)
+    again = figures.frontier(six.points, six.run.known_teacher, cost=cost, theme=theme)
     assert figure.to_json() == again.to_json()
 
 
@@ -158,7 +158,7 @@ def test_learning_curve_of_a_teacher(tmp_path):
 def test_nothing_to_draw_is_a_sentence(make, theme):
     none = make(state="running", done=0)
     for figure in (
-        figures.frontier(none.points, none.run.teacher.document(), cost="macs", theme=theme),
+        figures.frontier(none.points, none.run.known_teacher, cost="macs", theme=theme),
         figures.edges([], theme=theme),
         figures.losses([], theme=theme),
         figures.learning([], theme=theme),
@@ -212,13 +212,13 @@ def test_the_polish_is_a_dotted_line_after_the_rounds():
 def test_prefixes_before_the_polish_lie_small_and_hollow_behind(make, theme):
     results = make(method="b-distil+polish")
     figure = figures.frontier(
-        results.points, results.run.teacher.document(), cost="macs", theme=theme, unpolished=results.unpolished
+        results.points, results.run.known_teacher, cost="macs", theme=theme, unpolished=results.unpolished
     )
     assert [trace.name for trace in figure.data] == ["as each round ended", "ensemble", "teacher"]
     behind = drawn(figure, "as each round ended")
     assert behind.marker.symbol == "circle-open" and behind.marker.color == THEMES[theme].muted
     assert behind.marker.size < drawn(figure, "ensemble").marker.size
-    assert list(behind.y) == pytest.approx(list(100 * results.unpolished["accuracy"]))
+    assert list(behind.y) == pytest.approx([100 * point.accuracy for point in results.unpolished])
     assert behind.hovertext[2].startswith("<b>3 students, as round 3 ended</b><br>accuracy ")
     assert figure.layout.yaxis.range[0] < min(behind.y) and list(behind.customdata) == [1, 2, 3, 4, 5, 6]
     assert behind.text[0].strip() == "as each round ended" and not any(behind.text[1:])
@@ -227,7 +227,7 @@ def test_prefixes_before_the_polish_lie_small_and_hollow_behind(make, theme):
 def test_whiskers_and_the_band_reach_from_the_low_to_the_high_ends(make):
     for rounds in (6, 13):
         results = make(rounds=rounds)
-        teacher = results.run.teacher.document()
+        teacher = results.run.known_teacher
         record = figures.frontier_record(results.points, teacher, "macs")
         figure = figures.frontier(results.points, teacher, cost="macs", theme="light")
         ours = drawn(figure, "ensemble")
@@ -262,8 +262,11 @@ def test_a_learning_curve_is_of_the_teachers_epochs_alone():
 
 
 def test_a_teacher_far_above_and_points_that_are_all_level_have_room(six):
-    level = six.points.assign(accuracy=0.5, accuracy_low=0.5, accuracy_high=0.5)
-    record = figures.frontier_record(level, {"accuracy": 0.5, "macs": 44.6e6}, "macs")
+    level = [
+        point.model_copy(update=dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high"), 0.5))
+        for point in six.points
+    ]
+    record = figures.frontier_record(level, MeasuredTeacher(name="t", accuracy=0.5, macs=44_600_000), "macs")
     assert record.y_range[0] < 50 < record.y_range[1]
-    record = figures.frontier_record(level, {"accuracy": 0.99, "macs": 44.6e6}, "macs")
+    record = figures.frontier_record(level, MeasuredTeacher(name="t", accuracy=0.99, macs=44_600_000), "macs")
     assert record.y_range[1] > 99

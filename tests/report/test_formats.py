@@ -5,6 +5,7 @@ import pytest
 from bdistil.records import TeacherRecord
 from bdistil.report import formats as w
 from bdistil.teachers.black_box import UNKNOWN_SPLIT
+from tests.builders.records import point
 
 N, T = "\u00a0", "\u202f"
 
@@ -104,15 +105,7 @@ def test_headline(prefix, accuracy, apart, sentence):
 
 
 def test_hover_keeps_its_order():
-    row = {
-        "prefix": 4,
-        "accuracy": 0.936,
-        "accuracy_low": 0.931,
-        "accuracy_high": 0.941,
-        "macs": 7_000_000,
-        "macs_ratio": 0.157,
-        "agreement": 0.958,
-    }
+    row = point(prefix=4, accuracy=0.936, accuracy_low=0.931, accuracy_high=0.941, agreement=0.958)
     assert [line.replace(N, " ") for line in w.hover(row, "7.0 M MACs, 16 % of the teacher")] == [
         "4 students",
         "accuracy 93.6 % (93.1 to 94.1)",

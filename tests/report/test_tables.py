@@ -5,15 +5,15 @@ import io
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from bdistil.report import tables
-from bdistil.results.certificate import Bounded, Heavy
-from bdistil.results.confusion import Confusion
+from bdistil.results.certificate import Heavy
+from bdistil.results.confusion import ClassAccuracy, Confusion
 from bdistil.results.disagreements import Disagreement
 from bdistil.runs.previews import Pictures
+from tests.builders.records import class_round, point
 
 CONFUSION = Confusion(("a<b", "Coat"), np.array([[94.6, 5.4], [0.4, 99.6]]), np.array([[90.0, 10.0], [0.0, 100.0]]))
 EXAMPLE = Disagreement(12_345, "<i>", "Coat", 0.61, "<i>", 0.97, (False, True, True))
@@ -48,13 +48,10 @@ def test_class_names_are_escaped(view):
 
 
 def test_classes_lie_on_one_line_from_a_round_tenth_to_all():
-    table = pd.DataFrame(
-        {"name": ["a<b"], "examples": [9], "accuracy": [0.779], "teacher": [0.827], "difference": [-4.8]}
-    )
-    html = tables.class_table(table, 4)
+    html = tables.class_table([ClassAccuracy("a<b", 9, 0.779, 0.827)], 4)
     assert "a&lt;b" in html and "−4.8" in html and "77.9\u00a0%" in html and "70 to 100\u00a0%" in html
     assert 'class="ours" style="left:26.3%"' in html and 'class="teacher" style="left:42.3%"' in html
-    assert tables.class_table(table.iloc[:0], 4) == ""
+    assert tables.class_table([], 4) == ""
 
 
 def test_gallery_marks_the_wrong_answer_by_a_sign():
@@ -100,7 +97,7 @@ def test_heavy_pairs_say_how_the_ensemble_erred_and_what_it_weighs():
 
 
 def test_panels_say_without_colour_whether_a_bound_tells_something():
-    classes = [Bounded("<i>", 0, 6, 0.3, 0.44, 0.8), Bounded("Coat", 1, 6, 0.3, 0.9, 0.8)]
+    classes = [class_round("<i>", 0, 6, 0.3, 0.44, 0.8), class_round("Coat", 1, 6, 0.3, 0.9, 0.8)]
     html = tables.panels(classes, ["data:one", "data:two"])
     assert html.count("✓ tells something") == html.count("✕ says nothing") == 1
     assert "<h3>&lt;i&gt;</h3>" in html and 'alt="Coat: deviation, bound and trivial bound by round"' in html
@@ -121,14 +118,10 @@ def test_a_cell_takes_the_next_step_at_its_limit():
 
 
 def test_what_is_reached_early_is_told_with_its_time_and_against_the_end():
-    points = pd.DataFrame(
-        {
-            "window_share": [0.25, 1.0],
-            "accuracy": [0.84, 0.9],
-            "accuracy_low": [0.8, 0.88],
-            "accuracy_high": [0.88, 0.92],
-        }
-    )
+    points = [
+        point(window_share=0.25, accuracy=0.84, accuracy_low=0.8, accuracy_high=0.88),
+        point(prefix=2, window_share=1.0, accuracy=0.9, accuracy_low=0.88, accuracy_high=0.92),
+    ]
     html = tables.early_table(points, 0.79, 2.0)
     assert "25\u00a0%, 0.50\u00a0s" in html and "100\u00a0%, 2.00\u00a0s" in html
     assert re.findall(r'<td class="number">([^<]*)', html) == [
@@ -144,5 +137,5 @@ def test_what_is_reached_early_is_told_with_its_time_and_against_the_end():
 
 
 def test_a_bound_equal_to_the_trivial_one_says_nothing():
-    html = tables.panels([Bounded("Coat", 0, 1, 0.8, 0.8, 0.8)], ["data:one"])
+    html = tables.panels([class_round("Coat", 0, 1, 0.8, 0.8, 0.8)], ["data:one"])
     assert "✕ says nothing" in html and "tells something" not in html

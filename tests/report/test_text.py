@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
-from bdistil.records import Notice
-from bdistil.report.text import describe_run, describe_teaching
+from bdistil.records import Notice, PolishFinished, RoundFinished
+from bdistil.report.text import describe_polish, describe_round, describe_run, describe_teaching
 from bdistil.runs import open_run
 from tests.builders import build_run, relabel
 
@@ -100,3 +101,24 @@ def test_a_training_ends_with_what_it_has_made():
     said = f"95.2{n}% of the test split (95{n}% interval 94.0 to 96.1), 24 epochs, 12{n}min"
     assert describe_teaching(card) == said
     assert "(range over two persons 94.0 to 96.1), 1 epoch," in describe_teaching({**card, "persons": 2, "epochs": 1})
+
+
+def test_a_round_that_ends_is_one_line_of_80_characters(tmp_path):
+    finished = open_run(build_run(tmp_path / "r", rounds=2)).rounds()
+    scores = {"accuracy": 1.0, "agreement": 0.5}
+    point = finished[1].point.model_copy(
+        update={
+            "validation": finished[1].point.validation.model_copy(update=scores),
+            "macs": 1_250_000,
+            "macs_ratio": 1.0712,
+        }
+    )
+    time = datetime(2026, 12, 1, tzinfo=UTC)
+    ended = RoundFinished(time=time, kind="round_finished", round=12, record=finished[1].record, point=point)
+    line = describe_round(ended, 24).replace("\u00a0", " ")
+    assert line == "round 12 of 24: validation 100.0 %, agreement 50.0 %, cost 107 % of the teacher" and len(line) < 80
+    unknown = ended.model_copy(update={"point": point.model_copy(update={"macs_ratio": None})})
+    assert describe_round(unknown, 24).replace("\u00a0", " ").endswith("agreement 50.0 %, 1.2 M MACs")
+    last = finished[1].model_copy(update={"point": point})
+    polished = PolishFinished(time=time, kind="polish_finished", rounds=(finished[0], last))
+    assert describe_polish(polished).replace("\u00a0", " ").startswith("polish: validation 100.0 %, agreement 50.0 %")

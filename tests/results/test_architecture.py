@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from bdistil.results import load
-from bdistil.results.architecture import TCN_LEVELS, Block, architecture, columns, lines
+from bdistil.results.architecture import Block, architecture, columns, lines
 from bdistil.runs import open_run
+from bdistil.students.catalogue import blocks_of
 from tests.builders import build_run
 
 
@@ -109,6 +110,6 @@ def test_the_levels_of_convolutions_over_time_are_those_that_are_built():
     from bdistil.students import build_student
     from bdistil.students.tcn import LEVELS
 
-    assert len(LEVELS) == TCN_LEVELS
+    assert list(blocks_of({"family": "tcn", "channels": 12})) == [name.replace("level", "level ") for name in LEVELS]
     known = build_student("tcn-s", input_shape=(6, 100), classes=7, composition="add").spec
     assert {"family", "channels", "reads", "steps", "composition"} <= set(known)

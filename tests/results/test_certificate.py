@@ -38,13 +38,14 @@ def of(path):
 
 def test_a_row_for_each_round_and_class(tmp_path):
     records, classes, *_ = of(build_run(tmp_path / "r", rounds=3))
-    table = by_round(records, classes)
-    assert list(table["round"]) == [1] * 10 + [2] * 10 + [3] * 10 and tuple(table["name"][:10]) == classes
-    row = table[(table["round"] == 2) & (table["place"] == 4)].iloc[0]
-    assert row["bound"] == records[1].bound_by_class[4] and row["edge"] == records[1].edges[4]
+    rows = by_round(records, classes)
+    assert [row.round for row in rows] == [1] * 10 + [2] * 10 + [3] * 10
+    assert tuple(row.name for row in rows[:10]) == classes
+    [row] = [row for row in rows if (row.round, row.place) == (2, 4)]
+    assert row.bound == records[1].bound_by_class[4] and row.edge == records[1].edges[4]
     nine = bounds(records[1], 4)
-    assert len(nine) == 9 and nine["bound"].min() == row["bound"]
-    assert nine.loc[nine["bound"].idxmin(), "multiple"] == row["multiple"]
+    least = min(nine, key=lambda at: at.bound)
+    assert len(nine) == 9 and (least.bound, least.multiple) == (row.bound, row.multiple)
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 6, 24])
@@ -137,7 +138,7 @@ def test_an_old_run_is_read_as_far_as_it_goes(tmp_path):
     records, *rest = of(path)
     found = guarantee(records, *rest)
     assert found.needed is None and found.broken is None
-    assert by_round(records, rest[0])["multiple"].isna().all() and bounds(records[-1], 0).empty
+    assert all(row.multiple is None for row in by_round(records, rest[0])) and bounds(records[-1], 0) == []
     assert heaviest(Run(path).round_folders()[2], rest[0], rest[1]) is None
 
 

@@ -13,7 +13,7 @@ from tests.builders.records import run_info
 def test_what_is_shown_is_what_the_logits_say(tmp_path):
     results = load(build_run(tmp_path / "r"))
     count, shown = disagreements(results, 2, most=5)
-    assert count == round((1 - results.points.loc[1, "agreement"]) * len(results.labels))
+    assert count == round((1 - results.points[1].agreement) * len(results.labels))
     assert len(shown) == 5
     sure = [example.students_probability for example in shown]
     assert sure == sorted(sure, reverse=True)
@@ -43,7 +43,7 @@ def test_no_disagreement():
 def test_each_example_has_the_teachers_probability_of_its_own():
     teacher = np.log(np.array([[0.2, 0.8], [0.9, 0.1], [0.3, 0.7]], np.float32))
     students = np.log(np.array([[0.6, 0.4], [0.2, 0.8], [0.4, 0.6]], np.float32))
-    found = Results(run_info(), ("a", "b"), np.array([0, 0, 1]), teacher, students[None], pd.DataFrame())
+    found = Results(run_info(), ("a", "b"), np.array([0, 0, 1]), teacher, students[None], ())
     count, (first,) = disagreements(found, 1, most=1)
     assert (count, first.index, first.teacher, first.students) == (2, 1, "a", "b")
     _, shown = disagreements(found, 1)

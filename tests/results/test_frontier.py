@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bdistil.errors import UserError
 from bdistil.records import PrefixCost, SplitScores
 from bdistil.results import frontier, load
-from bdistil.results.loading import frame
+from bdistil.results.loading import compared
 from bdistil.runs.points import point, prefix_logits, scores
 from bdistil.statistics import accuracy_interval, group_interval, group_means_interval, points_lost, wilson
 from tests.builders import build_run
@@ -88,17 +88,23 @@ def test_frontier_of_24_prefixes_on_10_000_examples_takes_no_time():
     prefixes, teacher = rng.random((24, 10_000, 10), np.float32), rng.random((10_000, 10), np.float32)
     labels, rows = rng.integers(0, 10, 10_000), [invented_point(prefix=t) for t in range(1, 25)]
     began = time.process_time()
-    frame(rows, prefixes, teacher, labels)
+    compared(rows, prefixes, teacher, labels)
     assert time.process_time() - began < 0.5  # some 50 ms; the margin is for a busy machine
 
 
 def test_stored_rows_agree_with_the_stored_logits(tmp_path):
     results = load(build_run(tmp_path / "r", rounds=4))
     assert results.prefixes.shape == (4, 400, 10) and results.prefixes.dtype == np.float32
-    for prefix, row in zip(results.prefixes, results.points.to_dict("records"), strict=True):
+    for prefix, row in zip(results.prefixes, results.points, strict=True):
         again = scores(prefix, results.teacher, results.labels)
-        assert (row["accuracy"], row["agreement"]) == (again.accuracy, again.agreement)
-    assert {"prefix", "macs_ratio", "train_accuracy", "validation_agreement", "points_lost_low"} <= set(results.points)
+        assert (row.accuracy, row.agreement) == (again.accuracy, again.agreement)
+
+
+def test_the_data_frame_has_a_row_for_each_point(tmp_path):
+    results = load(build_run(tmp_path / "r", rounds=4))
+    table = frontier(results)
+    assert {"prefix", "macs_ratio", "train_accuracy", "validation_agreement", "points_lost_low"} <= set(table)
+    assert list(table["points_lost"]) == [point.points_lost for point in results.points]
 
 
 def test_prefixes_are_means_on_the_teachers_scale(tmp_path):
@@ -107,6 +113,10 @@ def test_prefixes_are_means_on_the_teachers_scale(tmp_path):
     f = [np.load(path / "rounds" / f"{t:02d}" / "logits.npz")["test"] for t in (1, 2, 3)]
     c = results.run.scale.c
     np.testing.assert_allclose(results.prefixes[2], c * (f[0] + f[1] + f[2]) / 3, rtol=1e-5, atol=1e-5)
+
+
+def lost(point):
+    return point.points_lost, point.points_lost_low, point.points_lost_high
 
 
 def stored_prefixes(folder, results):
@@ -124,9 +134,9 @@ def test_a_polished_runs_prefixes_are_those_of_its_rounds_until_it_is_polished(t
     earlier = stored_prefixes(finished, results)
     assert not np.allclose(results.prefixes, earlier, atol=0.1)
     for table, prefixes in ((results.points, results.prefixes), (results.unpolished, earlier)):
-        expected = [points_lost(logits, results.teacher, results.labels) for logits in prefixes]
-        columns = ["points_lost", "points_lost_low", "points_lost_high"]
-        assert table[columns].values.tolist() == [list(each) for each in expected]
+        assert [lost(point) for point in table] == [
+            points_lost(logits, results.teacher, results.labels) for logits in prefixes
+        ]
 
 
 def test_what_is_lost_is_over_the_persons_that_a_split_holds_out():
@@ -134,24 +144,25 @@ def test_what_is_lost_is_over_the_persons_that_a_split_holds_out():
     labels = np.zeros(40, int)
     students = np.stack([one_hot(np.where(people >= person, 1, 0)) for person in (2, 1)])
     rows = [invented_point(prefix=number) for number in (1, 2)]
-    table = frame(rows, students, one_hot(labels), labels, people)
-    expected = [points_lost(each, one_hot(labels), labels, people) for each in students]
-    assert table[["points_lost", "points_lost_low", "points_lost_high"]].values.tolist() == [list(e) for e in expected]
-    assert table["persons"].tolist() == [3, 3]
+    points = compared(rows, students, one_hot(labels), labels, people)
+    assert [lost(point) for point in points] == [
+        points_lost(each, one_hot(labels), labels, people) for each in students
+    ]
+    assert [point.persons for point in points] == [3, 3]
     bounds = [accuracy_interval(each.argmax(1) == labels, people) for each in students]
-    assert list(zip(table["accuracy_low"], table["accuracy_high"], strict=True)) == bounds
-    alone = frame(rows, students, one_hot(labels), labels)
-    assert alone["points_lost_low"].tolist() != table["points_lost_low"].tolist()
+    assert [(point.accuracy_low, point.accuracy_high) for point in points] == bounds
+    alone = compared(rows, students, one_hot(labels), labels)
+    assert lost(alone[0]) == points_lost(students[0], one_hot(labels), labels) != lost(points[0])
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])
 def test_a_run_without_a_finished_round_has_an_empty_frontier(tmp_path, state):
     results = load(build_run(tmp_path / "r", state=state, done=0))
-    assert results.points.empty and len(results.prefixes) == 0
+    assert results.points == () and len(results.prefixes) == 0 and frontier(results).empty
 
 
 def test_a_sample_without_train_logits_keeps_its_train_figures(tmp_path):
-    assert load(build_run(tmp_path / "r", train=False)).points["train_accuracy"].notna().all()
+    assert all(point.train.accuracy > 0 for point in load(build_run(tmp_path / "r", train=False)).points)
 
 
 def test_damaged_logits_are_a_sentence(tmp_path):

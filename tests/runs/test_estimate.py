@@ -35,31 +35,31 @@ def timed(monkeypatch):
 
 
 def test_frozen_rounds_take_their_epochs_each(timed):
-    expected = estimate(config("b-distil", rounds=4, epochs=3, certified=False))
+    expected = estimate(config("b-distil", rounds=4, epochs=3, meet_condition=False))
     assert expected["seconds"] == pytest.approx(100 + STEPS * 3 * (1 + 2 + 3 + 4))
     assert expected["first_model_seconds"] == pytest.approx(100 + STEPS * 3) and timed == [1, 4]
 
 
 def test_a_polish_trains_all_students_to_the_end(timed):
-    given = dict(rounds=4, epochs=3, certified=False)
+    given = dict(rounds=4, epochs=3, meet_condition=False)
     polished = estimate(config("b-distil+polish", polish_epochs=5, **given))
     assert polished["seconds"] == pytest.approx(100 + STEPS * (3 * (1 + 2 + 3 + 4) + 5 * 4))
     assert polished["disk_bytes"] > estimate(config("b-distil", **given))["disk_bytes"]
 
 
 def test_correcting_heads_takes_time_and_memory(timed):
-    plain, certified = (estimate(config("b-distil", rounds=4, epochs=3, certified=c)) for c in (False, True))
-    assert certified["seconds"] > plain["seconds"] and certified["memory_bytes"] > plain["memory_bytes"]
+    plain, corrected = (estimate(config("b-distil", rounds=4, epochs=3, meet_condition=c)) for c in (False, True))
+    assert corrected["seconds"] > plain["seconds"] and corrected["memory_bytes"] > plain["memory_bytes"]
 
 
 def test_an_extension_pays_for_its_own_rounds_only(timed):
-    expected = estimate(config("b-distil", rounds=4, epochs=3, certified=False), done=2)
+    expected = estimate(config("b-distil", rounds=4, epochs=3, meet_condition=False), done=2)
     assert expected["seconds"] == pytest.approx(100 + STEPS * 3 * (3 + 4))
     assert expected["first_model_seconds"] == pytest.approx(100 + STEPS * 3 * 3) and timed == [3, 4]
 
 
 def test_one_round_is_timed_once(timed):
-    assert estimate(config("b-distil", rounds=1, certified=False))["seconds"] > 100 and timed == [1]
+    assert estimate(config("b-distil", rounds=1, meet_condition=False))["seconds"] > 100 and timed == [1]
 
 
 @pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
@@ -85,7 +85,7 @@ def test_each_students_cost_and_size_are_told(timed):
 
 
 def test_text_and_outputs_of_every_round_are_on_the_disk(timed):
-    expected = estimate(config("b-distil", rounds=4, epochs=10, certified=False))
+    expected = estimate(config("b-distil", rounds=4, epochs=10, meet_condition=False))
     known = info("digits")
     logits = (known.train + known.validation + known.test) * 10 * 4
     texts = 4 * 10 * estimating.RECORD_BYTES + 40 * estimating.EPOCH_BYTES
@@ -94,7 +94,7 @@ def test_text_and_outputs_of_every_round_are_on_the_disk(timed):
 
 def test_memory_is_this_process_and_what_the_data_takes(timed, monkeypatch):
     monkeypatch.setattr(estimating, "peak_bytes", lambda: 800_000_000)
-    few, many = (estimate(config("b-distil", rounds=2, views=views, certified=False)) for views in (1, 64))
+    few, many = (estimate(config("b-distil", rounds=2, views=views, meet_condition=False)) for views in (1, 64))
     view, logits = info("digits").train * 64, 4 * 1797 * 10
     assert 800_000_000 < few["memory_bytes"] < 810_000_000
     assert many["memory_bytes"] - few["memory_bytes"] == 63 * (view + 3 * logits)
@@ -108,11 +108,11 @@ def test_the_peak_is_what_this_process_has_held():
 def test_a_busy_machine_is_told(timed, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(estimating.Load, "others", lambda self: 1.62)
-    busy = estimate(config("b-distil", rounds=1, certified=False))
+    busy = estimate(config("b-distil", rounds=1, meet_condition=False))
     sentence = "The machine is busy (other programs use 1.6 of 2 cores): the time may be shorter once it is idle."
     assert busy["busy"] == sentence and describe(busy).endswith(f"on disk\n{sentence}")
     monkeypatch.setattr(estimating.Load, "others", lambda self: 0.3)
-    idle = estimate(config("b-distil", rounds=1, certified=False))
+    idle = estimate(config("b-distil", rounds=1, meet_condition=False))
     assert idle["busy"] is None and describe(idle).endswith("on disk")
 
 

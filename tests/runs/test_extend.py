@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bdistil.errors import UserError
-from bdistil.runs import Run, list_runs
+from bdistil.runs import Run, delete_run, list_runs
 from bdistil.runs.extend import extend_run, refusal
 from bdistil.runs.launch import start_worker
 from tests.builders import build_run
@@ -49,7 +49,7 @@ def test_the_longer_run_begins_with_the_rounds_of_its_parent(runs):
     longer = extend_run(parent, 2)
     info, old = longer.stored(), parent.info()
     assert (info.parent, info.title, info.state) == ("short", "Fashion-MNIST, 3 + 2 students", "queued")
-    assert (info.config.rounds, info.config.horizon) == (5, 3)
+    assert (info.config.rounds, info.config.planned_rounds) == (5, 3)
     assert (info.method, info.config.composition) == ("b-distil", "add")
     for known in ("dataset", "teacher", "scale", "rounds_done", "points"):
         assert getattr(info, known) == getattr(old, known)
@@ -71,15 +71,15 @@ def test_what_happened_in_the_parent_s_rounds_is_kept_and_nothing_of_its_end(run
 
 def test_an_extended_run_is_extended_again_with_the_first_horizon(runs):
     parent = plain(runs / "short")
-    change_config(parent, horizon=2)
-    assert extend_run(parent, 1).stored().config.horizon == 2
+    change_config(parent, planned_rounds=2)
+    assert extend_run(parent, 1).stored().config.planned_rounds == 2
 
 
 def test_the_parent_may_go_and_the_longer_run_stays_whole(runs):
     parent = plain(runs / "short")
     longer = extend_run(parent, 1)
     before = contents(longer)
-    parent.delete()
+    delete_run(parent)
     assert contents(longer) == before
 
 
@@ -137,7 +137,7 @@ def test_a_polished_run_is_finished_for_good(runs):
 
 @pytest.mark.parametrize("rounds", [0, -1, 62, "five", "2.5", ""])
 def test_a_number_of_rounds_that_cannot_be_is_one_sentence(runs, rounds):
-    with pytest.raises(UserError, match=f"from 1 to 61; “{rounds}” is not"):
+    with pytest.raises(UserError, match=f"from 1 to 61; got “{rounds}”"):
         extend_run(plain(runs / "short"), rounds)
 
 
@@ -157,7 +157,7 @@ def test_rounds_that_are_added_are_those_that_an_uninterrupted_run_would_have_tr
     parent = finished(started(distil_config(rounds=2, **small)))
     longer = extend_run(parent, 1)
     start_worker(longer)
-    whole = finished(started(distil_config(rounds=3, horizon=2, **small)))
+    whole = finished(started(distil_config(rounds=3, planned_rounds=2, **small)))
     assert made(finished(longer)) == made(whole)
     assert [entry.record.edges for entry in longer.rounds()] == [entry.record.edges for entry in whole.rounds()]
     assert longer.info().scale == whole.info().scale

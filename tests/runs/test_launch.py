@@ -3,10 +3,10 @@
 import threading
 
 import pytest
-from filelock import FileLock
 
 from bdistil.errors import UserError
 from bdistil.runs import Run, launch, open_run, store
+from bdistil.runs.lock import take
 from tests.builders import build_run, hold
 
 
@@ -28,14 +28,16 @@ def test_an_interrupted_run_waits_for_its_worker_from_the_start(own_home, state)
     run.request_stop()
     with pytest.raises(Started) as started:
         launch.start_worker(run)
-    assert started.value.args[-3:] == ("resume", str(run.path), "--worker")
+    *command, lock = started.value.args
+    assert command[-4:] == ["resume", str(run.path), "--worker", "--lock"] and lock.isdigit()
     assert run.stored().state == "running" and run.stored().error is None
     assert not run.stop_requested()
 
 
-def test_a_run_in_training_is_not_started_twice(own_home):
+def test_a_run_in_training_is_not_started_twice(own_home, monkeypatch):
     run = Run(build_run(own_home / "runs" / "mine", state="running"))
     run.request_stop()
+    monkeypatch.setattr(launch, "READERS", 0.1)
     with hold(run.path), pytest.raises(UserError, match=r"^This run is training already\.$"):
         launch.start_worker(run)
     assert run.stop_requested()  # a refused start takes no wish back
@@ -43,9 +45,7 @@ def test_a_run_in_training_is_not_started_twice(own_home):
 
 def test_a_worker_that_has_just_stopped_is_waited_for(own_home):
     run = Run(build_run(own_home / "runs" / "mine", state="stopped"))
-    lock = FileLock(run.path / "lock", thread_local=False)
-    lock.acquire()
-    letting_go = threading.Timer(0.3, lock.release)
+    letting_go = threading.Timer(0.3, take(run.path / "lock").close)
     letting_go.start()
     with pytest.raises(Started):
         launch.start_worker(run)

@@ -11,9 +11,10 @@ import pytest
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.errors import UserError
 from bdistil.records import RunCreated
-from bdistil.runs import create_run, list_runs, open_run, store
+from bdistil.runs import create_run, delete_run, list_runs, note_run, open_run, rename_run, store
 from bdistil.runs.heartbeat import heartbeat
 from bdistil.runs.heartbeat import write as write_heartbeat
+from bdistil.runs.lock import take
 from tests.builders import build_run, hold
 
 
@@ -214,16 +215,21 @@ def test_a_reader_leaves_no_trace(runs):
     assert sorted(run.path.rglob("*")) == before
 
 
-def test_a_worker_counts_from_its_start_and_no_other_process_of_its_number_does(runs):
+def test_a_worker_counts_from_its_start_and_no_other_process_does(runs):
+    """The lock that was taken for a process is held until it ends, whatever the heartbeat says."""
     run = open_run(build_run(runs / "starting", state="queued"))
-    sleep = "import time; time.sleep(60)"
-    for words, alive in ([str(run.path), "--worker"], True), ([run.id], False), (["other", "--worker"], False):
-        process = subprocess.Popen([sys.executable, "-c", sleep, *words])
-        write_heartbeat(run, heartbeat(process.pid))
-        assert run.is_alive() == alive
-        process.kill()
-        process.wait()
-        assert not run.is_alive()
+    write_heartbeat(run, heartbeat(os.getpid()))
+    assert not run.is_alive()
+    with take(run.path / "lock") as lock:
+        sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+        process = subprocess.Popen(sleep, pass_fds=[lock.fileno()])
+    assert run.is_alive()
+    with pytest.raises(BlockingIOError):
+        take(run.path / "lock", patience=0.1)
+    process.kill()
+    process.wait()
+    assert not run.is_alive()
+    take(run.path / "lock").close()
 
 
 @pytest.mark.parametrize("beat", ["", "[]", "null", '{"pid": 1}'])
@@ -242,7 +248,7 @@ def test_a_heartbeat_of_no_process_means_nothing(runs, pid):
     assert run.state() == "stopped"
 
 
-# Finding and deleting
+# Finding
 
 
 def test_an_unknown_id_suggests_the_nearest(runs):
@@ -283,22 +289,12 @@ def test_a_sample_is_read_in_place_and_never_written(samples):
     run = open_run("sample")
     before = {path: path.stat().st_mtime_ns for path in samples.rglob("*")}
     assert run.sample and run.state() == "finished" and len(run.rounds()) == 6 and not run.is_alive()
-    with pytest.raises(UserError, match="ships with the product"):
-        run.delete()
+    for change in (delete_run, lambda run: rename_run(run, "Mine"), lambda run: note_run(run, "Mine")):
+        with pytest.raises(UserError, match="ships with the product"):
+            change(run)
     assert {path: path.stat().st_mtime_ns for path in samples.rglob("*")} == before
 
 
 def test_ones_own_run_comes_before_a_sample_of_its_name(samples, own_home):
     build_run(own_home / "runs" / "sample")
     assert not open_run("sample").sample
-
-
-def test_a_deleted_run_is_gone_and_says_so(runs):
-    run = open_run("good")
-    with hold(run.path), pytest.raises(UserError, match="This run is training; stop it first"):
-        run.delete()
-    assert run.rounds()
-    run.delete()
-    assert list(runs.iterdir()) == [] and not run.is_alive()
-    with pytest.raises(UserError, match="There is no run called good; it may have been deleted"):
-        run.info()

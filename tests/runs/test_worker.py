@@ -11,7 +11,7 @@ import pytest
 
 from bdistil.errors import UserError
 from bdistil.report.silence import quiet
-from bdistil.runs import Run, create_run, list_runs, open_run
+from bdistil.runs import Run, create_run, delete_run, list_runs, open_run
 from bdistil.runs.heartbeat import HeartbeatWriter
 from bdistil.runs.launch import start_worker
 from bdistil.teachers import card
@@ -100,7 +100,7 @@ def test_a_second_run_waits_its_turn_and_survives_the_deletion_of_the_first(trai
     with pytest.raises(UserError, match="^This run is training already\\.$"):
         start_worker(first)
     with pytest.raises(UserError, match="stop it first"):
-        first.delete()
+        delete_run(first)
 
     second = started(distil_config(rounds=1, epochs=1, seed=2))
     until(lambda: told(second, "queued"))

@@ -10,7 +10,7 @@ from bdistil.config import DistilConfig
 from bdistil.data import load_dataset
 from bdistil.errors import UserError
 from bdistil.method.student_training import WIDER
-from bdistil.recipes import METHODS
+from bdistil.method_registry import METHODS
 from bdistil.runs.estimate import _prefix_of
 from bdistil.students.build import build_student
 from bdistil.students.catalogue import names
@@ -172,7 +172,7 @@ def test_students_grow_from_round_to_round(composition):
         growth=1.5,
         composition=composition,
         head="student",
-        certified=False,
+        meet_condition=False,
     )
     model.fit(x, teacher_logits=np.random.default_rng(1).normal(size=(80, 4)))
     assert [record.student for record in model.records_] == ["cnn-xs", "cnn-xs × 1.5", "cnn-xs × 2.25"]
@@ -211,7 +211,7 @@ def test_the_ladders_last_rung_is_as_wide_as_ever():
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"growth": 0.5}, "Growth must be a number from 1 to 4; “0.5” is not."),
+        ({"growth": 0.5}, "`growth` must be a number from 1 to 4; got “0.5”."),
         ({"growth": 2, "rounds": 8}, "The last student may have 64 times the first one's channels at most"),
         ({"growth": 1.5, "dataset": "japanese-vowels", "cell": "shared"}, "Students that share a cell, or .* do not"),
         ({"factory": "Dense"}, "Student must be a name, or a function that makes one"),

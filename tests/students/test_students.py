@@ -10,8 +10,8 @@ from bdistil import cost
 from bdistil.errors import UserError
 from bdistil.students import build_student, names, rebuild
 from bdistil.students.build import from_spec
-from bdistil.students.catalogue import LADDERS, family
-from bdistil.students.cnn import level_strides, residual_levels
+from bdistil.students.catalogue import FAMILIES, family
+from bdistil.students.levels import level_strides, residual_levels
 
 SHAPES = {"digits": (1, 8, 8), "fashion-mnist": (1, 28, 28), "colour": (3, 32, 32), "watch": (6, 20), "words": (4, 9)}
 OTHER_WIDTH = {
@@ -30,12 +30,12 @@ CASES = [
     pytest.param(name, composition, SHAPES[shape], previous, id=f"{name}-{composition}-{shape}-{previous}")
     for name in names()
     for composition, shape, previous in itertools.product(
-        LADDERS[family(name)], OF_FAMILY[family(name)], ("first", "same", "other")
+        family(name).ladder, OF_FAMILY[family(name).name], ("first", "same", "other")
     )
     if previous != "other" or name in OTHER_WIDTH
 ] + [
     pytest.param("cnn-s", composition, SHAPES["colour"], "same", id=f"{composition}-colour")
-    for composition in LADDERS["cnn"]
+    for composition in FAMILIES["cnn"].ladder
 ]
 BATCH, CLASSES = 3, 5
 

@@ -16,7 +16,7 @@ from PIL import Image
 from bdistil.config import DistilConfig
 from bdistil.data import CATALOGUE, info, load_dataset
 from bdistil.errors import UserError
-from bdistil.runs.jobs import make_task
+from bdistil.runs.jobs import distillation_data
 from bdistil.teachers import card_for, card_of
 from bdistil.teachers.black_box import (
     GivenLogits,
@@ -304,12 +304,12 @@ def config(paths, **given):
 
 def test_views_get_their_originals_answers(digits):
     chosen = config(digits, views=3)
-    task = make_task(chosen, card_for(None, "digits", teacher_logits=digits))
+    task = distillation_data(chosen, card_for(None, "digits", teacher_logits=digits))
     assert task.view_logits.shape == (3, info("digits").train, 10)
     assert all(np.array_equal(view, task.teacher["train"]) for view in task.view_logits)
     assert not np.array_equal(task.views[1], task.views[0])
     for split, rows in task.teacher.items():
-        assert (rows.argmax(axis=1) == task.data.split(split)[1]).all()
+        assert (rows.argmax(axis=1) == task.dataset.split(split)[1]).all()
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -330,11 +330,11 @@ def test_a_folders_rows_are_matched_by_their_paths(saved, tmp_path, named):
         rows = np.eye(3)[[("cat", "dog", "owl").index(file.split("/")[1]) for file in files]]
         paths.append(saved(name=f"{split}.npz", logits=rows, **({"files": np.array(files)} if named else {})))
     chosen = DistilConfig.create(str(folder), teacher="train.npz", teacher_logits=paths, student="cnn-xs", views=2)
-    task = make_task(chosen, card_of(chosen))
-    assert len(task.data.y_validation) > 0
+    task = distillation_data(chosen, card_of(chosen))
+    assert len(task.dataset.y_validation) > 0
     for split, rows in task.teacher.items():
-        assert (rows.argmax(axis=1) == task.data.split(split)[1]).all()
-        assert (task.data.split(split)[0][:, 0, 0, 0] == task.data.split(split)[1]).all()
+        assert (rows.argmax(axis=1) == task.dataset.split(split)[1]).all()
+        assert (task.dataset.split(split)[0][:, 0, 0, 0] == task.dataset.split(split)[1]).all()
 
 
 def test_answers_hold_for_pictures_that_are_hardly_moved(digits):
@@ -353,11 +353,11 @@ def test_series_are_not_changed_at_all():
 
 
 def test_options_that_are_for_other_teachers_are_one_sentence(digits):
-    with pytest.raises(UserError, match="--teacher-input says what an ONNX file reads"):
+    with pytest.raises(UserError, match="`teacher_input` says what an ONNX file reads"):
         card_for(None, "digits", teacher_logits=digits, teacher_input="raw")
-    with pytest.raises(UserError, match="--teacher-input says what an ONNX file reads"):
+    with pytest.raises(UserError, match="`teacher_input` says what an ONNX file reads"):
         card_for(None, "digits", teacher_input="raw")
-    with pytest.raises(UserError, match="--teacher-macs states what a black box costs"):
+    with pytest.raises(UserError, match="`teacher_macs` states what a black box costs"):
         card_for(None, "digits", teacher_macs=5)
 
 

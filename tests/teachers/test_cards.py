@@ -6,6 +6,7 @@ from importlib import import_module
 
 import pytest
 
+from bdistil.cli.output import with_command
 from bdistil.errors import UserError
 from bdistil.paths import home
 from bdistil.teachers import card, card_for, cards
@@ -64,10 +65,10 @@ def test_odd_names_are_unknown(tmp_path, monkeypatch, name):
 
 def test_without_a_teacher_the_sentence_says_how_to_train_one(shipped):
     shutil.rmtree(shipped)
-    with pytest.raises(
-        UserError, match="There is no teacher for digits yet. Train one: bdistil teach --dataset digits"
-    ):
+    with pytest.raises(UserError, match="^There is no teacher for digits yet. Train one first[.]$") as refused:
         card_for(None, "digits")
+    assert refused.value.command == ("teach", "--dataset", "digits")
+    assert with_command(refused.value).endswith("Train one first: bdistil teach --dataset digits.")
 
 
 @pytest.mark.parametrize(

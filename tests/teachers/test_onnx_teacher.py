@@ -87,7 +87,7 @@ def test_two_inputs_or_outputs_are_one_sentence(made):
     path = made(more=[add], inputs=[value("bias", (10,))], outputs=[value("sum", ("batch", 10))])
     assert "has 2 inputs (x, bias): export it with exactly one" in refusal(path)
     path = made(outputs=[value("product", ("batch", 10))])
-    asked = "choose the one with the answers, best the logits, with --teacher-output logits"
+    asked = "set `teacher_output` to the one with the answers, best the logits, such as logits"
     assert f"has 2 outputs (logits, product): {asked}" in refusal(path)
 
 
@@ -202,7 +202,7 @@ def test_no_file_is_one_sentence(tmp_path):
 def test_what_it_reads_must_be_said(made):
     choices = "choose the teacher input raw (as they are), unit (divided by 255)"
     assert f"reads float32: {choices}" in refusal(made(), reads=None)
-    with pytest.raises(UserError, match="--teacher-input is one of raw, unit, .*, got “pixels”"):
+    with pytest.raises(UserError, match="`teacher_input` must be one of raw, unit, .*; got “pixels”"):
         onnx_card(made(), DIGITS, "pixels")
     assert "reads whole numbers (uint8), which are raw" in refusal(made(kind=UINT8), reads="normalised")
 
@@ -353,7 +353,7 @@ def test_a_named_output_is_the_one_that_answers(made):
     path = made(more=[negative], outputs=[value("negative", ("batch", 10))])
     for name, sign in (("logits", 1), ("negative", -1), ("logits", 1)):
         assert asked_of(path, output=name)[1] == pytest.approx(sign * EXPECTED, rel=1e-4, abs=1e-3)
-    with pytest.raises(UserError, match="has no output other: choose --teacher-output from logits, negative"):
+    with pytest.raises(UserError, match="has no output other: set `teacher_output` to one of logits, negative"):
         onnx_card(path, DIGITS, "raw", None, "other")
 
 
@@ -433,7 +433,7 @@ def test_a_scaling_that_is_right_more_often_is_named(made):
     onnx.save(model, path)
     data = load_dataset("digits")
     sentence = better_scaling(asked(onnx_card(path, DIGITS, "maximum"), data), "maximum", data)
-    assert "training examples with the input maximum" in sentence[0] and "choose --teacher-input raw" in sentence[0]
+    assert "training examples with the input maximum" in sentence[0] and "set `teacher_input` to raw" in sentence[0]
     assert better_scaling(asked(onnx_card(path, DIGITS, "raw"), data), "raw", data) == []
 
 

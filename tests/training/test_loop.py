@@ -10,10 +10,10 @@ from torch import nn
 from bdistil.errors import UserError
 from bdistil.records import EpochRecord
 from bdistil.training.loop import (
+    Callbacks,
     Checkpoint,
     Position,
     Stopped,
-    Watch,
     batch_count,
     decayed,
     one_cycle,
@@ -65,7 +65,7 @@ class Training:
             clip=clip,
             checkpoint=checkpoint,
             extra=self.extra,
-            watch=Watch(
+            callbacks=Callbacks(
                 lambda _, epoch, __, batch, ___: reached.append((epoch, batch)),
                 lambda _, record: self.records.append(record),
                 lambda: stop_at in reached,

@@ -15,7 +15,7 @@ from bdistil.statistics import accuracy_interval
 from bdistil.teachers import card, cards
 from bdistil.teachers.weights import load_teacher
 from bdistil.training import teacher
-from bdistil.training.loop import Checkpoint, Stopped, Watch, predict
+from bdistil.training.loop import Callbacks, Checkpoint, Stopped, predict
 from bdistil.training.teacher import command, finish_teacher, teach
 from tests.workers import teach_config
 
@@ -69,9 +69,9 @@ def test_an_interrupted_teacher_comes_out_the_same(data, tmp_path):
     config = teach_config()
     whole, accuracy = teach(config, data)
     checkpoint, beats = Checkpoint(tmp_path / "checkpoint.safetensors"), []
-    watch = Watch(batch=lambda _, epoch, *__: beats.append(epoch), stop=lambda: 2 in beats)
+    callbacks = Callbacks(batch=lambda _, epoch, *__: beats.append(epoch), stop=lambda: 2 in beats)
     with pytest.raises(Stopped):
-        teach(config, data, checkpoint=checkpoint, watch=watch)
+        teach(config, data, checkpoint=checkpoint, callbacks=callbacks)
     resumed, again = teach(config, data, checkpoint=checkpoint)
     assert weights(resumed) == weights(whole) and again == accuracy
 

@@ -1,18 +1,19 @@
-"""What is distilled: a data set and the teacher's answers on it, on the scales that the engine works on."""
+"""What is distilled, a data set with the teacher's logits, and all that the rounds of one distillation share."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from bdistil.config import DistilConfig
 from bdistil.data.dataset import Dataset
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.objective import kl
 from bdistil.scale import Floats, normalised, scale
-from bdistil.training.loop import order
+from bdistil.training.loop import Callbacks, Checkpoint, order
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +32,14 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
-    """A data set, and what the teacher answers on it.
+class DistillationData:
+    """A data set with the teacher's logits, also on the views of its training inputs.
 
     teacher: raw logits float32 (N, L) of each split. views: raw (V, N, *input_shape) of the train split, the first one
     the inputs themselves; view_logits: the teacher's float32 (V, N, L) on each.
     """
 
-    data: Dataset
+    dataset: Dataset
     teacher: dict[str, np.ndarray]
     views: np.ndarray
     view_logits: np.ndarray
@@ -58,17 +59,18 @@ class Task:
         """The teacher's logits on each view on the normalised scale, float32 (V, N, L)."""
         return np.stack([normalised(logits, self.c).astype(np.float32) for logits in self.view_logits])
 
-    def ensemble(self, **names: str) -> ProgressiveEnsemble:
-        """An ensemble without students yet, for this task."""
-        known = self.data.info
+    def ensemble(self, dataset: str | None = None, teacher: str | None = None) -> ProgressiveEnsemble:
+        """An ensemble without students yet, for this data; dataset, teacher: names for its description."""
+        known = self.dataset.info
         return ProgressiveEnsemble(
             c=self.c,
             classes=known.classes,
-            mean=self.data.mean,
-            std=self.data.std,
+            mean=self.dataset.mean,
+            std=self.dataset.std,
             input_shape=known.input_shape,
             front_end=known.front_end,
-            **names,
+            dataset=dataset,
+            teacher=teacher,
         )
 
     def batches(
@@ -90,10 +92,36 @@ class Task:
                 np.flatnonzero(view == 0),
                 ensemble.normalise(self.views[view, chosen]),
                 torch.from_numpy(self.view_targets[view, chosen]).to(device),
-                torch.from_numpy(self.data.y_train[chosen]).to(device),
+                torch.from_numpy(self.dataset.y_train[chosen]).to(device),
             )
 
     def divergence(self, prefix: np.ndarray, split: str, temperature: float) -> float:
         """KL(teacher ‖ prefix) at temperature τ times τ², mean over a split; prefix (N, L) is F, normalised."""
         ours, theirs = (torch.from_numpy(a.astype(np.float64)) for a in (self.c * prefix, self.teacher[split]))
         return float(kl(ours, theirs, temperature))
+
+
+@dataclass(frozen=True, eq=False)
+class Distillation:
+    """What all rounds of a distillation share.
+
+    ensemble: the students so far, which rounds append to. checkpoint: where a training in progress is kept, None for
+    nowhere. callbacks: whom a training tells. device: where it goes on.
+    """
+
+    config: DistilConfig
+    data: DistillationData
+    ensemble: ProgressiveEnsemble
+    checkpoint: Checkpoint | None = None
+    callbacks: Callbacks = field(default_factory=Callbacks)
+    device: str = "cpu"
+
+    @classmethod
+    def new(cls, config: DistilConfig, data: DistillationData) -> "Distillation":
+        """One that begins, in memory, on the CPU."""
+        return cls(config, data, data.ensemble())
+
+    @property
+    def round(self) -> int:
+        """The round to come, 1, 2, …"""
+        return len(self.ensemble) + 1

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from bdistil.method.distillation_data import Task
+from bdistil.method.distillation import DistillationData
 from bdistil.scale import centred
 from tests.tasks import digits_task, one_thread  # noqa: F401
 
 
 @pytest.fixture(scope="module")
-def little() -> Task:
+def little() -> DistillationData:
     """150 digits in two views."""
     return digits_task(150)
 
 
-def batches(task: Task, views: int, size: int = 32):
+def batches(task: DistillationData, views: int, size: int = 32):
     return list(task.batches(np.random.default_rng(0), size, views, task.ensemble()))
 
 
@@ -28,7 +28,7 @@ def test_a_batch_has_the_teachers_answers_to_the_views_that_it_has(little):
         assert torch.equal(batch.x, ensemble.normalise(little.views[view, batch.chosen]))
         expected = centred(little.view_logits[view, batch.chosen]) / little.c
         np.testing.assert_allclose(batch.target.numpy(), expected, atol=1e-6)
-        assert np.array_equal(batch.labels.numpy(), little.data.y_train[batch.chosen])
+        assert np.array_equal(batch.labels.numpy(), little.dataset.y_train[batch.chosen])
         chosen += batch.chosen.tolist()
         moved += view.sum()
     assert sorted(chosen) == list(range(150)) and chosen != sorted(chosen)
@@ -38,7 +38,7 @@ def test_a_batch_has_the_teachers_answers_to_the_views_that_it_has(little):
 def test_of_one_view_all_examples_are_as_they_are(little):
     for batch in batches(little, views=1):
         assert np.array_equal(batch.clean, np.arange(len(batch.chosen)))
-        assert torch.equal(batch.x, little.ensemble().normalise(little.data.x_train[batch.chosen]))
+        assert torch.equal(batch.x, little.ensemble().normalise(little.dataset.x_train[batch.chosen]))
 
 
 def test_the_scale_is_the_train_splits_and_the_divergence_on_the_teachers():

@@ -1,0 +1,34 @@
+"""`bdistil data`: the data sets, and what is in one."""
+
+from typing import Annotated, Any
+
+import typer
+
+from bdistil.cli.arguments import takes
+from bdistil.cli.output import say
+
+
+@takes()
+def data(
+    name: Annotated[
+        str | None, typer.Argument(help="A data set to fetch, or a path of your own data to check.")
+    ] = None,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """List the data sets, or fetch or check one and say what is in it and what leaks; prints where it is last."""
+    from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here, load_dataset, skipped
+
+    if name is not None:
+        from bdistil.report.data_text import describe
+
+        own = given.get("data")
+        folder = fetch(name, options=own)
+        say(*describe(load_dataset(name, own)), *skipped(name, own), folder)
+        return
+    for known in CATALOGUE.values():
+        size = f"{known.train + known.validation + known.test} examples, {len(known.classes)} classes"
+        price = f"{known.download_bytes / 1e6:.0f} MB to download" if known.download_bytes else "to be unpacked by hand"
+        here = "here" if is_here(known.name) else price
+        say(f"{known.name:28} {known.modality:8} {size:28} {known.licence:16} {here}")
+    say(data_home())
