@@ -3,10 +3,12 @@
 A fault is killed if a test fails, and survives if all pass: then the line may be broken without anybody noticing. Tests
 that fail without a fault are reported first. `tests/test_benchmarks.py` keeps the list in step with the code.
 
-    python benchmarks/faults.py               all of them, some 40 minutes of one core
+    python benchmarks/faults.py                           all of them
     python benchmarks/faults.py training/loop heaviest    those with one of these words in their file or their lines
+    python benchmarks/faults.py --open                    those that have not been killed yet
 """
 
+import csv
 import os
 import re
 import shutil
@@ -31,7 +33,8 @@ import torch._inductor.config  # noqa: F401
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 900.0  # seconds for the tests of a module; a fault that makes them take longer is killed
 FOLDERS = ("bdistil", "app", "pages", "assets", "tests", "benchmarks")  # of the repository, that tests read
-SURVIVED = "**survived**"
+SURVIVED = "survived"
+RECORD = ROOT / "benchmarks" / "results" / "faults.csv"  # of each fault, what became of it
 Row = tuple[str, str, str]
 FILES = ("pyproject.toml", "README.md", "requirements.txt")
 
@@ -557,8 +560,8 @@ class Fault:
 
     @property
     def row(self) -> Row:
-        """The first cells of its row in the table."""
-        return f"`{self.file}`", _line(self.old), _line(self.new)
+        """What names it in the record of outcomes."""
+        return self.file, self.old, self.new
 
     def put_into(self, text: str) -> str:
         """The file's text with the fault. Raises ValueError where `old` does not stand in it exactly once."""
@@ -594,7 +597,7 @@ class Copy:
             failed = self.failing(fault.tests)
         finally:
             path.write_text(text, encoding="utf-8")
-        return f"killed by `{failed}`" if failed else SURVIVED
+        return f"killed by {failed}" if failed else SURVIVED
 
     def failing(self, tests: tuple[str, ...]) -> str | None:
         """The first test that fails, None where all pass."""
@@ -667,30 +670,39 @@ def main(words: list[str]) -> None:
                     raise SystemExit(f"{failed} of {', '.join(fault.tests)} fails without a fault:\n{log}")
                 began = time.monotonic()
                 found[fault.row] = copy.outcome(fault)
-                print(" | ".join((*fault.row, found[fault.row], f"{time.monotonic() - began:.0f} s")), flush=True)
+                words = fault.file, repr(fault.old), repr(fault.new), found[fault.row]
+                print(" | ".join((*words, f"{time.monotonic() - began:.0f} s")), flush=True)
     finally:
-        from table import publish  # which imports the project
-
-        outcomes = recorded() | found
-        rows = [(*fault.row, outcomes[fault.row]) for fault in faults() if fault.row in outcomes]
-        publish("faults", ("file", "instead of", "stands", "outcome"), rows, packages=("pytest",))
+        record(recorded() | found)
     survived = list(found.values()).count(SURVIVED)
     print(f"{len(found) - survived} of {len(found)} faults killed")
     assert not survived, f"{survived} faults survived"
 
 
 def recorded() -> dict[Row, str]:
-    """The outcomes in the committed table; a run with words renews some of them."""
-    path = ROOT / "benchmarks" / "results" / "faults.md"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    cells = [re.split(r"(?<!\\) \| ", line[2:-2]) for line in lines if line.startswith("| `")]
-    return {(file, old, new): outcome for file, old, new, outcome in cells}
+    """The outcomes on record, of faults that are still in the list; running some of them renews theirs."""
+    listed = {fault.row for fault in faults()}
+    if not RECORD.exists():
+        return {}
+    with RECORD.open(encoding="utf-8", newline="") as file:
+        rows = {(file, old, new): outcome for file, old, new, outcome in csv.reader(file)}
+    return {row: outcome for row, outcome in rows.items() if row in listed}
 
 
-def _line(text: str) -> str:
-    """Code in a cell of a table."""
-    inside = " ".join(text.split()).replace("|", "\\|")
-    return f"`{inside}`" if inside else "nothing"
+def record(outcomes: dict[Row, str]) -> None:
+    """Writes the record, and the table of what it says of each file."""
+    from table import publish  # which imports the project
+
+    with RECORD.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows((*fault.row, outcomes[fault.row]) for fault in faults() if fault.row in outcomes)
+    rows = []
+    for name, (_, pairs) in LIST.items():
+        known = [outcomes[name, old, new] for old, new in pairs if (name, old, new) in outcomes]
+        survived = known.count(SURVIVED)
+        rows.append((f"`{name}`", len(pairs), len(known) - survived, survived, len(pairs) - len(known)))
+    total = (f"**{sum(column)}**" for column in list(zip(*rows, strict=True))[1:])
+    head = ("file", "faults", "killed", "survived", "not tried")
+    publish("faults", head, [*rows, ("**all**", *total)], packages=("pytest",))
 
 
 if __name__ == "__main__":

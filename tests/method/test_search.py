@@ -1,5 +1,7 @@
 """FIND-WL searches as it says: attempts, barriers, rungs, corrections taken and taken back, in any interruption."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -119,6 +121,13 @@ def test_a_rounds_seconds_are_those_of_all_its_attempts(little, hopeless):
     rounds = list(distil(Distillation.new(config, little), callbacks=callbacks))
     assert [round for round, _ in tried] == [1, 2, 2]
     assert [r.record.seconds for r in rounds] == [tried[0][1], tried[1][1] + tried[2][1]]
+
+
+def test_an_attempts_seconds_are_those_of_its_training_and_of_its_correction(little, after_round_one, monkeypatch):
+    ticks = iter([0.0, 1000.0])
+    monkeypatch.setattr(correction, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    kept, _, _ = whole_search(distil_config(**SHORT), little, after_round_one)
+    assert kept.record.correction_seconds == 1000 and 1000 < kept.record.seconds < 2000
 
 
 def test_attempts_from_before_an_interruption_are_of_the_round_that_they_were_of(little, hopeless):

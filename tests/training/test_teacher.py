@@ -45,7 +45,7 @@ def test_a_trained_teacher_is_saved_with_a_card_that_holds(data):
     rate = f"--learning-rate {config.learning_rate:g}"
     told = f"bdistil teach --dataset digits --teacher resnet-s --epochs 6 --seed 0 {rate}"
     assert saved["command"] == f"{told} --threads 1"
-    assert command(config.model_copy(update={"label_smoothing": 0.0})) == f"{told} --label-smoothing 0 --threads 1"
+    assert command(config.model_copy(update={"label_smoothing": 0.0})) == f"{told} --threads 1 --label-smoothing 0"
     assert saved["macs"] > 1e6 and saved["bytes"] >= 4 * saved["parameters"]
 
     again = finish_teacher(config, data, model, validation, {"torch": "x"}, 12.5)["name"]
