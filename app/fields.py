@@ -48,6 +48,12 @@ def draw(
     return number(option, value, key, place=place)
 
 
+def text(option: Option, value: str | None, key: str, *, place: DeltaGenerator | None = None) -> str:
+    """Draws a text's field; an empty text where it is left empty."""
+    at = place or st
+    return at.text_input(option.title, value or "", key=key, help=option.help, placeholder=option.empty or None)
+
+
 def number(option: Option, value: float | None, key: str, *, place: DeltaGenerator | None = None) -> Any:
     """Draws a number's field; None where it is left empty."""
     low, high = option.bounds
