@@ -8,6 +8,7 @@ import streamlit as st
 
 from bdistil.config import DistilConfig
 from bdistil.errors import UserError
+from bdistil.options import option
 from bdistil.runs import list_runs, open_run
 from tests.app.conftest import button, charts, copyable, once_answered, written
 from tests.builders import add_round, build_run, fail_attempt, hold
@@ -202,6 +203,25 @@ def test_fields_have_label_help_and_limits_of_their_options(open_page, asked, te
     epochs.set_value(0).run()
     assert page.number_input(key="epochs-digits-b-distil+polish-cnn").value == 4  # the field takes no such value
     assert asked.config.epochs == 4
+
+
+class Patient(DistilConfig):
+    patience: int = option(3, ge=1, le=9, title="Patience", group="training", form=True, help="Epochs that may fail.")
+
+
+def test_a_declared_option_has_a_field_and_reaches_the_command(open_page, asked, teacher, monkeypatch):
+    """The one line above is all that a new option costs: tests/test_options.py has its parameter and its sentence."""
+    import estimate
+    import form
+
+    for module in (form, estimate):
+        monkeypatch.setattr(module, "DistilConfig", Patient)
+    page = open_page("distil")
+    field = page.number_input(key="patience-digits-b-distil+polish-cnn")
+    assert (field.label, field.help, field.min, field.max) == ("Patience", "Epochs that may fail.", 1, 9)
+    assert field.value == asked.config.patience == 3
+    field.set_value(6).run()
+    assert asked.config.patience == 6 and "--patience 6" in copyable(page)
 
 
 def test_start_makes_a_run_starts_its_worker_and_opens_its_page(open_page, asked, teacher, started):

@@ -186,7 +186,7 @@ def test_masks_blank_pictures_and_leftovers_are_told_on_the_form(asked, own_page
     assert "Left out, as of another kind than was asked for: 24 files, such as a/00.png." in written(page)
     assert "24 pairs" not in written(page) and "one colour" not in written(page)
     page = once_read(fill(page, **{"own-kind": "exe"}))
-    assert "Kind must be an ending of pictures or recordings" in written(page) and not page.exception
+    assert "Kind of files must be an ending of pictures or recordings" in written(page) and not page.exception
 
 
 def test_a_folder_of_tables_and_ts_files_have_fields_of_their_own(asked, own_page, tmp_path):  # noqa: F811

@@ -297,6 +297,14 @@ def test_a_shown_config_makes_the_same_run_again_and_the_command_line_comes_firs
     assert again == shown | {"rounds": 4} and DistilConfig.create(**again).rounds == 4
 
 
+def test_a_config_with_the_names_of_version_0_1_0_is_read(bdistil, created, tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"dataset": "digits", "certified": False, "most_lost": 0.01, "horizon": 9}))
+    assert bdistil("run", "--config", file)[0] == 0
+    config = created[0].stored().config
+    assert (config.meet_condition, config.max_accuracy_drop, config.planned_rounds) == (False, 0.01, 9)
+
+
 def test_a_teacher_named_by_its_folder_is_found_again_by_the_worker(bdistil, created, tmp_path, monkeypatch):
     folder = shutil.copytree(card("digits-resnet-s")["path"], tmp_path / "elsewhere" / "mine")
     monkeypatch.chdir(tmp_path)
