@@ -191,13 +191,13 @@ def test_bad_value_is_a_notice_and_nothing_can_start(open_page, asked, teacher, 
 def test_fields_have_label_help_and_limits_of_their_options(open_page, asked, teacher):
     page = open_page("distil")
     declared = DistilConfig.options()
-    offered = [option for option in declared.values() if option.form and option.name not in ("cell", "retries")]
-    for option in offered:
-        lists = page.selectbox if option.choices else page.toggle if option.kind is bool else page.number_input
-        field = lists(key=f"{option.name}-digits-b-distil+polish-cnn")
-        assert (field.label, field.help) == (option.title, option.help)
-        if option.kind in (int, float):
-            assert (field.min, field.max) == option.bounds
+    offered = [each for each in declared.values() if each.form and each.name not in ("cell", "retries")]
+    for each in offered:
+        lists = page.selectbox if each.choices else page.toggle if each.kind is bool else page.number_input
+        field = lists(key=f"{each.name}-digits-b-distil+polish-cnn")
+        assert (field.label, field.help) == (each.title, each.help)
+        if each.kind in (int, float):
+            assert (field.min, field.max) == each.bounds
     epochs = page.number_input(key="epochs-digits-b-distil+polish-cnn")
     assert (epochs.min, epochs.max) == (1, 1000)
     epochs.set_value(0).run()
