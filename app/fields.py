@@ -59,7 +59,7 @@ def number(option: Option, value: float | None, key: str, *, place: DeltaGenerat
     low, high = option.bounds
     step = option.step or option.kind(1)
     return (place or st).number_input(
-        option.title + (f", {option.unit}" if option.unit else ""),
+        option.title if option.unit.lower() in option.title.lower() else f"{option.title}, {option.unit}",
         min_value=low,
         max_value=high,
         value=value,

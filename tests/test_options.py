@@ -22,6 +22,7 @@ class Small(Options):
     least: int = option(2, ge=2, title="Least")
     above: float = option(0.5, gt=0, le=10, title="Above")
     below: float = option(0.5, ge=0, lt=1, title="Below")
+    between: float = option(0.5, gt=0, lt=1, title="Between")
     share: float | None = option(None, ge=0, le=1, title="Share")
     huge: int = option(1, ge=1, le=10**18, title="Huge")
     name: str = option("a", title="Name", choices={"a": "the first", "b": "the second"}, unlisted=("c",))
@@ -36,6 +37,7 @@ class Small(Options):
         ("least", "a whole number, at least 2", "INTEGER 2.."),
         ("above", "a number above 0, at most 10", "FLOAT >0..10"),
         ("below", "a number from 0 to below 1", "FLOAT 0..<1"),
+        ("between", "a number above 0 and below 1", "FLOAT >0..<1"),
         ("share", "a number from 0 to 1", "FLOAT 0..1"),
         ("huge", "a whole number from 1 to 10^18", "INTEGER 1..10^18"),
         ("name", "one of a, b", "NAME"),
@@ -56,6 +58,8 @@ def test_limits_are_worded_from_the_declaration(name: str, expected: str, metava
         ({"whole": 2.0}, "`whole` must be a whole number of pixels from 1 to 4; got “2.0”."),
         ({"whole": "2"}, "`whole` must be a whole number of pixels from 1 to 4; got the text “2”."),
         ({"above": True}, "`above` must be a number above 0, at most 10; got “True”."),
+        ({"above": 0}, "`above` must be a number above 0, at most 10; got “0”."),
+        ({"above": 0.0}, "`above` must be a number above 0, at most 10; got “0”."),
         ({"above": float("inf")}, "`above` must be a number above 0, at most 10; got “inf”."),
         ({"switch": 1}, "`switch` must be true or false; got “1”."),
         ({"name": "d"}, "`name` must be one of a, b; got “d”."),
@@ -71,7 +75,22 @@ def test_a_value_that_cannot_be_is_a_sentence(given: dict, sentence: str) -> Non
 def test_whole_numbers_are_numbers_and_unlisted_choices_are_python_s() -> None:
     assert Small.checked_values({"above": 3, "name": "c"}).above == 3.0
     assert Small(whole=3, switch=False, above=0.25).arguments() == [
-        *("--whole", "3", "--least", "2", "--above", "0.25", "--below", "0.5", "--huge", "1", "--name", "a"),
+        *(
+            "--whole",
+            "3",
+            "--least",
+            "2",
+            "--above",
+            "0.25",
+            "--below",
+            "0.5",
+            "--between",
+            "0.5",
+            "--huge",
+            "1",
+            "--name",
+            "a",
+        ),
         "--no-switch",
     ]
 

@@ -176,7 +176,7 @@ def test_address_names_data_set_and_teacher(open_page, asked, teacher):
         (
             "temperature-digits-b-distil+polish-cnn",
             0.0,
-            "Temperature must be a number above 0, at most 100; got “0.0”.",
+            "Temperature must be a number above 0, at most 100; got “0”.",
         ),
         ("growth-digits-b-distil+polish-cnn", 4.0, "The last student may have 64 times the first one"),
     ],
