@@ -47,6 +47,7 @@ class _Config(Options):
         form=True,
     )
     learning_rate: float = option(
+        8e-3,
         gt=0,
         le=10,
         title="Learning rate",
@@ -56,7 +57,13 @@ class _Config(Options):
         form=True,
     )
     weight_decay: float = option(
-        ge=0, le=1, title="Weight decay", step=0.001, group="training", help="How strongly large weights are penalised."
+        1e-2,
+        ge=0,
+        le=1,
+        title="Weight decay",
+        step=0.001,
+        group="training",
+        help="How strongly large weights are penalised.",
     )
     batch_size: int = option(
         ge=1,
