@@ -32,6 +32,7 @@ from bdistil.report import formats
 from bdistil.runs import create_run, list_runs
 from bdistil.runs.launch import start_worker
 from bdistil.students.catalogue import family, names
+from bdistil.teachers.card import TeacherCard
 from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.catalogue import names as architectures
 from bdistil.teachers.naming import TORCHVISION
@@ -104,7 +105,7 @@ def _checked(asked: Asked) -> None:
     with refused("config"):
         name = asked.teacher.name
         if asked.teacher.options is None:
-            name = teachers.card_for(name, asked.dataset, asked.data)["name"]
+            name = teachers.card_for(name, asked.dataset, asked.data).name
         config = asked.config(str(name))
         with st.container(border=True, key="price"):
             _price(config)
@@ -138,13 +139,13 @@ def dataset_label(name: str) -> str:
     return f"{known.title}: {count} {formats.examples(known.modality)}, {price}"
 
 
-def teacher_label(card: dict[str, Any]) -> str:
+def teacher_label(card: TeacherCard) -> str:
     """A teacher with what it reaches and costs, as far as that is known."""
-    accuracy, macs = card.get("accuracy"), card.get("macs")
+    accuracy, macs = card.accuracy, card.macs
     known = [f"{formats.percent(accuracy)} accuracy"] if accuracy is not None else []
     known += [f"{formats.macs(macs)} MACs"] if macs else []
-    known += [] if card.get("split_known", "kind" not in card) else ["trained on a split that is not known"]
-    return f"{card['name']}: {', '.join(known)}" if known else card["name"]
+    known += [] if card.split_known else ["trained on a split that is not known"]
+    return f"{card.name}: {', '.join(known)}" if known else card.name
 
 
 def _data() -> tuple[str, OwnData | None] | None:
@@ -159,7 +160,7 @@ def _data() -> tuple[str, OwnData | None] | None:
 
 def _teacher(dataset: str, data: OwnData | None) -> Teacher:
     """Draws the choice of a teacher."""
-    asked, cards = ui.address(), {card["name"]: card for card in teachers.cards_for(dataset, data)}
+    asked, cards = ui.address(), {card.name: card for card in teachers.cards_for(dataset, data)}
     labels = {name: teacher_label(card) for name, card in cards.items()}
     if not labels:
         of_another_split = " for this split" if teachers.cards(located(dataset)) else ""

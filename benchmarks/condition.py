@@ -65,7 +65,7 @@ def measured(work: Path, dataset: str, method: str) -> Iterator[Run]:
     """Each seed's figures with the search and the corrections and without, from its files or trained now."""
     for seed in SEEDS:
         config = DistilConfig.create(
-            dataset, teacher=card_for(None, dataset)["name"], method=method, seed=seed, meet_condition=True, threads=1
+            dataset, teacher=card_for(None, dataset).name, method=method, seed=seed, meet_condition=True, threads=1
         )
         free = config.model_copy(update={"meet_condition": False})
         file = f"{dataset}-{method}-{seed}"

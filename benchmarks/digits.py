@@ -48,7 +48,7 @@ def distil(browser: Browser, server: str, rounds: int) -> tuple[float, float, fl
 
 
 def main() -> None:
-    config = DistilConfig.create("digits", teacher=card_for(None, "digits")["name"])
+    config = DistilConfig.create("digits", teacher=card_for(None, "digits").name)
     with (
         tempfile.TemporaryDirectory() as home,
         chromium.serve(ROOT / "app" / "main.py", BDISTIL_HOME=home) as server,

@@ -66,7 +66,7 @@ def teacher_of(dataset: str) -> str:
             stdout=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
-    return cards(dataset)[0]["name"]
+    return cards(dataset)[0].name
 
 
 def main(datasets: Sequence[str]) -> None:

@@ -297,7 +297,7 @@ def rows(run: Run, batch: int) -> list[tuple]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Latency of prefixes beside single models of the same MACs.")
     parser.add_argument("runs", nargs="*", metavar="RUN", help="default: samples of the shipped Fashion-MNIST teacher")
-    shipped = [each["name"] for each in cards("fashion-mnist")]
+    shipped = [each.name for each in cards("fashion-mnist")]
     chosen = parser.parse_args().runs or [
         run.path
         for run in list_runs()

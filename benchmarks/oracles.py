@@ -92,7 +92,7 @@ def ensemble_config(seed: int, polish_epochs: int) -> DistilConfig:
     CATALOGUE[SMALL] = WIDTHS
     return DistilConfig.create(
         DATASET,
-        teacher=card_for(None, DATASET)["name"],
+        teacher=card_for(None, DATASET).name,
         student=SMALL,
         rounds=T,
         seed=seed,
@@ -106,7 +106,7 @@ def single_config(widths: Sequence[int], seed: int) -> DistilConfig:
     CATALOGUE[SINGLE] = tuple(widths)
     return DistilConfig.create(
         DATASET,
-        teacher=card_for(None, DATASET)["name"],
+        teacher=card_for(None, DATASET).name,
         student=SINGLE,
         method="b-distil",
         composition="alone",

@@ -109,7 +109,7 @@ def round_rows(store: Path) -> list[tuple]:
 
 def recipe(method: str, **given: Any) -> DistilConfig:
     """A preset as it ships, on one thread, with what is given in place."""
-    teacher = card_for(None, DATASET)["name"]
+    teacher = card_for(None, DATASET).name
     return DistilConfig.create(DATASET, teacher=teacher, method=method, threads=1, **given)
 
 

@@ -150,6 +150,7 @@ def _added_rounds(parent: Any, given: dict[str, Any], file: Path | None) -> int:
 def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     """The configuration of what is given on the command line, before what the file says, before the recipe."""
     from bdistil.teachers import card_for
+    from bdistil.teachers.card import GivenAnswers
     from bdistil.teachers.doubts import check_given
 
     stored = _stored_config(file) if file else {}
@@ -167,7 +168,9 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     options = {name: getattr(config, name) for name in names}
     card = card_for(None if teacher is None else config.teacher, dataset, own, **options)
     check_given(card, config.temperature)
-    return config.model_copy(update={"teacher": card["name"], "teacher_logits": card.get("answers")})
+    return config.model_copy(
+        update={"teacher": card.name, "teacher_logits": card.answers if isinstance(card, GivenAnswers) else None}
+    )
 
 
 def _stored_config(file: Path) -> dict[str, Any]:

@@ -88,7 +88,10 @@ def scan(root: Path, subject_pattern: str | None, kinds: frozenset[str] = MEDIA,
     """
     wanted = kinds if kind is None else _endings(f".{kind}")
     person_in = _person_finder(subject_pattern)
-    files, others, unwanted, passed_over = [], [], [], set()
+    files: list[File] = []
+    others: list[str] = []
+    unwanted: list[str] = []
+    passed_over: set[str] = set()
     parts = _parts(root, passed_over)
     for split, part in parts.items():
         classes = _subfolders(part, passed_over)

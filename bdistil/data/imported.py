@@ -56,8 +56,8 @@ class Found:
         for number in range(len(SPLITS)):
             rows = np.flatnonzero(self.split == number)
             for at in range(0, len(rows), _BLOCK):  # a copy of all examples may not fit the memory
-                digest.update(np.ascontiguousarray(self.x[rows[at : at + _BLOCK]], dtype=kind))
-            digest.update(np.ascontiguousarray(self.y[rows], dtype=np.int64))
+                digest.update(np.ascontiguousarray(self.x[rows[at : at + _BLOCK]], dtype=kind).data)
+            digest.update(np.ascontiguousarray(self.y[rows], dtype=np.int64).data)
         return replace(self, checksum=digest.hexdigest())
 
     def pack(self) -> dict[str, np.ndarray]:
@@ -71,7 +71,8 @@ class Found:
         """What `pack` has packed."""
         facts = json.loads(str(arrays["facts"][0]))
         lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
-        return cls(**{name: arrays.get(name) for name in _ARRAYS}, **{**facts, **lists})
+        x, y, split = (arrays[name] for name in ("x", "y", "split"))
+        return cls(x=x, y=y, split=split, people=arrays.get("people"), files=arrays.get("files"), **{**facts, **lists})
 
 
 def numbered(names: np.ndarray | list) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -26,6 +26,7 @@ from bdistil.method.student_training import Rung, build
 from bdistil.runs.methods import trainer
 from bdistil.students.catalogue import blocks_of, family, names
 from bdistil.students.student import Student
+from bdistil.teachers.card import BlackBox, OnnxFile, SavedTeacher, TeacherCard
 from bdistil.teachers.cards import card_of
 from bdistil.teachers.onnx_teacher import OnnxTeacher
 from bdistil.teachers.scaling import Statistics
@@ -35,7 +36,7 @@ from bdistil.training.loop import Callbacks, Stopped, batch_count
 STEPS = 6  # timed steps a round, after two to warm up
 ROW_BYTES = 30 * 8  # for each example and class: arrays of the certificate and of a head correction
 RECORD_BYTES, EPOCH_BYTES = 1_150, 250  # of text on disk: for each round and class, for each epoch
-TOLD = ("name", "kind", "signature", "macs", "macs_stated", "notices")  # of a black box
+TOLD = {"name", "kind", "signature", "macs", "macs_stated", "notices"}  # of a black box
 CORRECTED, EVALUATIONS = 20_000, 300  # examples that a correction is timed on; what it evaluates, as a rule
 BUSY = 0.25  # of all cores, used by other programs: from then on they compete with a training
 
@@ -72,16 +73,17 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
     # What a batch takes was really taken here, so it is part of this process's own peak, as torch is. Views are there
     # twice while they are stacked, before anything else is.
     memory = int(peak_bytes() + input_bytes * examples + views + max(views, arrays))
-    if "kind" in card and is_here(config.dataset):
+    if isinstance(card, BlackBox) and is_here(config.dataset):
         from bdistil.runs.jobs import black_box_doubts
 
-        card["notices"] = card["notices"] + black_box_doubts(config, card, load_dataset(config.dataset, config.data))
+        found = black_box_doubts(config, card, load_dataset(config.dataset, config.data))
+        card = card.model_copy(update={"notices": (*card.notices, *found)})
     return {
         "macs": cost.macs,
         "parameters": cost.parameters,
         "bytes": cost.bytes,
-        "macs_ratio": cost.macs / card["macs"] if card["macs"] else None,
-        "teacher": {key: card.get(key) for key in TOLD} if card["notices"] or "kind" in card else None,
+        "macs_ratio": cost.macs / card.macs if card.macs else None,
+        "teacher": card.model_dump(include=TOLD) if card.notices or isinstance(card, BlackBox) else None,
         "seconds": teacher_seconds + _training_seconds(config, epochs) + corrections,
         "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
         "memory_bytes": memory,
@@ -168,23 +170,20 @@ def _prefix_of(config: DistilConfig, known: DatasetInfo, rounds: int) -> Progres
     return ensemble
 
 
-def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, card: dict[str, Any]) -> dict[str, Any]:
+def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, card: TeacherCard) -> dict[str, Any]:
     """One student in the middle of a run: it reads a predecessor of its own kind."""
     pair = _prefix_of(config.model_copy(update={"student": name}), known, 2)
     costs = prefix_costs(pair)
     macs = costs[1].macs - costs[0].macs
-    return {"student": name, "macs": macs, "macs_ratio": macs / card["macs"] if card["macs"] else None}
+    return {"student": name, "macs": macs, "macs_ratio": macs / card.macs if card.macs else None}
 
 
-def _teacher_seconds(card: dict[str, Any], known: DatasetInfo, config: DistilConfig) -> float:
+def _teacher_seconds(card: TeacherCard, known: DatasetInfo, config: DistilConfig) -> float:
     """Asking the teacher about every split and view; answers that are given take no time."""
-    kind = card.get("kind")
-    if kind == "logits":
-        return 0.0
-    if kind == "onnx":
+    if isinstance(card, OnnxFile):
         x = np.zeros((100, *known.input_shape), np.float32)
         ask = OnnxTeacher(card, known, Statistics.invented(known.input_shape[0])).ask
-    else:
+    elif isinstance(card, SavedTeacher):
         ask, x = load_teacher(card), torch.zeros(100, *known.input_shape)
         x = x.contiguous(memory_format=torch.channels_last) if known.modality == "image" else x
     with torch.inference_mode():

@@ -389,7 +389,7 @@ def test_the_command_names_what_differs_from_the_recipe_and_makes_the_same_run(m
     ],
 )
 def test_the_command_makes_the_run_that_the_form_would(given):
-    config = DistilConfig.create("japanese-vowels", teacher=card_for(None, "japanese-vowels")["name"], **given)
+    config = DistilConfig.create("japanese-vowels", teacher=card_for(None, "japanese-vowels").name, **given)
     assert asked_again(config) == config
 
 

@@ -142,7 +142,7 @@ def test_a_config_of_odd_values_is_one_sentence(refused, tmp_path, stored):
 )
 def test_a_teacher_that_does_not_fit_is_one_sentence(refused, tmp_path, changes, sentence):
     shipped = card("digits-resnet-s")
-    folder = shutil.copytree(shipped["path"], tmp_path / "mine")
+    folder = shutil.copytree(shipped.path, tmp_path / "mine")
     (folder / "card.json").write_text(json.dumps({**json.loads((folder / "card.json").read_text()), **changes}))
     assert sentence in refused(*RUN, "--teacher", folder)
 
@@ -298,11 +298,11 @@ def test_a_shown_config_makes_the_same_run_again_and_the_command_line_comes_firs
 
 
 def test_a_teacher_named_by_its_folder_is_found_again_by_the_worker(bdistil, created, tmp_path, monkeypatch):
-    folder = shutil.copytree(card("digits-resnet-s")["path"], tmp_path / "elsewhere" / "mine")
+    folder = shutil.copytree(card("digits-resnet-s").path, tmp_path / "elsewhere" / "mine")
     monkeypatch.chdir(tmp_path)
     assert bdistil(*RUN, "--teacher", "elsewhere/mine")[0] == 0
     monkeypatch.chdir("/")
-    assert card(created[0].stored().config.teacher)["path"] == str(folder)
+    assert card(created[0].stored().config.teacher).path == str(folder)
 
 
 def test_options_of_the_search_and_the_polish_reach_the_run(bdistil, created):
@@ -422,7 +422,7 @@ def test_a_teacher_whose_weights_are_of_another_shape_fails_with_one_sentence(ow
     import torch
     from safetensors.torch import save
 
-    folder = shutil.copytree(card("digits-resnet-s")["path"], tmp_path / "mine")
+    folder = shutil.copytree(card("digits-resnet-s").path, tmp_path / "mine")
     weights = save({"head.weight": torch.zeros(3, 64)})
     (folder / "model.safetensors").write_bytes(weights)
     stored = json.loads((folder / "card.json").read_text())

@@ -10,6 +10,7 @@ import pytest
 from bdistil.records import Notice, PolishFinished, RoundFinished
 from bdistil.report.text import describe_polish, describe_round, describe_run, describe_teaching
 from bdistil.runs import open_run
+from bdistil.teachers.card import TeacherFigures
 from tests.builders import build_run, relabel
 
 
@@ -96,11 +97,13 @@ def test_showing_it_imports_no_torch():
 
 
 def test_a_training_ends_with_what_it_has_made():
-    card = {"accuracy": 0.952, "accuracy_low": 0.94, "accuracy_high": 0.961, "epochs": 24, "seconds": 720.0}
+    card = TeacherFigures(name="t", accuracy=0.952, accuracy_low=0.94, accuracy_high=0.961, epochs=24, seconds=720.0)
     n = "\N{NO-BREAK SPACE}"
     said = f"95.2{n}% of the test split (95{n}% interval 94.0 to 96.1), 24 epochs, 12{n}min"
     assert describe_teaching(card) == said
-    assert "(range over two persons 94.0 to 96.1), 1 epoch," in describe_teaching({**card, "persons": 2, "epochs": 1})
+    assert "(range over two persons 94.0 to 96.1), 1 epoch," in describe_teaching(
+        card.model_copy(update={"persons": 2, "epochs": 1})
+    )
 
 
 def test_a_round_that_ends_is_one_line_of_80_characters(tmp_path):
