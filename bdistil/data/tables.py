@@ -118,7 +118,7 @@ def read_table(path: Path, own: "OwnData") -> Found:
     person = None if own.subject is None else columns.names(frame[own.subject], own.subject, row)
     rows = columns.SeriesRows.of(series)
     for column, names in [(own.label, label), (own.subject, person)]:
-        if names is not None:
+        if column is not None and names is not None:
             columns.check_constant(names, series, column, rows, row)
     times = None if own.time is None else columns.seconds(frame[own.time], own.time, row)
     rate_hz = None if times is None else columns.rate(times, series, rows, row)
@@ -192,7 +192,7 @@ def _notes(
                 "and make windows as all others do: remove them, or name the column with `time`."
             )
             return
-    if copies.sum() >= own.window and _longest_repeat(table.frame, rows) >= own.window:
+    if own.window and copies.sum() >= own.window and _longest_repeat(table.frame, rows) >= own.window:
         yield (
             f"Notice: {int(copies.sum()):,} rows repeat earlier rows in all columns, and make windows as all others "
             "do: remove them if they were recorded once."
