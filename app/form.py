@@ -23,7 +23,6 @@ from bdistil import teachers
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, info, is_here
 from bdistil.data.catalogue import located
-from bdistil.data.custom import unchanged
 from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 from bdistil.method_registry import DEFAULT_METHOD, METHODS
@@ -50,18 +49,17 @@ def form() -> None:
     st.title("Distil a teacher into students", anchor=False)
     _training()
     options, price = st.columns([3, 2], gap="large")
-    with unchanged():
-        data, asked = None, None
-        with options, refused("own"):
-            data = _data()
-            asked = _options(*data) if data else None
-        with price:
-            if asked is None:
-                ui.muted(FIRST)
-            else:
-                _checked(asked)
-        with st.expander("Train a teacher of your own", key="teach"), refused("teach-config"):
-            _teacher_form(data)
+    data, asked = None, None
+    with options, refused("own"):
+        data = _data()
+        asked = _options(*data) if data else None
+    with price:
+        if asked is None:
+            ui.muted(FIRST)
+        else:
+            _checked(asked)
+    with st.expander("Train a teacher of your own", key="teach"), refused("teach-config"):
+        _teacher_form(data)
 
 
 @contextmanager
