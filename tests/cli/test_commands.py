@@ -105,7 +105,27 @@ def test_the_price_of_a_teacher_is_told_before_it_is_trained(bdistil):
     told, shipped = json.loads(out), card("digits-resnet-s")
     assert all(told[name] == shipped[name] for name in ("macs", "parameters", "bytes"))
     assert (told["config"]["architecture"], told["config"]["epochs"]) == ("resnet-s", 3)
-    assert bdistil(*words)[1].endswith("parameters\n")
+    assert told["seconds"] > 0 and told["memory_bytes"] > 1e8
+    first, second = bdistil(*words)[1].replace("\u00a0", " ").splitlines()[:2]
+    assert first == "resnet-s: 1.8 M MACs, 177 k parameters"
+    assert second.startswith("3 epochs, about ") and second.endswith(" GB of memory")
+
+
+def test_the_price_of_a_run_is_told_before_its_teacher_is_there(bdistil, walks):
+    words = ("run", "--dataset", walks, "--series", "series", "--label", "label", "--subject", "who")
+    words = (*words, "--window", "40", "--rounds", "1")
+    refused = bdistil(*words)
+    assert refused[0] == 2 and "There is no teacher for" in refused[2] and list_runs(samples=False) == []
+    status, out, err = bdistil(*words, "--dry-run")
+    lines = out.replace("\u00a0", " ").splitlines()
+    assert (status, err) == (0, "") and list_runs(samples=False) == []
+    assert lines[0].startswith("There is no teacher for this data yet. Training one first takes about ")
+    assert lines[1].startswith(
+        f"  bdistil teach --dataset {walks} --series series --label label --subject who --window 40"
+    )
+    assert " of the teacher" in lines[3] and lines[4].startswith("first usable model after about ")
+    assert " GB of memory, " in lines[5]
+    assert bdistil(*words, "--teacher", "nobody", "--dry-run")[0] == 2
 
 
 @pytest.mark.parametrize("content", [None, "", "[1]", "{", '"digits"'])
