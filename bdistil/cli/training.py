@@ -9,6 +9,7 @@ import typer
 
 from bdistil.cli.arguments import RUN, DryRun, Json, Quiet, takes
 from bdistil.cli.output import say, say_json
+from bdistil.cli.runs import Reference, find_run
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data.reading import OwnData
 from bdistil.errors import UserError, quoted
@@ -60,11 +61,11 @@ def run(
 ) -> None:
     """Distil a teacher into students, round by round; prints the run's id last."""
     from bdistil.cli.progress import follow
-    from bdistil.runs import create_run, open_run
+    from bdistil.runs import create_run
     from bdistil.runs.extend import extend_run, extended
 
     threads = given.get("threads")
-    parent = open_run(Path(extend)) if extend else None
+    parent = find_run(extend) if extend else None
     added = _added_rounds(parent, given, config) if parent else 0
     if dry_run:
         chosen = extended(parent, added, threads) if parent else _distil_config(given, config, planned=True)
@@ -75,28 +76,25 @@ def run(
 
 
 def resume(
-    run: str,
+    run: Reference,
     quiet: Quiet = False,
     worker: Annotated[bool, typer.Option(hidden=True)] = False,
     lock: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Go on with an interrupted run; prints its id last."""
-    from bdistil.runs import open_run
-
     if worker:
+        from bdistil.runs import open_run
         from bdistil.runs.worker import work
 
         sys.exit(work(open_run(Path(run)), lock))
     from bdistil.cli.progress import follow
 
-    say(follow(open_run(Path(run)), quiet).run)
+    say(follow(find_run(run), quiet).run)
 
 
-def stop(run: str) -> None:
+def stop(run: Reference) -> None:
     """Ask a run to stop after the current batch; prints its id last."""
-    from bdistil.runs import open_run
-
-    chosen = open_run(Path(run))
+    chosen = find_run(run)
     if not chosen.is_alive():
         raise UserError(f"{run} is not training.")
     chosen.request_stop()

@@ -31,6 +31,7 @@ def describe_run(run: Run) -> list[str]:
     text = [f"{run.id}: {info.state}{f': {info.error}' if info.error else ''}"]
     silent = silence(run.heartbeat()) if info.state in ("queued", "running") else None
     text += [silent] if silent else []
+    text += [info.title, *info.note.splitlines()]
     text.append(f"data set {info.dataset.name if info.dataset else info.config.dataset}")
     if info.parent:
         text.append(f"extends {info.parent}")

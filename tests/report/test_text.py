@@ -39,6 +39,7 @@ def of(path, **changes):
 
 def test_a_run_says_what_it_is_and_how_each_round_went(tmp_path):
     told = of(build_run(tmp_path / "r", rounds=4, search={3: ["edge", "corrected"]}), parent="shorter")
+    assert told.pop(1) == "Digits"
     assert told[:3] == ["r: finished", "data set digits", "extends shorter"]
     assert told[3].startswith("teacher digits-resnet-s: ") and told[3].endswith(" M MACs")
     assert told.pop(4) == "the teacher on this run’s splits: train 97.2 %, validation 97.0 %, test 96.2 %"
@@ -70,8 +71,8 @@ def test_a_black_box_tells_its_signature_and_notices(tmp_path):
     path = build_run(tmp_path / "r", rounds=2, black_box=True)
     open_run(path).record(Notice, text="mine.onnx gives probabilities.")
     told = of(path, teacher={"name": "mine.onnx", "signature": "x float32 (batch, 1, 8, 8) raw", "accuracy": None})
-    assert told[2] == "teacher mine.onnx: 96.2 %"  # counted from the stored logits
-    assert told[4:6] == ["x float32 (batch, 1, 8, 8) raw", "mine.onnx gives probabilities."]
+    assert told[3] == "teacher mine.onnx: 96.2 %"  # counted from the stored logits
+    assert told[5:7] == ["x float32 (batch, 1, 8, 8) raw", "mine.onnx gives probabilities."]
     assert not any("of the teacher" in line for line in told)
 
 
@@ -84,8 +85,8 @@ def test_a_run_that_has_not_ended_is_told_as_far_as_it_has_come(tmp_path, state)
 
 def test_a_teachers_run_tells_what_it_reaches_and_costs(tmp_path):
     told = of(build_run(tmp_path / "r", kind="teach"))
-    assert told[1] == "data set digits" and len(told) == 3
-    assert told[2].startswith("teacher digits-") and " %, " in told[2] and told[2].endswith(" M MACs")
+    assert told[1:3] == ["Digits", "data set digits"] and len(told) == 4
+    assert told[3].startswith("teacher digits-") and " %, " in told[3] and told[3].endswith(" M MACs")
 
 
 def test_showing_it_imports_no_torch():
