@@ -100,22 +100,19 @@ def show(
 
 def _show_teacher(reference: str, as_json: bool) -> None:
     """A teacher's card. Raises UserError if it cannot be read, or if the reference is neither a run nor a teacher."""
-    from bdistil.report.teacher_text import SavedTeacher, describe_teacher
+    from bdistil.report.teacher_text import describe_teacher
     from bdistil.runs import list_runs
     from bdistil.teachers.cards import card, cards, folders
 
     places = [*(folder / reference for folder in folders()), Path(reference)]
     if not any(os.path.isfile(place / "card.json") for place in places):
-        known = [
-            *(summary.id for summary in list_runs()),
-            *(SavedTeacher.model_validate(c, strict=False).name for c in cards()),
-        ]
+        known = [*(summary.id for summary in list_runs()), *(saved.name for saved in cards())]
         raise UserError(f"There is no run and no teacher called {reference}.{nearest(reference, known)}")
     found = card(reference)
     if as_json:
-        say_json(found)
+        say_json(found.document() | {"path": found.path})
     else:
-        say(*describe_teacher(SavedTeacher.model_validate(found, strict=False)))
+        say(*describe_teacher(found))
 
 
 def rename(

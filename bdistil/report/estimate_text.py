@@ -13,7 +13,7 @@ def describe(expected: Estimate) -> Iterator[str]:
     teacher, untrained = expected.teacher, expected.untrained
     if untrained:
         config = untrained.config
-        words = ["bdistil", "teach", "--dataset", config.dataset, *(config.data.flags() if config.data else ())]
+        words = ["bdistil", "teach", "--dataset", config.dataset, *(config.data.arguments() if config.data else ())]
         yield f"There is no teacher for this data yet. Training one first takes about {duration(untrained.seconds)}:"
         yield f"  {shlex.join(words)}"
         yield f"What follows is with this teacher, {config.architecture}, and without its training."

@@ -3,42 +3,17 @@
 from collections.abc import Iterator
 
 from bdistil.data.catalogue import CATALOGUE
-from bdistil.records import Record
 from bdistil.report import formats
-
-
-class SavedTeacher(Record):
-    name: str
-    macs: int | None = None
-    parameters: int | None = None
-    bytes: int | None = None
-    accuracy: float | None = None
-    accuracy_low: float | None = None
-    accuracy_high: float | None = None
-    persons: int | None = None
-    epochs: int | None = None
-    seconds: float | None = None
-    dataset: str
-    classes: tuple[str, ...]
-    input_shape: tuple[int, ...]
-    notices: tuple[str, ...] = ()
-    architecture: str
-    validation_accuracy: float | None = None
-    run: str | None = None
-    command: str | None = None
-    created: str | None = None
-    path: str = ""
+from bdistil.teachers.card import SavedTeacher
 
 
 def describe_teacher(card: SavedTeacher) -> Iterator[str]:
     """The lines of one teacher: architecture and cost, data and accuracy, how it was trained, licence, folder."""
     yield f"{card.name}: a teacher, {card.architecture}"
-    costs = (
-        (card.macs, lambda value: f"{formats.macs(value)} MACs"),
-        (card.parameters, lambda value: f"{formats.quantity(value)} parameters"),
-        (card.bytes, formats.size),
-    )
-    yield ", ".join(words(value) for value, words in costs if value is not None)
+    costs = [] if card.macs is None else [f"{formats.macs(card.macs)} MACs"]
+    costs += [] if card.parameters is None else [f"{formats.quantity(card.parameters)} parameters"]
+    costs += [] if card.bytes is None else [formats.size(card.bytes)]
+    yield ", ".join(costs)
     known = CATALOGUE.get(card.dataset)
     shape = " × ".join(map(str, card.input_shape))
     yield f"trained on {card.dataset}: {len(card.classes)} classes, examples of {shape}"

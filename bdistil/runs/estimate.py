@@ -57,9 +57,13 @@ def estimate(config: DistilConfig, done: int = 0) -> Estimate:
 
     _set_threads(config.threads)
     known, load = config.known, Load()
-    card = card_of(config) if config.teacher or config.teacher_logits else None
-    teaching = None if card else TeachConfig.create(config.dataset, data=config.data, threads=config.threads)
-    teacher, ask = _teacher(card, known) if card else _untrained(teaching, known)
+    card, teaching = None, None
+    if config.teacher or config.teacher_logits:
+        card = card_of(config)
+        teacher, ask = _teacher(card, known)
+    else:
+        teaching = TeachConfig.create(config.dataset, data=config.data, threads=config.threads)
+        teacher, ask = _untrained(teaching, known)
     ensemble = _prefix_of(config, known, config.rounds)
     costs = prefix_costs(ensemble)
     cost, teacher_seconds = costs[-1], _teacher_seconds(ask, known, config) if ask else 0.0
@@ -236,7 +240,7 @@ def _teacher(card: TeacherCard, known: DatasetInfo) -> tuple[TeacherFacts, Ask |
     return facts, load_teacher(card) if isinstance(card, SavedTeacher) else None
 
 
-def _untrained(config: TeachConfig, known: DatasetInfo) -> tuple[TeacherFacts, Ask]:
+def _untrained(config: TeachConfig, known: DatasetInfo) -> tuple[TeacherFacts, Ask | None]:
     """As `_teacher`, of one with fresh weights."""
     network = _network(config, known).eval()
     return TeacherFacts(name=config.architecture, macs=model_cost(network, known.input_shape).macs), network

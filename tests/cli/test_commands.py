@@ -108,7 +108,7 @@ def test_the_price_of_a_teacher_is_told_before_it_is_trained(bdistil):
     status, out, err = bdistil(*words, "--json")
     assert (status, err) == (0, "") and list_runs(samples=False) == []
     told, shipped = json.loads(out), card("digits-resnet-s")
-    assert all(told[name] == shipped[name] for name in ("macs", "parameters", "bytes"))
+    assert all(told[name] == getattr(shipped, name) for name in ("macs", "parameters", "bytes"))
     assert (told["config"]["architecture"], told["config"]["epochs"]) == ("resnet-s", 3)
     assert told["seconds"] > 0 and told["memory_bytes"] > 1e8
     first, second = bdistil(*words)[1].replace("\u00a0", " ").splitlines()[:2]
@@ -445,13 +445,13 @@ def test_a_teacher_is_shown_by_its_card(bdistil, tmp_path):
         "split: 60/20/20 of all 1,797 images, each class in the same proportion, with a fixed seed.",
         "accuracy 100.0 % of the test split (95 % interval 98.9 to 100.0), 99.7 % of validation",
         "trained for 60 epochs, 4 min, on 2026-11-24",
-        f"trained again by: {shipped['command']}",
+        f"trained again by: {shipped.command}",
         "licence of the data: CC BY 4.0",
-        f"folder {shipped['path']}",
+        f"folder {shipped.path}",
     ]
     document = json.loads(bdistil("show", "digits-resnet-s", "--json")[1])
     assert document["architecture"] == "resnet-s" and document["accuracy"] == 1.0
-    folder = shutil.copytree(shipped["path"], tmp_path / "mine")
+    folder = shutil.copytree(shipped.path, tmp_path / "mine")
     assert bdistil("show", folder)[1].splitlines()[-1] == f"folder {folder}"
     (folder / "card.json").write_text("{")
     assert bdistil("show", folder)[2].startswith("The teacher mine cannot be read: its card.json is incomplete.")
