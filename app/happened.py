@@ -40,7 +40,9 @@ def happened(
 
     classes: the data set's names. polished: of a run whose students train together (method `b-distil+polish`).
     """
-    lines, rung, accuracy = [], 0, None
+    lines: list[tuple[str, str]] = []
+    rung, accuracy = 0, None
+    sentence: str | None
     for event in events:
         match event:
             case RoundStarted():

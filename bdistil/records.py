@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from bdistil.config import DistilConfig, TeachConfig
+from bdistil.data.dataset import Modality
 from bdistil.errors import UserError
 from bdistil.record import Record as Record
 from bdistil.teachers.card import TeacherFigures
@@ -27,7 +28,6 @@ SCHEMA = 1
 MOST_NAME, MOST_NOTE = 100, 2000  # characters
 State = Literal["queued", "running", "stopped", "failed", "finished"]
 Phase = Literal["teacher", "rounds", "polish", "report"]
-Modality = Literal["image", "speech", "sensor"]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Macs = Annotated[int, Field(ge=0)]  # no largest: a user may state those of a teacher
 Number = Annotated[float, Field(ge=0)]

@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
+Modality = Literal["image", "speech", "sensor"]
 SPLITS = ("train", "validation", "test")
 _STILL = 1e-6  # of a mean: a deviation below it is rounding, and dividing by it would make it the signal
 _BLOCK = 4096  # series whose moments are taken at a time, in double precision
@@ -32,7 +34,7 @@ class DatasetInfo:
 
     name: str
     title: str
-    modality: str
+    modality: Modality
     classes: tuple[str, ...]
     input_shape: tuple[int, ...]
     train: int

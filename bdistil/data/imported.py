@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from bdistil.data.dataset import SPLITS
+from bdistil.data.dataset import SPLITS, Modality
 from bdistil.errors import UserError, quoted
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
@@ -39,7 +39,7 @@ class Found:
     split: np.ndarray
     people: np.ndarray | None
     classes: tuple[str, ...]
-    modality: str
+    modality: Modality
     how: str
     files: np.ndarray | None = None
     channels: tuple[str, ...] = ()

@@ -157,7 +157,7 @@ def black_box_doubts(
         answers = {split: ask(data.split(split)[0], split, lambda done: None) for split in SPLITS}
         check_spread(answers["train"], config.temperature, card.name)
     found = doubts(answers, {split: data.split(split)[1] for split in SPLITS}) if answers else []
-    return found + (better_scaling(ask, card.reads, data) if isinstance(ask, OnnxTeacher) else [])
+    return found + (better_scaling(ask, ask.reads, data) if isinstance(ask, OnnxTeacher) else [])
 
 
 def _notice_data(job: Job, data: Dataset, config: TeachConfig | DistilConfig) -> None:

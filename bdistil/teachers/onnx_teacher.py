@@ -102,6 +102,11 @@ class OnnxTeacher:
         self._session = _session(card.name, _content(card.name, card.weights_sha256), threads)
         self._signature = _checked_signature(card.name, self._session, info, card.output)[2]
 
+    @property
+    def reads(self) -> str:
+        """The scaling of its inputs."""
+        return self._card.reads
+
     def __call__(self, x: np.ndarray, split: str, tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
         """Raw inputs (N, *shape) of a split to float32 logits (N, classes)."""
         # The output counts only where there is a choice, so that answers in existing caches are found.
