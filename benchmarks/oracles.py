@@ -15,6 +15,7 @@ import math
 import statistics
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -65,7 +66,7 @@ def main() -> None:
             kept(
                 work / f"ensemble-seed-{seed}.json",
                 settings(task, config, WIDTHS),
-                lambda config=config: train_ensemble(task, config),
+                partial(train_ensemble, task, config),
             )
         )
         configs = [single_config(widths, seed) for widths in singles]
@@ -74,7 +75,7 @@ def main() -> None:
                 kept(
                     work / f"single-{t}-seed-{seed}.json",
                     settings(task, config, widths),
-                    lambda config=config, widths=widths: train_single(task, config, widths),
+                    partial(train_single, task, config, widths),
                 )
                 for t, (config, widths) in enumerate(zip(configs, singles, strict=True), start=1)
             ]
