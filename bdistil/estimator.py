@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bdistil.config import DistilConfig
-from bdistil.data.dataset import Dataset, DatasetInfo
+from bdistil.data.dataset import Dataset, DatasetInfo, Modality
 from bdistil.data.raw_arrays import pictures, series
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError, quoted
@@ -262,7 +262,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
             fixed |= dict(student=OWN, factory=self.student, **own)
         return DistilConfig.build(**DistilConfig.recipe(info, **given) | given | fixed).fitting(info)
 
-    def _modality(self) -> str:
+    def _modality(self) -> Modality:
         """Series of which no more is known are taken for a sensor's."""
         return "image" if self._pictures else "sensor"
 

@@ -15,6 +15,7 @@ import math
 import statistics
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -65,7 +66,7 @@ def main() -> None:
             kept(
                 work / f"ensemble-seed-{seed}.json",
                 settings(task, config, WIDTHS),
-                lambda config=config: train_ensemble(task, config),
+                partial(train_ensemble, task, config),
             )
         )
         configs = [single_config(widths, seed) for widths in singles]
@@ -74,7 +75,7 @@ def main() -> None:
                 kept(
                     work / f"single-{t}-seed-{seed}.json",
                     settings(task, config, widths),
-                    lambda config=config, widths=widths: train_single(task, config, widths),
+                    partial(train_single, task, config, widths),
                 )
                 for t, (config, widths) in enumerate(zip(configs, singles, strict=True), start=1)
             ]
@@ -92,7 +93,7 @@ def ensemble_config(seed: int, polish_epochs: int) -> DistilConfig:
     CATALOGUE[SMALL] = WIDTHS
     return DistilConfig.create(
         DATASET,
-        teacher=card_for(None, DATASET)["name"],
+        teacher=card_for(None, DATASET).name,
         student=SMALL,
         rounds=T,
         seed=seed,
@@ -106,7 +107,7 @@ def single_config(widths: Sequence[int], seed: int) -> DistilConfig:
     CATALOGUE[SINGLE] = tuple(widths)
     return DistilConfig.create(
         DATASET,
-        teacher=card_for(None, DATASET)["name"],
+        teacher=card_for(None, DATASET).name,
         student=SINGLE,
         method="b-distil",
         composition="alone",

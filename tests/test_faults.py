@@ -181,11 +181,11 @@ def test_a_teacher_killed_before_its_name_is_noted_is_saved_once(nursery):
     nursery.start(run, killed("bdistil.training.teacher:save_teacher", after=True))
     until(lambda: not run.is_alive())
     assert narration.title(run.info(), run.heartbeat()) == "Stopped in epoch 2 of 2"
-    (saved,) = (card for card in cards("digits") if card.get("run") == run.id)
+    (saved,) = (card for card in cards("digits") if card.run == run.id)
     nursery.start(run)
     finished(run)
-    assert run.info().teacher_name == saved["name"] == told(run, "teacher_finished")[0].teacher
-    assert [card for card in cards("digits") if card.get("run") == run.id] == [saved]
+    assert run.info().teacher_name == saved.name == told(run, "teacher_finished")[0].teacher
+    assert [card for card in cards("digits") if card.run == run.id] == [saved]
     assert len(told(run, "epoch")) == 2
 
 

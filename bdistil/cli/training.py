@@ -9,6 +9,7 @@ import typer
 
 from bdistil.cli.arguments import RUN, DryRun, Json, Quiet, takes
 from bdistil.cli.output import say, say_json
+from bdistil.cli.runs import Reference, find_run
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data.reading import OwnData
 from bdistil.errors import UserError, quoted
@@ -60,14 +61,14 @@ def run(
 ) -> None:
     """Distil a teacher into students, round by round; prints the run's id last."""
     from bdistil.cli.progress import follow
-    from bdistil.runs import create_run, open_run
+    from bdistil.runs import create_run
     from bdistil.runs.extend import extend_run, extended
 
     threads = given.get("threads")
-    parent = open_run(Path(extend)) if extend else None
+    parent = find_run(extend) if extend else None
     added = _added_rounds(parent, given, config) if parent else 0
     if dry_run:
-        chosen = extended(parent, added, threads) if parent else _distil_config(given, config)
+        chosen = extended(parent, added, threads) if parent else _distil_config(given, config, planned=True)
         _print_price(chosen, parent.info().rounds_done if parent else 0, as_json)
         return
     made = extend_run(parent, added, threads) if parent else create_run(_distil_config(given, config))
@@ -75,28 +76,25 @@ def run(
 
 
 def resume(
-    run: str,
+    run: Reference,
     quiet: Quiet = False,
     worker: Annotated[bool, typer.Option(hidden=True)] = False,
     lock: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Go on with an interrupted run; prints its id last."""
-    from bdistil.runs import open_run
-
     if worker:
+        from bdistil.runs import open_run
         from bdistil.runs.worker import work
 
         sys.exit(work(open_run(Path(run)), lock))
     from bdistil.cli.progress import follow
 
-    say(follow(open_run(Path(run)), quiet).run)
+    say(follow(find_run(run), quiet).run)
 
 
-def stop(run: str) -> None:
+def stop(run: Reference) -> None:
     """Ask a run to stop after the current batch; prints its id last."""
-    from bdistil.runs import open_run
-
-    chosen = open_run(Path(run))
+    chosen = find_run(run)
     if not chosen.is_alive():
         raise UserError(f"{run} is not training.")
     chosen.request_stop()
@@ -104,30 +102,27 @@ def stop(run: str) -> None:
 
 
 def _print_cost(config: Any, as_json: bool) -> None:
-    from bdistil.cost import model_cost
-    from bdistil.report.formats import quantity
-    from bdistil.teachers.zoo import build_teacher
+    """What training a teacher would take."""
+    from bdistil.report.estimate_text import describe_teach
+    from bdistil.runs.estimate import estimate_teaching
 
-    known = config.known
-    cost = model_cost(
-        build_teacher(config.architecture, input_shape=known.input_shape, classes=len(known.classes)), known.input_shape
-    )
-    told = f"{quantity(cost.macs)} MACs, {quantity(cost.parameters)} parameters"
+    expected = estimate_teaching(config)
     if as_json:
-        say_json({**cost.document(), "config": config.model_dump()})
+        say_json(expected.document())
     else:
-        say(told)
+        say(*describe_teach(expected))
 
 
 def _print_price(config: Any, done: int, as_json: bool) -> None:
+    """What training students would take."""
     from bdistil.report.estimate_text import describe
     from bdistil.runs.estimate import estimate
 
     expected = estimate(config, done)
     if as_json:
-        say_json(expected)
+        say_json(expected.document())
     else:
-        say(*describe(expected).splitlines())
+        say(*describe(expected))
 
 
 def _added_rounds(parent: Any, given: dict[str, Any], file: Path | None) -> int:
@@ -147,9 +142,13 @@ def _added_rounds(parent: Any, given: dict[str, Any], file: Path | None) -> int:
     return given["rounds"]
 
 
-def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
-    """The configuration of what is given on the command line, before what the file says, before the recipe."""
-    from bdistil.teachers import card_for
+def _distil_config(given: dict[str, Any], file: Path | None, planned: bool = False) -> Any:
+    """The configuration of what is given on the command line, before what the file says, before the recipe.
+
+    planned: whether the data set's own teacher need not be there yet; the configuration names none then.
+    """
+    from bdistil.teachers import card_for, cards_for
+    from bdistil.teachers.card import GivenAnswers
     from bdistil.teachers.doubts import check_given
 
     stored = _stored_config(file) if file else {}
@@ -163,11 +162,15 @@ def _distil_config(given: dict[str, Any], file: Path | None) -> Any:
     dataset, teacher = str(values.pop("dataset")), values.pop("teacher", None)
     own = values["data"] = OwnData.given(values.get("data"))
     config = DistilConfig.create(dataset, teacher="" if teacher is None else teacher, **values)
+    if planned and teacher is None and not config.teacher_logits and not cards_for(dataset, own):
+        return config
     names = ("teacher_logits", "teacher_input", "teacher_output", "teacher_macs")
     options = {name: getattr(config, name) for name in names}
     card = card_for(None if teacher is None else config.teacher, dataset, own, **options)
     check_given(card, config.temperature)
-    return config.model_copy(update={"teacher": card["name"], "teacher_logits": card.get("answers")})
+    return config.model_copy(
+        update={"teacher": card.name, "teacher_logits": card.answers if isinstance(card, GivenAnswers) else None}
+    )
 
 
 def _stored_config(file: Path) -> dict[str, Any]:

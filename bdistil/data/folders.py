@@ -61,6 +61,17 @@ _MOST_RECORDINGS = 95  # per cent that are heard to their end
 _THREADS = min(8, os.cpu_count() or 1)
 
 
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Labels, persons (None where they are not known) and split of files, each int64 (N,), and how they were split."""
+
+    y: np.ndarray
+    classes: tuple[str, ...]
+    people: np.ndarray | None
+    split: np.ndarray
+    how: str
+
+
 @dataclass(frozen=True)
 class File:
     """A picture or recording: its name below the root, its class, its split where folders say it, its person."""
@@ -88,7 +99,10 @@ def scan(root: Path, subject_pattern: str | None, kinds: frozenset[str] = MEDIA,
     """
     wanted = kinds if kind is None else _endings(f".{kind}")
     person_in = _person_finder(subject_pattern)
-    files, others, unwanted, passed_over = [], [], [], set()
+    files: list[File] = []
+    others: list[str] = []
+    unwanted: list[str] = []
+    passed_over: set[str] = set()
     parts = _parts(root, passed_over)
     for split, part in parts.items():
         classes = _subfolders(part, passed_over)
@@ -224,7 +238,7 @@ def _read_pictures(root: Path, files: list[File], side: int | None) -> Found:
         files, shapes, unreadable = _each(root, files, lambda file: pictures.look(root / file.name, quoted(file.name)))
         layout = _layout(root, files)
         if side is None:
-            sides = np.clip([shape.side for shape in shapes], *_SIDES)[layout["split"] == TRAIN]
+            sides = np.clip([shape.side for shape in shapes], *_SIDES)[layout.split == TRAIN]
             side = Counter(sides.tolist()).most_common(1)[0][0]
         colour = any(shape.colour for shape in shapes)
         kept, read, more = _each(
@@ -256,7 +270,7 @@ def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
 
     files, lengths, unreadable = _each(root, files, lambda file: audio.length(root / file.name, quoted(file.name)))
     layout = _layout(root, files)
-    train = layout["split"] == TRAIN
+    train = layout.split == TRAIN
     rates, seconds = (np.array(values)[train] for values in zip(*lengths, strict=True))
     sampling_hz = 16_000 if np.median(rates) >= 16_000 else 8_000
     heard = min(float(np.percentile(seconds, _MOST_RECORDINGS, method="lower")), _LONGEST_SECONDS)
@@ -282,7 +296,7 @@ def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
 
 def read_files(
     root: Path, files: list[File], read: Callable[[File], Any]
-) -> tuple[list[File], list[Any], tuple[str, ...], dict[str, Any]]:
+) -> tuple[list[File], list[Any], tuple[str, ...], Layout]:
     """Reads each file with `read`, which raises UserError for one that can't be read, in threads.
 
     Returns the files that were read, what `read` gave, a sentence for each other one, and labels, persons and split of
@@ -326,8 +340,7 @@ def _each(
     return [file for file, _ in good], [answer for _, answer in good], unreadable
 
 
-def _layout(root: Path, files: list[File]) -> dict[str, Any]:
-    """Labels, persons and split of the files, and how they were split."""
+def _layout(root: Path, files: list[File]) -> Layout:
     y, classes = numbered([file.label for file in files])
     people = None if files[0].person is None else numbered([file.person for file in files])[0]
     groups, what = (np.arange(len(files)), "files") if people is None else (people, "persons")
@@ -344,20 +357,20 @@ def _layout(root: Path, files: list[File]) -> dict[str, Any]:
             if _SPLIT_FOLDERS[test.casefold()] == "validation":
                 named = f"train and {test} say, where {test} is the test split, as there is no folder test"
             how = f"As its folders {named}; a tenth of the {what} is held out of train for validation."
-    return {"y": y, "classes": classes, "people": people, "split": split, "how": how}
+    return Layout(y, classes, people, split, how)
 
 
-def _found(files: list[File], kept: list[File], layout: dict[str, Any], x: np.ndarray, **known: Any) -> Found:
+def _found(files: list[File], kept: list[File], layout: Layout, x: np.ndarray, **known: Any) -> Found:
     """Everything of the files that were kept of those that were split."""
     names = [file.name for file in kept]
     rows = np.isin([file.name for file in files], names)
-    people = layout["people"]
+    people = layout.people
     return Found(
         x=x,
-        y=layout["y"][rows],
-        split=layout["split"][rows],
-        classes=layout["classes"],
-        how=layout["how"],
+        y=layout.y[rows],
+        split=layout.split[rows],
+        classes=layout.classes,
+        how=layout.how,
         people=None if people is None else people[rows],
         files=np.array(names),
         **known,

@@ -71,18 +71,18 @@ def read_series_folder(root: Path, files: list[folders.File], others: tuple[str,
     x, of = windows.cut(steps, length, own.overlap, lambda number: f"{tables[number].name}:")
     how = windows.sentence(length, own.overlap) if own.window else f"each series of {length} steps is one example."
     formats = sorted({table.how.sentence for table in tables if table.how and table.how.sentence})
-    people = layout["people"]
+    people = layout.people
     return Found(
         x=x,
-        y=layout["y"][of],
-        split=layout["split"][of],
+        y=layout.y[of],
+        split=layout.split[of],
         people=None if people is None else people[of],
-        classes=layout["classes"],
+        classes=layout.classes,
         files=np.array([file.name for file in kept])[of],
         modality="sensor",
         channels=channels,
         rate_hz=None if own.time is None else _rate(tables, own.time, series),
-        how=f"{layout['how'].removesuffix('.')}; {how}",
+        how=f"{layout.how.removesuffix('.')}; {how}",
         unreadable=unreadable + others,
         notes=(*formats, *left_out, *value_notes(values, series, copies)),
     )

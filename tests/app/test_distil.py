@@ -10,21 +10,26 @@ from bdistil.config import DistilConfig
 from bdistil.errors import UserError
 from bdistil.options import option
 from bdistil.runs import list_runs, open_run
+from bdistil.runs.estimate_record import Estimate, StudentCost
 from tests.app.conftest import button, charts, copyable, once_answered, written
 from tests.builders import add_round, build_run, fail_attempt, hold
 
-ESTIMATE = {
-    "macs": 300_000,
-    "macs_ratio": 0.16,
-    "parameters": 30_000,
-    "bytes": 120_000,
-    "seconds": 50.0,
-    "first_model_seconds": 10.0,
-    "memory_bytes": 6e8,
-    "disk_bytes": 2e6,
-    "macs_of": [42_000, 57_000, 22_000, 25_000],
-    "students": [
-        {"student": name, "macs": macs, "macs_ratio": macs / 2e6}
+ESTIMATE = Estimate(
+    macs=300_000,
+    macs_ratio=0.16,
+    parameters=30_000,
+    bytes=120_000,
+    teacher=None,
+    untrained=None,
+    seconds=50.0,
+    first_model_seconds=10.0,
+    memory_bytes=600_000_000,
+    disk_bytes=2_000_000,
+    busy=None,
+    macs_of=(42_000, 57_000, 22_000, 25_000),
+    sizes=None,
+    students=tuple(
+        StudentCost(student=name, macs=macs, macs_ratio=macs / 2e6)
         for name, macs in (
             ("cnn-xs", 60_000),
             ("cnn-s", 200_000),
@@ -34,8 +39,8 @@ ESTIMATE = {
             ("tcn-s", 30_000),
             ("tcn-m", 90_000),
         )
-    ],
-}
+    ),
+)
 
 
 class Asked:
@@ -283,7 +288,7 @@ def test_a_refusal_is_the_commands_own_and_a_mended_file_is_another_question(own
 def test_a_busy_machine_is_told_beside_the_estimate(open_page, asked, teacher):
     sentence = "The machine is busy (other programs use 1.6 of 2 cores): the time may be shorter once it is idle."
     assert "busy" not in written(open_page("distil"))
-    asked.answer = {**ESTIMATE, "busy": sentence}
+    asked.answer = ESTIMATE.model_copy(update={"busy": sentence})
     assert sentence in written(open_page("distil"))
 
 
