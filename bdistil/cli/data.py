@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from bdistil.cli.arguments import takes
-from bdistil.cli.output import say
+from bdistil.cli.output import say, table
 
 
 @takes()
@@ -26,9 +26,9 @@ def data(
         folder = fetch(name, options=own)
         say(*describe(load_dataset(name, own)), *skipped(name, own), folder)
         return
+    rows = []
     for known in CATALOGUE.values():
-        size = f"{known.train + known.validation + known.test} examples, {len(known.classes)} classes"
+        size = f"{known.train + known.validation + known.test:,} examples, {len(known.classes)} classes"
         price = f"{known.download_bytes / 1e6:.0f} MB to download" if known.download_bytes else "to be unpacked by hand"
-        here = "here" if is_here(known.name) else price
-        say(f"{known.name:28} {known.modality:8} {size:28} {known.licence:16} {here}")
-    say(data_home())
+        rows.append((known.name, known.modality, size, known.licence, "here" if is_here(known.name) else price))
+    say(*table(rows), data_home())
