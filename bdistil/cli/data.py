@@ -1,10 +1,10 @@
 """`bdistil data`: the data sets, and what is in one."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bdistil.cli.arguments import takes
+from bdistil.cli.arguments import Given, takes
 from bdistil.cli.output import say, table
 
 
@@ -14,7 +14,7 @@ def data(
         str | None, typer.Argument(help="A data set to fetch, or a path of your own data to check.")
     ] = None,
     *,
-    given: dict[str, Any],
+    given: Given,
 ) -> None:
     """List the data sets, or fetch or check one and say what is in it and what leaks; prints where it is last."""
     from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here, load_dataset, skipped
@@ -22,9 +22,8 @@ def data(
     if name is not None:
         from bdistil.report.data_text import describe
 
-        own = given.get("data")
-        folder = fetch(name, options=own)
-        say(*describe(load_dataset(name, own)), *skipped(name, own), folder)
+        folder = fetch(name, options=given.data)
+        say(*describe(load_dataset(name, given.data)), *skipped(name, given.data), folder)
         return
     rows = []
     for known in CATALOGUE.values():
