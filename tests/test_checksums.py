@@ -322,10 +322,10 @@ def test_cached_logits_are_of_the_same_weights_and_the_same_normalisation():
 
 def test_cached_logits_of_another_number_of_rows_are_made_anew(own_home):
     x = np.zeros((4, 2))
-    kept("t", x, lambda: np.ones((4, 3)))
+    kept("t", x, lambda batch: np.ones((4, 3)))
     (file,) = (own_home / "cache" / "teacher-logits").glob("*.npy")
     np.save(file, np.ones((3, 3)))
-    assert kept("t", x, lambda: np.full((4, 3), 2.0)).tolist() == [[2.0] * 3] * 4
+    assert kept("t", x, lambda batch: np.full((4, 3), 2.0)).tolist() == [[2.0] * 3] * 4
 
 
 def test_previews_are_of_the_run_s_own_test_split(own_home):

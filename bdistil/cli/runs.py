@@ -1,16 +1,13 @@
 """Runs: `bdistil list`, `show`, `rename`, `note` and `delete`; `show` tells teachers, too."""
 
 import os
-import shutil
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bdistil.cli.arguments import Json
-from bdistil.cli.output import say, say_aside, say_json
+from bdistil.cli.output import say, say_aside, say_json, table
 from bdistil.errors import UserError, nearest, printable
 
 if TYPE_CHECKING:
@@ -52,15 +49,7 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         say_json(listing(summaries))
     elif summaries:
-        say(*_table([(summary.id, *_described(summary)) for summary in summaries]))
-
-
-def _table(rows: list[tuple[str, ...]]) -> Iterable[str]:
-    """Rows in columns; a terminal that is too narrow for them has what follows the id below it."""
-    widths = [max((len(printable(row[column])) for row in rows if len(row) > 2), default=0) for column in range(3)]
-    lines = [f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {'  '.join(row[2:])}".rstrip() for row in rows]
-    narrow = sys.stdout.isatty() and max(map(len, lines)) > shutil.get_terminal_size().columns
-    return [line for row in rows for line in (row[0], f"  {'  '.join(row[1:])}")] if narrow else lines
+        say(*table([(summary.id, *_described(summary)) for summary in summaries]))
 
 
 def _described(summary: "RunSummary") -> tuple[str, ...]:
@@ -72,7 +61,7 @@ def _described(summary: "RunSummary") -> tuple[str, ...]:
     if not info:
         return (summary.error or "",)
     silent = quiet(Run(summary.path).heartbeat()) if info.state in ("queued", "running") else None
-    return info.state, f"{info.method or 'teacher':15}", info.title + (f", {silent}" if silent else "")
+    return info.state, info.method or "teacher", info.title + (f", {silent}" if silent else "")
 
 
 def show(

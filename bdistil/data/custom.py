@@ -22,6 +22,7 @@ from bdistil.data import arrays, audio, folders, series_folders, tables, ts_file
 from bdistil.data.cache import cached, identity
 from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
 from bdistil.data.imported import TEST, Found
+from bdistil.data.progress import Tick, silent
 from bdistil.data.reading import OwnData
 from bdistil.errors import UserError, quoted
 from bdistil.paths import absolute
@@ -39,11 +40,14 @@ def is_path(name: str) -> bool:
 
 @dataclass(frozen=True)
 class _Source:
-    """Data as it was when it was looked at. digest: of what it is known by until it changes. find: reads it."""
+    """Data as it was when it was looked at.
+
+    digest: of what it is known by until it changes. find: reads it, and says how far it is.
+    """
 
     root: Path
     digest: str
-    find: Callable[[], Found] = field(compare=False)
+    find: Callable[[Tick], Found] = field(compare=False)
 
 
 def info(path: str, own: OwnData | None = None) -> DatasetInfo:
@@ -65,21 +69,31 @@ def _looked_at(root: Path, own: OwnData, changed: int | None, slot: float) -> _S
     return _source(root, own)
 
 
+def read(path: str, own: OwnData | None = None, tick: Tick = silent) -> Path:
+    """Reads the data at `path` if it has not been read yet, saying how far it is; returns where it is.
+
+    Raises UserError as `info` does.
+    """
+    source = _source(absolute(path), own or OwnData())
+    source.find(tick)
+    return source.root
+
+
 def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:
     """Returns sentences on how it was read, and one for each file that was skipped. Raises UserError as `info` does."""
-    found = _source(absolute(path), own or OwnData()).find()
+    found = _source(absolute(path), own or OwnData()).find(silent)
     return found.notes + found.unreadable
 
 
 def notes(path: str, own: OwnData | None = None) -> tuple[str, ...]:
     """Returns sentences on how it was read and what may be amiss. Raises UserError as `info` does."""
-    return _source(absolute(path), own or OwnData()).find().notes
+    return _source(absolute(path), own or OwnData()).find(silent).notes
 
 
 def recordings(path: str, own: OwnData | None = None) -> list[Path]:
     """Returns the recordings of the test split, in its order; none of other data. Raises UserError as `info` does."""
     root = absolute(path)
-    found = _source(root, own or OwnData()).find()
+    found = _source(root, own or OwnData()).find(silent)
     if found.modality != "speech" or found.files is None:
         return []
     return [root / name for name in found.files[found.split == TEST]]
@@ -88,7 +102,7 @@ def recordings(path: str, own: OwnData | None = None) -> list[Path]:
 def load(path: str, own: OwnData | None = None) -> Dataset:
     """Returns the data at `path`. Raises UserError as `info` does."""
     source = _source(absolute(path), own or OwnData())
-    found = source.find()
+    found = source.find(silent)
     rows = {name: np.flatnonzero(found.split == number) for number, name in enumerate(SPLITS)}
 
     def by_split(values: np.ndarray | None) -> dict[str, np.ndarray] | None:
@@ -102,12 +116,12 @@ def load(path: str, own: OwnData | None = None) -> Dataset:
 def _source(root: Path, own: OwnData) -> _Source:
     """Looks at the data; what it is read by finds it on the disk if it was read before."""
     paths: list[str]
-    find: Callable[[], Found]
+    find: Callable[[Tick], Found]
     others: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     if pair := ts_files.files_of(root):
         _only(own, "window", "overlap")
-        paths, find = [*map(str, pair)], lambda: ts_files.read_ts(pair, own)
+        paths, find = [*map(str, pair)], lambda tick: ts_files.read_ts(pair, own)
     elif os.path.isdir(root):
         kinds = series_folders.kinds_of_tables(root)
         _only(own, *(SERIES_FOLDER if kinds else ("side", "subject_pattern", "kind")))
@@ -118,20 +132,20 @@ def _source(root: Path, own: OwnData) -> _Source:
         files, others, notes = listing.files, listing.others, listing.notes
         paths, find = (
             [f"{root}/{file.name}" for file in files],
-            lambda: (
-                series_folders.read_series_folder(root, files, others, own)
+            lambda tick: (
+                series_folders.read_series_folder(root, files, others, own, tick)
                 if kinds
-                else folders.read_folder(root, files, others, own.side)
+                else folders.read_folder(root, files, others, own.side, tick)
             ),
         )
     elif not os.path.isfile(root):
         raise UserError(f"There is no file or folder {quoted(root)}: check the path.")
     elif tables.is_table(root):
         _only(own, "series", "label", "subject", "time", "channels", "window", "overlap")
-        paths, find = [str(root)], lambda: tables.read_table(root, own)
+        paths, find = [str(root)], lambda tick: tables.read_table(root, own)
     elif root.suffix.lower() == ".npz":
         _only(own)
-        paths, find = [str(root)], lambda: arrays.read_arrays(root)
+        paths, find = [str(root)], lambda tick: arrays.read_arrays(root)
     else:
         raise UserError(
             f"{quoted(root)} is no folder of class folders and no .csv, .tsv, .txt, .parquet, .ts or .npz "
@@ -140,8 +154,8 @@ def _source(root: Path, own: OwnData) -> _Source:
     asked = [str(root), own.model_dump()]
     key = [_VERSION, audio.FEATURES, *asked, identity(paths, root.parent), others]
 
-    def found() -> Found:
-        read = Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().hashed().pack(), alone=True))
+    def found(tick: Tick) -> Found:
+        read = Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find(tick).hashed().pack(), alone=True))
         return replace(read, notes=notes + read.notes)  # what is passed over may change, and the data stays the same
 
     return _Source(root, _digest(key), found)
@@ -160,7 +174,7 @@ def _digest(key: list[Any]) -> str:
 
 @lru_cache(maxsize=256)
 def _info(source: _Source) -> DatasetInfo:
-    return _described(source, source.find())
+    return _described(source, source.find(silent))
 
 
 def _described(source: _Source, found: Found) -> DatasetInfo:

@@ -23,6 +23,7 @@ import numpy as np
 from bdistil.data import audio, pictures
 from bdistil.data.dataset import SPLITS
 from bdistil.data.imported import TRAIN, Found, numbered, split_anew, split_validation
+from bdistil.data.progress import Tick, silent
 from bdistil.errors import UserError, quoted
 
 RECORDINGS = frozenset({".flac", ".wav"})
@@ -221,7 +222,7 @@ def _parts(root: Path, passed_over: set[str]) -> dict[str | None, Path]:
     return parts
 
 
-def read_folder(root: Path, files: list[File], others: tuple[str, ...], side: int | None) -> Found:
+def read_folder(root: Path, files: list[File], others: tuple[str, ...], side: int | None, tick: Tick = silent) -> Found:
     """Reads the files that `scan` has listed; what it says of others is told with what can't be read.
 
     side: of the pictures, in pixels; by default the shorter side that most have, from 8 to 64. Recordings are read at
@@ -229,13 +230,15 @@ def read_folder(root: Path, files: list[File], others: tuple[str, ...], side: in
     can't be read is skipped. Raises UserError if that is more than one in a hundred.
     """
     read = _read_recordings if _suffix(files[0].name) in RECORDINGS else _read_pictures
-    found = read(root, files, side)
+    found = read(root, files, side, tick)
     return replace(found, unreadable=found.unreadable + others)
 
 
-def _read_pictures(root: Path, files: list[File], side: int | None) -> Found:
+def _read_pictures(root: Path, files: list[File], side: int | None, tick: Tick) -> Found:
     with pictures.bombs_refused():
-        files, shapes, unreadable = _each(root, files, lambda file: pictures.look(root / file.name, quoted(file.name)))
+        files, shapes, unreadable = _each(
+            root, files, lambda file: pictures.look(root / file.name, quoted(file.name)), tick
+        )
         layout = _layout(root, files)
         if side is None:
             sides = np.clip([shape.side for shape in shapes], *_SIDES)[layout.split == TRAIN]
@@ -245,6 +248,7 @@ def _read_pictures(root: Path, files: list[File], side: int | None) -> Found:
             root,
             files,
             lambda file: pictures.read_picture(root / file.name, quoted(file.name), side, colour),
+            tick,
             unreadable,
         )
     blank = [file.name for file, pixels in zip(kept, read, strict=True) if (pixels == pixels[:, :1, :1]).all()]
@@ -263,12 +267,14 @@ def _blank(names: list[str], count: int) -> tuple[str, ...]:
     )
 
 
-def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
+def _read_recordings(root: Path, files: list[File], side: int | None, tick: Tick) -> Found:
     if side is not None:
         raise UserError(f"{quoted(root)} holds recordings, which have no side: leave out `side`.")
     import torchaudio  # noqa: F401  (its modules import each other: two threads that begin with it at once fail)
 
-    files, lengths, unreadable = _each(root, files, lambda file: audio.length(root / file.name, quoted(file.name)))
+    files, lengths, unreadable = _each(
+        root, files, lambda file: audio.length(root / file.name, quoted(file.name)), tick
+    )
     layout = _layout(root, files)
     train = layout.split == TRAIN
     rates, seconds = (np.array(values)[train] for values in zip(*lengths, strict=True))
@@ -280,7 +286,7 @@ def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
         samples = audio.read_recording(root / file.name, sampling_hz, frames / audio.FRAMES_HZ, quoted(file.name))
         return audio.log_mel(samples, sampling_hz, frames)
 
-    kept, features, more = _each(root, files, read, unreadable)
+    kept, features, more = _each(root, files, read, tick, unreadable)
     return _found(
         files,
         kept,
@@ -295,19 +301,19 @@ def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
 
 
 def read_files(
-    root: Path, files: list[File], read: Callable[[File], Any]
+    root: Path, files: list[File], read: Callable[[File], Any], tick: Tick = silent
 ) -> tuple[list[File], list[Any], tuple[str, ...], Layout]:
     """Reads each file with `read`, which raises UserError for one that can't be read, in threads.
 
     Returns the files that were read, what `read` gave, a sentence for each other one, and labels, persons and split of
     those that were read. Raises UserError if more than one in a hundred can't be read.
     """
-    kept, given, unreadable = _each(root, files, read)
+    kept, given, unreadable = _each(root, files, read, tick)
     return kept, given, unreadable, _layout(root, kept)
 
 
 def _each(
-    root: Path, files: list[File], read: Callable[[File], Any], unreadable: tuple[str, ...] = ()
+    root: Path, files: list[File], read: Callable[[File], Any], tick: Tick, unreadable: tuple[str, ...] = ()
 ) -> tuple[list[File], list[Any], tuple[str, ...]]:
     """Reads each file, in threads; returns those that can be read, what was read, and a sentence for each other one."""
 
@@ -324,7 +330,10 @@ def _each(
 
     total = len(files) + len(unreadable)
     with ThreadPoolExecutor(_THREADS) as pool:
-        answers = list(pool.map(attempt, files))
+        answers = []
+        for answer in pool.map(attempt, files):
+            answers.append(answer)
+            tick(len(answers), len(files))
     unreadable += tuple(sentence for _, sentence in answers if sentence)
     if len(unreadable) > _UNREADABLE_SHARE * total:
         which = "1 file" if len(unreadable) == 1 else f"{len(unreadable)} files"

@@ -296,7 +296,8 @@ def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int) -> f
     """A real training of round `round` on invented data, stopped after a few steps."""
     data, generator = _invented(known, config.batch_size), np.random.default_rng(0)
     logits = {split: generator.normal(size=(len(data.split(split)[1]), len(known.classes))) for split in SPLITS}
-    task = DistillationData(data, logits, data.x_train[None], logits["train"][None])
+    train, *_ = logits.values()
+    task = DistillationData(data, logits, data.x_train[None], train[None])
     times, stop = _timed()
     ensemble, callbacks = _prefix_of(config, known, round - 1), Callbacks(stop=stop)
     certificate = Certificate(task.g_hat, config.rounds)

@@ -27,7 +27,6 @@ from bdistil.teachers.logit_cache import kept
 from bdistil.teachers.scaling import Statistics, cache_key, check_scaling, scaled
 
 MOST_BYTES = 2_000_000_000  # what one ONNX file can hold: its format knows no longer messages
-BATCH = 500
 TRIED = 24  # invented examples on which a file is tried before it is taken
 # Rounding differs with the batch; a network quantised as it runs differs by about a percent.
 TOLERATED = 0.02  # of the largest centred answer
@@ -113,16 +112,9 @@ class OnnxTeacher:
         output = f" {self._card.output}" if len(self._session.get_outputs()) > 1 else ""
         normal = cache_key(self._card.reads, self._statistics)
         key = hashlib.sha256(f"{self._card.weights_sha256} {normal}{output}".encode()).hexdigest()[:16]
-        answers = kept(key, x, lambda: self._answers(x, tick))
+        answers = kept(key, x, self.ask, tick)
         check_finite(answers, f"{self._card.name}, {split} inputs")
         return as_logits(answers) if self._card.probabilities else answers
-
-    def _answers(self, x: np.ndarray, tick: Callable[[float], None]) -> np.ndarray:
-        found = []
-        for start in range(0, len(x), BATCH):
-            tick(start / len(x))
-            found.append(self.ask(x[start : start + BATCH]))
-        return np.concatenate(found)
 
     def ask(self, x: np.ndarray, reads: str | None = None) -> np.ndarray:
         """What the file answers on one batch of raw inputs, float32 (batch, classes); reads: another scaling."""

@@ -291,6 +291,9 @@ def test_data_says_what_is_in_a_data_set_and_what_leaks(bdistil):
     told = out.splitlines()
     assert (status, err) == (0, "") and told[0].startswith("Watch: 2,669 train") and told[-1] == str(embedded.FOLDER)
     assert "Persons 1 to 6 train" in told[1] and told[2] == "Nothing leaks: no person and no example is on two sides."
+    assert told[3] == "Series of 6 channels and 100 steps at 50 Hz (2 s)."
+    assert "Examples of                 train  validation        test" in told
+    assert "  Upright row                 341         132         128" in told
 
 
 @pytest.fixture
