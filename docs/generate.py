@@ -87,11 +87,12 @@ def _command(name: str, command: Any) -> str:
     for parameter in command.params:
         record = None if parameter.hidden else parameter.get_help_record(context)
         if record:
-            names, told = (re.sub(r"\s+", " ", text) for text in record)
-            panels.setdefault(parameter.rich_help_panel or "", []).append((f"`{names}`", told))
+            lines = [" ".join(line.split()) for line in record[1].splitlines()]
+            row = f"`{' '.join(record[0].split())}`", "<br>".join(filter(None, lines))
+            panels.setdefault(parameter.rich_help_panel or "", []).append(row)
     parts = [f"## `bdistil {name}`", prose(inspect.cleandoc(command.help or "")), f"    {usage}"]
     for panel, rows in panels.items():
-        parts += [f"**{panel}**"] * bool(panel) + [table(("", panel or "meaning"), rows)]
+        parts.append(table((panel, "meaning"), rows))
     return "\n\n".join(parts)
 
 

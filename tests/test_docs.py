@@ -40,7 +40,7 @@ def printed_as_promised(example: str) -> None:
     with contextlib.redirect_stdout(output):
         exec(compile(example, "example", "exec"), {})
     printed = output.getvalue().splitlines()
-    number = r"\d\.\d\d"
+    number = r"\d\.\d{2,3}"
     assert [re.sub(number, "…", line) for line in printed] == [re.sub(number, "…", line) for line in expected]
     for line, promise in zip(printed, expected, strict=True):
         assert list(map(float, re.findall(number, line))) == pytest.approx(
@@ -278,8 +278,6 @@ def test_a_student_family_is_added_as_shown(copy):
     [example] = python_blocks(walk)
     [promised] = re.findall(r"  # (.+)$", example, re.MULTILINE)
     assert run(copy, "-c", example).splitlines() == [promised]
-    drawn = "from bdistil.students import names; print(*names('image'))"
-    assert {"mlp-s", "mlp-m"} <= set(run(copy, "-c", drawn).split())
 
 
 def test_a_change_of_a_place_that_is_gone_is_found(copy):
