@@ -257,7 +257,7 @@ def copy(tmp_path: Path) -> Path:
 
 def run(copy: Path, *words: str) -> str:
     """What Python prints with the copy instead of the package."""
-    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    environment = {**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, *words], cwd=copy, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
