@@ -92,7 +92,7 @@ def _command(name: str, command: Any) -> str:
             panels.setdefault(parameter.rich_help_panel or "", []).append(row)
     parts = [f"## `bdistil {name}`", prose(inspect.cleandoc(command.help or "")), f"    {usage}"]
     for panel, rows in panels.items():
-        parts.append(table((panel, "meaning"), rows))
+        parts.append(table((panel or "argument or option", "meaning"), rows))
     return "\n\n".join(parts)
 
 

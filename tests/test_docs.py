@@ -1,6 +1,7 @@
 """The documents keep their word: generated parts are fresh, examples run, and what they name exists."""
 
 import contextlib
+import importlib
 import importlib.util
 import io
 import os
@@ -278,6 +279,29 @@ def test_a_student_family_is_added_as_shown(copy):
     [example] = python_blocks(walk)
     [promised] = re.findall(r"  # (.+)$", example, re.MULTILINE)
     assert run(copy, "-c", example).splitlines() == [promised]
+
+
+def test_a_page_is_added_as_shown():
+    from streamlit.testing.v1 import AppTest
+
+    [example] = python_blocks(section("A page"))
+    page = AppTest.from_string(example, default_timeout=120).run()
+    assert not page.exception
+    assert [title.value for title in page.title] == ["Compare"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "module", "table"),
+    [
+        ("A cost axis", "bdistil.report.cost_axes", "AXES"),
+        ("A method or a baseline", "bdistil.method_registry", "METHODS"),
+    ],
+)
+def test_an_entry_is_as_shown(heading, module, table):
+    home = importlib.import_module(module)
+    [example] = python_blocks(section(heading))
+    entry = eval(example, vars(home))
+    assert type(entry) is type(next(iter(getattr(home, table).values())))
 
 
 def test_a_change_of_a_place_that_is_gone_is_found(copy):
