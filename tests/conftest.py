@@ -6,6 +6,20 @@ import sys
 import numpy as np
 import pytest
 
+from tests.absent import absent
+
+
+def pytest_runtest_setup(item):
+    """A test marked `data` needs the data sets that the mark names: see `absent` for where they are not at hand."""
+    names = [name for mark in item.iter_markers("data") for name in mark.args]
+    if not names:
+        return
+    from bdistil.data import is_here
+
+    for name in names:
+        if not is_here(name):
+            absent(f"{name} is not in BDISTIL_DATA; bdistil data {name} fetches it or says how to get it.")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_home(tmp_path_factory):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+ROOT = Path(__file__).parents[1]
+BENCHMARKS = ROOT / "benchmarks"
 
 
 @pytest.mark.parametrize("path", sorted(BENCHMARKS.glob("*.py")), ids=lambda path: path.stem)
@@ -34,3 +35,23 @@ def _exists(module: str, name: str) -> bool:
     except ImportError:
         return False
     return True
+
+
+def test_every_fault_of_the_list_can_still_be_put_in(monkeypatch):
+    """The text that it replaces stands exactly once in its file, and what it makes of that is a program."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    faults = importlib.import_module("faults")
+    every = list(faults.faults())
+    assert len(every) >= 60 and len({fault.row for fault in every}) == len(every)
+    for fault in every:
+        text = (ROOT / fault.file).read_text(encoding="utf-8")
+        ast.parse(broken := fault.put_into(text))
+        assert broken != text and all((ROOT / test).is_file() for test in fault.tests), fault
+
+
+def test_a_fault_whose_line_has_changed_is_named(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    faults = importlib.import_module("faults")
+    for text, times in (("a = 2", 0), ("a = 1; a = 1", 2)):
+        with pytest.raises(ValueError, match=f"cost.py has 'a = 1' {times} times, not once"):
+            faults.Fault("bdistil/cost.py", "a = 1", "a = 3", ()).put_into(text)

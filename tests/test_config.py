@@ -191,3 +191,12 @@ def test_a_stored_configuration_of_another_version_is_a_sentence():
 def test_titles_say_what_a_run_is():
     assert distil(rounds=1).title() == "Digits, 1 student" and distil(rounds=3).title() == "Digits, 3 students"
     assert TeachConfig.create("fashion-mnist").title() == "Teacher for Fashion-MNIST"
+
+
+def test_the_last_student_may_have_64_times_the_firsts_channels():
+    def grown(growth, rounds):
+        return DistilConfig.create("digits", teacher="t", growth=growth, rounds=rounds)
+
+    assert grown(2, 7).growth ** 6 == grown(4, 4).growth ** 3 == 64
+    with pytest.raises(UserError, match="64 times"):
+        grown(2.01, 7)

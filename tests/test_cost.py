@@ -80,13 +80,15 @@ def test_shared_weights_count_once():
     ],
 )
 def test_a_prefixs_cost_by_hand(composition, overhead):
-    first, second = cost.prefix_costs(ensemble_of("cnn-xs", "cnn-xs", composition=composition))
+    first, second, third = cost.prefix_costs(ensemble_of("cnn-xs", "cnn-xs", "cnn-xs", composition=composition))
     assert first.macs == XS_MACS and second.macs == 2 * XS_MACS + overhead
-    assert first.overhead_macs == 0 and second.overhead_macs == overhead
+    assert third.macs == 3 * XS_MACS + 2 * overhead
+    assert [each.overhead_macs for each in (first, second, third)] == [0, overhead, 2 * overhead]
     projections = 8 * 8 + 16 * 16 + 16 * 16 + 64 * 10 if composition == "concat" else 0
     assert first.parameters == XS_PARAMETERS and second.parameters == 2 * XS_PARAMETERS + projections
     assert first.bytes == 4 * (XS_PARAMETERS + XS_STATISTICS)
     assert second.bytes == 2 * first.bytes + 4 * projections
+    assert third.bytes == 3 * first.bytes + 8 * projections
     assert first.carry_bytes == second.carry_bytes == (0 if composition == "alone" else 4 * XS_CARRY)
 
 
@@ -140,3 +142,12 @@ def test_live_memory_counts_what_is_held_for_the_next_student():
     carry = added[0].carry_bytes
     assert added[1].memory_bytes == pytest.approx(alone[0].memory_bytes + carry, abs=200)
     assert alone[1].memory_bytes == pytest.approx(alone[0].memory_bytes, abs=200)
+
+
+def test_how_much_of_a_series_has_passed_is_where_a_student_ends():
+    whole, second = (
+        build_student("gru-xs", input_shape=(2, 40), classes=3, composition="alone", steps=steps)
+        for steps in (None, (10, 20))
+    )
+    picture = build_student("cnn-xs", input_shape=SHAPE, classes=3, composition="alone")
+    assert [cost.window_share(student) for student in (whole, second, picture)] == [1.0, 0.5, 1.0]

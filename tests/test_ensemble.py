@@ -19,7 +19,7 @@ logits = st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=12)
 scales = st.floats(0.1, 100)
 
 
-def make_ensemble(rounds=3, composition="add"):
+def make_ensemble(rounds=3, composition="add", head="student"):
     """Students with statistics and weights of their own, the second one wider."""
     torch.manual_seed(0)
     ensemble = ProgressiveEnsemble(
@@ -28,7 +28,9 @@ def make_ensemble(rounds=3, composition="add"):
     previous, carry = None, {}
     for t in range(rounds):
         name = "cnn-s" if t == 1 else "cnn-xs"
-        student = build_student(name, input_shape=SHAPE, classes=CLASSES, composition=composition, previous=previous)
+        student = build_student(
+            name, input_shape=SHAPE, classes=CLASSES, composition=composition, previous=previous, head=head
+        )
         _, carry = student(torch.randn(32, *SHAPE), {key: value.detach() for key, value in carry.items()})
         ensemble.append(student)
         previous = student
@@ -101,6 +103,32 @@ def test_prefixes_are_means_of_the_students_on_the_teachers_scale(inputs):
     assert outputs.abs().max() < KAPPA and outputs.sum(-1).abs().max() < 1e-5
 
 
+def test_heads_that_give_prefixes_give_them(inputs):
+    ensemble = make_ensemble(head="prefix")
+    x, carry, given = ensemble.normalise(inputs), {}, []
+    with torch.no_grad():
+        for student in ensemble.students:
+            raw, carry = student(x, carry)
+            given.append(C * bound(raw, C))
+    torch.testing.assert_close(ensemble(inputs), torch.stack(given))
+    first, second, third = ensemble.student_outputs(inputs)
+    torch.testing.assert_close(C * first, given[0])
+    torch.testing.assert_close(C * (first + second) / 2, given[1])
+    torch.testing.assert_close(C * (first + second + third) / 3, given[2])
+
+
+def test_what_describes_an_ensemble_is_saved_and_kept_by_a_prefix(tmp_path):
+    x = torch.randn(4, 2, 9)
+    options = dict(mean=[1.0, -2.0], std=[3.0, 0.5], input_shape=(2, 9), front_end="running-maximum")
+    ensemble = ProgressiveEnsemble(c=2.0, classes="ab", **options)
+    ensemble.append(build_student("gru-xs", input_shape=(2, 9), classes=2, composition="alone"))
+    ensemble.save(tmp_path / "saved")
+    for other in (ensemble.truncate(1), ProgressiveEnsemble.load(tmp_path / "saved")):
+        assert other.front_end == "running-maximum" and torch.equal(other(x), ensemble(x))
+    plain = ProgressiveEnsemble(c=2.0, classes="ab", **{**options, "front_end": None})
+    assert not torch.equal(plain.normalise(x), ensemble.normalise(x))
+
+
 def test_staged_prefixes_are_tensors_of_their_own(inputs):
     ensemble = make_ensemble()
     untouched = ensemble(inputs)
@@ -123,6 +151,11 @@ def test_running_gives_the_sum_and_the_last_carry(inputs):
     total, carry = ensemble.run(ensemble.normalise(inputs))
     torch.testing.assert_close(C * total / 3, ensemble(inputs)[-1])
     assert {name: tuple(value.shape[1:]) for name, value in carry.items()} == ensemble.students[-1].carry_shapes
+    left = {}
+    with torch.no_grad():
+        for student in ensemble.students:
+            _, left = student(ensemble.normalise(inputs), left)
+    assert all(torch.equal(carry[name], left[name]) for name in left)
     assert not total.requires_grad and not any(value.requires_grad for value in carry.values())
 
 
@@ -223,6 +256,8 @@ class Clock:
         (1000, (0.010, 0.010, 0.010), 3),
         (float("inf"), (0.010, 0.010, 0.010), 3),
         (45, (0.010, 0.020, 0.010), 2),  # 30 ms gone, and the slowest student took 20
+        (45, (0.020, 0.010, 0.010), 2),  # the slowest counts, whichever it was
+        (51, (0.020, 0.010, 0.010), 3),
     ],
 )
 def test_anytime_prediction_stops_before_its_deadline(monkeypatch, inputs, deadline_ms, seconds, prefix):

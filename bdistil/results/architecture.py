@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from bdistil.records import Point, Record
 from bdistil.students.catalogue import blocks_of
@@ -61,6 +61,8 @@ class _Spec(Record):
 
     reads: shapes by name. steps: of a series. blocks: sizes of what the family draws, by name.
     """
+
+    model_config = ConfigDict(strict=False)  # what a validator has looked into before is no JSON: its lists are lists
 
     family: str
     reads: dict[str, tuple[int, ...]]

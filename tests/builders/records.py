@@ -20,6 +20,18 @@ from bdistil.results.loading import FrontierPoint
 from bdistil.runs import RunInfo
 
 TIME = datetime(2026, 1, 5, 14, 6, tzinfo=UTC)
+# Of a small teacher of digits, as it is given to be saved.
+CARD: dict[str, Any] = {
+    "schema": 1,
+    "name": "mine",
+    "dataset": "digits",
+    "architecture": "resnet-s",
+    "classes": list("0123456789"),
+    "input_shape": [1, 8, 8],
+    "mean": [4.9],
+    "std": [6.0],
+    "macs": 1_000_000,
+}
 CANDIDATE = {"round": 1, "composition": "add", "student": "cnn-xs", "barrier": 0.3}
 DEFAULTS: dict[type, dict[str, Any]] = {
     RoundStarted: CANDIDATE | {"epochs": 8},
@@ -114,6 +126,8 @@ def run_info(**fields: Any) -> RunInfo:
         "head": "student",
         "loss": "ensemble",
         "batch_size": 128,
+        "learning_rate": 0.01,
+        "weight_decay": 0.0001,
         "shift": 1,
         "flip": False,
         "views": 2,

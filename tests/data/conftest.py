@@ -6,18 +6,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from bdistil.data import CATALOGUE, data_home, is_here
-from tests.absent import absent
 
 # Sets whose files CI has no copy of: their loaders are tested on small trees of the official layout.
 WITHOUT_A_COPY = {"cifar-10", "cifar-100", "speech-commands", "speech-commands-13", "speech-commands-35"}
-AT_HAND = [name for name in CATALOGUE if is_here(name)]
+DATA_SETS = [
+    pytest.param(name, marks=pytest.mark.data(name))
+    for name in CATALOGUE
+    if name not in WITHOUT_A_COPY or is_here(name)
+]
 
 
 @pytest.fixture
 def fashion_mnist_files():
     """The folder of the real Fashion-MNIST files."""
-    if not is_here("fashion-mnist"):
-        absent("Fashion-MNIST is not in BDISTIL_DATA; fetch it with: bdistil data fashion-mnist.")
     return data_home() / "FashionMNIST" / "raw"
 
 

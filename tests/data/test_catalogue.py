@@ -12,8 +12,7 @@ from bdistil.data import CATALOGUE, data_home, fetch, info, is_here, load_datase
 from bdistil.data.dataset import SPLITS, Dataset
 from bdistil.errors import UserError
 from bdistil.paths import ASSETS
-from tests.absent import absent
-from tests.data.conftest import AT_HAND, WITHOUT_A_COPY
+from tests.data.conftest import DATA_SETS
 
 CHECKSUMS = {
     "digits": "3ab3aa5ee57d3296b0e09b0fc32e9b720baea386077c700cc047b46a020fb9be",
@@ -27,15 +26,9 @@ CHECKSUMS = {
 }
 
 
-@pytest.fixture(scope="module", params=AT_HAND)
+@pytest.fixture(scope="module", params=DATA_SETS)
 def dataset(request):
     return load_dataset(request.param)
-
-
-def test_all_data_that_can_be_had_is_at_hand():
-    missing = CATALOGUE.keys() - WITHOUT_A_COPY - set(AT_HAND)
-    if missing:
-        absent(f"{', '.join(sorted(missing))} not in BDISTIL_DATA; bdistil data NAME fetches it or says how to get it.")
 
 
 def test_shapes_types_and_counts_are_as_announced(dataset):

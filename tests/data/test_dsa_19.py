@@ -11,7 +11,6 @@ from bdistil.data import data_home, dsa_19, dsa_19_random, fetch, is_here, load_
 from bdistil.data.dataset import SPLITS, Dataset
 from bdistil.data.leaks import leaks
 from bdistil.errors import UserError
-from tests.absent import absent
 
 PAIRS = {(1, 2), (3, 5), (4, 8), (6, 7)}
 
@@ -131,19 +130,14 @@ def test_where_it_is_not_here_one_sentence_says_where_to_unpack_it(tmp_path, mon
             asks(name)
 
 
-@pytest.fixture
-def real():
-    if not is_here("dsa-19"):
-        absent("Daily and Sports Activities is not in BDISTIL_DATA; bdistil data dsa-19 says how to get it.")
-
-
 def rows(data):
     """What identifies the windows of each split whatever precision the values were written with."""
     chosen = [np.stack([data.split(name)[1], getattr(data, f"people_{name}")]) for name in SPLITS]
     return hashlib.sha256(np.concatenate(chosen, axis=1).tobytes()).hexdigest()[:16]
 
 
-def test_the_splits_never_change(real):
+@pytest.mark.data("dsa-19")
+def test_the_splits_never_change():
     """Teachers and figures were made with these splits."""
     random = load_dataset("dsa-19-random")
     assert rows(load_dataset("dsa-19")) == "bd346bf1611980e1" and rows(random) == "5bfae16a43fc9953"
@@ -152,7 +146,8 @@ def test_the_splits_never_change(real):
         np.testing.assert_array_equal(np.unique(getattr(random, f"people_{name}")), np.arange(1, 9))
 
 
-def test_no_rotation_leaks_though_persons_4_and_8_share_recordings(real):
+@pytest.mark.data("dsa-19")
+def test_no_rotation_leaks_though_persons_4_and_8_share_recordings():
     for rotation in range(4):
         assert leaks(Dataset.of(dsa_19.INFO, dsa_19.read(data_home(), rotation))) == []
     x, y, people = dsa_19.read_all(data_home())

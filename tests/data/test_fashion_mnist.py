@@ -49,6 +49,7 @@ def replace(path, content):
     path.write_bytes(content)
 
 
+@pytest.mark.data("fashion-mnist")
 def test_it_is_the_official_data_split_without_overlap(fashion_mnist_files):
     """The test split and the union of train and validation are the files' own content, in order."""
     data = load_dataset("fashion-mnist")
@@ -62,6 +63,7 @@ def test_it_is_the_official_data_split_without_overlap(fashion_mnist_files):
     np.testing.assert_array_equal(data.y_test, labels)
 
 
+@pytest.mark.data("fashion-mnist")
 def test_the_split_never_changes(fashion_mnist_files):
     """Teachers and sample runs that ship were made with this split."""
     expected = "b441412da84e0fd152e5081eb7b944567991ee28d57f86b9ee7df03c59bd40d6"
@@ -69,6 +71,7 @@ def test_the_split_never_changes(fashion_mnist_files):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.data("fashion-mnist")
 @pytest.mark.parametrize("damage", ["wrong value", "cut off", "wrong magic"])
 def test_a_damaged_file_is_named_and_kept(home, name, damage):
     content = gzip.decompress((home / name).read_bytes())
@@ -85,6 +88,7 @@ def test_a_damaged_file_is_named_and_kept(home, name, damage):
     assert (home / name).read_bytes() == damaged
 
 
+@pytest.mark.data("fashion-mnist")
 def test_fetch_checks_what_is_there_too(home):
     assert fetch("fashion-mnist", progress=False) == home
     replace(home / NAMES[1], b"")
@@ -92,6 +96,7 @@ def test_fetch_checks_what_is_there_too(home):
         fetch("fashion-mnist", progress=False)
 
 
+@pytest.mark.data("fashion-mnist")
 def test_a_folder_that_is_read_only_can_be_read(home):
     home.chmod(0o555)
     try:
@@ -101,6 +106,7 @@ def test_a_folder_that_is_read_only_can_be_read(home):
         home.chmod(0o755)
 
 
+@pytest.mark.data("fashion-mnist")
 @pytest.mark.parametrize("missing", [NAMES, NAMES[2:3]], ids=["all", "one"])
 def test_without_network_a_missing_file_means_choose_digits(home, no_network, missing):
     for name in missing:
@@ -110,6 +116,7 @@ def test_without_network_a_missing_file_means_choose_digits(home, no_network, mi
         load_dataset("fashion-mnist")
 
 
+@pytest.mark.data("fashion-mnist")
 def test_without_network_files_that_are_here_suffice(home, no_network):
     assert is_here("fashion-mnist")
     assert len(load_dataset("fashion-mnist").x_test) == 10_000
@@ -124,6 +131,7 @@ def official(path):
     return b"\x1f\x8b\x08\x08" + struct.pack("<I", PACKED_AT[path.name]) + b"\0\3" + path.stem.encode() + b"\0" + body
 
 
+@pytest.mark.data("fashion-mnist")
 def test_the_official_download_is_accepted_resumed_and_announced(fashion_mnist_files, tmp_path, monkeypatch, server):
     """The official bytes, with their published MD5s, over a connection that breaks twice."""
     monkeypatch.setenv("BDISTIL_DATA", str(tmp_path))

@@ -9,7 +9,6 @@ from bdistil.data import data_home, fetch, free_spoken_digits, free_spoken_digit
 from bdistil.data.audio import log_mel, read_recording
 from bdistil.data.dataset import SPLITS
 from bdistil.errors import UserError
-from tests.absent import absent
 
 SETS = ["free-spoken-digits", "free-spoken-digits-official"]
 
@@ -17,8 +16,6 @@ SETS = ["free-spoken-digits", "free-spoken-digits-official"]
 @pytest.fixture(scope="module")
 def recordings():
     """The folder of the real recordings."""
-    if not is_here("free-spoken-digits"):
-        absent("Free Spoken Digits are not in BDISTIL_DATA; bdistil data free-spoken-digits says how to get them.")
     return data_home() / "free-spoken-digits" / "recordings"
 
 
@@ -48,6 +45,7 @@ def rows(x):
     return {example.tobytes() for example in x}
 
 
+@pytest.mark.data("free-spoken-digits")
 def test_every_speaker_tests_once_and_validates_once(recordings):
     tested, validated = [], []
     for rotation in range(6):
@@ -61,6 +59,7 @@ def test_every_speaker_tests_once_and_validates_once(recordings):
     assert sorted(tested) == sorted(validated) == list(range(6))
 
 
+@pytest.mark.data("free-spoken-digits")
 def test_an_example_is_its_own_recording_with_its_own_label_and_speaker(recordings):
     data = load_dataset("free-spoken-digits")
     for name, at in [("train", 0), ("train", 1_999), ("validation", 321), ("test", 123)]:
@@ -72,6 +71,7 @@ def test_an_example_is_its_own_recording_with_its_own_label_and_speaker(recordin
         np.testing.assert_array_equal(x[at], log_mel(read_recording(path, 8_000), 8_000, 48))
 
 
+@pytest.mark.data("free-spoken-digits")
 def test_the_official_split_tests_the_first_five_takes_of_every_word(recordings):
     official, by_speaker = load_dataset(SETS[1]), load_dataset(SETS[0])
     everything = set.union(*(rows(by_speaker.split(name)[0]) for name in SPLITS))
@@ -91,6 +91,7 @@ def test_without_recordings_it_says_how_to_lay_them_out(tmp_path, monkeypatch, n
         fetch(name)
 
 
+@pytest.mark.data("free-spoken-digits")
 def test_a_missing_an_unknown_and_a_damaged_recording_are_named(home):
     (home / "3_lucas_7.wav").unlink()
     with pytest.raises(UserError, match=r"^1 of 3000 recordings are missing in .*, the first is 3_lucas_7\.wav: .*\.$"):

@@ -12,7 +12,7 @@ from bdistil.data import CATALOGUE, load_dataset
 from bdistil.data.dataset import SPLITS, Dataset
 from bdistil.data.leaks import leaks
 from bdistil.report.data_text import describe
-from tests.data.conftest import AT_HAND
+from tests.data.conftest import DATA_SETS
 
 # Data sets in which something is on two sides: their splits say so, and are there because the literature has them.
 # Of persons 4 and 8 some recordings are the same, so that the random split shares stretches beside persons.
@@ -140,7 +140,7 @@ def test_series_of_one_step_leak_as_examples_alone():
     assert [(leak.kind, leak.count, leak.sides) for leak in found] == [("example", 1, ("train", "test"))]
 
 
-@pytest.mark.parametrize("name", AT_HAND)
+@pytest.mark.parametrize("name", DATA_SETS)
 def test_what_leaks_in_the_data_sets_is_known(name):
     found = {(leak.kind, leak.sides, leak.count) for leak in leaks(load_dataset(name))}
     assert found == KNOWN.get(name, set())

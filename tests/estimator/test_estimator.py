@@ -68,3 +68,11 @@ def test_what_cannot_be_is_a_sentence(task, given, sentence):
 def test_logits_of_other_inputs_are_refused(task):
     with pytest.raises(UserError, match="one row for each of the 200 inputs"):
         BDistil(**SHORT).fit(task.dataset.x_train, teacher_logits=task.teacher["test"])
+
+
+def test_a_deadline_decides_how_many_students_answer(task):
+    model, x = fitted(task), task.dataset.x_test
+    first, last = model.predict(x, prefix=1), model.predict(x)
+    assert not np.array_equal(first, last)
+    assert np.array_equal(model.predict_until(x, 0), first)
+    assert np.array_equal(model.predict_until(x, float("inf")), last)

@@ -318,3 +318,43 @@ def test_logits_of_another_shape_or_not_finite_are_refused_and_change_nothing(wr
 def test_boosting_needs_no_torch():
     code = "import sys, bdistil.method.certificate; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# What weighs most
+
+
+def test_the_heaviest_pairs_are_those_furthest_off_each_with_its_side_and_share():
+    """Sorted one by one, from the weights of both sides written out."""
+    random = np.random.default_rng(3)
+    g_hat = random.uniform(-1, 1, size=(30, 3))
+    booster = Certificate(g_hat, rounds=4)
+    f = g_hat + random.uniform(-0.5, 0.5, size=g_hat.shape)
+    booster.update(f)
+    up, down = weights(booster.s, booster.eta)
+    pairs = [(side[i, j], i, j, sign) for side, sign in ((up, 1), (down, -1)) for i in range(30) for j in range(3)]
+    expected = sorted(pairs, key=lambda pair: -pair[0])[:12]
+    found = booster.heaviest()
+    assert found["weight"].tolist() == [pair[0] for pair in expected]
+    assert list(zip(found["index"], found["label"], found["sign"], strict=True)) == [pair[1:] for pair in expected]
+    for index, label, sign in zip(found["index"], found["label"], found["sign"], strict=True):
+        assert np.sign(g_hat[index, label] - f[index, label]) == sign  # +1 where the ensemble has been too low
+    assert len(booster.heaviest(4)["sign"]) == 4 and len(booster.heaviest(10**6)["sign"]) == 180
+    assert set(found["sign"].tolist()) == {-1, 1}, "both sides are among them"
+
+
+def test_an_edge_of_exactly_nothing_misses_the_condition():
+    g_hat = np.zeros((4, 2))
+    booster = Certificate(g_hat, rounds=2)
+    booster.update(np.array([[0.5, 0.5], [-0.5, 0.25], [0.25, 0.0], [0.0, -0.5]]))
+    candidate = np.column_stack([-booster.s[:, 0], np.zeros(4)])  # corrects one class, deviates in no other
+    condition = booster.candidate(candidate)
+    assert condition.edges[0] > 0 and condition.edges[1] == condition.relative_edges[1] == 0
+    assert not condition.condition_met and not booster.update(candidate).condition_met
+
+
+def test_the_sums_that_are_handed_out_are_no_part_of_the_state():
+    g_hat, (f, _) = simulated(rounds=2)
+    booster = Certificate(g_hat, rounds=2)
+    booster.update(f)
+    booster.summed()[:] = 7
+    np.testing.assert_array_equal(booster.summed(), f.astype(np.float64))

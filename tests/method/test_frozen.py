@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bdistil.config import DistilConfig, TeachConfig
-from bdistil.data import Dataset, is_here, load_dataset
+from bdistil.data import Dataset, load_dataset
 from bdistil.inputs import normalise
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation import Distillation, DistillationData
@@ -16,7 +16,6 @@ from bdistil.records import RoundRecord
 from bdistil.scale import B
 from bdistil.training.loop import Callbacks, Checkpoint, Stopped, predict
 from bdistil.training.teacher import teach
-from tests.absent import absent
 from tests.tasks import digits_task, one_thread  # noqa: F401
 from tests.workers import distil_config
 
@@ -87,6 +86,7 @@ def test_every_way_to_train_a_round_is_certified(little, composition, loss, dive
     config = distil_config(
         rounds=2,
         epochs=1,
+        retries=0,
         composition=composition,
         loss=loss,
         divergence=divergence,
@@ -97,6 +97,15 @@ def test_every_way_to_train_a_round_is_certified(little, composition, loss, dive
     assert len(ensemble) == 2 and all(certificate_holds(r.record) for r in rounds)
     assert all(np.isfinite(r.outputs[split]).all() for r in rounds for split in r.outputs)
     assert bool(ensemble.students[1].reads) == (composition != "alone")
+
+
+SHORT = dict(rounds=2, epochs=1, batch_size=48, retries=0)
+
+
+@pytest.fixture(scope="module")
+def by_default(little):
+    """The rounds of `SHORT`."""
+    return run(distil_config(**SHORT), little)[1]
 
 
 @pytest.mark.parametrize(
@@ -116,23 +125,26 @@ def test_every_way_to_train_a_round_is_certified(little, composition, loss, dive
         {"batch_size": 16},
     ],
 )
-def test_every_option_changes_what_is_trained(little, option):
-    short = dict(rounds=2, epochs=1, batch_size=48)
-    _, default = run(distil_config(**short), little)
-    _, changed = run(distil_config(**(short | option)), little)
-    assert not np.array_equal(default[1].outputs["test"], changed[1].outputs["test"])
+def test_every_option_changes_what_is_trained(little, by_default, option):
+    _, changed = run(distil_config(**(SHORT | option)), little)
+    assert not np.array_equal(by_default[1].outputs["test"], changed[1].outputs["test"])
+
+
+def test_without_a_changed_option_the_same_is_trained(little, by_default):
+    _, again = run(distil_config(**SHORT), little)
+    assert np.array_equal(by_default[1].outputs["test"], again[1].outputs["test"])
 
 
 @pytest.mark.parametrize("composition", ["alone", "add", "concat", "concat-all"])
 def test_interrupted_between_and_inside_rounds_it_gives_the_same(little, tmp_path, composition):
-    config = distil_config(rounds=3, epochs=3, composition=composition)
+    config = distil_config(**SHORT | {"rounds": 3, "epochs": 2}, composition=composition)
     _, whole = run(config, little)
 
     ensemble, first = little.ensemble(), []
     checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors")
     beats = []
     callbacks = Callbacks(
-        batch=lambda position, epoch, *_: beats.append((position.round, epoch)), stop=lambda: (2, 3) in beats
+        batch=lambda position, epoch, *_: beats.append((position.round, epoch)), stop=lambda: (2, 2) in beats
     )
     with pytest.raises(Stopped):
         for done in distil(Distillation(config, little, ensemble, checkpoint, callbacks)):
@@ -151,13 +163,14 @@ def test_the_records_are_a_function_of_the_saved_logits(little):
     _, rounds = run(distil_config(rounds=3, epochs=1), little)
     certificate = Certificate(little.g_hat, 3)
     for r in rounds:
+        for name, values in certificate.heaviest().items():  # what weighed most in the round, so before it ends
+            assert np.array_equal(r.heaviest[name], values), name
         assert dict(certificate.update(r.outputs["train"])).items() <= dict(r.record).items()
 
 
+@pytest.mark.data("fashion-mnist")
 def test_fashion_mnist_on_a_subset_is_learnt(own_home):
     """2,000 pictures, a teacher of two epochs, two rounds: far above chance, and near the teacher."""
-    if not is_here("fashion-mnist"):
-        absent("Fashion-MNIST is not in BDISTIL_DATA: fetch it with `bdistil data fashion-mnist`.")
     data = subset(load_dataset("fashion-mnist"), 2000, 300)
     plain = dict(shift=0, flip=False, cutout=0, crop=0)
     teaching = TeachConfig.create(

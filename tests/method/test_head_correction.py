@@ -213,3 +213,14 @@ def test_what_was_kept_of_another_round_is_not_gone_on_from(tmp_path):
     fresh = correct_heads(other, *theirs, position=position)
     beside = correct_heads(other, *theirs, position=position, checkpoint=checkpoint)
     assert all(a.equal(b) for ours, same in zip(beside, fresh, strict=True) for a, b in zip(ours, same, strict=True))
+
+
+def test_the_divergence_is_the_prefixes_by_their_shares():
+    problem, (weights, biases) = together(3, False)
+    assert len(set(problem.shares)) > 1
+    divergence, _, _ = head_correction._state(problem, weights, biases)
+    summed, expected = problem.summed, 0.0
+    for t, (x, weight, share) in enumerate(zip(problem.inputs, weights, problem.shares, strict=True), start=1):
+        summed = summed + bound(x @ weight.T, problem.c)
+        expected += share * float(kl(problem.c * summed / t, problem.c * problem.g_hat, 2.0))
+    assert float(divergence) == pytest.approx(expected, rel=1e-5)

@@ -1,7 +1,10 @@
 """FIND-WL searches as it says: attempts, barriers, rungs, corrections taken and taken back, in any interruption."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 
 from bdistil.config import DistilConfig
 from bdistil.errors import UserError
@@ -12,6 +15,7 @@ from bdistil.method.distillation import Distillation
 from bdistil.method.frozen import distil
 from bdistil.method.search import SearchCallbacks, find_weak_learner
 from bdistil.method.student_training import ladder
+from bdistil.records import Correction
 from bdistil.students import build_student
 from bdistil.training.loop import Position
 from tests.tasks import digits_task, one_thread  # noqa: F401
@@ -108,7 +112,53 @@ def test_the_round_of_a_search_without_success_says_so_and_goes_on(little, hopel
     assert second.record.attempts == len(ladder(config, 2)) and not second.record.corrected
     assert 1 <= second.record.attempt <= second.record.attempts
     assert second.record.kl_after == second.record.kl_before
-    assert second.record.seconds > first.record.seconds / 2
+
+
+def test_a_rounds_seconds_are_those_of_all_its_attempts(little, hopeless):
+    tried = []
+    callbacks = SearchCallbacks(tried=lambda round, attempt: tried.append((round, attempt.record.seconds)))
+    config = distil_config(composition="concat-all", retries=0, **SHORT)
+    rounds = list(distil(Distillation.new(config, little), callbacks=callbacks))
+    assert [round for round, _ in tried] == [1, 2, 2]
+    assert [r.record.seconds for r in rounds] == [tried[0][1], tried[1][1] + tried[2][1]]
+
+
+def test_an_attempts_seconds_are_those_of_its_training_and_of_its_correction(little, after_round_one, monkeypatch):
+    ticks = iter([0.0, 1000.0])
+    monkeypatch.setattr(correction, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    kept, _, _ = whole_search(distil_config(**SHORT), little, after_round_one)
+    assert kept.record.correction_seconds == 1000 and 1000 < kept.record.seconds < 2000
+
+
+def test_attempts_from_before_an_interruption_are_of_the_round_that_they_were_of(little, hopeless):
+    config = distil_config(composition="concat-all", retries=0, **SHORT | {"rounds": 3})
+    ensemble, tried, starts = little.ensemble(), [], []
+    whole = list(
+        distil(
+            Distillation(config, little, ensemble),
+            callbacks=SearchCallbacks(tried=lambda round, attempt: tried.append((round, attempt))),
+        )
+    )
+    resumed = little.ensemble()
+    resumed.append(whole[0].student)
+    before = [attempt for round, attempt in tried if round == 2][:1]
+    callbacks = SearchCallbacks(starts=lambda candidate: starts.append((candidate.round, candidate.attempt)))
+    rest = list(distil(Distillation(config, little, resumed), [whole[0].outputs["train"]], before, callbacks))
+    assert starts == [(2, 2), (3, 1), (3, 2)]
+    assert [r.student.weights() for r in rest] == [r.student.weights() for r in whole[1:]]
+
+
+def test_of_a_correction_taken_back_a_round_records_nothing_but_that(little, monkeypatch):
+    monkeypatch.setattr(correction, "MOST_KL", 0.0)
+    config = distil_config(composition="concat-all", retries=0, **SHORT).model_copy(update={"max_accuracy_drop": -1.0})
+    records = {}
+    callbacks = SearchCallbacks(
+        tried=lambda round, attempt: records.update({(round, attempt.record.attempt): attempt.record})
+    )
+    *_, second = (done.record for done in distil(Distillation.new(config, little), callbacks=callbacks))
+    tried = records[2, second.attempt]
+    assert second.outcome == tried.outcome == "kl" and tried.kl_after != tried.kl_before
+    assert second.kl_after == second.kl_before == tried.kl_before and second.edges == second.edges_before
 
 
 def test_an_interrupted_search_goes_on_where_it_was(little, after_round_one, hopeless):
@@ -128,8 +178,51 @@ def test_a_correction_that_costs_too_much_is_taken_back(little, after_round_one,
     strict = config.model_copy(update={"max_accuracy_drop": -1.0})
     f, told = correct(Distillation(strict, little, ensemble), certificate, trained.student, Position("rounds", 2, 1))
     assert told.outcome == "kl" and not told.corrected and told.condition_met
+    prefix = (certificate.summed() + f) / 2
+    assert told.kl_before == pytest.approx(little.divergence(prefix, "train", config.temperature), rel=1e-6)
     assert trained.student.head.weight.equal(head)
     assert np.array_equal(f, student_training.answers(ensemble, trained.student, little.dataset.x_train))
+
+
+@pytest.mark.parametrize(("planned", "heads"), [(2, 1), (3, 2), (9, 2)])
+def test_a_correction_looks_ahead_at_the_next_round_if_there_is_one(
+    little, after_round_one, monkeypatch, planned, heads
+):
+    asked = []
+    monkeypatch.setattr(correction, "correct_heads", lambda problem, *heads, **_: asked.append((problem, *heads)))
+    ensemble, first = after_round_one
+    certificate = Certificate(little.g_hat, planned)
+    certificate.update(first.summed())
+    trained, _, _ = whole_search(distil_config(meet_condition=False, **SHORT), little, after_round_one)
+    config = distil_config(**SHORT | {"rounds": planned})
+    correct(Distillation(config, little, ensemble), certificate, trained.student, Position("rounds", 2, 1))
+    ((problem, weights, biases),) = asked
+    assert len(weights) == len(biases) == len(problem.inputs) == heads and problem.shares == [1 / heads] * heads
+    assert problem.round == 2 and problem.eta == certificate.eta
+    np.testing.assert_allclose(problem.summed, first.summed(), atol=1e-6)
+
+
+def test_what_a_correction_costs_is_counted_as_lost(little, after_round_one, monkeypatch):
+    """One that makes all answers the same class loses accuracy, and is told with what it would have made."""
+    ensemble, certificate = after_round_one
+    config = distil_config(**SHORT).model_copy(update={"max_accuracy_drop": 0.0})
+    trained, _, _ = whole_search(distil_config(meet_condition=False, **SHORT), little, after_round_one)
+    before = student_training.validation(Distillation(config, little, ensemble), trained.student)["accuracy"]
+    bias = torch.eye(10)[3] * 100
+    monkeypatch.setattr(correction, "correct_heads", lambda problem, heads, *_, **__: ([0 * heads[0]], [bias]))
+    _, told = correct(Distillation(config, little, ensemble), certificate, trained.student, Position("rounds", 2, 1))
+    assert told.outcome == "edge" and not told.condition_met
+    assert 0 < told.accuracy_lost <= before
+    assert student_training.validation(Distillation(config, little, ensemble), trained.student)["accuracy"] == before
+
+
+def test_of_a_rejected_correction_its_own_figures_are_told():
+    fields = dict(condition_met=False, corrected=False, kl_before=0.1, kl_after=0.2, relative_edges=(0.1, 0.2))
+    tried = Correction(
+        edge_min=0.01, edges=(0.01, 0.3), edges_before=(-0.5, 0.4), outcome="kl", accuracy_lost=0.03, **fields
+    )
+    told = correction.rejected(tried)
+    assert (told.why, told.edge_min, told.kl_after, told.accuracy_lost) == ("kl", 0.01, 0.2, 0.03)
 
 
 def test_the_first_student_has_no_one_to_read_and_no_ladder(little):

@@ -36,3 +36,15 @@ def test_the_caption_says_what_the_arrows_of_this_network_mean():
     assert "each level; all students share one cell. " in markup.caption([part(1, 1, shares=True)])
     both = markup.caption([part(2, 2), part(3, 3, "concat")])
     assert "add: the activations" in both and "concat: the activations" in both
+
+
+def test_bars_are_the_macs_beside_those_of_the_dearest():
+    html = markup.table([part(1, 1, macs=10_000.0), part(2, 3, macs=40_000.0), part(4, 4, macs=0)])
+    assert re.findall(r'style="width:(\d+)%"', html) == ["25", "100", "0"]
+    assert html.count(" each") == 3  # of MACs, parameters and what is left behind, and of nothing that is zero
+
+
+def test_arrows_of_several_kinds_are_told_apart_by_name():
+    one = markup.caption([part(2, 2), part(3, 3)])
+    two = markup.caption([part(2, 2), part(3, 3, "concat")])
+    assert "add: " not in one and "Arrows: add: the activations" in two

@@ -1,6 +1,8 @@
 """The guarantee's charts: what they draw, that colour is never alone, and that they are explicit in both themes."""
 
 import base64
+import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -98,3 +100,19 @@ def test_marks_and_words_are_seen_in_both_themes(records, rows, theme):
         assert all(contrast(trace.line.color, look.background) >= 3 for trace in figure.data)
         assert all(contrast(note.font.color, look.background) >= 4.5 for note in figure.layout.annotations)
         assert figure.layout.xaxis.fixedrange and figure.layout.xaxis.title.text
+
+
+def test_a_panel_has_zero_at_the_bottom_and_the_rounds_from_left_to_right(rows):
+    heights = zip(rows[:3], (0.0, 0.5, 1.0), strict=True)
+    flat = [replace(row, measured=measured, bound=0.5, trivial=1.0) for row, measured in heights]
+    address = figures.panel(flat, 1.0, theme="light", rounds=5)
+    drawing = base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")).decode()
+    trivial, bound, ours = re.findall(r'<polyline points="([^"]*)"', drawing)
+    assert ours == "8.0,90.0 54.0,48.0 100.0,6.0"
+    assert trivial == "8.0,6.0 54.0,6.0 100.0,6.0" and bound == "8.0,48.0 54.0,48.0 100.0,48.0"
+
+
+def test_effective_examples_below_one_are_still_in_the_picture(records):
+    few = [record.model_copy(update={"effective_examples": 0.5}) for record in records]
+    assert figures.effective(few, 600, theme="light", rounds=6).layout.yaxis.range[0] == math.log10(0.5)
+    assert figures.effective(records[:1], 600, theme="light", rounds=6).layout.yaxis.range[0] == 0

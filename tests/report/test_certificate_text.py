@@ -95,3 +95,26 @@ def test_which_students_miss_the_condition_is_said():
 
 def test_polished_students_are_named():
     assert "polished students" in words.meaning(600, True) and "polished" not in words.meaning(600, False)
+
+
+def test_classes_whose_bound_tells_something_do_not_wait():
+    """Of ten, seven needed as many rounds as there have been."""
+    text = words.tighter(found(rounds=6, telling=7, since=None, needed=(6.0,) * 7 + (9.0,) * 3))
+    assert "for the three classes left after 9 rounds in all." in text
+
+
+def test_effective_examples_are_whole_and_rounded():
+    assert words.effective(3, 12.6, 600).startswith(
+        "In round 3 the weight is spread as evenly as over 13 of 600 examples"
+    )
+
+
+def test_a_weight_of_a_hundred_shares_has_no_decimals_and_one_too_high_says_so():
+    pair = Heavy(3, "Shirt", "Coat", "Shirt", False, 123.4)
+    assert (words.error(pair), words.times(pair)) == ("too high", "123 equal shares")
+
+
+def test_panels_say_how_many_rounds_are_done_where_not_all_are():
+    assert words.panels(6, 4, 0.8).startswith("Across: rounds 1 to 6 (4 done). Up: 0 to 0.8,")
+    assert words.panels(6, 6, 0.8).startswith("Across: rounds 1 to 6. Up: 0 to 0.8,")
+    assert words.panels(1, 1, 0.8).startswith("Across: the one round. Up:")

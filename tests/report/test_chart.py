@@ -46,3 +46,22 @@ def test_the_y_axis_has_room_for_its_longest_label(top):
     wide = figure.layout.margin.l
     chart.scale(figure.layout.xaxis, (0.0, 1_000_000.0))
     assert figure.layout.margin.l == wide
+
+
+def test_places_that_touch_are_moved_up_one_after_another():
+    assert chart.spread({1: 0.0, 2: 0.1, 3: 0.2, 4: 5.0}, 1.0) == {1: 0.0, 2: 1.0, 3: 2.0, 4: 5.0}
+    assert chart.spread({1: 3.0, 2: 0.0}, 1.0) == {1: 3.0, 2: 0.0}
+    assert chart.spread({1: 1.0, 2: 1.0}, 0.5) == {2: 1.0, 1: 1.5}  # of equals the last lies lowest
+    assert chart.spread({}, 1.0) == {}
+
+
+def test_a_label_shows_no_tag_of_users():
+    assert chart.hover(["<i>", "a<b"]) == "<b>&lt;i></b><br>a&lt;b"
+
+
+def test_ranges_and_ticks_are_those_of_the_axis():
+    axis = chart.empty("", THEMES["light"]).layout.xaxis
+    chart.scale(axis, (-1.5, 6.5), whole=True)
+    assert list(axis.tickvals) == [1, 2, 3, 4, 5, 6] and list(axis.range) == [-1.5, 6.5] and axis.type == "linear"
+    chart.scale(axis, (10.0, 1000.0), log=True)
+    assert list(axis.range) == [1, 3] and axis.type == "log" and axis.ticktext[0] == "10"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bdistil.records import EpochFinished, RunQueued
+from bdistil.records import EpochFinished, MeasuredTeacher, RunQueued
 from bdistil.report import figures
 from bdistil.report.palette import THEMES, contrast
 from bdistil.results import load
@@ -52,7 +52,7 @@ def test_the_ranges_hold_everything_and_accuracy_does_not_start_at_zero(six, cos
     assert max(*record.highs, record.teacher_accuracy) < record.y_range[1]
 
 
-@pytest.mark.parametrize("rounds", [1, 12, 13])
+@pytest.mark.parametrize("rounds", [1, 8, 12, 13])
 def test_few_prefixes_have_whiskers_and_many_a_band(make, rounds):
     results = make(rounds=rounds)
     figure = figures.frontier(results.points, results.run.known_teacher, cost="macs", theme="light")
@@ -60,7 +60,12 @@ def test_few_prefixes_have_whiskers_and_many_a_band(make, rounds):
     assert ours.error_y.visible == (rounds <= 12)
     assert any(trace.name == "interval" for trace in figure.data) == (rounds > 12)
     assert list(ours.customdata) == list(range(1, rounds + 1))
-    numbers = {1: ["1"], 12: ["1", "5", "10", "12"], 13: ["1", "5", "10", "13"]}  # as many as do not touch
+    numbers = {
+        1: ["1"],
+        8: list("12345678"),
+        12: ["1", "5", "10", "12"],
+        13: ["1", "5", "10", "13"],
+    }  # as many as do not touch
     assert [text for text in ours.text if text] == numbers[rounds]
 
 
@@ -217,3 +222,51 @@ def test_prefixes_before_the_polish_lie_small_and_hollow_behind(make, theme):
     assert behind.hovertext[2].startswith("<b>3 students, as round 3 ended</b><br>accuracy ")
     assert figure.layout.yaxis.range[0] < min(behind.y) and list(behind.customdata) == [1, 2, 3, 4, 5, 6]
     assert behind.text[0].strip() == "as each round ended" and not any(behind.text[1:])
+
+
+def test_whiskers_and_the_band_reach_from_the_low_to_the_high_ends(make):
+    for rounds in (6, 13):
+        results = make(rounds=rounds)
+        teacher = results.run.known_teacher
+        record = figures.frontier_record(results.points, teacher, "macs")
+        figure = figures.frontier(results.points, teacher, cost="macs", theme="light")
+        ours = drawn(figure, "ensemble")
+        assert [y + up for y, up in zip(ours.y, ours.error_y.array, strict=True)] == pytest.approx(record.highs)
+        assert [y - down for y, down in zip(ours.y, ours.error_y.arrayminus, strict=True)] == pytest.approx(record.lows)
+        if rounds > 12:
+            band = drawn(figure, "interval")
+            assert list(band.x) == [*record.costs, *reversed(record.costs)]
+            assert list(band.y) == [*record.highs, *reversed(record.lows)]
+
+
+def test_marks_of_a_round_lie_beside_one_another_in_the_order_of_the_classes():
+    met, _ = figures.edges_record([round_record(round=3, edges=(0.01, 0.02, 0.03))])
+    assert met.x == (2.75, 3.0, 3.25) and met.y == (0.01, 0.02, 0.03)
+    assert figures.edges_record([round_record(round=3, edges=(0.01,))])[0].x == (3.0,)
+
+
+def test_a_loss_is_named_where_its_line_ends():
+    events = [event(EpochFinished, round=1, attempt=1, epoch=n, loss=1.0 / n) for n in (1, 2, 3)]
+    (label,) = figures.losses(events, theme="light").layout.annotations
+    assert (label.x, label.y) == (3, 1 / 3)
+
+
+def test_a_learning_curve_is_of_the_teachers_epochs_alone():
+    validation = {"accuracy": 0.5}
+    events = [
+        event(EpochFinished, phase="teacher", epoch=1, validation=validation),
+        event(EpochFinished, phase="rounds", round=1, epoch=2, validation={"accuracy": 0.9}),
+    ]
+    (line,) = figures.learning(events, theme="light").data
+    assert (list(line.x), list(line.y)) == ([1], [50.0])
+
+
+def test_a_teacher_far_above_and_points_that_are_all_level_have_room(six):
+    level = [
+        point.model_copy(update=dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high"), 0.5))
+        for point in six.points
+    ]
+    record = figures.frontier_record(level, MeasuredTeacher(name="t", accuracy=0.5, macs=44_600_000), "macs")
+    assert record.y_range[0] < 50 < record.y_range[1]
+    record = figures.frontier_record(level, MeasuredTeacher(name="t", accuracy=0.99, macs=44_600_000), "macs")
+    assert record.y_range[1] > 99

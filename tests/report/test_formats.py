@@ -2,7 +2,9 @@
 
 import pytest
 
+from bdistil.records import TeacherRecord
 from bdistil.report import formats as w
+from bdistil.teachers.black_box import UNKNOWN_SPLIT
 from tests.builders.records import point
 
 N, T = "\u00a0", "\u202f"
@@ -25,15 +27,21 @@ N, T = "\u00a0", "\u202f"
         (w.edge(-0.00000091), "\u22120.00000091"),
         (w.edge(0.0), "0.0000"),
         (w.seconds(1.44), f"1.4{N}s"),
+        (w.seconds(9.96), f"10.0{N}s"),
+        (w.seconds(10), f"10{N}s"),
         (w.seconds(75), f"1{N}min"),
         (w.kl_change(0.1, 0.1005), f"+0.5{N}%"),
         (w.kl_change(0.1, 0.098), f"−2.0{N}%"),
         (w.kl_change(0.0, 0.0), f"0.0{N}%"),
         (w.share(0.1234), f"12{N}%"),
         (w.share(0.0099), f"under 1{N}%"),
+        (w.share(0.0), f"0{N}%"),
         (w.share(0.01), f"1{N}%"),
         (w.count(10_000), f"10{T}000"),
         (w.count(470), "470"),
+        (w.count(1_234), "1234"),
+        (w.count(9_999), "9999"),
+        (w.count(-12_345), f"-12{T}345"),
         (w.count(1_234_567), f"1{T}234{T}567"),
         (w.quantity(950), "950"),
         (w.quantity(999.7), f"1.0{N}k"),
@@ -54,7 +62,11 @@ N, T = "\u00a0", "\u202f"
         (w.duration(3120), f"52{N}min"),
         (w.duration(7800), f"2{N}h 10{N}min"),
         (w.duration(7200), f"2{N}h"),
+        (w.duration(3599), f"1{N}h"),
+        (w.duration(3569), f"59{N}min"),
+        (w.duration(59.4), f"59{N}s"),
         (w.count_students(1), "one student"),
+        (w.count_students(12), "twelve students"),
         (w.count_students(13), "13 students"),
         (w.students(1), "1 student"),
         (w.listing(["Shirt"]), "Shirt"),
@@ -138,6 +150,11 @@ def test_a_prefix_that_has_read_a_part_says_so():
             "25\u00a0% of the window is nearly as good as all of it: one student reaches "
             "89.5\u00a0%, 0.5 points below all 4 at its end.",
         ),
+        (
+            [0.899, 0.9, 0.9, 0.9],
+            "25\u00a0% of the window is nearly as good as all of it: one student reaches "
+            "89.9\u00a0%, 0.1 points below all 4 at its end.",
+        ),
     ],
 )
 def test_early_prediction_says_from_where_on_it_is_as_good_as_the_end(accuracies, found):
@@ -165,3 +182,47 @@ def test_two_persons_give_no_interval_to_tell_by(persons, apart, end):
 def test_an_interval_is_called_a_range_where_too_few_persons_stand_behind_it():
     names = [w.interval_name(persons).replace(N, " ") for persons in (None, 2, 3)]
     assert names == ["95 % interval", "range over two persons", "95 % interval"]
+
+
+def test_so_many_points_below_the_end_still_count_as_the_same():
+    accuracies = [0.5, 0.75]  # 25 points apart, exactly
+    assert w.early([0.5, 1.0], accuracies, close=25.0).startswith(f"50{N}% of the window is nearly as good")
+    assert w.early([0.5, 1.0], accuracies, close=24.9).startswith("The whole window counts")
+
+
+@pytest.mark.parametrize(
+    ("people", "text"),
+    [
+        (None, "Whiskers are 95 % intervals on the test split."),
+        (("speaker", 1), "Whiskers are 95 % intervals on the test split. It holds one speaker alone: "),
+        (("speaker", 2), "The test split holds two speakers: whiskers, and the range of the difference to the "),
+        (("person", 3), "Whiskers are 95 % intervals on the test split. They, and the interval of the difference to "),
+    ],
+)
+def test_what_whiskers_mean_depends_on_how_many_persons_are_tested(people, text):
+    assert w.intervals(people).startswith(text)
+
+
+def test_below_the_largest_class_is_below_and_not_level():
+    assert w.below_largest(0.41, "walking", 0.41) is None
+    assert w.below_largest(0.409, "walking", 0.41) == f"40.9{N}% is below always answering walking: 41{N}%."
+
+
+def test_twenty_names_are_all_told_and_of_more_how_many():
+    names = [f"c{number}" for number in range(22)]
+    assert w.some_of(names[:20]) == ", ".join(names[:20])
+    assert w.some_of(names) == f"{', '.join(names[:20])} and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, []),
+        ({"kind": "onnx"}, [UNKNOWN_SPLIT]),
+        ({"kind": "onnx", "split_known": True}, []),
+        ({"split_known": False}, [UNKNOWN_SPLIT]),
+        ({"macs_stated": True}, ["What the teacher costs is as stated with it, not counted."]),
+    ],
+)
+def test_what_rests_on_a_black_box_is_said(fields, said):
+    assert w.black_box(TeacherRecord(name="t", **fields)) == said

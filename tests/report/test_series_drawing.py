@@ -116,3 +116,34 @@ def test_how_far_a_prefix_has_read_is_marked(series):
     assert '<i style="width:25.0%"></i>' in series_drawing.drawing(series, place, "x", "light", 0.25)
     sentence = "The line below ends where the students have stopped reading."
     assert sentence in series_drawing.caption(series, 0.25) and sentence not in series_drawing.caption(series)
+
+
+def test_lines_keep_their_width_however_far_they_are_drawn_out():
+    values = np.random.default_rng(0).normal(size=(1, 3, 8))
+    sensor = content(series_drawing.drawing(sensors(values, AXES[:3]), 0, "x", "light"), "image/svg+xml")[0].decode()
+    heard = series_drawing.drawing(speech({1: np.arange(8, dtype=np.int16)}), 1, "x", "light")
+    outline = content(heard, "image/svg+xml")[0].decode()
+    for drawing, shapes in ((sensor, 6), (outline, 1)):
+        assert drawing.count('vector-effect="non-scaling-stroke"') == drawing.count("stroke=") == shapes
+
+
+def test_movement_counts_against_what_is_usual_and_groups_keep_their_order():
+    values = np.zeros((1, 3, 50))
+    values[0] = np.sin(np.arange(50)) * np.array([[1.0], [5.0], [2.0]])
+    usual = Series(values.astype(np.float32), "sensor", np.zeros(3), np.array([1.0, 20.0, 1.0]))
+    assert series_drawing.moving(usual, 0, most=2) == ([(0,), (2,)], 3)  # the third moves most, the second least
+    assert series_drawing.moving(usual, 0, most=1) == ([(2,)], 3)
+
+
+def test_bands_are_drawn_against_their_usual_level():
+    values = np.array([[[4.0, 6.0], [9.0, 9.0]]], np.float32)
+    html = series_drawing.drawing(Series(values, "speech", np.array([2.0, 9.0]), np.array([2.0, 1.0])), 0, "x", "light")
+    image = Image.open(io.BytesIO(content(html, "image/png")[0]))
+    # (4 − 2)/2 = 1 and (6 − 2)/2 = 2 at the bottom, (9 − 9)/1 = 0 above: the least has no ink, the most all.
+    assert np.asarray(image).tolist() == [[0, 0], [128, 255]]
+
+
+def test_values_of_ten_and_more_have_one_decimal():
+    values = np.array([[[-12.34, 12.34]]])
+    assert 'alt="x: channel 1, from −12.3 to 12.3"' in series_drawing.drawing(sensors(values), 0, "x", "light")
+    assert 'alt="x: channel 1, from −1.23 to 1.23"' in series_drawing.drawing(sensors(values / 10), 0, "x", "light")

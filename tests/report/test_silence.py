@@ -27,3 +27,7 @@ def test_a_silent_worker_is_named():
 @pytest.mark.parametrize("beat", [None, BEAT])
 def test_a_young_heartbeat_or_none_says_nothing(beat):
     assert quiet(beat, at(29)) is silence(beat, at(29)) is None
+
+
+def test_thirty_seconds_are_silence():
+    assert quiet(BEAT, at(30)) == "no sign of life for 30\N{NO-BREAK SPACE}s"

@@ -13,7 +13,7 @@ from bdistil.results.certificate import Heavy
 from bdistil.results.confusion import ClassAccuracy, Confusion
 from bdistil.results.disagreements import Disagreement
 from bdistil.runs.previews import Pictures
-from tests.builders.records import class_round
+from tests.builders.records import class_round, point
 
 CONFUSION = Confusion(("a<b", "Coat"), np.array([[94.6, 5.4], [0.4, 99.6]]), np.array([[90.0, 10.0], [0.0, 100.0]]))
 EXAMPLE = Disagreement(12_345, "<i>", "Coat", 0.61, "<i>", 0.97, (False, True, True))
@@ -102,3 +102,40 @@ def test_panels_say_without_colour_whether_a_bound_tells_something():
     assert html.count("✓ tells something") == html.count("✕ says nothing") == 1
     assert "<h3>&lt;i&gt;</h3>" in html and 'alt="Coat: deviation, bound and trivial bound by round"' in html
     assert "<dt>bound</dt><dd>0.44</dd>" in html
+
+
+def test_a_cell_takes_the_next_step_at_its_limit():
+    matrix = np.array([[90.0, 0.5, 2.0], [10.0, 85.0, 5.0], [0.49, 9.51, 90.0]])
+    found = Confusion(("a", "b", "c"), matrix, np.zeros((3, 3)))
+    of_students = cells(tables.confusion_table(found, "students"))
+    assert [step for step, _ in of_students] == ["own", "s1", "s2", "s4", "own", "s3", "", "s3", "own"]
+    of_difference = cells(tables.confusion_table(found, "difference"))
+    assert [step for step, _ in of_difference] == [
+        *("s4 better own", "s1 worse", "s2 worse"),
+        *("s4 worse", "s4 better own", "s3 worse"),
+        *("", "s3 worse", "s4 better own"),
+    ]
+
+
+def test_what_is_reached_early_is_told_with_its_time_and_against_the_end():
+    points = [
+        point(window_share=0.25, accuracy=0.84, accuracy_low=0.8, accuracy_high=0.88),
+        point(prefix=2, window_share=1.0, accuracy=0.9, accuracy_low=0.88, accuracy_high=0.92),
+    ]
+    html = tables.early_table(points, 0.79, 2.0)
+    assert "25\u00a0%, 0.50\u00a0s" in html and "100\u00a0%, 2.00\u00a0s" in html
+    assert re.findall(r'<td class="number">([^<]*)', html) == [
+        *("84.0\u00a0%", "80.0 to 88.0", "−6.0"),
+        *("90.0\u00a0%", "88.0 to 92.0", "0.0"),
+    ]
+    assert "70 to 100\u00a0%" in html  # the teacher's mark, too, lies on the line
+    assert re.findall(r'class="(\w+)" style="left:([\d.]+)%"', html) == [
+        *(("ours", "46.7"), ("teacher", "30.0")),
+        *(("ours", "66.7"), ("teacher", "30.0")),
+    ]
+    assert "\u00a0s<" not in tables.early_table(points, 0.79, None)
+
+
+def test_a_bound_equal_to_the_trivial_one_says_nothing():
+    html = tables.panels([class_round("Coat", 0, 1, 0.8, 0.8, 0.8)], ["data:one"])
+    assert "✕ says nothing" in html and "tells something" not in html

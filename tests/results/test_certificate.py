@@ -5,7 +5,7 @@ import pytest
 
 from bdistil.method.certificate import Certificate
 from bdistil.records import ByEta
-from bdistil.results.certificate import bounds, by_round, guarantee, heaviest
+from bdistil.results.certificate import Heavy, bounds, by_round, guarantee, heaviest
 from bdistil.runs import Run
 from tests.builders import build_run
 from tests.builders.records import round_record
@@ -163,3 +163,22 @@ def test_damaged_pictures_are_none(tmp_path):
     file = path / "rounds" / "02" / "heaviest.npz"
     file.write_bytes(file.read_bytes()[:500])
     assert heaviest(file.parent, of(path)[1], 600) is None
+
+
+def test_a_bound_equal_to_the_trivial_one_tells_nothing_and_one_that_is_reached_is_not_broken():
+    found = guarantee([record(1, (0.5, 0.25), (0.5, 0.5), (0.5, 0.5))], NAMES, 600, ETA)
+    assert (found.telling, found.since, found.broken) == (0, None, None)
+
+
+def test_of_bounds_that_tell_something_the_one_with_the_least_slack_is_shown():
+    found = guarantee([record(1, (0.1, 0.38), (0.3, 0.4), (0.5, 0.5))], NAMES, 600, ETA)
+    assert (found.shown.name, found.shown.bound) == ("b", 0.4)
+
+
+def test_a_pair_is_read_with_its_class_its_label_and_the_teachers_answer(tmp_path):
+    kept = dict(
+        index=[5, 2], label=[1, 0], true=[0, 1], teacher=[2, 1], sign=np.array([1, -1], np.int8), weight=[0.25, 0.125]
+    )
+    np.savez(tmp_path / "heaviest.npz", **kept, images=np.zeros((2, 4, 4), np.uint8), max=16)
+    (first, second), _ = heaviest(tmp_path, ["a", "b", "c"], 10)
+    assert first == Heavy(5, "b", "a", "c", True, 5.0) and second == Heavy(2, "a", "b", "b", False, 2.5)

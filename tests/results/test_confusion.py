@@ -50,3 +50,17 @@ def test_classes_without_examples_are_never_among_the_twelve_worst():
     labels = np.repeat(np.arange(14), 2)
     found = results(labels, labels, labels, [f"c{i}" for i in range(19)])
     assert confusion(found, 1).classes == tuple(f"c{i}" for i in range(12))
+
+
+def test_of_classes_that_lost_as_much_the_less_accurate_comes_first():
+    found = results([0, 0, 1, 1], [0, 0, 1, 0], [0, 0, 1, 0], "ab")
+    assert [(row.name, row.accuracy, row.difference) for row in by_class(found, 1)] == [
+        ("b", 0.5, 0.0),
+        ("a", 1.0, 0.0),
+    ]
+
+
+def test_twelve_classes_are_all_shown_those_without_examples_too():
+    labels = np.arange(11)
+    found = confusion(results(labels, labels, labels, [f"c{i}" for i in range(12)]), 1)
+    assert found.classes == tuple(f"c{i}" for i in range(12)) and found.students[11].tolist() == [0] * 12

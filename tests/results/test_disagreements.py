@@ -38,3 +38,15 @@ def test_no_disagreement():
     logits = np.eye(2, dtype=np.float32)
     results = Results(run_info(), ("a", "b"), np.array([0, 1]), logits, logits[None], pd.DataFrame())
     assert disagreements(results, 1) == (0, [])
+
+
+def test_each_example_has_the_teachers_probability_of_its_own():
+    teacher = np.log(np.array([[0.2, 0.8], [0.9, 0.1], [0.3, 0.7]], np.float32))
+    students = np.log(np.array([[0.6, 0.4], [0.2, 0.8], [0.4, 0.6]], np.float32))
+    found = Results(run_info(), ("a", "b"), np.array([0, 0, 1]), teacher, students[None], ())
+    count, (first,) = disagreements(found, 1, most=1)
+    assert (count, first.index, first.teacher, first.students) == (2, 1, "a", "b")
+    _, shown = disagreements(found, 1)
+    assert [each.index for each in shown] == [1, 0]
+    assert [each.teacher_probability for each in shown] == pytest.approx([0.9, 0.8])
+    assert [each.students_probability for each in shown] == pytest.approx([0.8, 0.6])

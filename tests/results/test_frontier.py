@@ -41,10 +41,10 @@ COST = PrefixCost(macs=10, parameters=3, bytes=12, memory_bytes=5, overhead_macs
 
 def test_point_counts_by_hand():
     labels = np.array([0, 1, 2, 0, 1])
-    before, now, teacher = one_hot([0, 0, 2, 1, 1]), one_hot([0, 1, 1, 1, 1]), one_hot([0, 1, 2, 1, 1])
+    before, now, teacher = one_hot([0, 0, 2, 1, 0]), one_hot([0, 1, 1, 1, 1]), one_hot([0, 1, 2, 1, 1])
     row = point(2, now, teacher, labels, before, validation=HALF, train=HALF, cost=COST, teacher_macs=40)
     assert (row.accuracy, row.agreement) == (0.6, 0.8)
-    assert (row.fixed, row.broken) == (1, 1)  # the second example fixed, the third broken
+    assert (row.fixed, row.broken) == (2, 1)  # the second example and the last fixed, the third broken
     assert row.macs_ratio == 0.25 and row.bytes == 12
     assert row.train == HALF and row.validation.accuracy == 0.5
 
@@ -115,6 +115,46 @@ def test_prefixes_are_means_on_the_teachers_scale(tmp_path):
     np.testing.assert_allclose(results.prefixes[2], c * (f[0] + f[1] + f[2]) / 3, rtol=1e-5, atol=1e-5)
 
 
+def lost(point):
+    return point.points_lost, point.points_lost_low, point.points_lost_high
+
+
+def stored_prefixes(folder, results):
+    """c·F_t of a polished run's corrective rounds, as each ended."""
+    files = sorted(folder.glob("rounds/*/prefix.npz"))
+    return [results.run.scale.c * np.load(file)["test"] for file in files]
+
+
+def test_a_polished_runs_prefixes_are_those_of_its_rounds_until_it_is_polished(tmp_path):
+    running = build_run(tmp_path / "running", method="b-distil+polish", rounds=3, state="running")
+    results = load(running)
+    np.testing.assert_allclose(results.prefixes, stored_prefixes(running, results), rtol=1e-5, atol=1e-6)
+    finished = build_run(tmp_path / "finished", method="b-distil+polish", rounds=3)
+    results = load(finished)
+    earlier = stored_prefixes(finished, results)
+    assert not np.allclose(results.prefixes, earlier, atol=0.1)
+    for table, prefixes in ((results.points, results.prefixes), (results.unpolished, earlier)):
+        assert [lost(point) for point in table] == [
+            points_lost(logits, results.teacher, results.labels) for logits in prefixes
+        ]
+
+
+def test_what_is_lost_is_over_the_persons_that_a_split_holds_out():
+    people = np.repeat([0, 1, 2], [20, 15, 5])
+    labels = np.zeros(40, int)
+    students = np.stack([one_hot(np.where(people >= person, 1, 0)) for person in (2, 1)])
+    rows = [invented_point(prefix=number) for number in (1, 2)]
+    points = compared(rows, students, one_hot(labels), labels, people)
+    assert [lost(point) for point in points] == [
+        points_lost(each, one_hot(labels), labels, people) for each in students
+    ]
+    assert [point.persons for point in points] == [3, 3]
+    bounds = [accuracy_interval(each.argmax(1) == labels, people) for each in students]
+    assert [(point.accuracy_low, point.accuracy_high) for point in points] == bounds
+    alone = compared(rows, students, one_hot(labels), labels)
+    assert lost(alone[0]) == points_lost(students[0], one_hot(labels), labels) != lost(points[0])
+
+
 @pytest.mark.parametrize("state", ["queued", "running"])
 def test_a_run_without_a_finished_round_has_an_empty_frontier(tmp_path, state):
     results = load(build_run(tmp_path / "r", state=state, done=0))
@@ -150,6 +190,23 @@ def test_of_three_equal_groups_it_is_the_t_interval_of_their_means():
     low, high = group_interval(np.array([-18.0, -16.5, -14.4]), np.arange(3), (-100, 100))
     centre, half = -16.3, 4.3027 * np.std([-18.0, -16.5, -14.4], ddof=1) / np.sqrt(3)
     assert (low, high) == pytest.approx((centre - half, centre + half), abs=1e-3)
+
+
+def test_of_unequal_groups_each_counts_by_its_examples():
+    """By hand: shares 1/2, 3/10, 1/5 of the examples, and 1/Σh² − 1 = 1.6316 degrees of freedom."""
+    people = np.repeat([0, 1, 2], [50, 30, 20])
+    right = np.concatenate([np.arange(n) < hits for n, hits in ((50, 45), (30, 24), (20, 10))])
+    centre = 0.5 * 0.9 + 0.3 * 0.8 + 0.2 * 0.5
+    residuals = 0.5 * 0.11 / np.sqrt(0.5), 0.3 * 0.01 / np.sqrt(0.7), 0.2 * -0.29 / np.sqrt(0.8)
+    quantile = 4.3027 + (1 / 1.6316 - 1 / 2) / (1 - 1 / 2) * (12.7062 - 4.3027)  # between two and one of them
+    half = quantile * np.sqrt(np.square(residuals).sum())
+    low, high = group_interval(right.astype(float), people, (-10, 10))
+    assert (low, high) == pytest.approx((centre - half, centre + half), abs=1e-3)
+    assert group_interval(right.astype(float), people, (0, 1)) == accuracy_interval(right, people) == (low, 1.0)
+    # The same means of equal groups lie elsewhere.
+    assert np.mean(group_interval(np.array([0.9, 0.8, 0.5]), np.arange(3))) == pytest.approx(2.2 / 3)
+    # Of two groups the range of their means, however many examples each has.
+    assert accuracy_interval(right[:80], people[:80]) == pytest.approx((0.8, 0.9))
 
 
 def test_of_two_groups_it_is_their_range_and_no_interval_leaves_its_limits():

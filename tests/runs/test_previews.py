@@ -11,7 +11,6 @@ from bdistil.data.audio import read_recording
 from bdistil.data.dataset import Dataset
 from bdistil.runs import previews
 from bdistil.runs.previews import Pictures, Series
-from tests.absent import absent
 
 
 def write(path, arrays):
@@ -67,14 +66,9 @@ def test_one_s_own_examples_go_before_the_shipped_ones(own_home):
     assert previews.read(previews.previews("digits")) is None
 
 
-@pytest.fixture
-def spoken():
-    if not data.is_here("free-spoken-digits"):
-        absent("Free Spoken Digits are not in BDISTIL_DATA; bdistil data free-spoken-digits says how to get them.")
-
-
+@pytest.mark.data("free-spoken-digits")
 @pytest.mark.parametrize("module", [free_spoken_digits, free_spoken_digits_official])
-def test_recordings_are_in_the_order_of_the_test_split(spoken, module, monkeypatch):
+def test_recordings_are_in_the_order_of_the_test_split(module, monkeypatch):
     read = []
 
     def places(paths, *_):
@@ -86,7 +80,8 @@ def test_recordings_are_in_the_order_of_the_test_split(spoken, module, monkeypat
     assert data.recordings(module.INFO.name) == [read[place] for place in test]
 
 
-def test_as_many_recordings_are_heard_as_fit_evenly_spaced(spoken, monkeypatch):
+@pytest.mark.data("free-spoken-digits")
+def test_as_many_recordings_are_heard_as_fit_evenly_spaced(monkeypatch):
     info, paths = data.info("free-spoken-digits"), data.recordings("free-spoken-digits")
     monkeypatch.setattr(previews, "LARGEST", 10 * 2 * 7_680)  # ten of them
     heard = previews.heard(info, paths)
@@ -99,3 +94,16 @@ def test_as_many_recordings_are_heard_as_fit_evenly_spaced(spoken, monkeypatch):
 
 def test_data_without_recordings_are_silent():
     assert data.recordings("watch") == [] and previews.heard(data.info("watch"), []) == {}
+
+
+def test_examples_say_which_test_split_they_are_of(tmp_path):
+    plain = {"images": np.zeros((2, 4, 4), np.uint8), "max": np.array(16)}
+    known, older = tmp_path / "known.npz", tmp_path / "older.npz"
+    np.savez(known, **plain, **previews.origin("a" * 64))
+    np.savez(older, **plain)
+    assert [previews.is_of(known, checksum) for checksum in ("a" * 64, "b" * 64, None)] == [True, False, False]
+    assert [previews.may_be_of(known, checksum) for checksum in ("a" * 64, "b" * 64, None)] == [True, False, True]
+    assert [previews.is_of(older, checksum) for checksum in ("a" * 64, None)] == [False, False]
+    assert [previews.may_be_of(older, checksum) for checksum in ("a" * 64, None)] == [True, True]
+    missing = tmp_path / "missing.npz"
+    assert not previews.is_of(missing, "a" * 64) and previews.may_be_of(missing, "a" * 64)

@@ -49,3 +49,13 @@ def test_the_package_names_what_it_lacks():
 
     with pytest.raises(AttributeError, match="'nothing'"):
         bdistil.students.nothing  # noqa: B018
+
+
+def test_segments_follow_one_another_and_leave_no_step_out():
+    assert [catalogue.segment("segments", round, 4, (2, 10)) for round in (1, 2, 3, 4)] == [
+        (0, 2),
+        (2, 5),
+        (5, 7),
+        (7, 10),
+    ]
+    assert catalogue.segment("full", 2, 4, (2, 10)) is None

@@ -228,3 +228,11 @@ def test_a_level_without_channels_needs_a_carry_that_has_it(family):
         from_spec(spec)
     with pytest.raises(UserError, match="no head 'both'"):
         from_spec({**spec, "widths": [8, 8, 8, 8], "head": "both"})
+
+
+@pytest.mark.parametrize("composition", ["add", "concat-all"])
+def test_a_fresh_head_is_small(composition):
+    """Added activations grow with the rounds: a head of torch's own size would answer too surely at first."""
+    student = build_student("cnn-xs", input_shape=(1, 8, 8), classes=5, composition=composition)
+    largest = student.head.in_features**-0.5  # of torch's initial weights
+    assert 0.25 * largest < student.head.weight.abs().max() < 0.31 * largest

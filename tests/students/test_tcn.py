@@ -61,3 +61,16 @@ def test_unusable_descriptions_are_refused_in_a_sentence(change, sentence):
     spec = TCN(4, (3, 20), 5, "add").spec
     with pytest.raises(UserError, match=sentence):
         from_spec({**spec, **change})
+
+
+def test_the_head_reads_the_mean_and_the_largest_of_each_channel():
+    student, x = TCN(4, (3, 20), 5).eval(), torch.randn(2, 3, 20)
+    seen = []
+    student.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    student.blocks["level3"].register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    student.norms["level3"].register_forward_hook(lambda _, __, made: seen.append(made))
+    with torch.no_grad():
+        student(x, {})
+    before, made, features = seen
+    last = (made + before).relu()
+    torch.testing.assert_close(features, torch.cat((last.mean(dim=2), last.max(dim=2).values), dim=1))

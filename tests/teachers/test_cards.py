@@ -10,25 +10,14 @@ from bdistil.cli.output import with_command
 from bdistil.errors import UserError
 from bdistil.paths import home
 from bdistil.teachers import card, card_for, cards
+from tests.builders.records import CARD
 
-CARD = {
-    "schema": 1,
-    "name": "whatever",
-    "dataset": "digits",
-    "architecture": "resnet-s",
-    "classes": list("0123456789"),
-    "input_shape": [1, 8, 8],
-    "mean": [4.9],
-    "std": [6.0],
-    "macs": 1_000_000,
-    "weights_sha256": "0" * 64,
-    "accuracy": 0.97,
-}
+HELD = {"weights_sha256": "0" * 64, "accuracy": 0.97}  # what saving adds to a card
 
 
 def save(folder, **changes):
     folder.mkdir(parents=True)
-    content = {name: value for name, value in {**CARD, **changes}.items() if value is not ...}
+    content = {name: value for name, value in {**CARD, **HELD, **changes}.items() if value is not ...}
     (folder / "card.json").write_text(json.dumps(content))
     return folder
 

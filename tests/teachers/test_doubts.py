@@ -69,3 +69,8 @@ def test_the_temperature_decides_what_scale_is_usable():
 def test_a_student_that_gains_less_than_half_is_far_below():
     assert "right for 17.0 % of the test examples, the teacher for 96.0 %" in far_below(0.17, 0.96, 10)
     assert far_below(0.70, 0.96, 10) is None and far_below(0.05, 0.1, 10) is None
+
+
+def test_a_student_may_lose_half_of_what_the_teacher_gains_over_chance():
+    """Of four classes a quarter is chance: 0.625 lies half way to 1."""
+    assert far_below(0.624, 1.0, 4) and far_below(0.625, 1.0, 4) is None

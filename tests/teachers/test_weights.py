@@ -18,19 +18,7 @@ from bdistil.teachers.catalogue import ARCHITECTURES, names
 from bdistil.teachers.logits import TeacherLogits
 from bdistil.teachers.weights import load_teacher, save_teacher
 from bdistil.teachers.zoo import build_teacher
-
-CARD = {
-    "schema": 1,
-    "name": "mine",
-    "dataset": "digits",
-    "architecture": "resnet-s",
-    "classes": tuple("0123456789"),
-    "input_shape": (1, 8, 8),
-    "mean": (4.9,),
-    "std": (6.0,),
-    "macs": 1_000_000,
-    "weights_sha256": "",
-}
+from tests.builders.records import CARD
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ class Training:
         self.extra = {"edges": torch.zeros(3)}
         self.peak, self.records = peak, []
 
-    def run(self, checkpoint=None, stop_at=None, position=POSITION, figures=None):
+    def run(self, checkpoint=None, stop_at=None, position=POSITION, figures=None, clip=None):
         """Train; `stop_at` is (epoch, batch) after which to stop."""
         reached = []
 
@@ -62,6 +62,7 @@ class Training:
             loss=loss,
             rate=one_cycle(self.peak, 0.2),
             evaluate=figures or (lambda: {"accuracy": 0.5}),
+            clip=clip,
             checkpoint=checkpoint,
             extra=self.extra,
             callbacks=Callbacks(
@@ -216,3 +217,80 @@ def test_only_matrices_decay():
     first, second = decayed(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), 0.1)
     assert (first["weight_decay"], second["weight_decay"]) == (0.1, 0.0)
     assert [p.ndim for p in first["params"]] == [4] and {p.ndim for p in second["params"]} == {1}
+
+
+@pytest.mark.parametrize("clip", [None, 0.05])
+def test_it_is_the_loop_written_out(clip):
+    """A rate for every step, a fresh gradient in each, cut to the largest norm; losses are means over an epoch."""
+    trained = Training("SGD")
+    by_hand = Training("SGD")
+    rate, losses, norms = one_cycle(0.05, 0.2), [], []
+    for epoch in range(EPOCHS):
+        losses.append([])
+        for number, (x, y) in enumerate(by_hand.batches(epoch)):
+            gradients = torch.autograd.grad(
+                loss := nn.functional.cross_entropy(by_hand.model.train()(x), y), list(by_hand.model.parameters())
+            )
+            norms.append(float(torch.sqrt(sum(gradient.square().sum() for gradient in gradients))))
+            shrunk = 1.0 if clip is None else min(1.0, clip / (norms[-1] + 1e-6))
+            for parameter, gradient in zip(by_hand.model.parameters(), gradients, strict=True):
+                parameter.grad = shrunk * gradient
+            for group in by_hand.optimizer.param_groups:
+                group["lr"] = rate((BATCHES * epoch + number) / (BATCHES * EPOCHS))
+            by_hand.optimizer.step()
+            losses[-1].append(loss.item())
+    assert clip is None or min(norms) > clip, "every gradient is cut"
+    trained.run(clip=clip)
+    for name, tensor in by_hand.model.state_dict().items():
+        torch.testing.assert_close(trained.model.state_dict()[name], tensor, msg=name)
+    assert [record.loss for record in trained.records] == pytest.approx([np.mean(each) for each in losses])
+
+
+def test_the_seconds_of_a_training_are_those_of_all_its_epochs(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors")
+    stopped, resumed = Training(), Training()
+    with pytest.raises(Stopped):
+        stopped.run(checkpoint, (3, 1))
+    resumed.run(checkpoint)
+    records = stopped.records + resumed.records
+    assert [record.total for record in records] == pytest.approx(np.cumsum([record.seconds for record in records]))
+    assert min(record.seconds for record in records) > 0
+
+
+def test_what_a_model_draws_itself_differs_from_epoch_to_epoch():
+    torch.manual_seed(0)
+    model, drawn = nn.Sequential(nn.Linear(1, 64), nn.Dropout(0.5)), []
+
+    def loss(x):
+        drawn.append(model(x).detach().eq(0).tolist())
+        return model(x).sum()
+
+    def run(position=POSITION, seed=0):
+        drawn.clear()
+        train(
+            model,
+            torch.optim.SGD(model.parameters(), lr=0.0),
+            position=position,
+            epochs=2,
+            batches=lambda epoch: iter([torch.ones(1, 1)]),
+            batches_per_epoch=1,
+            loss=loss,
+            rate=lambda done: 0.0,
+            evaluate=dict,
+            seed=seed,
+        )
+        return list(drawn)
+
+    first, second = run()
+    assert first != second and run() == [first, second]
+    for other in (run(seed=1), run(Position("rounds", 2, 2)), run(Position("rounds", 3, 1)), run(Position("polish"))):
+        assert first not in other and second not in other
+
+
+def test_removing_a_checkpoint_removes_the_heads_beside_it(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors")
+    checkpoint.write(POSITION, {}, {"x": torch.zeros(1)})
+    checkpoint.heads.write(POSITION, {}, {"x": torch.zeros(1)})
+    checkpoint.remove()
+    checkpoint.remove()  # twice is fine
+    assert list(tmp_path.iterdir()) == []

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from bdistil.config import TeachConfig
 from bdistil.data import load_dataset
 from bdistil.inputs import normalise
 from bdistil.paths import home
+from bdistil.records import EpochRecord
 from bdistil.statistics import accuracy_interval
 from bdistil.teachers import card, cards
 from bdistil.teachers.weights import load_teacher
+from bdistil.training import teacher
 from bdistil.training.loop import Callbacks, Checkpoint, Stopped, predict
 from bdistil.training.teacher import command, finish_teacher, teach
 from tests.workers import teach_config
@@ -82,6 +85,24 @@ def test_only_the_train_split_teaches(data):
     assert weights(teach(config, data)[0]) == weights(teach(config, other)[0])
 
 
+SHORT = dict(epochs=2, batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def little(data):
+    return replace(data, x_train=data.x_train[:64], y_train=data.y_train[:64])
+
+
+@pytest.fixture(scope="module")
+def by_default(little):
+    """The weights that `SHORT` gives."""
+    return weights(teach(teach_config(**SHORT), little)[0])
+
+
+def test_without_a_changed_option_the_same_is_trained(little, by_default):
+    assert weights(teach(teach_config(**SHORT), little)[0]) == by_default
+
+
 @pytest.mark.parametrize(
     "option",
     [
@@ -96,9 +117,47 @@ def test_only_the_train_split_teaches(data):
         {"crop": 6},
     ],
 )
-def test_every_option_changes_what_is_trained(data, option):
-    little = replace(data, x_train=data.x_train[:64], y_train=data.y_train[:64])
-    short = dict(epochs=2, batch_size=16)
-    default, changed = (teach(teach_config(**(short | given)), little)[0] for given in ({}, option))
-    assert weights(default) != weights(changed)
+def test_every_option_changes_what_is_trained(little, by_default, option):
+    changed = teach(teach_config(**(SHORT | option)), little)[0]
+    assert weights(changed) != by_default
     assert all(torch.isfinite(tensor).all() for tensor in changed.state_dict().values())
+
+
+@pytest.fixture
+def epochs(monkeypatch):
+    """What each epoch of a teacher's training would see: lists of (inputs, labels); nothing is trained."""
+
+    def seen(config, data):
+        given = {}
+
+        def remember(*_, **options):
+            given.update(options)
+            return EpochRecord(epoch=1, epochs=1, loss=0.0, seconds=0.0, total=0.0, validation={"accuracy": 0.0})
+
+        with monkeypatch.context() as patch:
+            patch.setattr(teacher, "train", remember)
+            teach(config, data)
+        return [list(given["batches"](epoch)) for epoch in range(config.epochs)]
+
+    return seen
+
+
+def test_half_of_the_series_are_seen_as_they_are_each_with_its_own_label(epochs):
+    data = load_dataset("watch")
+    (batches,) = epochs(TeachConfig.create("watch", epochs=1, batch_size=50), data)
+    whole = normalise(data.x_train, data.mean, data.std)
+    places = {series.numpy().tobytes(): place for place, series in enumerate(whole)}
+    found = [
+        (places.get(series.numpy().tobytes()), label)
+        for inputs, labels in batches
+        for series, label in zip(inputs, labels.tolist(), strict=True)
+    ]
+    unchanged = [(place, label) for place, label in found if place is not None]
+    assert len(found) == len(data.x_train) and 0.4 < len(unchanged) / len(found) < 0.6
+    assert len({place for place, _ in unchanged}) == len(unchanged)
+    assert all(data.y_train[place] == label for place, label in unchanged)
+
+
+def test_crops_are_seen_first_and_whole_pictures_towards_the_end(data, epochs):
+    sides = [batches[0][0].shape[-1] for batches in epochs(teach_config(epochs=5, crop=6), data)]
+    assert sides == [6, 6, 6, 6, 8]  # up to 64 % of the epochs
