@@ -1,6 +1,6 @@
 """How long Home takes with a thousand runs: reading all their files, and the whole script of the page.
 
-The runs are invented, of six kinds (finished, polished, stopped, failed, of another data set, of a teacher), with a name
+The runs are invented, of six kinds (finished, polished, stopped, failed, another data set, a teacher), with a name
 and a note each; Home shows thirty cards and the samples. First: in a process that has read none of the files (listing),
 or imported none of the page's modules (Home). Again: the median of five more, as at every later visit. In processor
 time, which other work on the machine hardly changes.
