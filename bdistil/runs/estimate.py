@@ -14,15 +14,15 @@ import numpy as np
 import psutil
 import torch
 
+from bdistil.budgets import parse
 from bdistil.config import DistilConfig
 from bdistil.cost import prefix_costs, weight_bytes
 from bdistil.data.catalogue import is_here, load_dataset
 from bdistil.data.dataset import Dataset, DatasetInfo
-from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.head_correction import HeadProblem, lagrangian
-from bdistil.method.student_training import Rung, build
+from bdistil.method.ladder import untrained
 from bdistil.runs.methods import trainer
 from bdistil.students.catalogue import blocks_of, family, names
 from bdistil.students.student import Student
@@ -55,10 +55,11 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
 
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
     known, card, load = config.known, card_of(config), Load()
-    ensemble = _prefix_of(config, known, config.rounds)
+    budgets = parse(config.budgets).macs(card["macs"]) if config.budgets else ()
+    ensemble = untrained(config, known, config.rounds, budgets)
     costs, teacher_seconds = prefix_costs(ensemble), _teacher_seconds(card, known, config)
     cost = costs[-1]
-    epochs = _epoch_seconds(config, known, done)
+    epochs = _epoch_seconds(config, known, done, budgets)
     features = ensemble.students[-1].head.in_features if config.meet_condition else 0
     corrections = _correction_seconds(config, known, features, done) if config.meet_condition else 0.0
     classes, examples = len(known.classes), known.train + known.validation + known.test
@@ -91,7 +92,7 @@ def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
         + epochs_of_all * EPOCH_BYTES,
         "busy": busy(load.others(), os.cpu_count() or 1),
         "macs_of": np.diff([0, *(each.macs for each in costs)]).tolist(),
-        "sizes": [_sizes(student) for student in ensemble.students] if config.growth > 1 else None,
+        "sizes": [_sizes(student) for student in ensemble.students] if config.growth > 1 or budgets else None,
         "students": [
             _student_cost(name, config, known, card)
             for name in names(known.modality)
@@ -128,10 +129,10 @@ def _sizes(student: Student) -> list[int]:
     return sizes[:1] if len(set(sizes)) == 1 else sizes
 
 
-def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int) -> list[float]:
+def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int, budgets: tuple[int, ...]) -> list[float]:
     """Seconds of an epoch in each round to come: timed in the first and the last, in between on the line."""
     rounds, steps = range(done + 1, config.rounds + 1), batch_count(known.train, config.batch_size)
-    ends = [steps * _seconds_per_step(config, known, t) for t in dict.fromkeys((rounds[0], rounds[-1]))]
+    ends = [steps * _seconds_per_step(config, known, t, budgets) for t in dict.fromkeys((rounds[0], rounds[-1]))]
     return np.linspace(ends[0], ends[-1], len(rounds)).tolist()
 
 
@@ -155,22 +156,9 @@ def _correction_seconds(config: DistilConfig, known: DatasetInfo, features: int,
     return (time.perf_counter() - started) * EVALUATIONS * times * known.train / examples
 
 
-def _prefix_of(config: DistilConfig, known: DatasetInfo, rounds: int) -> ProgressiveEnsemble:
-    ensemble = ProgressiveEnsemble(
-        c=1.0,
-        classes=known.classes,
-        mean=[0.0] * known.input_shape[0],
-        std=[1.0] * known.input_shape[0],
-        input_shape=known.input_shape,
-    )
-    for _ in range(rounds):
-        ensemble.append(build(config, known, ensemble, Rung(0, config.composition)))
-    return ensemble
-
-
 def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, card: dict[str, Any]) -> dict[str, Any]:
     """One student in the middle of a run: it reads a predecessor of its own kind."""
-    pair = _prefix_of(config.model_copy(update={"student": name}), known, 2)
+    pair = untrained(config.model_copy(update={"student": name}), known, 2)
     costs = prefix_costs(pair)
     macs = costs[1].macs - costs[0].macs
     return {"student": name, "macs": macs, "macs_ratio": macs / card["macs"] if card["macs"] else None}
@@ -195,7 +183,7 @@ def _teacher_seconds(card: dict[str, Any], known: DatasetInfo, config: DistilCon
     return (time.perf_counter() - started) / len(x) * asked
 
 
-def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int) -> float:
+def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int, budgets: tuple[int, ...]) -> float:
     """A real training of round `round` on invented data, stopped after a few steps."""
     generator = np.random.default_rng(0)
     count = config.batch_size * (STEPS + 3)
@@ -212,12 +200,12 @@ def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int) -> f
         times.append(time.perf_counter())
         return len(times) > STEPS + 2
 
-    ensemble, callbacks = _prefix_of(config, known, round - 1), Callbacks(stop=stop)
+    ensemble, callbacks = untrained(config, known, round - 1, budgets), Callbacks(stop=stop)
     certificate = Certificate(task.g_hat, config.rounds)
     for _ in range(round - 1):
         certificate.update(np.zeros_like(task.g_hat))
     with contextlib.suppress(Stopped):
-        distillation = Distillation(config, task, ensemble, callbacks=callbacks)
+        distillation = Distillation(config, task, ensemble, callbacks=callbacks, budgets=budgets)
         trainer(config.method).begin_round(distillation, certificate)
     return float(np.median(np.diff(times)[2:]))
 
