@@ -28,7 +28,7 @@ WIDER = 1.5  # times the channels, on the last rung of a ladder without budgets
 FIRST_SHARE = 0.85  # of what a round may spend: the first candidate of a search
 SMALLEST, LARGEST = 1 / 64, 64.0  # times the catalogue's size, where it follows from a budget
 NEAR = 0.75  # of what a round may spend: students that spend less are remarked upon
-PRECISION = 1.002  # ratio of two sizes that are not told apart
+PRECISION = 1.005  # ratio of two sizes that are not told apart
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class PlannedStudent:
         if self.share >= NEAR:
             return None
         return (
-            f"Prefix {prefix} takes {self.macs:,} of the {self.limit:,} MACs of its budget: there is no student of this "
-            "kind between them."
+            f"Prefix {prefix} takes {self.macs:,} of the {self.limit:,} MACs of its budget: there is no student of "
+            "this kind between them."
         )
 
 
