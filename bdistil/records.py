@@ -148,7 +148,7 @@ class Point(PrefixCost, PointSummary):
 
     accuracy_low, accuracy_high: 95 % interval, over `persons` persons, or over examples where that is None. fixed,
     broken: test examples that the last student turned right and wrong; None in round 1. macs_ratio: of the
-    teacher's MACs.
+    teacher's MACs. budget: the limit on its MACs, where the run has budgets.
     """
 
     accuracy_low: Share
@@ -159,6 +159,7 @@ class Point(PrefixCost, PointSummary):
     validation: SplitScores
     fixed: Count | None = None
     broken: Count | None = None
+    budget: Macs | None = None
     latency_ms: dict[str, Any] = {}
 
 

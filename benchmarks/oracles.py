@@ -28,7 +28,8 @@ from bdistil.config import DistilConfig
 from bdistil.cost import macs, prefix_costs
 from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.joint import distil_together
-from bdistil.method.student_training import Rung, new_student, train_student
+from bdistil.method.ladder import Rung
+from bdistil.method.student_training import new_student, train_student
 from bdistil.students.catalogue import CATALOGUE
 from bdistil.students.cnn import CNN
 from bdistil.teachers.cards import card_for

@@ -15,7 +15,7 @@ FLOORS = (
     ("data",),
     ("students",),
     ("teachers",),
-    ("method_registry", "recipes", "config"),
+    ("budgets", "method_registry", "recipes", "config"),
     ("records",),
     ("ensemble", "cost"),
     ("training",),

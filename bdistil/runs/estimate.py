@@ -15,15 +15,15 @@ import numpy as np
 import psutil
 import torch
 
+from bdistil.budgets import parse
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.cost import model_cost, prefix_costs, weight_bytes
 from bdistil.data.catalogue import is_here, load_dataset
 from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
-from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.head_correction import HeadProblem, lagrangian
-from bdistil.method.student_training import Rung, build
+from bdistil.method.ladder import untrained
 from bdistil.runs.estimate_record import Estimate, StudentCost, TeacherFacts, TeachEstimate
 from bdistil.runs.methods import trainer
 from bdistil.students.catalogue import blocks_of, family, names
@@ -64,10 +64,11 @@ def estimate(config: DistilConfig, done: int = 0) -> Estimate:
     else:
         teaching = TeachConfig.create(config.dataset, data=config.data, threads=config.threads)
         teacher, ask = _untrained(teaching, known)
-    ensemble = _prefix_of(config, known, config.rounds)
+    budgets = parse(config.budgets).macs(teacher.macs) if config.budgets else ()
+    ensemble = untrained(config, known, config.rounds, budgets)
     costs = prefix_costs(ensemble)
     cost, teacher_seconds = costs[-1], _teacher_seconds(ask, known, config) if ask else 0.0
-    epochs = _epoch_seconds(config, known, done)
+    epochs = _epoch_seconds(config, known, done, budgets)
     features = ensemble.students[-1].head.in_features if config.meet_condition else 0
     corrections = _correction_seconds(config, known, features, done) if config.meet_condition else 0.0
     classes, examples = len(known.classes), known.train + known.validation + known.test
@@ -101,7 +102,7 @@ def estimate(config: DistilConfig, done: int = 0) -> Estimate:
         + epochs_of_all * EPOCH_BYTES,
         busy=busy(load.others(), os.cpu_count() or 1),
         macs_of=tuple(np.diff([0, *(each.macs for each in costs)]).tolist()),
-        sizes=tuple(_sizes(student) for student in ensemble.students) if config.growth > 1 else None,
+        sizes=tuple(_sizes(student) for student in ensemble.students) if config.growth > 1 or budgets else None,
         students=tuple(
             _student_cost(name, config, known, teacher)
             for name in names(known.modality)
@@ -183,10 +184,10 @@ def _sizes(student: Student) -> tuple[int, ...]:
     return sizes[:1] if len(set(sizes)) == 1 else sizes
 
 
-def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int) -> list[float]:
+def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int, budgets: tuple[int, ...]) -> list[float]:
     """Seconds of an epoch in each round to come: timed in the first and the last, in between on the line."""
     rounds, steps = range(done + 1, config.rounds + 1), batch_count(known.train, config.batch_size)
-    ends = [steps * _seconds_per_step(config, known, t) for t in dict.fromkeys((rounds[0], rounds[-1]))]
+    ends = [steps * _seconds_per_step(config, known, t, budgets) for t in dict.fromkeys((rounds[0], rounds[-1]))]
     return np.linspace(ends[0], ends[-1], len(rounds)).tolist()
 
 
@@ -210,22 +211,9 @@ def _correction_seconds(config: DistilConfig, known: DatasetInfo, features: int,
     return (time.perf_counter() - started) * EVALUATIONS * times * known.train / examples
 
 
-def _prefix_of(config: DistilConfig, known: DatasetInfo, rounds: int) -> ProgressiveEnsemble:
-    ensemble = ProgressiveEnsemble(
-        c=1.0,
-        classes=known.classes,
-        mean=[0.0] * known.input_shape[0],
-        std=[1.0] * known.input_shape[0],
-        input_shape=known.input_shape,
-    )
-    for _ in range(rounds):
-        ensemble.append(build(config, known, ensemble, Rung(0, config.composition)))
-    return ensemble
-
-
 def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, teacher: TeacherFacts) -> StudentCost:
     """One student in the middle of a run, which reads a predecessor of its own kind; of a run of one, that one."""
-    pair = _prefix_of(config.model_copy(update={"student": name}), known, min(2, config.rounds))
+    pair = untrained(config.model_copy(update={"student": name}), known, min(2, config.rounds))
     before, last = [0, *(cost.macs for cost in prefix_costs(pair))][-2:]
     macs = last - before
     return StudentCost(student=name, macs=macs, macs_ratio=_ratio(macs, teacher))
@@ -292,19 +280,19 @@ def _invented(known: DatasetInfo, batch: int) -> Dataset:
     return Dataset.of(known, splits)
 
 
-def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int) -> float:
+def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int, budgets: tuple[int, ...]) -> float:
     """A real training of round `round` on invented data, stopped after a few steps."""
     data, generator = _invented(known, config.batch_size), np.random.default_rng(0)
     logits = {split: generator.normal(size=(len(data.split(split)[1]), len(known.classes))) for split in SPLITS}
     train, *_ = logits.values()
     task = DistillationData(data, logits, data.x_train[None], train[None])
     times, stop = _timed()
-    ensemble, callbacks = _prefix_of(config, known, round - 1), Callbacks(stop=stop)
+    ensemble, callbacks = untrained(config, known, round - 1, budgets), Callbacks(stop=stop)
     certificate = Certificate(task.g_hat, config.rounds)
     for _ in range(round - 1):
         certificate.update(np.zeros_like(task.g_hat))
     with contextlib.suppress(Stopped):
-        distillation = Distillation(config, task, ensemble, callbacks=callbacks)
+        distillation = Distillation(config, task, ensemble, callbacks=callbacks, budgets=budgets)
         trainer(config.method).begin_round(distillation, certificate)
     return float(np.median(np.diff(times)[2:]))
 
