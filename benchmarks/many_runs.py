@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from streamlit.testing.v1 import AppTest
 from table import publish
@@ -26,7 +27,7 @@ from tests.builders import build_run
 HOME = Path(__file__).resolve().parents[1] / "pages" / "home.py"
 RUNS, AGAIN = 1000, 5
 MOST = 1.0  # seconds
-KINDS = (
+KINDS: tuple[dict[str, Any], ...] = (
     {},
     {"method": "b-distil+polish"},
     {"state": "stopped"},
