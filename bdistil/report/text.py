@@ -3,6 +3,7 @@ and what the certificate amounts to. Imports no torch.
 """
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from bdistil.data.dataset import SPLITS
 from bdistil.errors import UserError
@@ -23,6 +24,8 @@ from bdistil.results.architecture import architecture, lines
 from bdistil.results.scarce import largest_class, scarce_of
 from bdistil.runs import Run
 from bdistil.teachers.card import TeacherFigures
+
+WIDTH, INDENT = 80, 10 * " "  # of a student's lines
 
 
 def describe_run(run: Run) -> list[str]:
@@ -62,7 +65,10 @@ def describe_run(run: Run) -> list[str]:
     if composed:
         reads = any("<-" in line for line in composed)
         legend = " (<- reads what earlier ones left there, a size of 0 passes that on)" if reads else ""
-        text += [f"students{legend}", *composed]
+        text += [
+            f"students{legend}",
+            *(part for line in composed for part in wrap(line, WIDTH, subsequent_indent=INDENT)),
+        ]
     return text
 
 
@@ -148,7 +154,7 @@ def _prefix(point: Point, stated: str) -> str:
         parts.append(f"reading {formats.macs(point.overhead_macs)}")
     if point.carry_bytes:
         parts.append(f"carries {formats.size(point.carry_bytes)}")
-    return f"{point.prefix:3} {100 * point.accuracy:6.2f} %  {point.macs / 1e6:8.3f} M MACs  {', '.join(parts)}"
+    return f"{point.prefix:3} {100 * point.accuracy:6.2f} % {point.macs / 1e6:7.3f} M MACs  {', '.join(parts)}"
 
 
 def _round(record: RoundRecord, composition: str) -> str:
