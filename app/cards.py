@@ -51,7 +51,7 @@ def words(info: RunInfo) -> str:
     """What a run is and where it stands: `b-distil, training, round 3 of 6`."""
     state, said = info.state, STATES[info.state]
     if state == "running" and info.kind == "distil":
-        total = info.config.rounds
+        total = info.distil_config.rounds
         place = f"round {min(info.rounds_done + 1, total)} of {total}"
         said = f"{said}, {'polish' if narration.polishing(info) else place}"
     return f"{info.method}, {said}" if info.kind == "distil" else f"teacher, {said}"
@@ -102,12 +102,12 @@ ORDERS: dict[str, Callable[[list[RunSummary]], list[RunSummary]]] = {
 
 def sparkline(info: RunInfo, theme: Theme) -> str:
     """An image tag: accuracy by prefix under the teacher's dashed line; empty before a first point."""
-    points, teacher = info.points, info.teacher and info.teacher.accuracy
+    points, teacher = info.points, info.teacher.accuracy if info.teacher else None
     if not points or teacher is None:
         return ""
     heights = [point.accuracy for point in points]
     low, high = min(*heights, teacher), max(*heights, teacher)
-    total = max(info.config.rounds, 2)
+    total = max(info.distil_config.rounds, 2)
 
     def place(prefix: int, accuracy: float) -> tuple[float, float]:
         x = 10 + (WIDTH - 20) * (prefix - 1) / (total - 1)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -68,10 +69,21 @@ def output(*arguments: str, wanted: Callable[[], bool], seconds: float, slow: st
     return out
 
 
+@dataclass
+class _Asked(Generic[Answer]):
+    """A question that has been asked: its answer to come, and when it was asked last."""
+
+    answer: Future[Answer]
+    at: float
+
+    def is_forgotten(self, now: float) -> bool:
+        return now - self.at > FORGOTTEN
+
+
 class Answers(Generic[Question, Answer]):
     """Answers of `work(question, wanted)` by question, which `known_by` names; `wanted` as in `output`.
 
-    A refusal is not kept once nobody has asked for a while: what it is about may have been mended.
+    A refusal is not kept once nobody has asked for a while: what it is about may have been fixed.
     """
 
     def __init__(
@@ -79,34 +91,38 @@ class Answers(Generic[Question, Answer]):
     ) -> None:
         self._work, self._known_by, self._lock = work, known_by, Lock()
         self._pool = ThreadPoolExecutor(max_workers=1)
-        self._found: dict[str, Future[Answer]] = {}
-        self._asked: dict[str, float] = {}
+        self._asked: dict[str, _Asked[Answer]] = {}
 
     def ask(self, question: Question) -> Answer | None:
         """The answer, or None while it is being found. Raises UserError as `work` does."""
         name, now = self._known_by(question), time.monotonic()
         with self._lock:
-            forgotten = now - self._asked.get(name, now) > FORGOTTEN
-            self._asked[name] = now
-            found = self._found.get(name)
-            if found is None or found.cancelled() or (forgotten and found.done() and found.exception()):
-                for other in self._found.values():
-                    other.cancel()
-                found = self._found[name] = self._pool.submit(self._work, question, lambda: self._wanted(name))
-        if not found.done():
+            asked = self._asked.get(name)
+            if asked is None or asked.answer.cancelled() or (_is_refused(asked.answer) and asked.is_forgotten(now)):
+                for other in self._asked.values():
+                    other.answer.cancel()  # but for the one that is being worked on
+                asked = _Asked(self._pool.submit(self._work, question, lambda: self._wanted(name)), now)
+                self._asked[name] = asked
+            asked.at = now
+        if not asked.answer.done():
             return None
         try:
-            return found.result()
+            return asked.answer.result()
         except Unwanted:
             with self._lock:
-                self._found.pop(name, None)
+                self._asked.pop(name, None)
             return None
 
     def _wanted(self, name: str) -> bool:
+        """Whether a command is to go on: somebody looks out for its answer, or nothing else waits."""
         with self._lock:
-            waits = any(not (found.done() or found.running()) for found in self._found.values())
-            return not waits or time.monotonic() - self._asked[name] < FORGOTTEN
+            waits = any(not (asked.answer.done() or asked.answer.running()) for asked in self._asked.values())
+            return not waits or not self._asked[name].is_forgotten(time.monotonic())
 
     def close(self) -> None:
         """Gives up what waits."""
         self._pool.shutdown(cancel_futures=True)
+
+
+def _is_refused(answer: Future) -> bool:
+    return answer.done() and not answer.cancelled() and answer.exception() is not None

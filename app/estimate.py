@@ -1,14 +1,13 @@
 """The price of a run before anything is trained, from `bdistil run --dry-run --json` and `bdistil teach`'s."""
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 import engine
 import streamlit as st
 from own import stamp
 
 from bdistil.config import DistilConfig
+from bdistil.runs.estimate_record import Estimate, TeachEstimate
 
 SECONDS = 120  # importing torch and building the models takes two to five on a laptop
 SLOW = "The estimate took too long and was given up; the run can be started all the same."
@@ -33,18 +32,18 @@ def flags(config: DistilConfig) -> list[str]:
     return config.arguments(*always, *(name for name in offered if getattr(config, name) != getattr(recipe, name)))
 
 
-def estimate(config: DistilConfig, wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
-    """Returns what a run would cost: macs, parameters, bytes, seconds, first_model_seconds, memory_bytes, disk_bytes;
-    under `teacher` what is known of a black box, and under `busy` a sentence where the machine was.
+def estimate(config: DistilConfig, wanted: Callable[[], bool] = lambda: True) -> Estimate:
+    """Returns what a run would cost.
 
     Raises `engine.Refused` with the command's own sentence, UserError where there is none for another reason.
     """
     arguments = ["run", "--dry-run", "--json", *flags(config)]
-    return json.loads(engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED))
+    output = engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=SLOW, failed=FAILED)
+    return Estimate.model_validate_json(output)
 
 
 @st.cache_resource
-def estimates() -> engine.Answers[DistilConfig, dict[str, Any]]:
+def estimates() -> engine.Answers[DistilConfig, Estimate]:
     """The server's estimates."""
     return engine.Answers(estimate, _known_by)
 
@@ -55,16 +54,17 @@ def _known_by(config: DistilConfig) -> str:
     return repr((config, [stamp(file) for file in files]))
 
 
-def teaching(given: tuple[str, ...], wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
-    """Returns what a teacher that these flags train would cost: macs, parameters, bytes; and its `config`, checked.
+def teaching(given: tuple[str, ...], wanted: Callable[[], bool] = lambda: True) -> TeachEstimate:
+    """Returns what a teacher that these flags train would cost, and its configuration, checked.
 
     Raises UserError as `estimate` does.
     """
     arguments = ["teach", "--dry-run", "--json", *given]
-    return json.loads(engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=UNCHECKED, failed=UNCHECKED))
+    output = engine.output(*arguments, wanted=wanted, seconds=SECONDS, slow=UNCHECKED, failed=UNCHECKED)
+    return TeachEstimate.model_validate_json(output)
 
 
 @st.cache_resource
-def teachings() -> engine.Answers[tuple[str, ...], dict[str, Any]]:
+def teachings() -> engine.Answers[tuple[str, ...], TeachEstimate]:
     """What the server has been told of teachers that take torch to be checked."""
     return engine.Answers(teaching, lambda given: repr((given, [stamp(part) for part in given])))

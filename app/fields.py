@@ -48,12 +48,18 @@ def draw(
     return number(option, value, key, place=place)
 
 
+def text(option: Option, value: str | None, key: str, *, place: DeltaGenerator | None = None) -> str:
+    """Draws a text's field; an empty text where it is left empty."""
+    at = place or st
+    return at.text_input(option.title, value or "", key=key, help=option.help, placeholder=option.empty or None)
+
+
 def number(option: Option, value: float | None, key: str, *, place: DeltaGenerator | None = None) -> Any:
     """Draws a number's field; None where it is left empty."""
     low, high = option.bounds
     step = option.step or option.kind(1)
     return (place or st).number_input(
-        option.title + (f", {option.unit}" if option.unit else ""),
+        option.title if option.unit.lower() in option.title.lower() else f"{option.title}, {option.unit}",
         min_value=low,
         max_value=high,
         value=value,

@@ -23,15 +23,16 @@ from bdistil import teachers
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, info, is_here
 from bdistil.data.catalogue import located
-from bdistil.data.custom import unchanged
 from bdistil.data.reading import OwnData
 from bdistil.errors import UserError
 from bdistil.method_registry import DEFAULT_METHOD, METHODS
 from bdistil.options import Option, by_group
 from bdistil.report import formats
 from bdistil.runs import create_run, list_runs
+from bdistil.runs.estimate_record import Estimate, StudentCost
 from bdistil.runs.launch import start_worker
 from bdistil.students.catalogue import family, names
+from bdistil.teachers.card import TeacherCard
 from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.catalogue import names as architectures
 from bdistil.teachers.naming import TORCHVISION
@@ -49,18 +50,17 @@ def form() -> None:
     st.title("Distil a teacher into students", anchor=False)
     _training()
     options, price = st.columns([3, 2], gap="large")
-    with unchanged():
-        data, asked = None, None
-        with options, refused("own"):
-            data = _data()
-            asked = _options(*data) if data else None
-        with price:
-            if asked is None:
-                ui.muted(FIRST)
-            else:
-                _checked(asked)
-        with st.expander("Train a teacher of your own", key="teach"), refused("teach-config"):
-            _teacher_form(data)
+    data, asked = None, None
+    with options, refused("own"):
+        data = _data()
+        asked = _options(*data) if data else None
+    with price:
+        if asked is None:
+            ui.muted(FIRST)
+        else:
+            _checked(asked)
+    with st.expander("Train a teacher of your own", key="teach"), refused("teach-config"):
+        _teacher_form(data)
 
 
 @contextmanager
@@ -104,7 +104,7 @@ def _checked(asked: Asked) -> None:
     with refused("config"):
         name = asked.teacher.name
         if asked.teacher.options is None:
-            name = teachers.card_for(name, asked.dataset, asked.data)["name"]
+            name = teachers.card_for(name, asked.dataset, asked.data).name
         config = asked.config(str(name))
         with st.container(border=True, key="price"):
             _price(config)
@@ -138,13 +138,13 @@ def dataset_label(name: str) -> str:
     return f"{known.title}: {count} {formats.examples(known.modality)}, {price}"
 
 
-def teacher_label(card: dict[str, Any]) -> str:
+def teacher_label(card: TeacherCard) -> str:
     """A teacher with what it reaches and costs, as far as that is known."""
-    accuracy, macs = card.get("accuracy"), card.get("macs")
+    accuracy, macs = card.accuracy, card.macs
     known = [f"{formats.percent(accuracy)} accuracy"] if accuracy is not None else []
     known += [f"{formats.macs(macs)} MACs"] if macs else []
-    known += [] if card.get("split_known", "kind" not in card) else ["trained on a split that is not known"]
-    return f"{card['name']}: {', '.join(known)}" if known else card["name"]
+    known += [] if card.split_known else ["trained on a split that is not known"]
+    return f"{card.name}: {', '.join(known)}" if known else card.name
 
 
 def _data() -> tuple[str, OwnData | None] | None:
@@ -159,7 +159,7 @@ def _data() -> tuple[str, OwnData | None] | None:
 
 def _teacher(dataset: str, data: OwnData | None) -> Teacher:
     """Draws the choice of a teacher."""
-    asked, cards = ui.address(), {card["name"]: card for card in teachers.cards_for(dataset, data)}
+    asked, cards = ui.address(), {card.name: card for card in teachers.cards_for(dataset, data)}
     labels = {name: teacher_label(card) for name, card in cards.items()}
     if not labels:
         of_another_split = " for this split" if teachers.cards(located(dataset)) else ""
@@ -221,9 +221,9 @@ def _student_labels(recipe: DistilConfig) -> dict[str, str]:
     for name in labels:
         price = _prices().get(_priced(recipe, name))
         if price:
-            ratio = price["macs_ratio"]
+            ratio = price.macs_ratio
             share = f", {formats.share(ratio)} of the teacher" if ratio is not None else ""
-            labels[name] = f"{name}: {formats.macs(price['macs'])} MACs{share}"
+            labels[name] = f"{name}: {formats.macs(price.macs)} MACs{share}"
     return labels
 
 
@@ -292,13 +292,13 @@ def _expected(config: DistilConfig) -> bool:
             with ui.notice(str(error), key="estimate"):
                 pass
         else:
-            _rows(config, found or {})
+            _rows(config, found)
 
     expected()
     return isinstance(error, Refused)
 
 
-def _ask(config: DistilConfig) -> tuple[dict[str, Any] | None, UserError | None]:
+def _ask(config: DistilConfig) -> tuple[Estimate | None, UserError | None]:
     """The estimate or why there is none; both None while it is being made."""
     try:
         return estimates().ask(config), None
@@ -307,7 +307,7 @@ def _ask(config: DistilConfig) -> tuple[dict[str, Any] | None, UserError | None]
 
 
 @st.cache_resource
-def _prices() -> dict[str, dict[str, Any]]:
+def _prices() -> dict[str, StudentCost]:
     """What students cost, as the server's estimates have told so far."""
     return {}
 
@@ -317,41 +317,40 @@ def _priced(config: DistilConfig, student: str) -> str:
     return repr((config.dataset, config.data, config.teacher, config.teacher_logits, config.teacher_macs, student))
 
 
-def _learn(config: DistilConfig, found: dict[str, Any]) -> bool:
+def _learn(config: DistilConfig, found: Estimate) -> bool:
     """Keeps what each student costs beside this teacher; says whether that is news."""
     prices = _prices()
-    told = {_priced(config, row["student"]): row for row in found["students"]}
+    told = {_priced(config, row.student): row for row in found.students}
     news = any(prices.get(key) != row for key, row in told.items())
     prices.update(told)
     return news
 
 
-def _rows(config: DistilConfig, found: dict[str, Any]) -> None:
+def _rows(config: DistilConfig, found: Estimate | None) -> None:
     """A sentence and four rows; dashes keep their place while the estimate is being made."""
     students = narration.capital(formats.count_students(config.rounds))
     sentence = f"{students}, one a round{', then a polish of all' if config.polished else ''}."
     if found:
-        each = f"{formats.macs_between(min(found['macs_of']), max(found['macs_of']))} MACs"
+        each = f"{formats.macs_between(min(found.macs_of), max(found.macs_of))} MACs"
         each += " each" if config.rounds > 1 else ""
-        ratio = found["macs_ratio"]
-        whole = f"{formats.macs(found['macs'])} MACs" if ratio is None else f"{formats.share(ratio)} of the teacher"
+        ratio = found.macs_ratio
+        whole = f"{formats.macs(found.macs)} MACs" if ratio is None else f"{formats.share(ratio)} of the teacher"
         sentence = f"{students} of {each}: the last ensemble costs about {whole}."
     ui.muted(sentence)
-    if found.get("teacher"):  # a black box
-        ui.muted(" ".join(filter(None, (found["teacher"]["signature"], *found["teacher"]["notices"]))))
-
-    def told(name: str, words: Any) -> str:
-        return words(found[name]) if found else "…"
-
-    rows = [
-        ("First usable model", told("first_model_seconds", lambda value: f"after about {formats.duration(value)}")),
-        ("Whole run", told("seconds", lambda value: f"about {formats.duration(value)}")),
-        ("Memory", told("memory_bytes", formats.size)),
-        ("On disk", told("disk_bytes", formats.size)),
-    ]
-    ui.pairs(rows)
-    if found.get("busy"):
-        ui.muted(found["busy"])
+    if found and found.teacher:  # a black box
+        ui.muted(" ".join(filter(None, (found.teacher.signature, *found.teacher.notices))))
+    names = ("First usable model", "Whole run", "Memory", "On disk")
+    values = ["…"] * len(names)
+    if found:
+        values = [
+            f"after about {formats.duration(found.first_model_seconds)}",
+            f"about {formats.duration(found.seconds)}",
+            formats.size(found.memory_bytes),
+            formats.size(found.disk_bytes),
+        ]
+    ui.pairs(zip(names, values, strict=True))
+    if found and found.busy:
+        ui.muted(found.busy)
 
 
 def start(config: DistilConfig | TeachConfig) -> None:
@@ -418,5 +417,5 @@ def _checked_teaching(told: list[str]) -> TeachConfig | None:
     if found is None:
         own.wait(lambda: teachings().ask(asked), "Checking …")
         return None
-    ui.muted(f"Its answers cost {formats.macs(found['macs'])} MACs each.")
-    return TeachConfig(**found["config"])
+    ui.muted(f"Its answers cost {formats.macs(found.macs)} MACs each.")
+    return found.config

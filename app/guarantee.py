@@ -116,7 +116,7 @@ def section(run: Run, results: Results) -> None:
         ui.muted(advice)
     _panels(shown)
     sections.scarce(results, "train")
-    place = _one_class(shown, info.run)
+    place = _one_class(shown, run.id)
     relative = _game(shown)
     with st.expander("The guarantee as a table"):
         _tables(shown, place, relative)
@@ -139,9 +139,14 @@ def _panels(shown: _Certified) -> None:
 
 def _one_class(shown: _Certified, run: str) -> int:
     """The chosen class over the rounds, and its bound for each η; returns its place."""
-    names = dict(enumerate(shown.classes))
+    names = shown.classes
     place = st.selectbox(
-        "Class", list(names), shown.found.shown.place, format_func=names.get, key=f"guarantee-class-{run}", width=320
+        "Class",
+        range(len(names)),
+        shown.found.shown.place,
+        format_func=lambda place: names[place],
+        key=f"guarantee-class-{run}",
+        width=320,
     )
     name = certificate_text.named(names[place])
     left, right = st.columns([3, 2], gap="large")
@@ -171,7 +176,7 @@ def _game(shown: _Certified) -> bool:
             required=True,
             key="guarantee-measure",
             label_visibility="collapsed",
-            format_func=EDGES.get,
+            format_func=lambda relative: EDGES[relative],
         )
         _chart(shown, "edges", int(relative), f"{EDGES[relative]} by round and class")
         ui.muted(certificate_text.edges(relative))
@@ -200,8 +205,9 @@ def _tables(shown: _Certified, place: int, relative: bool) -> None:
         ui.table(etas, by_eta, numeric=range(1, 10), label="The bound by class and η")
     ui.muted(f"{certificate_text.named(name)}, by round:")
     by_round = [(row.round, *_figures(row), formats.count(round(row.effective))) for row in shown.of(place)]
-    head = ("Round", *head, "Effective examples")
-    ui.table(head, by_round, numeric=range(1, 8), label=f"The guarantee of {name} by round")
+    ui.table(
+        ("Round", *head, "Effective examples"), by_round, numeric=range(1, 8), label=f"The guarantee of {name} by round"
+    )
     ui.muted(f"{EDGES[relative]}, by round and class:")
     column = "relative_edges" if relative else "edges"
     edges = [(record.round, *map(formats.edge, getattr(record, column))) for record in shown.records]

@@ -40,7 +40,9 @@ def happened(
 
     classes: the data set's names. polished: of a run whose students train together (method `b-distil+polish`).
     """
-    lines, rung, accuracy = [], 0, None
+    lines: list[tuple[str, str]] = []
+    rung, accuracy = 0, None
+    sentence: str | None
     for event in events:
         match event:
             case RoundStarted():
@@ -80,7 +82,9 @@ def _sentence(event: AnyEvent, classes: Sequence[str]) -> str | None:
         case RunFinished():
             return f"Everything is done, after {duration(event.seconds)}."
         case TeacherFinished():
-            return f"The teacher {event.teacher} is ready: {percent(event.card['accuracy'])} accuracy."
+            accuracy = event.card.accuracy if event.card else None
+            told = "" if accuracy is None else f": {percent(accuracy)} accuracy"
+            return f"The teacher {event.teacher} is ready{told}."
         case Notice():
             return event.text
         case RunQueued():
@@ -155,8 +159,8 @@ def _rejected(event: Correction) -> str:
         return " No correction of output layers was found that would do more."
     if tried.why == "edge":
         return " A correction of output layers still missed a class, and was taken back."
-    change = kl_change(event.kl_before, tried.kl_after)
-    return f" A correction of output layers would move KL by {change}, too much, and was taken back."
+    change = "" if tried.kl_after is None else f" by {kl_change(event.kl_before, tried.kl_after)}"
+    return f" A correction of output layers would move KL{change}, too much, and was taken back."
 
 
 def _corrects(number: int, edges: Sequence[float], classes: Sequence[str]) -> str:
@@ -176,8 +180,8 @@ def _head_corrected(event: HeadCorrected, classes: Sequence[str]) -> str:
     if not event.corrected:
         return f"After the polish: {_corrects(event.round, event.edges, classes)}{_rejected(event)}"
     missed = sum(edge <= 0 for edge in event.edges_before)
-    missed = f"missed {missed} of {len(event.edges)} classes"
-    return f"After the polish: student {event.round} {missed}; {_met(event)}."
+    told = f"missed {missed} of {len(event.edges)} classes"
+    return f"After the polish: student {event.round} {told}; {_met(event)}."
 
 
 def _round_finished(point: Point, before: float | None) -> str:

@@ -4,6 +4,7 @@ What is being edited, and what was deleted since the page was opened, lives in `
 both when another page is opened.
 """
 
+from collections.abc import Sequence
 from html import escape
 
 import cards
@@ -44,7 +45,7 @@ def section(runs: list[RunSummary]) -> None:
         _own(EVERY if alive else None)
         st.header("Samples", anchor=False)
     samples = sorted((s for s in runs if s.sample), key=lambda s: not s.info or s.info.method != DEFAULT_METHOD)
-    _grid(samples + ([] if own else [None]))
+    _grid([*samples, *([] if own else [None])])
     edited = st.session_state.get("edited")
     if edited is not None:
         _edit(edited)
@@ -86,7 +87,7 @@ def _found(runs: list[RunSummary]) -> list[RunSummary]:
     return found
 
 
-def _grid(drawn: list[RunSummary | None]) -> None:
+def _grid(drawn: Sequence[RunSummary | None]) -> None:
     """Cards in rows of three; None is the card that invites to a first run."""
     for start in range(0, len(drawn), 3):
         for column, summary in zip(st.columns(3), drawn[start : start + 3], strict=False):
@@ -109,7 +110,7 @@ def _card(summary: RunSummary) -> None:
         shown = cards.card(info, summary.error, name, silent, can_train=ui.has_torch())
         _text(shown, cards.sparkline(info, palette.THEMES[theme.name()]) if info else "")
         with st.container(key=f"card-buttons-{name}", horizontal=True):
-            if shown.button and st.button(shown.button, key=f"card-button-{name}"):
+            if shown.button and shown.page and st.button(shown.button, key=f"card-button-{name}"):
                 ui.go(shown.page, run=name)
             if summary.sample:
                 return

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import engine
+import fields
 import streamlit as st
 import ui
 from places import followed
+from streamlit.delta_generator import DeltaGenerator
 
+from bdistil.config import OPTIONS
 from bdistil.data.custom import info
 from bdistil.data.dataset import SPLITS
 from bdistil.data.reading import OwnData
@@ -24,6 +27,7 @@ from bdistil.data.series_folders import kinds_of_tables
 from bdistil.data.tables import is_table
 from bdistil.data.ts_files import files_of
 from bdistil.errors import UserError, quoted
+from bdistil.options import Option
 from bdistil.report import formats
 from bdistil.teachers.naming import TORCHVISION
 
@@ -47,7 +51,7 @@ SECONDS = 3600  # thousands of recordings take minutes
 SLOW = "Reading this took over an hour and was given up: try it with the command bdistil data."
 FAILED = "Reading this failed: the command bdistil data tells more."
 SHOWN = 12  # sentences; most that follow are on files that can't be read
-MOST_MACS = 1e12  # in millions, as `DistilConfig` has it
+MOST_MACS = OPTIONS["teacher_macs"].bounds[1] / 1e6  # in millions
 FRESH = 2.0  # seconds; looking at 60,000 files takes half of one
 MOST_FILES = 200_000  # that are looked at: the path may be that of a whole disk
 
@@ -105,7 +109,7 @@ def black_box(kind: str) -> dict[str, Any]:
     given: dict[str, Any]
     if kind == "onnx":
         path = _field(st.text_input, "Path of the ONNX file", "onnx-path").strip()
-        reads = ui.select("It reads", READS, "onnx-reads", "normalised")
+        reads = ui.select(OPTIONS["teacher_input"].title, READS, "onnx-reads", "normalised")
         if reads == "own":
             written = _field(
                 st.text_input,
@@ -114,7 +118,9 @@ def black_box(kind: str) -> dict[str, Any]:
                 placeholder="mean=0.5,0.5,0.5;std=0.25,0.25,0.25",
             )
             reads = written.strip() or "mean=…;std=…"
-        output = _field(st.text_input, "Its output", "onnx-output", placeholder="needed where several could be").strip()
+        output = _field(
+            st.text_input, OPTIONS["teacher_output"].title, "onnx-output", placeholder="needed where several could be"
+        ).strip()
         if path and not path.lower().endswith(".onnx"):
             raise UserError(f"{quoted(path)} does not end in .onnx: give the path of an ONNX file.")
         given = {
@@ -155,7 +161,7 @@ def torchvision() -> dict[str, Any] | None:
     )
     weights = _field(
         st.text_input,
-        "Path of its weights",
+        OPTIONS["weights"].title,
         "torchvision-weights",
         placeholder="a safetensors file, or DEFAULT; none: from scratch",
     ).strip()
@@ -180,89 +186,34 @@ def _options(root: Path) -> dict[str, Any]:
     if is_table(root):
         return _table_options()
     if files_of(root):
-        return _given(_windows())
+        return _given("window", "overlap")
     if not os.path.isdir(root):
         return {}
     if kinds_of_tables(root):
         return _series_folder_options()
-    person, side, kind = st.columns(3)
-    given = {
-        "subject_pattern": _pattern(person),
-        "kind": _field(
-            kind.text_input,
-            "Kind of files",
-            "own-kind",
-            placeholder="all",
-            help="The ending of the files that alone are read, such as jpg: for pictures beside masks.",
-        ),
-        "side": _field(
-            side.number_input,
-            "Side of pictures, pixels",
-            "own-side",
-            min_value=4,
-            value=None,
-            placeholder="as most have it",
-        ),
-    }
-    return _given(given)
+    return _given("subject_pattern", "side", "kind")
 
 
-def _pattern(place: Any) -> str:
-    return _field(
-        place.text_input,
-        "Person in a file’s name",
-        "own-pattern",
-        placeholder="unknown",
-        help="A regular expression; its group 1 is the person.",
-    )
+def _given(*names: str) -> dict[str, Any]:
+    """Draws these options of `OwnData` side by side; those that are not left empty, 0 among them."""
+    declared = OwnData.options()
+    drawn = {name: _option(declared[name], at) for name, at in zip(names, st.columns(len(names)), strict=True)}
+    return {name: value for name, value in drawn.items() if value not in ("", None)}
 
 
-def _windows() -> dict[str, Any]:
-    window, overlap = st.columns(2)
-    return {
-        "window": _field(window.number_input, "Steps of a window", "own-window", min_value=2, value=None),
-        "overlap": _field(
-            overlap.number_input,
-            "Overlap of windows",
-            "own-overlap",
-            min_value=0.0,
-            max_value=0.99,
-            value=None,
-            step=0.1,
-            placeholder="0.5",
-        ),
-    }
-
-
-def _time(place: Any) -> str:
-    return _field(place.text_input, "Column of times", "own-time", placeholder="none")
-
-
-def _channels() -> str:
-    return _field(st.text_input, "Columns of values", "own-channels", placeholder="all others")
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Options without those that are left empty; 0 is one that is given."""
-    return {name: value for name, value in options.items() if value not in ("", None)}
+def _option(option: Option, at: DeltaGenerator) -> Any:
+    """A field of an option of one's own data, as it is declared."""
+    draw = fields.number if option.kind in (int, float) else fields.text
+    return _field(lambda _, key: draw(option, None, key, place=at), option.title, f"own-{option.name}")
 
 
 def _series_folder_options() -> dict[str, Any]:
-    person, time = st.columns(2)
-    named = {"subject_pattern": _pattern(person), "time": _time(time)}
-    return _given({**named, **_windows(), "channels": _channels()})
+    return {**_given("subject_pattern", "time"), **_given("window", "overlap"), **_given("channels")}
 
 
 def _table_options() -> dict[str, Any]:
-    series, label = st.columns(2)
-    subject, time = st.columns(2)
-    named = {
-        "series": _field(series.text_input, "Column of series", "own-series"),
-        "label": _field(label.text_input, "Column of labels", "own-label"),
-        "subject": _field(subject.text_input, "Column of persons", "own-subject", placeholder="unknown"),
-        "time": _time(time),
-    }
-    return _given({**named, **_windows(), "channels": _channels()})
+    named = {**_given("series", "label"), **_given("subject", "time")}
+    return {**named, **_given("window", "overlap"), **_given("channels")}
 
 
 def stamp(path: str | Path) -> list[int | str]:

@@ -16,6 +16,8 @@ from bdistil.runs import Run
 SECONDS, PACE = 30.0, 0.5
 ROUNDS = ("round_finished", "polish_finished")  # where "Next round" leads
 
+KEPT = "replay"  # in the session’s state
+
 
 @dataclass
 class Replay:
@@ -29,8 +31,8 @@ class Replay:
     @classmethod
     def of(cls, run: Run) -> "Replay | None":
         """The replay of this run that the session is in, if any."""
-        kept = st.session_state.get("replay")
-        return cls(**kept) if kept and kept["run"] == run.id else None
+        replay = cls(**st.session_state[KEPT]) if KEPT in st.session_state else None
+        return replay if replay and replay.run == run.id else None
 
     @classmethod
     def begin(cls, run: str, total: int) -> None:
@@ -66,10 +68,10 @@ class Replay:
 
     @staticmethod
     def leave() -> None:
-        st.session_state.pop("replay", None)
+        st.session_state.pop(KEPT, None)
 
     def _keep(self) -> None:
-        st.session_state["replay"] = asdict(self)
+        st.session_state[KEPT] = asdict(self)
 
     def controls(self, events: Sequence[AnyEvent]) -> None:
         """Draws the buttons."""

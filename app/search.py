@@ -12,7 +12,7 @@ import ui
 from story import Attempt, RunState
 
 from bdistil.method_registry import polishes
-from bdistil.records import AttemptRecord, Candidate, Correction, HeadCorrected
+from bdistil.records import AttemptRecord, Candidate, Correction, HeadCorrected, RoundRecord
 from bdistil.report import figures, formats
 
 LIVE = ("queued", "running")
@@ -42,11 +42,11 @@ def search(now: RunState) -> None:
 
 def _edges(now: RunState) -> None:
     st.header("Does each student correct the ones before it?", anchor=False)
-    rows = [*now.records, *_missed(now)]
+    rows: list[RoundRecord | AttemptRecord] = [*now.records, *_missed(now)]
     corrected = any(figures.was_corrected(row) for row in rows)
     ui.muted(HOW + (HOLLOW if corrected else ""))
-    classes = now.info.dataset.classes
-    figure = figures.edges(rows, theme=theme.name(), rounds=now.info.config.rounds, classes=classes)
+    classes = now.info.known_dataset.classes
+    figure = figures.edges(rows, theme=theme.name(), rounds=now.info.distil_config.rounds, classes=classes)
     ui.chart(figure, "edges", f"Edge of each student by class, {len(now.records)} rounds")
     with st.expander("The edges as a table"):
         lines: list[tuple[str, ...]] = []
@@ -70,7 +70,7 @@ def _signed(edges: Sequence[float]) -> list[str]:
 def _losses(now: RunState) -> None:
     st.header("How each round learned", anchor=False)
     ui.muted("The loss by epoch, a line a round.")
-    figure = figures.losses(now.events, theme=theme.name(), rounds=now.info.config.rounds)
+    figure = figures.losses(now.events, theme=theme.name(), rounds=now.info.distil_config.rounds)
     ui.chart(figure, "losses", "Distillation loss by epoch, a line a round")
     with st.expander("The losses as a table"):
         lines = figures.losses_record(now.events)
@@ -86,13 +86,13 @@ def _attempts(now: RunState) -> None:
     resting, label = now.info.state not in LIVE, f"Attempts of {now.info.method}"
     if polishes(now.info.method):
         ui.muted("A round trains all students so far, once. They are checked, and corrected, after the polish.")
-        rows = [
+        short = [
             (row.candidate.round, _rung(row.candidate), f"{row.candidate.barrier:g}", _outcome(row, resting))
             for row in now.attempts
         ]
-        ui.table(("Round", "Composition and student", "Barrier", "Outcome"), rows, numeric=(2,), label=label)
+        ui.table(("Round", "Composition and student", "Barrier", "Outcome"), short, numeric=(2,), label=label)
         return
-    if now.info.config.meet_condition:
+    if now.info.distil_config.meet_condition:
         ui.muted("An output layer is corrected for its own round, and so that the next one has something to correct.")
     head = ("Round", "Attempt", "Outcome", "Smallest edge", "Correction", "Composition and student", "Barrier", "Seed")
     rows = [

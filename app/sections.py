@@ -57,7 +57,7 @@ def state(run: Run, info: RunInfo) -> None:
         _growing(run, len(info.points))
     elif info.state in ("stopped", "failed"):
         failed = info.state == "failed"
-        with ui.notice(narration.explore_note(info), key="unfinished", bad=failed):
+        with ui.notice(narration.explore_note(info) or "", key="unfinished", bad=failed):
             if st.button("See why" if failed else "Resume", type="primary"):
                 ui.go("distil", run=run.id)
 
@@ -73,7 +73,7 @@ def _growing(run: Run, points: int) -> None:
             st.rerun()
         if len(info.points) != points or info.state not in ("running", "queued"):
             st.rerun()
-        ui.muted(narration.explore_note(info, _round(run)))
+        ui.muted(narration.explore_note(info, _round(run)) or "")
 
     note()
 
@@ -83,7 +83,7 @@ def caveats(results: Results, prefix: int) -> None:
     absent = formats.scarce(replace(scarce_of(results, "test"), thin=()))
     below = formats.below_largest(results.points[prefix - 1].accuracy, *largest_class(results))
     if absent or below:
-        ui.muted(" ".join([below] * bool(below) + absent))
+        ui.muted(" ".join([*([below] if below else []), *absent]))
 
 
 def scarce(results: Results, split: str) -> None:
@@ -96,7 +96,7 @@ def scarce(results: Results, split: str) -> None:
 def _round(run: Run) -> int | None:
     """The round in training, None where nothing says so."""
     beat = run.heartbeat()
-    return beat and beat.round
+    return beat.round if beat else None
 
 
 def frontier(results: Results, axis: CostAxis) -> None:
@@ -108,7 +108,9 @@ def frontier(results: Results, axis: CostAxis) -> None:
     ui.muted(" ".join([caption, *formats.black_box(results.run.known_teacher), narration.recipe(results.run)]))
     key = f"frontier-{results.run.run}-{axis.key}"
     run = results.run
-    figure = _figure(run.run, run.created.isoformat(), len(results.points), run.state, axis.key, theme.name(), results)
+    figure = _figure(
+        str(run.run), run.created.isoformat(), len(results.points), run.state, axis.key, theme.name(), results
+    )
     st.plotly_chart(
         figure,
         key=key,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 import theme
@@ -23,7 +23,7 @@ from bdistil.errors import UserError, printable
 from bdistil.report import formats
 from bdistil.report.cost_axes import CostAxis
 from bdistil.results import Results, load
-from bdistil.runs import Run, RunInfo, RunSummary, list_runs, open_run
+from bdistil.runs import Run, RunInfo, list_runs, open_run
 
 PAGES = {name: f"../pages/{name}.py" for name in ("home", "distil", "explore")}
 STYLE = Path(__file__).with_name("style.css")
@@ -131,11 +131,6 @@ def has_torch() -> bool:
     return importlib.util.find_spec("torch") is not None
 
 
-def distillations() -> list[RunSummary]:
-    """The runs that distil and can be read, newest first, samples last."""
-    return [summary for summary in list_runs() if summary.info and summary.info.kind == "distil"]
-
-
 def results(run: Run) -> Results:
     """A run's results, read again only when a round has been added or the run has changed its name or state.
 
@@ -171,13 +166,15 @@ def select(
     gone, Streamlit takes the default, which therefore is what was chosen last, or what `remember` was told.
     """
     state, values = st.session_state, list(options)
-    last = state.get(f"last-{key}") if state.get(f"last-{key}") in options else default
+    last = str(state.get(f"last-{key}", default))
+    last = last if last in options else default
     index = values.index(last)
     if key in state and state.get(f"labels-{key}") != options:
         state[key], index = state[key] if state[key] in options else last, 0  # set by state: no default beside it
     state[f"labels-{key}"] = dict(options)
     draw = (place or st).selectbox
-    picked = draw(label, values, index, format_func=options.get, key=key, on_change=on_change or "rerun")
+    change: Callable[[], None] | Literal["rerun"] = on_change or "rerun"
+    picked = draw(label, values, index, format_func=lambda value: options[value], key=key, on_change=change)
     remember(key, picked)
     return picked
 
@@ -187,9 +184,25 @@ def remember(key: str, value: str) -> None:
     st.session_state[f"last-{key}"] = value
 
 
-def chosen() -> dict[str, Any]:
-    """What the user looks at, kept over page switches: `run`, `prefix`, `cost`, and the slider's `push` counter."""
-    return st.session_state.setdefault("chosen", {"run": None, "prefix": 0, "cost": "macs", "push": 0})
+@dataclass
+class View:
+    """What the user looks at, kept over page switches.
+
+    prefix: 0 until a page has chosen one. push: counts the moves of the slider by anything but its thumb. clicked: the
+    prefix of the point that was clicked last. refused: why the run that the address asks for is not shown.
+    """
+
+    run: str | None = None
+    prefix: int = 0
+    cost: str = "macs"
+    push: int = 0
+    clicked: int = 0
+    refused: str | None = None
+
+
+def chosen() -> View:
+    """The view of this session."""
+    return st.session_state.setdefault("chosen", View())
 
 
 def run_picker(place: DeltaGenerator) -> Run:
@@ -197,7 +210,7 @@ def run_picker(place: DeltaGenerator) -> Run:
 
     On arrival the address decides, else what was looked at before, else the newest run with a point; later the picker.
     """
-    runs = {summary.id: summary for summary in distillations()}
+    runs = {run.id: info for run in list_runs() if (info := run.info) and info.kind == "distil"}
     view = chosen()
     if not runs:
         advice = "Distil digits: the first point appears within seconds."
@@ -206,29 +219,29 @@ def run_picker(place: DeltaGenerator) -> Run:
         _arrive(view, runs)
     elif st.session_state[PICKER] not in runs:
         _end("This run was deleted while it was open here.", "Nothing else is affected.", "See all runs", "home")
-    labels = {name: run_label(summary.info) for name, summary in runs.items()}
-    name = view["run"] = select("Run", labels, PICKER, view["run"], place=place, on_change=_switched)
-    if view.get("refused"):
-        with notice(view["refused"], f"This is {runs[name].info.title} instead.", key="instead"):
+    labels = {name: run_label(info) for name, info in runs.items()}
+    default = view.run if view.run in runs else next(iter(runs))
+    name = view.run = select("Run", labels, PICKER, default, place=place, on_change=_switched)
+    if view.refused:
+        with notice(view.refused, f"This is {runs[name].title} instead.", key="instead"):
             pass
-    if brief(runs[name].info.note) != runs[name].info.note:
-        st.html(f'<p class="muted remark">{escape(runs[name].info.note)}</p>')
-    return open_run(runs[name].path)
+    if brief(runs[name].note) != runs[name].note:
+        st.html(f'<p class="muted remark">{escape(runs[name].note)}</p>')
+    return open_run(name)
 
 
-def _arrive(view: dict[str, Any], runs: Mapping[str, RunSummary]) -> None:
+def _arrive(view: View, runs: Mapping[str, RunInfo]) -> None:
     """Takes run, prefix and cost axis from the address, as far as they can be had."""
     asked = address()
-    view["refused"] = None
+    view.refused = None
     if asked.run and asked.run not in runs:
-        view["refused"] = _refusal(asked.run)
+        view.refused = _refusal(asked.run)
     elif asked.run:
-        view |= {"run": asked.run, "prefix": asked.prefix or 0}
-    if view["run"] not in runs:
-        newest = next((name for name, summary in runs.items() if summary.info.points), next(iter(runs)))
-        view |= {"run": newest, "prefix": 0}
-    view["cost"] = asked.cost or view["cost"]
-    remember(PICKER, view["run"])
+        view.run, view.prefix = asked.run, asked.prefix or 0
+    if view.run not in runs:
+        view.run, view.prefix = next((name for name, info in runs.items() if info.points), next(iter(runs))), 0
+    view.cost = asked.cost or view.cost
+    remember(PICKER, str(view.run))
 
 
 def _refusal(name: str) -> str:
@@ -241,7 +254,8 @@ def _refusal(name: str) -> str:
 
 
 def _switched() -> None:
-    chosen().update(prefix=0, refused=None)
+    view = chosen()
+    view.prefix, view.refused = 0, None
 
 
 def _end(what: str, advice: str, button: str, page: str, **asked: str) -> None:
@@ -255,7 +269,7 @@ def _end(what: str, advice: str, button: str, page: str, **asked: str) -> None:
 
 def run_label(info: RunInfo) -> str:
     """A run in the picker: title, date, method and teacher, and how its note begins."""
-    parts = [info.title, made(info), info.method]
+    parts = [info.title, made(info), str(info.method)]
     if info.teacher and info.teacher.accuracy is not None:
         parts.append(f"teacher {formats.percent(info.teacher.accuracy)}")
     return ", ".join(parts) + (f" – {brief(info.note)}" if info.note else "")
@@ -270,24 +284,25 @@ def brief(note: str) -> str:
 def cost_picker(place: DeltaGenerator, axes: Sequence[CostAxis]) -> CostAxis:
     """Draws the picker of the cost axis and returns it; the address decides on arrival."""
     view, labels = chosen(), {axis.key: axis.label for axis in axes}
-    if view["cost"] not in labels:
-        view["cost"] = axes[0].key
+    if view.cost not in labels:
+        view.cost = axes[0].key
     keys = list(labels)
-    view["cost"] = place.selectbox("Cost axis", keys, keys.index(view["cost"]), format_func=labels.get, key="cost-axis")
-    return next(axis for axis in axes if axis.key == view["cost"])
+    index = keys.index(view.cost)
+    view.cost = place.selectbox("Cost axis", keys, index, format_func=lambda key: labels[key], key="cost-axis")
+    return next(axis for axis in axes if axis.key == view.cost)
 
 
 def clicked(chart: str) -> None:
     """Moves the slider to the point of the chart that was clicked."""
-    move(chosen(), st.session_state[chart]["selection"]["points"])
+    move(chosen(), [int(point["customdata"]) for point in st.session_state[chart].selection.points])
 
 
-def move(view: dict[str, Any], points: Sequence[Mapping[str, Any]]) -> None:
+def move(view: View, prefixes: Sequence[int]) -> None:
     """Takes a chart's selection into the view. An empty one is a second click on the same point: go there again."""
-    if points:
-        view["clicked"] = points[0]["customdata"]  # 0 is the teacher, who is no prefix
-    if view.get("clicked"):
-        view.update(prefix=view["clicked"], push=view["push"] + 1)
+    if prefixes:
+        view.clicked = prefixes[0]  # 0 is the teacher, who is no prefix
+    if view.clicked:
+        view.prefix, view.push = view.clicked, view.push + 1
 
 
 def gone(name: str, error: str) -> None:

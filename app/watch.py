@@ -238,7 +238,11 @@ def _epochs(now: RunState) -> None:
     figure = figures.learning(epochs, theme=theme.name(), epochs=now.info.config.epochs)
     ui.chart(figure, "learning", "The teacher’s accuracy on the validation split by epoch")
     with st.expander("The epochs as a table"):
-        rows = [(e.epoch, formats.decimal(e.loss, 4), formats.percent(e.validation["accuracy"], 2)) for e in epochs]
+        rows = [
+            (each.epoch, formats.decimal(each.loss, 4), formats.percent(each.validation["accuracy"], 2))
+            for each in epochs
+            if each.validation
+        ]
         ui.table(("Epoch", "Loss", "Accuracy on validation"), rows, numeric=(1, 2), label="The teacher’s epochs")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
+from bdistil.budgets import TAKES, parse
 from bdistil.data.catalogue import info, located
 from bdistil.data.dataset import DatasetInfo
 from bdistil.data.reading import OwnData
@@ -47,6 +48,7 @@ class _Config(Options):
         form=True,
     )
     learning_rate: float = option(
+        8e-3,
         gt=0,
         le=10,
         title="Learning rate",
@@ -56,7 +58,13 @@ class _Config(Options):
         form=True,
     )
     weight_decay: float = option(
-        ge=0, le=1, title="Weight decay", step=0.001, group="training", help="How strongly large weights are penalised."
+        1e-2,
+        ge=0,
+        le=1,
+        title="Weight decay",
+        step=0.001,
+        group="training",
+        help="How strongly large weights are penalised.",
     )
     batch_size: int = option(
         ge=1,
@@ -283,6 +291,16 @@ class DistilConfig(_Config):
         help=f"The small model that each round adds: {', '.join(names())}.",
     )
     rounds: int = option(ge=1, le=64, title="Rounds", group="students", help="Each round adds one student.")
+    budgets: str | None = option(
+        None,
+        title="Budgets",
+        takes=TAKES,
+        metavar="LIMIT,…",
+        group="students",
+        empty="students of the catalogue's sizes",
+        help="Upper limits on the MACs of each prefix, rising: shares of the teacher's, such as 0.3%,1%,3%, or MACs, "
+        "such as 200k,1M,5M. There is a round for each, whose student is as large as fits.",
+    )
     method: str = option(
         DEFAULT_METHOD,
         title="Method",
@@ -474,13 +492,17 @@ class DistilConfig(_Config):
         if student in names() and recipe["composition"] not in family(student).ladder:
             # A student of another family: its first connection, which convolutions have over the same steps only.
             recipe |= {"composition": family(student).ladder[1], "mode": "full", "head": "student", "cell": "own"}
-        if known.modality != "image":  # of a short series no part is empty
+        if given.get("budgets"):  # they are of predictions that read the whole input
+            recipe |= {"rounds": len(parse(given["budgets"])), "mode": "full", "cell": "own"}
+        elif known.modality != "image":  # of a short series no part is empty
             recipe |= {"rounds": min(recipe["rounds"], known.input_shape[-1])}
         return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
 
     def checked(self) -> Self:
         if not self.factory:
             check_composition(self.composition, check_student(self.student))
+        if self.budgets:
+            self._check_budgets(self.budgets)
         if self.growth ** (self.rounds - 1) > MOST_GROWN:
             raise UserError(
                 f"The last student may have {MOST_GROWN} times the first one's channels at most: choose a "
@@ -507,6 +529,22 @@ class DistilConfig(_Config):
         if self.polished and self.loss != "ensemble":
             raise UserError("Corrective rounds train prefixes: choose the loss ensemble, or the method b-distil.")
         return self
+
+    def _check_budgets(self, text: str) -> None:
+        count = len(parse(text))
+        if count != self.rounds:
+            raise UserError(
+                f"There is a round for each of the {count} budgets, and `rounds` is {self.rounds}: leave out `rounds`."
+            )
+        if self.growth > 1:
+            raise UserError("Sizes follow from the budgets: leave out either `budgets` or `growth`.")
+        if self.factory or self.cell == "shared":
+            raise UserError(
+                "Students that share a cell, or are of your own making, have one size: leave out `budgets`, or choose "
+                "the cell own."
+            )
+        if self.mode == "segments":
+            raise UserError("Budgets are of predictions that read the whole series: choose the mode full.")
 
     def fitting(self, known: DatasetInfo) -> Self:
         if not self.factory:

@@ -31,6 +31,13 @@ def macs(module: nn.Module, *inputs: Any) -> int:
     return counter.get_total_flops() // 2
 
 
+def student_macs(student: Student) -> int:
+    """MACs of one student alone, for one example and whatever its predecessor leaves it."""
+    device = _device(student)
+    carry = {name: torch.zeros(1, *shape, device=device) for name, shape in student.reads.items()}
+    return macs(student, torch.zeros(1, *student.input_shape, device=device), carry)
+
+
 def parameters(module: nn.Module) -> int:
     """Number of trainable values, shared ones once."""
     return sum(parameter.numel() for parameter in module.parameters())

@@ -25,7 +25,7 @@ from bdistil.inputs import after, check
 from bdistil.paths import read_json, read_regular
 from bdistil.scale import KAPPA
 from bdistil.students.build import rebuild
-from bdistil.students.student import Carry, Student
+from bdistil.students.student import Carry, Shapes, Student
 
 FORMAT, SCHEMA = "bdistil-ensemble", 1
 
@@ -123,7 +123,7 @@ class ProgressiveEnsemble(nn.Module):
 
     def append(self, student: Student) -> None:
         """Add the student of the next round. Raises UserError if it can't read what the last one leaves."""
-        left = self.students[-1].carry_shapes if len(self) else {}
+        left: Shapes = self.students[-1].carry_shapes if len(self) else {}
         missing = [name for name, shape in student.reads.items() if left.get(name) != shape]
         if missing:
             raise UserError(

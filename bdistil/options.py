@@ -152,17 +152,20 @@ class Option:
         return f"{_NUMBERS[self.kind][1]} {low}..{high}"
 
     def _range(self) -> str:
-        low, high = _told(self.ge, "from ") or _told(self.gt, "above "), _told(self.le) or _told(self.lt, "below ")
-        if not high:
-            return _told(self.ge, ", at least ") or f" {low}"
-        return f" {low} to {high}" if self.ge is not None else f" {low}, at most {high}"
+        above = _told(self.gt, " above ")
+        if self.le is None and self.lt is None:
+            return above or _told(self.ge, ", at least ")
+        if above:
+            return above + (_told(self.le, ", at most ") or _told(self.lt, " and below "))
+        return _told(self.ge, " from ") + (_told(self.le, " to ") or _told(self.lt, " to below "))
 
     def refusal(self, value: object) -> UserError:
         """The sentence on a value that cannot be. A number that was given as a text is said to be one."""
-        got = f"“{quoted(value)}”"
-        if isinstance(value, str) and self.kind in (*_NUMBERS, bool):
-            got = f"the text {got}"
-        return UserError(f"`{self.name}` must be {self.expected}; got {got}.")
+        text = "the text " if isinstance(value, str) and self.kind in (*_NUMBERS, bool) else ""
+        return UserError(self._refusal(f"{text}“{quoted(self._written(value))}”"))
+
+    def _refusal(self, got: str) -> str:
+        return f"`{self.name}` must be {self.expected}; got {got}."
 
     def arguments(self, value: Any) -> list[str]:
         """A value as the command line takes it: `["--rounds", "3"]`; nothing for None."""
@@ -174,7 +177,11 @@ class Option:
             return [self.flag if value else f"--no-{self.flag[2:]}"]
         if self.kind is tuple:
             return [self.flag, *value] if self.several else [self.flag, ",".join(value)]
-        return [self.flag, f"{value}".removesuffix(".0") if self.kind is float else f"{value}"]
+        return [self.flag, self._written(value)]
+
+    def _written(self, value: object) -> str:
+        """A value as one would write it: 3, not 3.0, where fractions are possible."""
+        return f"{value}".removesuffix(".0") if self.kind is float else f"{value}"
 
     @property
     def several(self) -> bool:
@@ -189,7 +196,7 @@ class Option:
         try:
             return self.kind(text) if self.kind in _NUMBERS else text
         except ValueError:
-            raise UserError(f"`{self.name}` must be {self.expected}; got “{quoted(text)}”.") from None
+            raise UserError(self._refusal(f"“{quoted(text)}”")) from None
 
 
 def _told(limit: float | None, before: str = "") -> str:

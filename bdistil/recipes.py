@@ -14,16 +14,7 @@ SERIES = dict(mode="segments", rounds=4, learning_rate=2e-2, warm_up=0.1, clip=2
 # What a first run uses, by modality: of both presets, and of each. Frozen rounds are trained to their end one by one;
 # corrective ones are short, then comes the polish. Series: chosen on validation data, as benchmarks/series.py says.
 RECIPES: dict[str, dict[str, Any]] = {
-    "image": dict(
-        student="cnn-s",
-        rounds=6,
-        batch_size=128,
-        views=5,
-        learning_rate=8e-3,
-        weight_decay=1e-2,
-        shift=1,
-        flip=False,
-    ),
+    "image": dict(student="cnn-s", rounds=6, batch_size=128, views=5, shift=1, flip=False),
     "speech": dict(student="gru-m", batch_size=64, views=8, weight_decay=1e-3, **SERIES),
     "sensor": dict(student="gru-m", batch_size=128, views=4, weight_decay=0.2, dropout=0.3, **SERIES),
 }

@@ -6,14 +6,11 @@ none) are refused where they are read, so that whoever reads an attribute may re
 """
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
@@ -22,44 +19,21 @@ from pydantic import (
 )
 
 from bdistil.config import DistilConfig, TeachConfig
+from bdistil.data.dataset import Modality
 from bdistil.errors import UserError
-from bdistil.paths import open_regular
+from bdistil.record import Record as Record
+from bdistil.teachers.card import TeacherFigures
 
 SCHEMA = 1
-MOST_BYTES = 64_000_000  # of a file: a round of a thousand classes has one
 MOST_NAME, MOST_NOTE = 100, 2000  # characters
 State = Literal["queued", "running", "stopped", "failed", "finished"]
 Phase = Literal["teacher", "rounds", "polish", "report"]
-Modality = Literal["image", "speech", "sensor"]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Macs = Annotated[int, Field(ge=0)]  # no largest: a user may state those of a teacher
 Number = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Round = Annotated[int, Field(ge=1, le=10_000)]
 RENAMED_OPTIONS = {"certified": "meet_condition", "most_lost": "max_accuracy_drop", "horizon": "planned_rounds"}
-_R = TypeVar("_R", bound="Record")
-
-
-class Record(BaseModel):
-    """A record of a file: immutable, strictly typed, of finite numbers. Unknown fields are passed over."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False, populate_by_name=True)
-
-    def document(self) -> dict[str, Any]:
-        """The record as JSON's own types."""
-        return self.model_dump(mode="json", by_alias=True)
-
-    @classmethod
-    def read(cls: type[_R], path: Path) -> _R:
-        """The record that a JSON file holds.
-
-        Raises OSError if it can't be opened, and ValueError if it is not JSON or not such a record.
-        """
-        with open_regular(path) as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"{path.name} is larger than {MOST_BYTES // 10**6} MB")
-        return cls.model_validate_json(content)
 
 
 # What is known of a run's data and teacher.
@@ -174,7 +148,7 @@ class Point(PrefixCost, PointSummary):
 
     accuracy_low, accuracy_high: 95 % interval, over `persons` persons, or over examples where that is None. fixed,
     broken: test examples that the last student turned right and wrong; None in round 1. macs_ratio: of the
-    teacher's MACs.
+    teacher's MACs. budget: the limit on its MACs, where the run has budgets.
     """
 
     accuracy_low: Share
@@ -185,6 +159,7 @@ class Point(PrefixCost, PointSummary):
     validation: SplitScores
     fixed: Count | None = None
     broken: Count | None = None
+    budget: Macs | None = None
     latency_ms: dict[str, Any] = {}
 
 
@@ -397,9 +372,11 @@ class PolishFinished(Event):
 
 
 class TeacherFinished(Event):
+    """card: the figures of the teacher that was saved."""
+
     kind: Literal["teacher_finished"]
     teacher: str
-    card: dict[str, Any] = {}
+    card: TeacherFigures | None = None
 
 
 class RunStopped(Event):

@@ -52,7 +52,7 @@ def accuracy_interval(right: np.ndarray, people: np.ndarray | None = None) -> tu
     people: (N,) whose example each is, where the split holds out whole persons. Of at least two it is
     `group_interval`'s, as examples of a person are alike; else Wilson's.
     """
-    if persons(people):
+    if people is not None and persons(people):
         return group_interval(right.astype(float), people, (0, 1))
     return wilson(int(right.sum()), len(right))
 
@@ -71,7 +71,7 @@ def points_lost(
     """
     total = len(labels)
     prefix_right, teacher_right = logits.argmax(axis=1) == labels, teacher.argmax(axis=1) == labels
-    if persons(people):
+    if people is not None and persons(people):
         lost = teacher_right.astype(np.int64) - prefix_right
         return (100 * float(lost.mean()), *group_interval(100.0 * lost, people, (-100, 100)))
     only_teacher, only_prefix = int((teacher_right & ~prefix_right).sum()), int((prefix_right & ~teacher_right).sum())

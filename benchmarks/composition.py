@@ -38,7 +38,8 @@ Part = dict[str, Any]
 def main() -> None:
     torch.set_num_threads(1)
     work, table = folder(__doc__.partition("\n")[0]), []
-    for dataset, task_of in {DATASET: pictures, SPEECH: partial(speech, work)}.items():
+    makers: dict[str, Callable[[str], DistillationData]] = {DATASET: pictures, SPEECH: partial(speech, work)}
+    for dataset, task_of in makers.items():
         for method in METHODS:
             once = cache(partial(task_of, method))  # and not at all where every part is finished
             sides = [parts(work, dataset, method, once, composed) for composed in (True, False)]
@@ -82,6 +83,11 @@ def config_of(dataset: str, seed: int, method: str, composed: bool) -> DistilCon
     return config.model_copy(update={"meet_condition": config.polished})
 
 
+def trained(config: DistilConfig, task_of: Callable[[], DistillationData]) -> Part:
+    """What a training results in, on data that are only made where it has to be trained."""
+    return train(config, task_of())
+
+
 def parts(work: Path, dataset: str, method: str, task_of: Callable[[], DistillationData], composed: bool) -> list[Part]:
     """The result of every seed, from its file or trained now."""
     found = []
@@ -89,7 +95,7 @@ def parts(work: Path, dataset: str, method: str, task_of: Callable[[], Distillat
         config = config_of(dataset, seed, method, composed)
         file = work / f"{dataset}-{method}-{config.composition}-{seed}.json"
         settings = {"config": config.model_dump(), "examples": EXAMPLES}
-        found.append(kept(file, settings, lambda config=config: train(config, task_of())))
+        found.append(kept(file, settings, partial(trained, config, task_of)))
     return found
 
 

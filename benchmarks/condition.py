@@ -13,6 +13,7 @@ It asserts that at least 95 in 100 rounds meet the condition, and that it costs 
 
 import statistics
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +66,15 @@ def measured(work: Path, dataset: str, method: str) -> Iterator[Run]:
     """Each seed's figures with the search and the corrections and without, from its files or trained now."""
     for seed in SEEDS:
         config = DistilConfig.create(
-            dataset, teacher=card_for(None, dataset)["name"], method=method, seed=seed, meet_condition=True, threads=1
+            dataset, teacher=card_for(None, dataset).name, method=method, seed=seed, meet_condition=True, threads=1
         )
         free = config.model_copy(update={"meet_condition": False})
         file = f"{dataset}-{method}-{seed}"
         if config.polished:
-            yield kept(
-                work / f"{file}.json", config.model_dump(), lambda config=config, free=free: polished(config, free)
-            )
+            yield kept(work / f"{file}.json", config.model_dump(), partial(polished, config, free))
         else:
             yield {
-                name: kept(work / f"{file}-{name}.json", each.model_dump(), lambda each=each: frozen(each))
+                name: kept(work / f"{file}-{name}.json", each.model_dump(), partial(frozen, each))
                 for name, each in (("with", config), ("without", free))
             }
 

@@ -44,11 +44,11 @@ def distil(browser: Browser, server: str, rounds: int) -> tuple[float, float, fl
     expect(page.get_by_role("button", name="Open in Explore")).to_be_visible(timeout=PATIENCE)
     seconds.append(time.perf_counter() - began)
     page.close()
-    return tuple(seconds)
+    return seconds[0], seconds[1], seconds[2]
 
 
 def main() -> None:
-    config = DistilConfig.create("digits", teacher=card_for(None, "digits")["name"])
+    config = DistilConfig.create("digits", teacher=card_for(None, "digits").name)
     with (
         tempfile.TemporaryDirectory() as home,
         chromium.serve(ROOT / "app" / "main.py", BDISTIL_HOME=home) as server,

@@ -7,7 +7,6 @@ worker is a process of its own, with a cold cache of the teacher's answers; its 
     python benchmarks/estimate.py
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from bdistil.config import DistilConfig  # noqa: E402
 from bdistil.runs import Run, create_run  # noqa: E402
+from bdistil.runs.estimate_record import Estimate  # noqa: E402
 from bdistil.runs.launch import ENVIRONMENT  # noqa: E402
 from bdistil.teachers.cards import cards  # noqa: E402
 
@@ -30,11 +30,11 @@ UNITS = 1e9, 1e6  # of memory, of the disk
 RUNS = {"digits": None, "watch": None, "free-spoken-digits": None, "dsa-19": None, "fashion-mnist": 12_000}
 
 
-def expected(config: DistilConfig) -> dict[str, float]:
+def expected(config: DistilConfig) -> Estimate:
     """The estimate, made in a process of its own as pages do."""
     code = (
         "import json, sys; from bdistil.config import DistilConfig; from bdistil.runs.estimate import estimate; "
-        "print(json.dumps(estimate(DistilConfig.build(**json.load(sys.stdin)))))"
+        "print(estimate(DistilConfig.build(**json.load(sys.stdin))).model_dump_json())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -44,7 +44,7 @@ def expected(config: DistilConfig) -> dict[str, float]:
         check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    return json.loads(done.stdout)
+    return Estimate.model_validate_json(done.stdout)
 
 
 def measured(run: Run) -> tuple[int, int]:
@@ -66,7 +66,7 @@ def teacher_of(dataset: str) -> str:
             stdout=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
-    return cards(dataset)[0]["name"]
+    return cards(dataset)[0].name
 
 
 def main(datasets: Sequence[str]) -> None:
@@ -78,7 +78,7 @@ def main(datasets: Sequence[str]) -> None:
             config = DistilConfig.create(dataset, teacher=teacher_of(dataset), examples=RUNS[dataset], **epochs)
             estimate, used = expected(config), measured(create_run(config))
             row = [dataset, config.known.modality]
-            for value, real, unit in zip((estimate["memory_bytes"], estimate["disk_bytes"]), used, UNITS, strict=True):
+            for value, real, unit in zip((estimate.memory_bytes, estimate.disk_bytes), used, UNITS, strict=True):
                 row += [f"{value / unit:.2f}", f"{real / unit:.2f}", f"{value / real - 1:+.0%}"]
                 far += [dataset] if abs(value / real - 1) > LIMIT else []
             rows.append(row)

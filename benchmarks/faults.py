@@ -670,8 +670,8 @@ def main(words: list[str]) -> None:
                     raise SystemExit(f"{failed} of {', '.join(fault.tests)} fails without a fault:\n{log}")
                 began = time.monotonic()
                 found[fault.row] = copy.outcome(fault)
-                words = fault.file, repr(fault.old), repr(fault.new), found[fault.row]
-                print(" | ".join((*words, f"{time.monotonic() - began:.0f} s")), flush=True)
+                told = fault.file, repr(fault.old), repr(fault.new), found[fault.row]
+                print(" | ".join((*told, f"{time.monotonic() - began:.0f} s")), flush=True)
     finally:
         record(recorded() | found)
     survived = list(found.values()).count(SURVIVED)

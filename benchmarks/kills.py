@@ -21,9 +21,10 @@ from collections import Counter
 from table import publish
 
 from bdistil.config import DistilConfig
+from bdistil.records import EpochFinished
 from bdistil.runs import Run, create_run
 from tests.nursery import Nursery
-from tests.workers import HOPELESS, distil_config, everything, finished, polished_config, told, until
+from tests.workers import HOPELESS, distil_config, everything, finished, polished_config, until
 
 KILLS, SEED = 40, 0
 POLISHED = polished_config(rounds=3, epochs=2, polish_epochs=3, views=1, batch_size=128)
@@ -81,12 +82,14 @@ def phase(run: Run) -> str:
         return PHASES[3 if starts and starts[-1].attempt > 1 else 2]
     if entered[-1] == "report":
         return PHASES[6]
-    epochs = max((event.epoch for event in told(run, "epoch", phase="polish")), default=0)
+    polish = [event for event in events if isinstance(event, EpochFinished) and event.phase == "polish"]
+    epochs = max((event.epoch for event in polish), default=0)
     return PHASES[5 if "head_corrected" in kinds or epochs == POLISHED.polish_epochs else 4]
 
 
 def main() -> None:
-    chance, kills, runs, same = random.Random(SEED), Counter(), 0, 0
+    kills: Counter[str] = Counter()
+    chance, runs, same = random.Random(SEED), 0, 0
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as home:
         os.environ["BDISTIL_HOME"] = home

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ from table import publish
 from torch import Tensor, nn
 
 from bdistil.cost import macs, prefix_costs
-from bdistil.ensemble import ProgressiveEnsemble, evaluating
+from bdistil.ensemble import ProgressiveEnsemble, Students, evaluating
 from bdistil.runs import Run, list_runs, open_run
 from bdistil.scale import KAPPA
 from bdistil.students.cnn import CNN
@@ -67,11 +68,13 @@ class Prefix(nn.Module):
 
     def __init__(self, ensemble: ProgressiveEnsemble) -> None:
         super().__init__()
-        self.students = nn.ModuleList(folded(student, ensemble.c) for student in ensemble.students)
+        self.students = Students(folded(student, ensemble.c) for student in ensemble.students)
         self.c = ensemble.c
 
     def forward(self, x: Tensor) -> Tensor:
-        heads, weights, carry = [], [], {}
+        heads: list[Tensor] = []
+        weights: list[int] = []
+        carry: Carry = {}
         for t, student in enumerate(self.students, start=1):
             raw, carry = student(x, carry)
             heads, weights = ([raw], [t]) if student.gives_prefix else ([*heads, raw], [*weights, 1])
@@ -143,7 +146,7 @@ def export(
 ) -> Graph:
     """`module` as a graph that reads its arguments `reads`; it gives ANSWER and then tensors named `leaves`."""
     values = {name: value for name, value in reads.items() if name != "carry"} | reads.get("carry", {})
-    arguments = {name: torch.from_numpy(value.numpy()) for name, value in values.items()}
+    arguments: dict[str, Any] = {name: torch.from_numpy(value.numpy()) for name, value in values.items()}
     if "carry" in reads:
         arguments["carry"] = {name: arguments.pop(name) for name in reads["carry"]}
     path = folder / f"{len(list(folder.iterdir()))}.onnx"
@@ -267,7 +270,8 @@ def ratio(above: np.ndarray, below: np.ndarray) -> float:
 def rows(run: Run, batch: int) -> list[tuple]:
     """The table's rows of a run, a prefix each and then the teacher."""
     ensemble = ProgressiveEnsemble.load(run.path / "ensemble")
-    teacher, name = run.info().teacher, (run.info().title, run.info().method)
+    teacher, name = run.info().known_teacher, (run.info().title, run.info().method)
+    assert teacher.macs, f"{teacher.name}: a teacher of unknown cost"
     with tempfile.TemporaryDirectory() as folder:
         found = models(ensemble, load_teacher(card(teacher.name)), batch, Path(folder))
     times = measure(found, ROUNDS[batch], CALLS[batch])
@@ -297,11 +301,11 @@ def rows(run: Run, batch: int) -> list[tuple]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Latency of prefixes beside single models of the same MACs.")
     parser.add_argument("runs", nargs="*", metavar="RUN", help="default: samples of the shipped Fashion-MNIST teacher")
-    shipped = [each["name"] for each in cards("fashion-mnist")]
+    shipped = [each.name for each in cards("fashion-mnist")]
     chosen = parser.parse_args().runs or [
         run.path
         for run in list_runs()
-        if run.sample and run.info and run.info.kind == "distil" and run.info.teacher.name in shipped
+        if run.sample and run.info and run.info.kind == "distil" and run.info.known_teacher.name in shipped
     ]
     torch.set_num_threads(1)
     table = [row for run in map(open_run, chosen) for batch in ROUNDS for row in rows(run, batch)]

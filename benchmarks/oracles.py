@@ -15,6 +15,7 @@ import math
 import statistics
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -27,7 +28,8 @@ from bdistil.config import DistilConfig
 from bdistil.cost import macs, prefix_costs
 from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.joint import distil_together
-from bdistil.method.student_training import Rung, new_student, train_student
+from bdistil.method.ladder import Rung
+from bdistil.method.student_training import new_student, train_student
 from bdistil.students.catalogue import CATALOGUE
 from bdistil.students.cnn import CNN
 from bdistil.teachers.cards import card_for
@@ -65,7 +67,7 @@ def main() -> None:
             kept(
                 work / f"ensemble-seed-{seed}.json",
                 settings(task, config, WIDTHS),
-                lambda config=config: train_ensemble(task, config),
+                partial(train_ensemble, task, config),
             )
         )
         configs = [single_config(widths, seed) for widths in singles]
@@ -74,7 +76,7 @@ def main() -> None:
                 kept(
                     work / f"single-{t}-seed-{seed}.json",
                     settings(task, config, widths),
-                    lambda config=config, widths=widths: train_single(task, config, widths),
+                    partial(train_single, task, config, widths),
                 )
                 for t, (config, widths) in enumerate(zip(configs, singles, strict=True), start=1)
             ]
@@ -92,7 +94,7 @@ def ensemble_config(seed: int, polish_epochs: int) -> DistilConfig:
     CATALOGUE[SMALL] = WIDTHS
     return DistilConfig.create(
         DATASET,
-        teacher=card_for(None, DATASET)["name"],
+        teacher=card_for(None, DATASET).name,
         student=SMALL,
         rounds=T,
         seed=seed,
@@ -106,7 +108,7 @@ def single_config(widths: Sequence[int], seed: int) -> DistilConfig:
     CATALOGUE[SINGLE] = tuple(widths)
     return DistilConfig.create(
         DATASET,
-        teacher=card_for(None, DATASET)["name"],
+        teacher=card_for(None, DATASET).name,
         student=SINGLE,
         method="b-distil",
         composition="alone",

@@ -58,13 +58,13 @@ def visits(browser: Browser, home: str, address: str, heading: str) -> tuple[flo
             drawn(page, heading)
             seconds.append(time.perf_counter() - began)
             context.close()
-    return tuple(seconds)
+    return seconds[0], seconds[1]
 
 
 def switches(browser: Browser, home: str) -> dict[str, list[float]]:
     """Seconds from a click on the navigation to the page it names, all three in turn."""
     headings = {"Explore": "3 of 6 students", "Distil": PAGES["Distil"][1], "Home": PAGES["Home"][1]}
-    seconds = {name: [] for name in headings}
+    seconds: dict[str, list[float]] = {name: [] for name in headings}
     with chromium.serve(ROOT / "app" / "main.py", BDISTIL_HOME=home) as server:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(server)
@@ -108,7 +108,9 @@ def main() -> None:
         later = switches(browser, home)
         settled = settling(browser, home)
         browser.close()
-    columns = [(*zip(*first[name], strict=True), later.get(name)) for name in PAGES]
+    columns = [
+        ([cold for cold, _ in first[name]], [warm for _, warm in first[name]], later.get(name, [])) for name in PAGES
+    ]
     publish(
         "pages",
         ("seconds, median and slowest", "server just started", "", "server running", "", "page to page", ""),

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,14 +32,14 @@ from typing import Any
 import numpy as np
 import torch
 from table import publish
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from work import DATASET, folder, kept, small_task
 
 from bdistil.config import DistilConfig
 from bdistil.data.catalogue import info
 from bdistil.data.dataset import SPLITS
-from bdistil.ensemble import ProgressiveEnsemble, bound
+from bdistil.ensemble import ProgressiveEnsemble, Students, bound
 from bdistil.method.certificate import weights
 from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.frozen import distil
@@ -81,11 +82,11 @@ def main() -> None:
     for method in METHODS:
         config = recipe(method, epochs=1, retries=0, polish_epochs=1)
         settings = {"config": config.model_dump(), "batches": CUT}
-        found = kept(store / f"memory-{method}.json", settings, lambda config=config: {"bytes": peak_of(config)})
-        peak = found["bytes"]
-        taken.append((method, f"1 … {config.rounds}", "peak memory (GB)", f"{peak / 1e9:.2f}", *[""] * 4))
-        if peak > MOST_BYTES:
-            missed.append(f"{method}: a worker takes {peak / 1e9:.2f} GB")
+        found = kept(store / f"memory-{method}.json", settings, partial(peak, config))
+        most = found["bytes"]
+        taken.append((method, f"1 … {config.rounds}", "peak memory (GB)", f"{most / 1e9:.2f}", *[""] * 4))
+        if most > MOST_BYTES:
+            missed.append(f"{method}: a worker takes {most / 1e9:.2f} GB")
     publish("rounds", HEAD, [*timed, *taken], ("torch",))
     assert not missed, "\n".join(missed)
 
@@ -93,7 +94,7 @@ def main() -> None:
 def round_rows(store: Path) -> list[tuple]:
     """The rows of all rounds that are timed."""
     task = miniature()
-    laps = {case: [] for case in CASES}
+    laps: dict[tuple[str, int], list[dict]] = {case: [] for case in CASES}
     for repetition in range(REPETITIONS):
         for method, t in CASES:
             config = recipe(method, rounds=t, epochs=EPOCHS, meet_condition=False)
@@ -101,7 +102,7 @@ def round_rows(store: Path) -> list[tuple]:
                 kept(
                     store / f"{method}-{t}-{repetition}.json",
                     {"config": config.model_dump(), "examples": EXAMPLES},
-                    lambda config=config: side_by_side(config, task),
+                    partial(side_by_side, config, task),
                 )
             )
     return [row for (method, t), found in laps.items() for row in compared(method, t, found)]
@@ -109,7 +110,7 @@ def round_rows(store: Path) -> list[tuple]:
 
 def recipe(method: str, **given: Any) -> DistilConfig:
     """A preset as it ships, on one thread, with what is given in place."""
-    teacher = card_for(None, DATASET)["name"]
+    teacher = card_for(None, DATASET).name
     return DistilConfig.create(DATASET, teacher=teacher, method=method, threads=1, **given)
 
 
@@ -120,7 +121,8 @@ def miniature() -> DistillationData:
     for split in ("validation", "test"):
         x, labels = data.split(split)
         size = round(part * len(x))
-        data = replace(data, **{f"x_{split}": x[:size], f"y_{split}": labels[:size]})
+        cut: dict[str, Any] = {f"x_{split}": x[:size], f"y_{split}": labels[:size]}
+        data = replace(data, **cut)
         teacher[split] = teacher[split][:size]
     return replace(task, dataset=data, teacher=teacher)
 
@@ -150,7 +152,8 @@ def _now() -> tuple[float, float]:
 
 
 def _since(began: tuple[float, float]) -> tuple[float, float]:
-    return tuple(now - then for now, then in zip(_now(), began, strict=True))
+    now = _now()
+    return now[0] - began[0], now[1] - began[1]
 
 
 def side_by_side(config: DistilConfig, task: DistillationData) -> dict[str, Any]:
@@ -218,7 +221,7 @@ class Bare:
         student = new_student(Distillation(config, task, before), Position("rounds", self.t, 1))
         together = config.polished
         self.frozen = [] if together else [one.eval() for one in before.students]
-        self.trained = nn.ModuleList([*before.students, student] if together else [student])
+        self.trained = Students([*before.students, student] if together else [student])
         self.shares = prefix_weights(self.t) if together else [1.0]
         up, down = weights(summed - (self.t - 1) * task.g_hat, eta(config, task))
         self.signed = torch.from_numpy((up - down).astype(np.float32))
@@ -250,20 +253,20 @@ class Bare:
         target = self.targets[view, chosen]
         prefixes, f = self.run((self.views[view, chosen].float() - self.mean) / self.std)
         theirs = functional.log_softmax(c * target / tau, dim=1)
-        loss = 0.0
+        loss = torch.zeros(())
         for share, prefix in zip(self.shares, prefixes, strict=True):
             ours = functional.log_softmax(c * prefix / tau, dim=1)
-            loss += share * tau**2 * functional.kl_div(ours, theirs, reduction="batchmean", log_target=True)
+            loss = loss + share * tau**2 * functional.kl_div(ours, theirs, reduction="batchmean", log_target=True)
         clean = view == 0
         if self.t > 1 and clean.any():
             scale = self.views.shape[1] / clean.sum()
             edges = scale * (self.signed[chosen[clean]] * (f[clean] - target[clean])).sum(0)
-            loss -= self.config.barrier * torch.log1p(edges.clamp(-B, B) / (2 * B)).sum()
+            loss = loss - self.config.barrier * torch.log1p(edges.clamp(-B, B) / (2 * B)).sum()
         return loss
 
     def run(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """F of the trained students, and f of the newest, for normalised inputs."""
-        total, carry = torch.zeros(()), {}
+        total, carry = torch.zeros(()), dict[str, Tensor]()
         with torch.no_grad():
             for student in self.frozen:
                 raw, carry = student(x, carry)
@@ -321,6 +324,11 @@ def compared(method: str, t: int, found: list[dict[str, Any]]) -> list[tuple]:
     ]
 
 
+def peak(config: DistilConfig) -> dict[str, int]:
+    """`peak_of` as a document."""
+    return {"bytes": peak_of(config)}
+
+
 def peak_of(config: DistilConfig) -> int:
     """Peak bytes of a worker that does a whole run, with the teacher's answers where they are kept already."""
     logits = home() / "cache"
@@ -339,9 +347,10 @@ def peak_of(config: DistilConfig) -> int:
 def life(path: Path) -> int:
     """A worker's whole life: its peak resident bytes. Epochs are cut, as none needs more at its end."""
     whole = DistillationData.batches
-    DistillationData.batches = lambda *arguments: islice(whole(*arguments), CUT)
+    setattr(DistillationData, "batches", lambda *arguments: islice(whole(*arguments), CUT))  # noqa: B010
     assert work(Run(path)) == 0, Run(path).info().error
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
+    [kilobytes] = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return 1024 * int(kilobytes)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ examples elsewhere. Finished parts are kept in FOLDER, and a training that was i
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def trained(
             config = students_config(name, seed, composed)
             settings = {"config": config.model_dump(), "teacher": teacher_config(name).model_dump()}
             file = work / f"{place}-seed-{seed}{'' if composed else '-alone'}.json"
-            yield kept(file, settings, lambda config=config, taught=taught: train(config, *taught()))
+            yield kept(file, settings, partial(train_with, config, taught))
 
 
 def teacher_config(name: str) -> TeachConfig:
@@ -116,6 +117,11 @@ def teacher(checkpoint: Path, name: str, rotation: int | None) -> tuple[Dataset,
     return data, model.eval()
 
 
+def train_with(config: DistilConfig, taught: Callable[[], tuple[Dataset, torch.nn.Module]]) -> Part:
+    """What a training results in, with a teacher that is only trained where it is needed."""
+    return train(config, *taught())
+
+
 def train(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Part:
     """Students, before and after their heads are corrected, and which test examples each prefix gets right."""
     started = time.process_time()
@@ -127,7 +133,7 @@ def train(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Part:
     polish(Distillation(free, task, ensemble))
     before = right(ensemble, data)
     standing = polish(Distillation(config.model_copy(update={"polish_epochs": 0}), task, ensemble))
-    people = data.people_test if data.info.people else np.arange(len(data.y_test))
+    people = np.arange(len(data.y_test)) if data.test_persons is None else data.test_persons
     answers = task.teacher["test"].argmax(axis=1) == data.y_test
     return {
         "seconds": time.process_time() - started,

@@ -72,6 +72,7 @@ DRAWING = """async input => {
 def drag(page: Page, times: int) -> None:
     """Pulls the thumb to and fro along its whole track."""
     box = page.locator(".thumb").bounding_box()
+    assert box, "the thumb is not drawn"
     y, left, right = box["y"] + box["height"] / 2, box["x"] + 14, box["x"] + box["width"] - 14
     page.mouse.move(left, y)
     page.mouse.down()

@@ -22,7 +22,7 @@ from bdistil.inputs import normalise
 from bdistil.records import ModelCost
 from bdistil.report import formats
 from bdistil.statistics import points_lost, wilson
-from bdistil.teachers.cards import card_for
+from bdistil.teachers.cards import cards_for
 from bdistil.teachers.catalogue import ARCHITECTURES
 from bdistil.teachers.logits import TeacherLogits
 from bdistil.teachers.zoo import SHAPES
@@ -46,13 +46,14 @@ SHARE, LEAST_LOST = (0.29, 0.30), 0.5
 
 def main() -> None:
     torch.set_num_threads(1)
-    work, card, data = folder(__doc__.partition("\n")[0]), card_for(None, DATASET), load_dataset(DATASET)
-    SHAPES[SMALLER] = SHAPES[card["architecture"]]._replace(stem=CHANNELS[0], stages=CHANNELS[1])
+    work, card, data = folder(__doc__.partition("\n")[0]), cards_for(DATASET)[0], load_dataset(DATASET)
+    assert card.macs and card.parameters and card.bytes, f"{card.name}: a teacher of unknown cost"
+    SHAPES[SMALLER] = SHAPES[card.architecture]._replace(stem=CHANNELS[0], stages=CHANNELS[1])
     ARCHITECTURES[SMALLER] = "the teacher's family with fewer channels"
-    config = TeachConfig.build(**{**card["config"], "architecture": SMALLER})
+    config = TeachConfig.build(**{**card.config, "architecture": SMALLER})
     callbacks = Callbacks(
         epoch=lambda position, record: print(
-            f"epoch {record.epoch} of {record.epochs}: validation {record.validation['accuracy']:.4f}, "
+            f"epoch {record.epoch} of {record.epochs}: validation {(record.validation or {}).get('accuracy', 0):.4f}, "
             f"{record.seconds:.0f} s",
             flush=True,
         )
@@ -61,14 +62,15 @@ def main() -> None:
     smaller = predict(model, data.x_test, partial(normalise, mean=data.mean, std=data.std)).numpy()
     teacher, labels = TeacherLogits(card)(data.x_test), data.y_test
     cost = model_cost(model, data.info.input_shape)
-    share, lost = cost.macs / card["macs"], points_lost(smaller, teacher, labels)
+    share, lost = cost.macs / card.macs, points_lost(smaller, teacher, labels)
     gap = (f"{lost[0]:.2f}", f"{lost[1]:.2f} to {lost[2]:.2f}")
+    known = ModelCost(macs=card.macs, parameters=card.parameters, bytes=card.bytes)
     publish(
         "teacher",
         HEAD,
         [
-            ("teacher", *sizes(ModelCost.model_validate(card), card["macs"]), *accuracy(teacher, labels), "", ""),
-            (SMALLER, *sizes(cost, card["macs"]), *accuracy(smaller, labels), *gap),
+            ("teacher", *sizes(known, card.macs), *accuracy(teacher, labels), "", ""),
+            (SMALLER, *sizes(cost, card.macs), *accuracy(smaller, labels), *gap),
         ],
         ("torch",),
     )

@@ -43,7 +43,7 @@ def kept(path: Path, settings: dict[str, Any], make: Callable[[], dict[str, Any]
 def small_task(examples: int) -> DistillationData:
     """Fashion-MNIST with the shipped teacher, the recipe's views of seed 0, and some of the training inputs only."""
     card = card_for(None, DATASET)
-    return distillation_data(DistilConfig.create(DATASET, teacher=card["name"], examples=examples), card)
+    return distillation_data(DistilConfig.create(DATASET, teacher=card.name, examples=examples), card)
 
 
 def measured(task: DistillationData, config: DistilConfig, ensemble: ProgressiveEnsemble) -> list[dict[str, float]]:

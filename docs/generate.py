@@ -50,14 +50,21 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def prose(text: str, names: Iterable[str] = ()) -> str:
-    """A docstring as markdown: code spans stay as they are, and elsewhere an asterisk is an asterisk.
+    """A docstring as markdown: sessions of Python are set apart, and outside code an asterisk is an asterisk.
 
     names: what it explains, as `name: …`; they become code.
     """
+    return "\n\n".join(
+        f"```pycon\n{part}\n```" if part.startswith(">>>") else _paragraph(part, names) for part in text.split("\n\n")
+    )
+
+
+def _paragraph(text: str, names: Iterable[str]) -> str:
     one = "|".join(map(re.escape, names))
     if one:
-        listed = re.compile(rf"(?<![\w`])((?:(?:{one}),\s+)*(?:{one})): ")
-        text = listed.sub(lambda found: re.sub(r"\w+", r"`\g<0>`", found[1]) + ": ", text)
+        listed = re.compile(rf"(?:^|(?<=[.;]\s))((?:(?:{one}),\s+)*(?:{one})):(?=\s)", re.MULTILINE)
+        text = listed.sub(lambda found: re.sub(r"\w+", r"`\g<0>`", found[1]) + ":", text)
+    text = re.sub(r"^( +\S.*)\n(?=\S)", r"\1\n\n", text, flags=re.MULTILINE)  # a list, or code, ends here
     parts = re.split(r"(`[^`]*`)", text)
     return "".join(part if part.startswith("`") else re.sub(r"([*<])", r"\\\1", part) for part in parts)
 
@@ -80,11 +87,12 @@ def _command(name: str, command: Any) -> str:
     for parameter in command.params:
         record = None if parameter.hidden else parameter.get_help_record(context)
         if record:
-            names, told = (re.sub(r"\s+", " ", text) for text in record)
-            panels.setdefault(parameter.rich_help_panel or "", []).append((f"`{names}`", told))
+            lines = [" ".join(line.split()) for line in record[1].splitlines()]
+            row = f"`{' '.join(record[0].split())}`", "<br>".join(filter(None, lines))
+            panels.setdefault(parameter.rich_help_panel or "", []).append(row)
     parts = [f"## `bdistil {name}`", prose(inspect.cleandoc(command.help or "")), f"    {usage}"]
     for panel, rows in panels.items():
-        parts += [f"**{panel}**"] * bool(panel) + [table(("", panel or "meaning"), rows)]
+        parts.append(table((panel or "argument or option", "meaning"), rows))
     return "\n\n".join(parts)
 
 

@@ -38,8 +38,8 @@ if not len(results.points):
     st.stop()
 axis = ui.cost_picker(right, cost_axes.available(results.points))
 view = ui.chosen()
-if not view["prefix"]:
-    view["prefix"] = ui.middle(len(results.points)) if info.state == "finished" else len(results.points)
+if not view.prefix:
+    view.prefix = ui.middle(len(results.points)) if info.state == "finished" else len(results.points)
 
 
 @st.fragment
@@ -51,12 +51,12 @@ def operating_view() -> None:
         run=run.id,
         title=results.run.title,
         rounds=results.rounds,
-        prefix=view["prefix"],
-        push=view["push"],
+        prefix=view.prefix,
+        push=view.push,
         cost_axis=axis.key,
         heading_level=1,
     )
-    prefix = view["prefix"] = operating_point(data, key="explore")
+    prefix = view.prefix = operating_point(data, key="explore")
     sections.caveats(results, prefix)
     sections.frontier(results, axis)
     early.section(results)

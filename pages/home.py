@@ -7,7 +7,7 @@ from operating_point import operating_point, payload
 
 from bdistil.errors import UserError
 from bdistil.method_registry import DEFAULT_METHOD
-from bdistil.runs import list_runs, open_run
+from bdistil.runs import RunSummary, list_runs, open_run
 
 WHAT = (
     "B-DISTIL distils one large teacher model into small students, one boosting round at a time. After every round, "
@@ -31,10 +31,10 @@ ui.muted(WHAT + (DRAG if shown else ""), lead=True)
 
 
 @st.fragment
-def instrument() -> None:
+def instrument(summary: RunSummary) -> None:
     """The operating point of the run shown; its prefix is taken along to Explore."""
     try:
-        run = open_run(shown.path)
+        run = open_run(summary.path)
         results = ui.results(run)
     except UserError as error:
         with ui.notice(str(error), key="showpiece"):
@@ -57,7 +57,7 @@ def instrument() -> None:
 
 
 if shown:
-    instrument()
+    instrument(shown)
 else:
     with ui.notice(
         "The sample runs are missing from this installation.",

@@ -46,6 +46,12 @@ def seeds():
         sys.modules["torch"].manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def looks_again(monkeypatch):
+    """Tests change a folder and ask about it at once: each look is a new one."""
+    monkeypatch.setattr("bdistil.data.custom.FRESH", 1e-9)
+
+
 @pytest.fixture
 def walks(tmp_path):
     """A table of series that rise or fall, of six persons."""

@@ -46,7 +46,7 @@ def save_teacher(dataset, data=None, weights=None, **changes):
     read = load_dataset(str(dataset), data)
     torch.manual_seed(0)
     model = build_teacher(config.architecture, input_shape=read.info.input_shape, classes=len(read.info.classes)).eval()
-    name = finish_teacher(config, read, model, 0.5, {}, 1.0)["name"]
+    name = finish_teacher(config, read, model, 0.5, {}, 1.0).name
     saved = home() / "teachers" / name / "card.json"
     saved.write_text(json.dumps(json.loads(saved.read_text()) | changes))
     return card(name)
@@ -98,13 +98,13 @@ def test_a_teacher_of_another_split_is_neither_offered_nor_taken(bdistil, walks)
     )
     status, out, err = bdistil(*words)
     assert (status, out) == (2, "") and err == (
-        f"There is no teacher for this split of {walks} yet: {other['name']} was trained on another one, or before the "
+        f"There is no teacher for this split of {walks} yet: {other.name} was trained on another one, or before the "
         f"data changed. Train one first: {how}.\n"
     )
-    status, out, err = bdistil(*words, "--teacher", other["name"])
+    status, out, err = bdistil(*words, "--teacher", other.name)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert err == (
-        f"The teacher {other['name']} {OTHER}, and may have seen test examples of this one. Train one for this split: "
+        f"The teacher {other.name} {OTHER}, and may have seen test examples of this one. Train one for this split: "
         f"{how}.\n"
     )
     own = save_teacher(walks, BY_SERIES)
@@ -119,31 +119,31 @@ def test_a_table_that_was_moved_finds_its_teacher(walks):
     table.loc[0, "height"] += 1
     table.to_csv(moved, index=False)
     with pytest.raises(UserError, match=OTHER):
-        card_for(saved["name"], str(moved), BY_PERSON)
+        card_for(saved.name, str(moved), BY_PERSON)
 
 
 def test_a_teacher_of_another_split_of_a_named_data_set_is_refused():
-    name = save_teacher("digits")["name"]
+    name = save_teacher("digits").name
     file = home() / "teachers" / name / "card.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"dataset": "digits-by-writer"}))
     saved = card(name)
     assert saved not in cards_for("digits")
     with pytest.raises(UserError, match=OTHER):
-        card_for(saved["name"], "digits")
+        card_for(saved.name, "digits")
 
 
 def test_named_data_that_is_other_than_the_teacher_s_is_refused_once_it_is_read():
     saved = save_teacher("digits", data_checksum="0" * 64)
-    with pytest.raises(UserError, match=f"^The teacher {saved['name']} {OTHER}.* Train one for this split[.]$"):
-        distillation_data(distil_config(teacher=saved["name"]), saved)
+    with pytest.raises(UserError, match=f"^The teacher {saved.name} {OTHER}.* Train one for this split[.]$"):
+        distillation_data(distil_config(teacher=saved.name), saved)
 
 
 @pytest.mark.parametrize("name", ["digits-resnet-s", "japanese-vowels-conv1d-s", "watch-conv1d-m"])
 def test_shipped_teachers_are_of_the_data_that_ships(name):
     shipped = card(name)
-    assert shipped["data_checksum"] == load_dataset(shipped["dataset"]).checksum
-    assert shipped["split_known"] and shipped["notices"] == []
-    assert shipped in cards_for(shipped["dataset"])
+    assert shipped.data_checksum == load_dataset(shipped.dataset).checksum
+    assert shipped.split_known and shipped.notices == ()
+    assert shipped in cards_for(shipped.dataset)
 
 
 @pytest.mark.parametrize("folder", sorted((ASSETS / "runs").iterdir()), ids=lambda folder: folder.name)
@@ -151,9 +151,9 @@ def test_samples_show_what_their_stored_logits_say(folder):
     results, info = load(open_run(folder.name)), open_run(folder.name).info()
     right = float((results.teacher.argmax(axis=1) == results.labels).mean())
     assert info.teacher.accuracy == results.run.teacher.accuracy == right
-    saved = {each["name"]: each for each in cards()}.get(info.teacher.name)
+    saved = {each.name: each for each in cards()}.get(info.teacher.name)
     if saved and not info.config.examples:
-        assert (saved["data_checksum"], saved["accuracy"]) == (info.dataset.checksum, right)
+        assert (saved.data_checksum, saved.accuracy) == (info.dataset.checksum, right)
 
 
 def test_a_run_on_fewer_examples_takes_the_teacher_of_all_of_them():
@@ -179,7 +179,7 @@ def black_boxes(folder):
 def test_answers_say_that_their_split_is_not_known(tmp_path):
     files = black_boxes(tmp_path)
     given = card_for(None, "digits", teacher_logits=files)
-    assert not given["split_known"] and given["notices"][-1] == formats.UNKNOWN_SPLIT
+    assert not given.split_known and given.notices[-1] == formats.UNKNOWN_SPLIT
     config = DistilConfig.create(
         "digits",
         teacher="train.npz",
@@ -202,23 +202,23 @@ def test_answers_say_that_their_split_is_not_known(tmp_path):
 
 def test_pretrained_weights_say_that_their_split_is_not_known():
     saved = save_teacher("digits")
-    assert saved["split_known"] and saved["notices"] == []
-    folder = home() / "teachers" / saved["name"]
+    assert saved.split_known and saved.notices == ()
+    folder = home() / "teachers" / saved.name
     content = json.loads((folder / "card.json").read_text())
     assert content["split_known"] is True
     del content["split_known"]  # as a version without this field has saved it
     content["config"]["weights"] = "mine.safetensors"
     (folder / "card.json").write_text(json.dumps(content))
-    found = card(saved["name"])
-    assert not found["split_known"] and found["notices"] == [formats.UNKNOWN_SPLIT]
-    assert describe(estimate(distil_config(teacher=saved["name"], meet_condition=False))).count(UNKNOWN) == 1
+    found = card(saved.name)
+    assert not found.split_known and found.notices == (formats.UNKNOWN_SPLIT,)
+    assert "".join(describe(estimate(distil_config(teacher=saved.name, meet_condition=False)))).count(UNKNOWN) == 1
 
 
 def test_a_card_that_does_not_say_on_what_is_taken_by_name_alone(walks):
     saved = save_teacher(walks, BY_PERSON, data_checksum=None)
     assert cards_for(str(walks), BY_PERSON) == []
-    named = card_for(saved["name"], str(walks), BY_PERSON)
-    assert not named["split_known"] and named["notices"] == [formats.UNKNOWN_SPLIT]
+    named = card_for(saved.name, str(walks), BY_PERSON)
+    assert not named.split_known and named.notices == (formats.UNKNOWN_SPLIT,)
 
 
 def test_older_runs_of_a_black_box_say_it_too(tmp_path):
@@ -233,7 +233,7 @@ def test_older_runs_of_a_black_box_say_it_too(tmp_path):
 
 def test_the_figures_of_a_teacher_are_those_on_the_run_s_own_splits():
     saved = save_teacher("digits", accuracy=0.123, accuracy_low=0.1, accuracy_high=0.2)
-    run = finished(started(distil_config(teacher=saved["name"], rounds=1, epochs=1, meet_condition=False)))
+    run = finished(started(distil_config(teacher=saved.name, rounds=1, epochs=1, meet_condition=False)))
     data, known, ask = load_dataset("digits"), run.stored().teacher, TeacherLogits(saved)
     right = {
         split: float((ask(data.split(split)[0]).argmax(1) == data.split(split)[1]).mean())
@@ -241,7 +241,7 @@ def test_the_figures_of_a_teacher_are_those_on_the_run_s_own_splits():
     }
     assert known.splits == pytest.approx(right) and known.accuracy == pytest.approx(right["test"])
     assert known.accuracy_low < known.accuracy < known.accuracy_high
-    assert known.weights_sha256 == saved["weights_sha256"]
+    assert known.weights_sha256 == saved.weights_sha256
     results = load(run)
     for point in results.points:
         assert point.points_lost == pytest.approx(100 * (results.run.known_teacher.accuracy - point.accuracy))
@@ -285,7 +285,7 @@ def test_a_run_is_not_resumed_with_another_teacher_or_other_data(trained, change
 
 
 def test_a_run_whose_data_has_changed_is_not_extended(walks):
-    teacher = save_teacher(walks, BY_PERSON)["name"]
+    teacher = save_teacher(walks, BY_PERSON).name
     config = DistilConfig.create(
         str(walks),
         data=BY_PERSON,
@@ -322,10 +322,10 @@ def test_cached_logits_are_of_the_same_weights_and_the_same_normalisation():
 
 def test_cached_logits_of_another_number_of_rows_are_made_anew(own_home):
     x = np.zeros((4, 2))
-    kept("t", x, lambda: np.ones((4, 3)))
+    kept("t", x, lambda batch: np.ones((4, 3)))
     (file,) = (own_home / "cache" / "teacher-logits").glob("*.npy")
     np.save(file, np.ones((3, 3)))
-    assert kept("t", x, lambda: np.full((4, 3), 2.0)).tolist() == [[2.0] * 3] * 4
+    assert kept("t", x, lambda batch: np.full((4, 3), 2.0)).tolist() == [[2.0] * 3] * 4
 
 
 def test_previews_are_of_the_run_s_own_test_split(own_home):

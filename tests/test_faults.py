@@ -110,13 +110,16 @@ KILLS = {
     ),
     "a corrective round": (killed("bdistil.method.joint:_validation", 2), "Stopped in round 3 of 3"),
     "a round there but not told": (
-        killed("bdistil.runs.jobs:save_corrective_round", after=True),
+        killed("bdistil.runs.methods.joint:save_corrective_round", after=True),
         "Stopped in round 3 of 3",
     ),
     "the polish": (killed("bdistil.method.joint:_validation", 2), "Stopped in the polish"),
-    "a head corrected": (killed("bdistil.runs.jobs:_record_correction", after=True), "Stopped in the polish"),
+    "a head corrected": (killed("bdistil.runs.methods.joint:_record_correction", after=True), "Stopped in the polish"),
     "the polish half written": (killed("bdistil.runs.rounds:_write_student", 2), "Stopped in the polish"),
-    "the polish there but not told": (killed("bdistil.runs.jobs:save_polish", after=True), "Stopped in the polish"),
+    "the polish there but not told": (
+        killed("bdistil.runs.methods.joint:save_polish", after=True),
+        "Stopped in the polish",
+    ),
     "the report": (killed("bdistil.ensemble:ProgressiveEnsemble.save"), "Stopped just before its end"),
     "its last word": (killed("bdistil.runs.worker:_end"), "Stopped just before its end"),
 }
@@ -158,7 +161,7 @@ def files(run: Run) -> set[str]:
 def test_killed_in_its_search_a_run_comes_out_the_same_without_training_an_attempt_again(whole, nursery):
     """Between a rejected attempt’s folder and its event, and inside a later attempt."""
     run = create_run(SEARCH)
-    nursery.start(run, HOPELESS + killed("bdistil.runs.jobs:save_attempt", after=True))
+    nursery.start(run, HOPELESS + killed("bdistil.runs.methods.frozen:save_attempt", after=True))
     until(lambda: not run.is_alive())
     assert run.state() == "stopped" and not told(run, "attempt_finished", round=2)
     assert (run.path / "attempts" / "02" / "01").is_dir()
@@ -181,11 +184,11 @@ def test_a_teacher_killed_before_its_name_is_noted_is_saved_once(nursery):
     nursery.start(run, killed("bdistil.training.teacher:save_teacher", after=True))
     until(lambda: not run.is_alive())
     assert narration.title(run.info(), run.heartbeat()) == "Stopped in epoch 2 of 2"
-    (saved,) = (card for card in cards("digits") if card.get("run") == run.id)
+    (saved,) = (card for card in cards("digits") if card.run == run.id)
     nursery.start(run)
     finished(run)
-    assert run.info().teacher_name == saved["name"] == told(run, "teacher_finished")[0].teacher
-    assert [card for card in cards("digits") if card.get("run") == run.id] == [saved]
+    assert run.info().teacher_name == saved.name == told(run, "teacher_finished")[0].teacher
+    assert [card for card in cards("digits") if card.run == run.id] == [saved]
     assert len(told(run, "epoch")) == 2
 
 
@@ -199,7 +202,7 @@ def test_a_signal_in_the_polish_and_between_its_corrections_stops_it(whole, nurs
     assert narration.title(run.info(), run.heartbeat()) == "Stopped in the polish"
     assert not (run.path / "polish").exists() and len(run.rounds()) == 3
 
-    nursery.start(run, at("bdistil.runs.jobs:_record_correction", "os.kill(os.getpid(), signal.SIGTERM)"))
+    nursery.start(run, at("bdistil.runs.methods.joint:_record_correction", "os.kill(os.getpid(), signal.SIGTERM)"))
     until(lambda: not run.is_alive())
     assert run.state() == "stopped" and len(told(run, "stopped")) == 2 and len(told(run, "head_corrected")) == 1
     nursery.start(run)
@@ -309,7 +312,9 @@ def test_a_run_that_is_removed_while_it_trains_stays_removed_and_hurts_no_other(
         until(lambda: told(run, "epoch", phase="polish", epoch=1))
         os.replace(run.path, gone)
     else:  # at the last moment before a round is written
-        fault = at("bdistil.runs.jobs:save_corrective_round", f"os.replace(arguments[0].path, {str(gone)!r})")
+        fault = at(
+            "bdistil.runs.methods.joint:save_corrective_round", f"os.replace(arguments[0].run.path, {str(gone)!r})"
+        )
         pid = nursery.start(run, fault)
     until(lambda: not psutil.pid_exists(pid))
     assert not run.path.exists()

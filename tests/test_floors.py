@@ -11,11 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # From the ground up: the modules and rooms of bdistil/ on each floor, then the dashboard.
 FLOORS = (
-    ("errors", "atomic", "paths", "statistics", "scale", "inputs", "options"),
+    ("errors", "atomic", "paths", "record", "statistics", "scale", "inputs", "options"),
     ("data",),
     ("students",),
     ("teachers",),
-    ("method_registry", "recipes", "config"),
+    ("budgets", "method_registry", "recipes", "config"),
     ("records",),
     ("ensemble", "cost"),
     ("training",),

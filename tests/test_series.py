@@ -29,7 +29,7 @@ NAME = "japanese-vowels"
 def config(method, **given):
     """Two short rounds of the recipe, with dropout, which draws random numbers in training."""
     short = dict(rounds=2, epochs=3, polish_epochs=3, views=2, dropout=0.3, threads=1)
-    return DistilConfig.create(NAME, teacher=card_for(None, NAME)["name"], method=method, **(short | given))
+    return DistilConfig.create(NAME, teacher=card_for(None, NAME).name, method=method, **(short | given))
 
 
 @pytest.mark.parametrize(("method", "cell"), [*((method, "own") for method in METHODS), ("b-distil+polish", "shared")])

@@ -9,18 +9,28 @@ import pytest
 import bdistil
 from bdistil.paths import DASHBOARD
 
-# Readers of documents that others write, or that are read before they have a type.
+# Readers of files, and of documents that others write, which have no type before they are read.
 READERS = {
     "bdistil/records.py",
     "bdistil/paths.py",  # environment variables
+    "bdistil/ensemble.py",  # ensemble.json
     "bdistil/data/arrays.py",  # NPZ files
+    "bdistil/data/audio.py",  # kept features, NPZ
+    "bdistil/data/imported.py",  # kept data, NPZ
+    "bdistil/data/japanese_vowels.py",  # embedded data, NPZ
+    "bdistil/data/speech_commands.py",  # kept features, NPZ
+    "bdistil/data/watch.py",  # embedded data, NPZ
     "bdistil/data/ts_files.py",  # headers of .ts files
     "bdistil/data/download.py",  # HTTP headers
     "bdistil/training/loop.py",  # checkpoints
+    "bdistil/runs/previews.py",  # previews and heaviest examples, NPZ
+    "bdistil/results/certificate.py",  # heaviest examples, NPZ
+    "bdistil/results/loading.py",  # targets, NPZ
     "app/doors.py",  # HTTP headers
+    "app/main.py",  # the server's requests and theme
 }
-MOST_READS = 460
-MOST_ANY = 129
+MOST_READS = 113
+MOST_ANY = 60
 ROOTS = ("bdistil", "app", "pages")
 
 
@@ -28,6 +38,8 @@ def reads(tree: ast.AST) -> Iterator[int]:
     """Lines that read `x["key"]`, `x.get("key")` or `x.pop("key")`."""
     for node in ast.walk(tree):
         match node:
+            case ast.Subscript(value=ast.Name(id="Literal")):
+                pass
             case ast.Subscript(slice=ast.Constant(value=str()), ctx=ast.Load()):
                 yield node.lineno
             case ast.Call(func=ast.Attribute(attr="get" | "pop"), args=[ast.Constant(value=str()), *_]):
@@ -62,7 +74,14 @@ def test_untyped_dictionaries_are_few() -> None:
 
 @pytest.mark.parametrize(
     ("line", "count"),
-    [('x["key"]', 1), ('x.get("key", 0)', 1), ('x.pop("key")', 1), ('x["key"] = 1', 0), ("x[key]", 0), ("x[0]", 0)],
+    [
+        ('x["key"]', 1),
+        ('x.get("key", 0)', 1),
+        ('x.pop("key")', 1),
+        ('x["key"] = 1', 0),
+        ("x[key]", 0),
+        ('Literal["a"]', 0),
+    ],
 )
 def test_a_read_by_string_key_is_counted(line: str, count: int) -> None:
     assert len(list(reads(ast.parse(line)))) == count

@@ -15,7 +15,7 @@ from typing import Any
 
 from bdistil.records import MeasuredTeacher, Point
 from bdistil.report import formats, palette
-from bdistil.report.cost_axes import AXES, CostAxis, tick_text
+from bdistil.report.cost_axes import AXES, MACS, CostAxis, tick_text
 from bdistil.results.loading import FrontierPoint
 
 
@@ -220,7 +220,7 @@ def _tick(point: Point, axis: CostAxis, early: bool) -> str:
     return formats.percent(point.window_share, 0) if early else axis.tick(axis.cost(point))
 
 
-def sentence(point: FrontierPoint, teacher: MeasuredTeacher, rounds: int, axis: CostAxis = AXES["macs"]) -> str:
+def sentence(point: FrontierPoint, teacher: MeasuredTeacher, rounds: int, axis: CostAxis = MACS) -> str:
     """The finding: `3 of 6 students reach 93.3 %, 1.0 points below the teacher, for 12 % of its cost.`"""
     return formats.finding(
         point.prefix,
@@ -234,7 +234,7 @@ def sentence(point: FrontierPoint, teacher: MeasuredTeacher, rounds: int, axis: 
     )
 
 
-def value_text(point: Point, teacher: MeasuredTeacher, rounds: int, axis: CostAxis = AXES["macs"]) -> str:
+def value_text(point: Point, teacher: MeasuredTeacher, rounds: int, axis: CostAxis = MACS) -> str:
     """The thumb in words: `3 of 6 students, accuracy 93.3 percent, 12 percent of the teacher’s cost`."""
     price = axis.price(point, teacher, "the teacher’s")
     heard = f" after {formats.window(point.window_share)}" if point.window_share < 1 else ""
@@ -255,7 +255,7 @@ def _figures(
 ) -> list[Figure]:
     """The two large and four small figures, in the order of `_labels`; the full instrument says more below them."""
     share = axis.share(point, teacher)
-    counted = AXES["macs"] if axis.relative else axis  # a share of a share would say nothing
+    counted = MACS if axis.relative else axis  # a share of a share would say nothing
     whole = counted.of_teacher(teacher)
     if share is None or whole is None:
         cost = _figure(axis.text(axis.cost(point)))
@@ -292,6 +292,6 @@ def _repairs(point: Point) -> str:
 
 def _whole(axis: CostAxis, teacher: MeasuredTeacher) -> str:
     """The teacher's own cost in words; a share of itself would say nothing."""
-    counted = AXES["macs"] if axis.relative else axis
+    counted = MACS if axis.relative else axis
     whole = counted.of_teacher(teacher)
     return "" if whole is None else counted.text(whole)

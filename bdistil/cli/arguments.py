@@ -9,6 +9,7 @@ import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -25,11 +26,24 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document and nothin
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.", rich_help_panel=RUN)]
 
 
+@dataclass(frozen=True)
+class Given:
+    """What was given on the command line: options of a configuration by name, the data set, how own data is read."""
+
+    options: dict[str, object]
+    dataset: str | None = None
+    data: OwnData | None = None
+
+    def everything(self) -> dict[str, object]:
+        """All of it by name, where it was given."""
+        named = {"dataset": self.dataset, "data": self.data}
+        return self.options | {name: value for name, value in named.items() if value is not None}
+
+
 def takes(config: type[Options] | None = None, required: Collection[str] = ()) -> Callable[..., Callable[..., None]]:
     """Gives a command the options of a configuration and those of one's own data, beside its own parameters.
 
-    The command gets what was given of them as the dictionary `given`, that of one's own data (`OwnData`) in it as
-    `data`. required: options without which the command is refused.
+    The command gets what was given of them as `given`. required: options without which the command is refused.
     """
     offered = by_group(config, OwnData) if config else by_group(OwnData)
     options = [_parameter(declared, declared.name in required) for declared in offered]
@@ -45,13 +59,17 @@ def takes(config: type[Options] | None = None, required: Collection[str] = ()) -
             words_of = {declared.name: words.pop(declared.name) for declared in offered}
             given = {name: value for name, value in words_of.items() if value is not None}
             data = {name: given.pop(name) for name in OwnData.options() if name in given}
-            command(**words, given={**given, "data": OwnData.create(**data)} if data else given)
+            command(**words, given=_given(OwnData.create(**data) if data else None, **given))
 
         called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
         called.__annotations__ = {each.name: each.annotation for each in parameters}
         return called
 
     return with_options
+
+
+def _given(data: OwnData | None, /, dataset: str | None = None, **options: object) -> Given:
+    return Given(options, dataset, data)
 
 
 def _parameter(declared: Option, required: bool) -> inspect.Parameter:

@@ -1,11 +1,11 @@
 """`bdistil data`: the data sets, and what is in one."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bdistil.cli.arguments import takes
-from bdistil.cli.output import say
+from bdistil.cli.arguments import Given, takes
+from bdistil.cli.output import say, table
 
 
 @takes()
@@ -14,7 +14,7 @@ def data(
         str | None, typer.Argument(help="A data set to fetch, or a path of your own data to check.")
     ] = None,
     *,
-    given: dict[str, Any],
+    given: Given,
 ) -> None:
     """List the data sets, or fetch or check one and say what is in it and what leaks; prints where it is last."""
     from bdistil.data.catalogue import CATALOGUE, data_home, fetch, is_here, load_dataset, skipped
@@ -22,13 +22,12 @@ def data(
     if name is not None:
         from bdistil.report.data_text import describe
 
-        own = given.get("data")
-        folder = fetch(name, options=own)
-        say(*describe(load_dataset(name, own)), *skipped(name, own), folder)
+        folder = fetch(name, options=given.data)
+        say(*describe(load_dataset(name, given.data)), *skipped(name, given.data), folder)
         return
+    rows = []
     for known in CATALOGUE.values():
-        size = f"{known.train + known.validation + known.test} examples, {len(known.classes)} classes"
+        size = f"{known.train + known.validation + known.test:,} examples, {len(known.classes)} classes"
         price = f"{known.download_bytes / 1e6:.0f} MB to download" if known.download_bytes else "to be unpacked by hand"
-        here = "here" if is_here(known.name) else price
-        say(f"{known.name:28} {known.modality:8} {size:28} {known.licence:16} {here}")
-    say(data_home())
+        rows.append((known.name, known.modality, size, known.licence, "here" if is_here(known.name) else price))
+    say(*table(rows), data_home())

@@ -18,7 +18,7 @@ from bdistil.cli.arguments import HelpByGroup
 from bdistil.cli.dashboard import app_
 from bdistil.cli.data import data
 from bdistil.cli.output import drop_output, say, say_aside, with_command
-from bdistil.cli.runs import list_, show
+from bdistil.cli.runs import delete, list_, note, rename, restore, show
 from bdistil.cli.training import resume, run, stop, teach
 from bdistil.errors import UserError
 
@@ -31,7 +31,8 @@ app = typer.Typer(
 for command in (data, teach, run, resume, stop):
     app.command(cls=HelpByGroup)(command)
 app.command("list", cls=HelpByGroup)(list_)
-app.command(cls=HelpByGroup)(show)
+for command in (show, rename, note, delete, restore):
+    app.command(cls=HelpByGroup)(command)
 app.command("app", cls=HelpByGroup)(app_)
 
 

@@ -3,7 +3,9 @@
 import json
 import os
 import shlex
+import shutil
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from bdistil.config import OPTIONS
@@ -34,6 +36,22 @@ def say(*lines: object) -> None:
 def say_aside(*lines: object) -> None:
     """Print on standard error, as `say` does."""
     print(*map(printable, map(in_flags, lines)), sep="\n", file=sys.stderr)
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows as lines of columns; on a terminal that is too narrow each row's first cell, and the others below it."""
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths: dict[int, int] = {}
+    for row in cells:
+        widths |= {at: max(len(cell), widths.get(at, 0)) for at, cell in enumerate(row[:-1])}
+
+    def line(row: Sequence[str], first: int) -> str:
+        return "  ".join([*(f"{cell:{widths[at]}}" for at, cell in enumerate(row[:-1], first)), row[-1]])
+
+    wide = [line(row, 0) for row in cells]
+    if not sys.stdout.isatty() or max(map(len, wide), default=0) <= shutil.get_terminal_size().columns:
+        return wide
+    return [part for row in cells for part in (row[0], f"  {line(row[1:], 1)}")]
 
 
 def say_json(document: Any) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bdistil.data.dataset import SPLITS
+from bdistil.data.dataset import SPLITS, Modality
 from bdistil.data.imported import Found, numbered, split_anew, split_validation
 from bdistil.data.npz import listed, read_npz
 from bdistil.errors import UserError, quoted
@@ -48,7 +48,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path.name} is no intact NPZ file of plain arrays: save it with numpy.savez.") from None
 
 
-def _inputs(x: np.ndarray, path: Path) -> tuple[np.ndarray, str]:
+def _inputs(x: np.ndarray, path: Path) -> tuple[np.ndarray, Modality]:
     """Pictures as they are, series with their steps last; and the modality."""
     if not x.size:
         raise UserError(f"{path.name} has no example in x: give some.")

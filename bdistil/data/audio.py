@@ -70,8 +70,8 @@ def log_mel(samples: np.ndarray, sampling_hz: int, frames: int) -> np.ndarray:
     import torch
 
     hop, window = sampling_hz // FRAMES_HZ, round(sampling_hz * _WINDOW_SECONDS)
-    samples = torch.from_numpy(samples)[..., : frames * hop]
-    padded = torch.nn.functional.pad(samples, (window - hop, frames * hop - samples.shape[-1]))
+    heard = torch.from_numpy(samples)[..., : frames * hop]
+    padded = torch.nn.functional.pad(heard, (window - hop, frames * hop - heard.shape[-1]))
     with torch.inference_mode():
         power = _spectrogram(sampling_hz, hop, window)(padded)
         return torch.log(power.clamp_min(_FLOOR)).clamp_min(SILENCE).numpy()

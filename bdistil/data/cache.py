@@ -45,7 +45,7 @@ def identity(paths: Iterable[Path | str], root: Path) -> list[tuple[str, int, in
     """Returns (name below `root`, bytes, time of the last change in ns) of each file: a changed file differs."""
     found = []
     below = len(os.path.join(root, ""))
-    for path in map(os.fspath, paths):
+    for path in map(str, paths):
         status = os.stat(path) if os.path.exists(path) else os.lstat(path)  # a link may lead nowhere
         found.append((path[below:], status.st_size, status.st_mtime_ns))
     return found

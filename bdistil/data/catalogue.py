@@ -28,6 +28,7 @@ from bdistil.data import (
     watch,
 )
 from bdistil.data.dataset import Dataset, DatasetInfo
+from bdistil.data.progress import bar
 from bdistil.errors import UserError, nearest
 from bdistil.paths import absolute
 
@@ -101,13 +102,18 @@ def is_here(name: str) -> bool:
 def fetch(name: str, progress: bool = True, options: "OwnData | None" = None) -> Path:
     """Downloads what is missing of the data set `name`, checks all of it, and returns the folder that holds it.
 
-    progress: whether to draw a progress bar on standard error. Files that are there are never replaced.
+    progress: whether to draw progress bars, of downloading and of reading, on standard error. Files that are there are
+    never replaced.
     Raises UserError if there is no network or a file is damaged, or one's own data cannot be used.
     """
     if _is_own(name, options):
-        return Path(info(name, options).source)
+        from bdistil.data import custom
+
+        with bar(Path(name).name, progress) as tick:
+            return custom.read(name, options, tick)
     folder = _MODULES[name].fetch(data_home(), progress)
-    _MODULES[name].read(data_home())
+    with bar(name, progress):
+        _MODULES[name].read(data_home())
     return folder
 
 

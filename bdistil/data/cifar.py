@@ -49,9 +49,10 @@ def unpack(archive: Path, folder: Path, sizes: dict[str, int]) -> None:
         with tarfile.open(archive) as packed:
             for name in (name for name in sizes if not (folder / name).exists()):
                 member = packed.getmember(f"{folder.name}/{name}")
-                if not member.isfile() or member.size != sizes[name]:
+                content = packed.extractfile(member)
+                if content is None or member.size != sizes[name]:
                     raise KeyError(name)
-                write_bytes(folder / name, packed.extractfile(member).read())
+                write_bytes(folder / name, content.read())
     except KeyError:
         raise _damaged(archive, f"it lacks {folder.name}/{name} of {sizes[name]:,} bytes") from None
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error):

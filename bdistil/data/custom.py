@@ -10,10 +10,9 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,12 @@ from bdistil.data import arrays, audio, folders, series_folders, tables, ts_file
 from bdistil.data.cache import cached, identity
 from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
 from bdistil.data.imported import TEST, Found
+from bdistil.data.progress import Tick, silent
 from bdistil.data.reading import OwnData
 from bdistil.errors import UserError, quoted
 from bdistil.paths import absolute
 
-_known: dict[str, DatasetInfo] = {}  # by the digest of what the data is known by until it changes
-_seen: dict[Any, tuple[float, DatasetInfo]] = {}  # by path, options and change of the path itself; and when
-_FRESH = 3.0  # seconds; looking at 60,000 files takes one
-_glancing: ContextVar[bool] = ContextVar("glancing", default=False)
+FRESH = 3.0  # seconds for which `info` takes a folder as it was: pages ask often, and looking at 60,000 files takes one
 SERIES_FOLDER = ("subject_pattern", "time", "channels", "window", "overlap")  # options of class folders of tables
 _VERSION = 5  # raised whenever the same files would be read otherwise
 
@@ -41,57 +38,71 @@ def is_path(name: str) -> bool:
     return bool(name) and ("/" in name or known or os.path.exists(absolute(name)))
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Data as it was when it was looked at.
+
+    digest: of what it is known by until it changes. find: reads it, and says how far it is.
+    """
+
+    root: Path
+    digest: str
+    find: Callable[[Tick], Found] = field(compare=False)
+
+
 def info(path: str, own: OwnData | None = None) -> DatasetInfo:
     """Returns what is known of the data at `path`, which is read if it has not been yet.
 
-    Its name is a short one for files and runs, and another one whenever the data or the options are. Raises UserError,
-    one sentence that names file and row, if it cannot be used.
+    Its name is a short one for files and runs, and another one whenever the data or the options are; a change within a
+    folder is noticed after `FRESH` seconds. Raises UserError, one sentence that names file and row, if it cannot be
+    used.
     """
-    root, own = absolute(path), own or OwnData()
-    glance = root, own, os.stat(root).st_mtime_ns if os.path.exists(root) else None
-    if _glancing.get() and glance in _seen and time.monotonic() - _seen[glance][0] < _FRESH:
-        return _seen[glance][1]
-    key, find = _finder(root, own)
-    digest = _digest(key)
-    if digest not in _known:
-        _known[digest] = _info(root, digest, find())
-    _seen[glance] = time.monotonic(), _known[digest]
-    return _known[digest]
+    root = absolute(path)
+    changed = os.stat(root).st_mtime_ns if os.path.exists(root) else None
+    slot = time.monotonic() // FRESH if os.path.isdir(root) else time.monotonic()
+    return _info(_looked_at(root, own or OwnData(), changed, slot))
 
 
-@contextmanager
-def unchanged() -> Iterator[None]:
-    """Inside, `info` looks at each path every few seconds: for pages, which ask often, as folders may be large."""
-    token = _glancing.set(True)
-    try:
-        yield
-    finally:
-        _glancing.reset(token)
+@lru_cache(maxsize=64)
+def _looked_at(root: Path, own: OwnData, changed: int | None, slot: float) -> _Source:
+    # The time of the root's last change, and when it was looked at, are the cache's key only.
+    return _source(root, own)
+
+
+def read(path: str, own: OwnData | None = None, tick: Tick = silent) -> Path:
+    """Reads the data at `path` if it has not been read yet, saying how far it is; returns where it is.
+
+    Raises UserError as `info` does.
+    """
+    source = _source(absolute(path), own or OwnData())
+    source.find(tick)
+    return source.root
 
 
 def unreadable(path: str, own: OwnData | None = None) -> tuple[str, ...]:
     """Returns sentences on how it was read, and one for each file that was skipped. Raises UserError as `info` does."""
-    found = _finder(absolute(path), own or OwnData())[1]()
+    found = _source(absolute(path), own or OwnData()).find(silent)
     return found.notes + found.unreadable
 
 
 def notes(path: str, own: OwnData | None = None) -> tuple[str, ...]:
     """Returns sentences on how it was read and what may be amiss. Raises UserError as `info` does."""
-    return _finder(absolute(path), own or OwnData())[1]().notes
+    return _source(absolute(path), own or OwnData()).find(silent).notes
 
 
 def recordings(path: str, own: OwnData | None = None) -> list[Path]:
     """Returns the recordings of the test split, in its order; none of other data. Raises UserError as `info` does."""
     root = absolute(path)
-    found = _finder(root, own or OwnData())[1]()
-    return [root / name for name in found.files[found.split == TEST]] if found.modality == "speech" else []
+    found = _source(root, own or OwnData()).find(silent)
+    if found.modality != "speech" or found.files is None:
+        return []
+    return [root / name for name in found.files[found.split == TEST]]
 
 
 def load(path: str, own: OwnData | None = None) -> Dataset:
     """Returns the data at `path`. Raises UserError as `info` does."""
-    root, own = absolute(path), own or OwnData()
-    key, find = _finder(root, own)
-    found = find()
+    source = _source(absolute(path), own or OwnData())
+    found = source.find(silent)
     rows = {name: np.flatnonzero(found.split == number) for number, name in enumerate(SPLITS)}
 
     def by_split(values: np.ndarray | None) -> dict[str, np.ndarray] | None:
@@ -99,16 +110,18 @@ def load(path: str, own: OwnData | None = None) -> Dataset:
 
     splits = {name: (found.x[mine], found.y[mine]) for name, mine in rows.items()}
     people, files = by_split(found.people), by_split(found.files)
-    return Dataset.of(_info(root, _digest(key), found), splits, people, files)
+    return Dataset.of(_described(source, found), splits, people, files)
 
 
-def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
-    """What the data is known by until it changes, and a function that reads it, from the disk if it was read before."""
+def _source(root: Path, own: OwnData) -> _Source:
+    """Looks at the data; what it is read by finds it on the disk if it was read before."""
+    paths: list[str]
+    find: Callable[[Tick], Found]
     others: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     if pair := ts_files.files_of(root):
         _only(own, "window", "overlap")
-        paths, find = [*pair], lambda: ts_files.read_ts(pair, own)
+        paths, find = [*map(str, pair)], lambda tick: ts_files.read_ts(pair, own)
     elif os.path.isdir(root):
         kinds = series_folders.kinds_of_tables(root)
         _only(own, *(SERIES_FOLDER if kinds else ("side", "subject_pattern", "kind")))
@@ -119,20 +132,20 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
         files, others, notes = listing.files, listing.others, listing.notes
         paths, find = (
             [f"{root}/{file.name}" for file in files],
-            lambda: (
-                series_folders.read_series_folder(root, files, others, own)
+            lambda tick: (
+                series_folders.read_series_folder(root, files, others, own, tick)
                 if kinds
-                else folders.read_folder(root, files, others, own.side)
+                else folders.read_folder(root, files, others, own.side, tick)
             ),
         )
     elif not os.path.isfile(root):
         raise UserError(f"There is no file or folder {quoted(root)}: check the path.")
     elif tables.is_table(root):
         _only(own, "series", "label", "subject", "time", "channels", "window", "overlap")
-        paths, find = [root], lambda: tables.read_table(root, own)
+        paths, find = [str(root)], lambda tick: tables.read_table(root, own)
     elif root.suffix.lower() == ".npz":
         _only(own)
-        paths, find = [root], lambda: arrays.read_arrays(root)
+        paths, find = [str(root)], lambda tick: arrays.read_arrays(root)
     else:
         raise UserError(
             f"{quoted(root)} is no folder of class folders and no .csv, .tsv, .txt, .parquet, .ts or .npz "
@@ -141,11 +154,11 @@ def _finder(root: Path, own: OwnData) -> tuple[list[Any], Callable[[], Found]]:
     asked = [str(root), own.model_dump()]
     key = [_VERSION, audio.FEATURES, *asked, identity(paths, root.parent), others]
 
-    def found() -> Found:
-        read = Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find().hashed().pack(), alone=True))
+    def found(tick: Tick) -> Found:
+        read = Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find(tick).hashed().pack(), alone=True))
         return replace(read, notes=notes + read.notes)  # what is passed over may change, and the data stays the same
 
-    return key, found
+    return _Source(root, _digest(key), found)
 
 
 def _only(own: OwnData, *fitting: str) -> None:
@@ -159,12 +172,18 @@ def _digest(key: list[Any]) -> str:
     return hashlib.sha256(repr(key).encode()).hexdigest()[:8]
 
 
-def _info(root: Path, digest: str, found: Found) -> DatasetInfo:
+@lru_cache(maxsize=256)
+def _info(source: _Source) -> DatasetInfo:
+    return _described(source, source.find(silent))
+
+
+def _described(source: _Source, found: Found) -> DatasetInfo:
+    root = source.root
     stem = re.sub(r"[^a-z0-9]+", "-", root.stem.lower()).strip("-")[:40] or "own"
     train, validation, test = (int((found.split == number).sum()) for number in range(len(SPLITS)))
     skipped = f" {_files(len(found.unreadable))} skipped." if found.unreadable else ""
     return DatasetInfo(
-        name=f"{stem}-{digest}",
+        name=f"{stem}-{source.digest}",
         title=quoted(root.stem),
         modality=found.modality,
         classes=found.classes,

@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
+Modality = Literal["image", "speech", "sensor"]
 SPLITS = ("train", "validation", "test")
 _STILL = 1e-6  # of a mean: a deviation below it is rounding, and dividing by it would make it the signal
 _BLOCK = 4096  # series whose moments are taken at a time, in double precision
@@ -32,7 +34,7 @@ class DatasetInfo:
 
     name: str
     title: str
-    modality: str
+    modality: Modality
     classes: tuple[str, ...]
     input_shape: tuple[int, ...]
     train: int
@@ -99,8 +101,8 @@ class Dataset:
             x, y = splits[name][:2]
             arrays[f"x_{name}"] = np.ascontiguousarray(x, dtype=np.uint8 if info.modality == "image" else np.float32)
             arrays[f"y_{name}"] = np.ascontiguousarray(y, dtype=np.int64)
-            hashed.update(arrays[f"x_{name}"])
-            hashed.update(arrays[f"y_{name}"])
+            hashed.update(arrays[f"x_{name}"].data)
+            hashed.update(arrays[f"y_{name}"].data)
             if people:
                 arrays[f"people_{name}"] = np.ascontiguousarray(people[name], dtype=np.int64)
             if files:
@@ -114,20 +116,28 @@ class Dataset:
         """Returns it with `count` of the training examples, always the same ones, in their order."""
         kept = np.sort(np.random.default_rng(_THINNING).permutation(len(self.x_train))[:count])
 
-        def pick(what: str) -> dict[str, np.ndarray] | None:
-            arrays = {name: getattr(self, f"{what}_{name}") for name in SPLITS}
-            return None if arrays["train"] is None else {**arrays, "train": arrays["train"][kept]}
+        def picked(train: np.ndarray | None, *others: np.ndarray | None) -> dict[str, np.ndarray] | None:
+            if train is None:
+                return None
+            return {
+                name: array for name, array in zip(SPLITS, (train[kept], *others), strict=True) if array is not None
+            }
 
-        x, y = pick("x"), pick("y")
-        splits = {name: (x[name], y[name]) for name in SPLITS}
+        splits = {
+            "train": (self.x_train[kept], self.y_train[kept]),
+            "validation": (self.x_validation, self.y_validation),
+            "test": (self.x_test, self.y_test),
+        }
         info = replace(self.info, train=len(kept), checksum=None, counts=())
-        return Dataset.of(info, splits, pick("people"), pick("files"))
+        people = picked(self.people_train, self.people_validation, self.people_test)
+        files = picked(self.files_train, self.files_validation, self.files_test)
+        return Dataset.of(info, splits, people, files)
 
     @property
     def test_checksum(self) -> str:
         """SHA-256 of the test split alone, as 64 hexadecimal digits: thinning leaves it as it is."""
-        hashed = hashlib.sha256(self.x_test)
-        hashed.update(self.y_test)
+        hashed = hashlib.sha256(self.x_test.data)
+        hashed.update(self.y_test.data)
         return hashed.hexdigest()
 
     @property

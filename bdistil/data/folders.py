@@ -23,6 +23,7 @@ import numpy as np
 from bdistil.data import audio, pictures
 from bdistil.data.dataset import SPLITS
 from bdistil.data.imported import TRAIN, Found, numbered, split_anew, split_validation
+from bdistil.data.progress import Tick, silent
 from bdistil.errors import UserError, quoted
 
 RECORDINGS = frozenset({".flac", ".wav"})
@@ -61,6 +62,17 @@ _MOST_RECORDINGS = 95  # per cent that are heard to their end
 _THREADS = min(8, os.cpu_count() or 1)
 
 
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Labels, persons (None where they are not known) and split of files, each int64 (N,), and how they were split."""
+
+    y: np.ndarray
+    classes: tuple[str, ...]
+    people: np.ndarray | None
+    split: np.ndarray
+    how: str
+
+
 @dataclass(frozen=True)
 class File:
     """A picture or recording: its name below the root, its class, its split where folders say it, its person."""
@@ -88,7 +100,10 @@ def scan(root: Path, subject_pattern: str | None, kinds: frozenset[str] = MEDIA,
     """
     wanted = kinds if kind is None else _endings(f".{kind}")
     person_in = _person_finder(subject_pattern)
-    files, others, unwanted, passed_over = [], [], [], set()
+    files: list[File] = []
+    others: list[str] = []
+    unwanted: list[str] = []
+    passed_over: set[str] = set()
     parts = _parts(root, passed_over)
     for split, part in parts.items():
         classes = _subfolders(part, passed_over)
@@ -207,7 +222,7 @@ def _parts(root: Path, passed_over: set[str]) -> dict[str | None, Path]:
     return parts
 
 
-def read_folder(root: Path, files: list[File], others: tuple[str, ...], side: int | None) -> Found:
+def read_folder(root: Path, files: list[File], others: tuple[str, ...], side: int | None, tick: Tick = silent) -> Found:
     """Reads the files that `scan` has listed; what it says of others is told with what can't be read.
 
     side: of the pictures, in pixels; by default the shorter side that most have, from 8 to 64. Recordings are read at
@@ -215,22 +230,25 @@ def read_folder(root: Path, files: list[File], others: tuple[str, ...], side: in
     can't be read is skipped. Raises UserError if that is more than one in a hundred.
     """
     read = _read_recordings if _suffix(files[0].name) in RECORDINGS else _read_pictures
-    found = read(root, files, side)
+    found = read(root, files, side, tick)
     return replace(found, unreadable=found.unreadable + others)
 
 
-def _read_pictures(root: Path, files: list[File], side: int | None) -> Found:
+def _read_pictures(root: Path, files: list[File], side: int | None, tick: Tick) -> Found:
     with pictures.bombs_refused():
-        files, shapes, unreadable = _each(root, files, lambda file: pictures.look(root / file.name, quoted(file.name)))
+        files, shapes, unreadable = _each(
+            root, files, lambda file: pictures.look(root / file.name, quoted(file.name)), tick
+        )
         layout = _layout(root, files)
         if side is None:
-            sides = np.clip([shape.side for shape in shapes], *_SIDES)[layout["split"] == TRAIN]
+            sides = np.clip([shape.side for shape in shapes], *_SIDES)[layout.split == TRAIN]
             side = Counter(sides.tolist()).most_common(1)[0][0]
         colour = any(shape.colour for shape in shapes)
         kept, read, more = _each(
             root,
             files,
             lambda file: pictures.read_picture(root / file.name, quoted(file.name), side, colour),
+            tick,
             unreadable,
         )
     blank = [file.name for file, pixels in zip(kept, read, strict=True) if (pixels == pixels[:, :1, :1]).all()]
@@ -249,14 +267,16 @@ def _blank(names: list[str], count: int) -> tuple[str, ...]:
     )
 
 
-def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
+def _read_recordings(root: Path, files: list[File], side: int | None, tick: Tick) -> Found:
     if side is not None:
         raise UserError(f"{quoted(root)} holds recordings, which have no side: leave out `side`.")
     import torchaudio  # noqa: F401  (its modules import each other: two threads that begin with it at once fail)
 
-    files, lengths, unreadable = _each(root, files, lambda file: audio.length(root / file.name, quoted(file.name)))
+    files, lengths, unreadable = _each(
+        root, files, lambda file: audio.length(root / file.name, quoted(file.name)), tick
+    )
     layout = _layout(root, files)
-    train = layout["split"] == TRAIN
+    train = layout.split == TRAIN
     rates, seconds = (np.array(values)[train] for values in zip(*lengths, strict=True))
     sampling_hz = 16_000 if np.median(rates) >= 16_000 else 8_000
     heard = min(float(np.percentile(seconds, _MOST_RECORDINGS, method="lower")), _LONGEST_SECONDS)
@@ -266,7 +286,7 @@ def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
         samples = audio.read_recording(root / file.name, sampling_hz, frames / audio.FRAMES_HZ, quoted(file.name))
         return audio.log_mel(samples, sampling_hz, frames)
 
-    kept, features, more = _each(root, files, read, unreadable)
+    kept, features, more = _each(root, files, read, tick, unreadable)
     return _found(
         files,
         kept,
@@ -281,19 +301,19 @@ def _read_recordings(root: Path, files: list[File], side: int | None) -> Found:
 
 
 def read_files(
-    root: Path, files: list[File], read: Callable[[File], Any]
-) -> tuple[list[File], list[Any], tuple[str, ...], dict[str, Any]]:
+    root: Path, files: list[File], read: Callable[[File], Any], tick: Tick = silent
+) -> tuple[list[File], list[Any], tuple[str, ...], Layout]:
     """Reads each file with `read`, which raises UserError for one that can't be read, in threads.
 
     Returns the files that were read, what `read` gave, a sentence for each other one, and labels, persons and split of
     those that were read. Raises UserError if more than one in a hundred can't be read.
     """
-    kept, given, unreadable = _each(root, files, read)
+    kept, given, unreadable = _each(root, files, read, tick)
     return kept, given, unreadable, _layout(root, kept)
 
 
 def _each(
-    root: Path, files: list[File], read: Callable[[File], Any], unreadable: tuple[str, ...] = ()
+    root: Path, files: list[File], read: Callable[[File], Any], tick: Tick, unreadable: tuple[str, ...] = ()
 ) -> tuple[list[File], list[Any], tuple[str, ...]]:
     """Reads each file, in threads; returns those that can be read, what was read, and a sentence for each other one."""
 
@@ -310,7 +330,10 @@ def _each(
 
     total = len(files) + len(unreadable)
     with ThreadPoolExecutor(_THREADS) as pool:
-        answers = list(pool.map(attempt, files))
+        answers = []
+        for answer in pool.map(attempt, files):
+            answers.append(answer)
+            tick(len(answers), len(files))
     unreadable += tuple(sentence for _, sentence in answers if sentence)
     if len(unreadable) > _UNREADABLE_SHARE * total:
         which = "1 file" if len(unreadable) == 1 else f"{len(unreadable)} files"
@@ -326,8 +349,7 @@ def _each(
     return [file for file, _ in good], [answer for _, answer in good], unreadable
 
 
-def _layout(root: Path, files: list[File]) -> dict[str, Any]:
-    """Labels, persons and split of the files, and how they were split."""
+def _layout(root: Path, files: list[File]) -> Layout:
     y, classes = numbered([file.label for file in files])
     people = None if files[0].person is None else numbered([file.person for file in files])[0]
     groups, what = (np.arange(len(files)), "files") if people is None else (people, "persons")
@@ -344,20 +366,20 @@ def _layout(root: Path, files: list[File]) -> dict[str, Any]:
             if _SPLIT_FOLDERS[test.casefold()] == "validation":
                 named = f"train and {test} say, where {test} is the test split, as there is no folder test"
             how = f"As its folders {named}; a tenth of the {what} is held out of train for validation."
-    return {"y": y, "classes": classes, "people": people, "split": split, "how": how}
+    return Layout(y, classes, people, split, how)
 
 
-def _found(files: list[File], kept: list[File], layout: dict[str, Any], x: np.ndarray, **known: Any) -> Found:
+def _found(files: list[File], kept: list[File], layout: Layout, x: np.ndarray, **known: Any) -> Found:
     """Everything of the files that were kept of those that were split."""
     names = [file.name for file in kept]
     rows = np.isin([file.name for file in files], names)
-    people = layout["people"]
+    people = layout.people
     return Found(
         x=x,
-        y=layout["y"][rows],
-        split=layout["split"][rows],
-        classes=layout["classes"],
-        how=layout["how"],
+        y=layout.y[rows],
+        split=layout.split[rows],
+        classes=layout.classes,
+        how=layout.how,
         people=None if people is None else people[rows],
         files=np.array(names),
         **known,

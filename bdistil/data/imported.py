@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from bdistil.data.dataset import SPLITS
+from bdistil.data.dataset import SPLITS, Modality
 from bdistil.errors import UserError, quoted
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
@@ -39,7 +39,7 @@ class Found:
     split: np.ndarray
     people: np.ndarray | None
     classes: tuple[str, ...]
-    modality: str
+    modality: Modality
     how: str
     files: np.ndarray | None = None
     channels: tuple[str, ...] = ()
@@ -56,8 +56,8 @@ class Found:
         for number in range(len(SPLITS)):
             rows = np.flatnonzero(self.split == number)
             for at in range(0, len(rows), _BLOCK):  # a copy of all examples may not fit the memory
-                digest.update(np.ascontiguousarray(self.x[rows[at : at + _BLOCK]], dtype=kind))
-            digest.update(np.ascontiguousarray(self.y[rows], dtype=np.int64))
+                digest.update(np.ascontiguousarray(self.x[rows[at : at + _BLOCK]], dtype=kind).data)
+            digest.update(np.ascontiguousarray(self.y[rows], dtype=np.int64).data)
         return replace(self, checksum=digest.hexdigest())
 
     def pack(self) -> dict[str, np.ndarray]:
@@ -71,7 +71,8 @@ class Found:
         """What `pack` has packed."""
         facts = json.loads(str(arrays["facts"][0]))
         lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
-        return cls(**{name: arrays.get(name) for name in _ARRAYS}, **{**facts, **lists})
+        x, y, split = (arrays[name] for name in ("x", "y", "split"))
+        return cls(x=x, y=y, split=split, people=arrays.get("people"), files=arrays.get("files"), **{**facts, **lists})
 
 
 def numbered(names: np.ndarray | list) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -24,6 +24,7 @@ def read_npz(path: str | Path, names: Iterable[str]) -> dict[str, np.ndarray]:
             with NpzFile(content, allow_pickle=False) as archive:
                 chosen = [name for name in names if name in archive.files]
                 for name in chosen:
+                    assert archive.zip  # it is open
                     size = archive.zip.getinfo(f"{name}.npy").file_size
                     if size > MOST_BYTES:
                         told = f"{size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB"

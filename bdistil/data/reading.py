@@ -25,6 +25,7 @@ class OwnData(Options):
     subject_pattern: str | None = option(
         None,
         title="Person in a file’s name",
+        empty="unknown",
         takes="a regular expression",
         metavar="REGEX",
         group="data",
@@ -33,6 +34,7 @@ class OwnData(Options):
     kind: str | None = option(
         None,
         title="Kind of files",
+        empty="all",
         takes="an ending of pictures or recordings, such as jpg, png or wav",
         metavar="ENDING",
         group="data",
@@ -57,6 +59,7 @@ class OwnData(Options):
     subject: str | None = option(
         None,
         title="Column of persons",
+        empty="unknown",
         takes="a column's name",
         metavar="COLUMN",
         group="data",
@@ -65,6 +68,7 @@ class OwnData(Options):
     time: str | None = option(
         None,
         title="Column of times",
+        empty="none",
         takes="a column's name",
         metavar="COLUMN",
         group="data",

@@ -12,6 +12,7 @@ import numpy as np
 
 from bdistil.data import columns, folders, windows
 from bdistil.data.imported import Found
+from bdistil.data.progress import Tick, silent
 from bdistil.data.tables import SUFFIXES, Table, load_table, value_notes
 from bdistil.errors import UserError, quoted
 
@@ -38,7 +39,9 @@ def kinds_of_tables(root: Path) -> frozenset[str]:
     return frozenset(found - _NOTES or (set() if others else found))
 
 
-def read_series_folder(root: Path, files: list[folders.File], others: tuple[str, ...], own: "OwnData") -> Found:
+def read_series_folder(
+    root: Path, files: list[folders.File], others: tuple[str, ...], own: "OwnData", tick: Tick = silent
+) -> Found:
     """Reads the tables that `folders.scan` has listed, and cuts each into windows where `own.window` is given.
 
     Channels are all columns that hold numbers, but `own.time`, or `own.channels`. A file that is no table is skipped;
@@ -50,7 +53,7 @@ def read_series_folder(root: Path, files: list[folders.File], others: tuple[str,
     time = () if own.time is None else (own.time,)
     named = (*time, *(own.channels or ()))
     kept, tables, unreadable, layout = folders.read_files(
-        root, files, lambda file: load_table(root / file.name, quoted(file.name), named, alone=True)
+        root, files, lambda file: load_table(root / file.name, quoted(file.name), named, alone=True), tick
     )
     lengths = np.array([len(table.frame) for table in tables])
     if own.window is None and len(set(lengths.tolist())) > 1:
@@ -71,18 +74,18 @@ def read_series_folder(root: Path, files: list[folders.File], others: tuple[str,
     x, of = windows.cut(steps, length, own.overlap, lambda number: f"{tables[number].name}:")
     how = windows.sentence(length, own.overlap) if own.window else f"each series of {length} steps is one example."
     formats = sorted({table.how.sentence for table in tables if table.how and table.how.sentence})
-    people = layout["people"]
+    people = layout.people
     return Found(
         x=x,
-        y=layout["y"][of],
-        split=layout["split"][of],
+        y=layout.y[of],
+        split=layout.split[of],
         people=None if people is None else people[of],
-        classes=layout["classes"],
+        classes=layout.classes,
         files=np.array([file.name for file in kept])[of],
         modality="sensor",
         channels=channels,
         rate_hz=None if own.time is None else _rate(tables, own.time, series),
-        how=f"{layout['how'].removesuffix('.')}; {how}",
+        how=f"{layout.how.removesuffix('.')}; {how}",
         unreadable=unreadable + others,
         notes=(*formats, *left_out, *value_notes(values, series, copies)),
     )

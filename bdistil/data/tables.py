@@ -117,9 +117,9 @@ def read_table(path: Path, own: "OwnData") -> Found:
     label = columns.names(frame[own.label], own.label, row)
     person = None if own.subject is None else columns.names(frame[own.subject], own.subject, row)
     rows = columns.SeriesRows.of(series)
-    for column, names in [(own.label, label), (own.subject, person)]:
-        if names is not None:
-            columns.check_constant(names, series, column, rows, row)
+    for named_by, names in [(own.label, label), (own.subject, person)]:
+        if named_by is not None and names is not None:
+            columns.check_constant(names, series, named_by, rows, row)
     times = None if own.time is None else columns.seconds(frame[own.time], own.time, row)
     rate_hz = None if times is None else columns.rate(times, series, rows, row)
     copies = frame.duplicated().to_numpy()
@@ -192,7 +192,7 @@ def _notes(
                 "and make windows as all others do: remove them, or name the column with `time`."
             )
             return
-    if copies.sum() >= own.window and _longest_repeat(table.frame, rows) >= own.window:
+    if own.window and copies.sum() >= own.window and _longest_repeat(table.frame, rows) >= own.window:
         yield (
             f"Notice: {int(copies.sum()):,} rows repeat earlier rows in all columns, and make windows as all others "
             "do: remove them if they were recorded once."

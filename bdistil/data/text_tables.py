@@ -11,11 +11,12 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from bdistil.errors import UserError, quoted
 from bdistil.paths import open_regular
@@ -157,7 +158,7 @@ def _opened(path: Path) -> BinaryIO:
     if path.suffix.lower() != ".gz":
         return content
     content.close()
-    return gzip.open(path)
+    return cast(BinaryIO, gzip.open(path))
 
 
 def _text(path: Path, encoding: str) -> io.TextIOWrapper:
@@ -174,7 +175,7 @@ def _encoding(path: Path, name: str) -> str:
             with _opened(path) as content:
                 if _is_text(content, encoding, name):
                     return encoding
-    except (EOFError, gzip.BadGzipFile, gzip.zlib.error):
+    except (EOFError, gzip.BadGzipFile, zlib.error):
         raise UserError(f"{name} is no intact gzip file: compress the table anew.") from None
     raise no_table(name)
 

@@ -112,7 +112,9 @@ def _read(path: Path) -> Cases:
 
 def _cases(name: str, text: Iterable[str]) -> Cases:
     tags: dict[str, str] = {}
-    series, labels, classes = [], [], []
+    series: list[np.ndarray] = []
+    labels: list[str] = []
+    classes: list[str] = []
     begun = False
     for number, line in enumerate(map(str.strip, text), 1):
         if not line or (not begun and line.startswith("#")):

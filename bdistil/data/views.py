@@ -76,7 +76,7 @@ def digest(array: np.ndarray) -> str:
     """Returns 16 hexadecimal digits of the SHA-256 of an array's dtype, shape and values."""
     array = np.ascontiguousarray(array)
     hashed = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
-    hashed.update(array)
+    hashed.update(array.data)
     return hashed.hexdigest()[:16]
 
 

@@ -105,7 +105,8 @@ class DistillationData:
 class Distillation:
     """What all rounds of a distillation share.
 
-    ensemble: the students so far, which rounds append to. checkpoint: where a training in progress is kept, None for
+    ensemble: the students so far, which rounds append to. budgets: limits on the MACs of each prefix, where students
+    are sized by them. checkpoint: where a training in progress is kept, None for
     nowhere. callbacks: whom a training tells. device: where it goes on.
     """
 
@@ -115,6 +116,7 @@ class Distillation:
     checkpoint: Checkpoint | None = None
     callbacks: Callbacks = field(default_factory=Callbacks)
     device: str = "cpu"
+    budgets: tuple[int, ...] = ()
 
     @classmethod
     def new(cls, config: DistilConfig, data: DistillationData) -> "Distillation":

@@ -22,8 +22,9 @@ from bdistil.method.certificate import Certificate, theory_eta, weights
 from bdistil.method.correction import is_too_costly, rejected, set_head
 from bdistil.method.distillation import Batch, Distillation, DistillationData
 from bdistil.method.head_correction import HeadProblem, correct_heads
+from bdistil.method.ladder import student_names
 from bdistil.method.objective import Barrier
-from bdistil.method.student_training import BATCH, metrics, new_student, objective_of, student_name
+from bdistil.method.student_training import BATCH, metrics, new_student, objective_of
 from bdistil.records import EpochRecord, RoundRecord
 from bdistil.scale import Floats
 from bdistil.training.loop import Position, batch_count, decayed, one_cycle, train
@@ -70,7 +71,7 @@ def corrective_round(distillation: Distillation, previous: np.ndarray | None) ->
         up, down = weights((round - 1) * (previous - data.g_hat), eta(config, data))
         signed = up - down
     record = _train_together(distillation, position, config.epochs, ROUNDS_END, signed)
-    snapshot = evaluate_all(config, data, distillation.ensemble)
+    snapshot = evaluate_all(distillation)
     last = snapshot.records[-1].model_copy(update={"loss": record.loss, "seconds": record.total})
     return replace(snapshot, records=[*snapshot.records[:-1], last])
 
@@ -100,7 +101,7 @@ def _corrected(distillation: Distillation) -> Snapshot:
     outcome is "edge" or "kl" of the rounds that miss the condition, and `rejected` of all rounds describes it.
     """
     config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
-    before = evaluate_all(config, data, ensemble)
+    before = evaluate_all(distillation)
     if not config.meet_condition or all(record.condition_met for record in before.records):
         return before
     started = time.monotonic()
@@ -128,7 +129,7 @@ def _corrected(distillation: Distillation) -> Snapshot:
     after, outcome = before, "edge"
     if found is not None:
         _set_heads(ensemble, zip(*found, strict=True))
-        after, outcome = _judged(config, data, before, evaluate_all(config, data, ensemble))
+        after, outcome = _judged(config, data, before, evaluate_all(distillation))
         if outcome != "corrected":
             _set_heads(ensemble, heads)
     seconds = (time.monotonic() - started) / len(heads)  # shared out: the heads are corrected together
@@ -206,11 +207,12 @@ def _right(data: DistillationData, snapshot: Snapshot) -> np.ndarray:
     return prefixes.argmax(axis=2) == data.dataset.y_validation
 
 
-def evaluate_all(config: DistilConfig, data: DistillationData, ensemble: ProgressiveEnsemble) -> Snapshot:
+def evaluate_all(distillation: Distillation) -> Snapshot:
     """All students as they are now: outputs on every split, and the certificate worked out from them."""
+    config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
     outputs = {split: _outputs(ensemble, data.dataset.split(split)[0]) for split in SPLITS}
     certificate, records, heaviest = Certificate(data.g_hat, config.rounds_for_eta), [], []
-    for t, f in enumerate(outputs["train"], start=1):
+    for t, (f, name) in enumerate(zip(outputs["train"], student_names(distillation), strict=True), start=1):
         heaviest.append(certificate.heaviest())
         row = certificate.update(f)
         kl = data.divergence(certificate.prefix(), "train", config.temperature)
@@ -218,7 +220,7 @@ def evaluate_all(config: DistilConfig, data: DistillationData, ensemble: Progres
             RoundRecord(
                 **dict(row),
                 composition=(composition(config, t),),
-                student=student_name(config, t),
+                student=name,
                 corrected=False,
                 barrier=config.barrier,
                 kl_before=kl,

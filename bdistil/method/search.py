@@ -15,7 +15,8 @@ from bdistil.config import DistilConfig
 from bdistil.method.certificate import Certificate
 from bdistil.method.correction import correct
 from bdistil.method.distillation import Distillation
-from bdistil.method.student_training import Rung, ladder, student_name, train_student
+from bdistil.method.ladder import Rung, rungs, student_name
+from bdistil.method.student_training import train_student
 from bdistil.records import AttemptRecord, Candidate
 from bdistil.students.student import Student
 from bdistil.training.loop import Position
@@ -60,7 +61,7 @@ def find_weak_learner(
     """
     callbacks, attempts = callbacks or SearchCallbacks(), list(tried)
     round, config = distillation.round, distillation.config
-    for number, (rung, gain) in enumerate(_plan(config, round), start=1):
+    for number, (rung, gain) in enumerate(_plan(distillation), start=1):
         if number > len(attempts):
             callbacks.starts(candidate(config, round, number, rung, gain))
             attempts.append(_attempt(distillation, certificate, number, rung, gain))
@@ -70,12 +71,12 @@ def find_weak_learner(
     return max(attempts, key=lambda attempt: min(attempt.record.edges_before)), attempts
 
 
-def _plan(config: DistilConfig, round: int) -> list[tuple[Rung, float]]:
+def _plan(distillation: Distillation) -> list[tuple[Rung, float]]:
     """Rung and barrier of each attempt, in order: on every rung the retries, each with a stronger barrier."""
-    rungs = ladder(config, round)
-    if round == 1 or not config.meet_condition:
-        return [(rungs[0], config.barrier)]
-    return [(rung, config.barrier * BARRIER_FACTOR**n) for rung in rungs for n in range(1 + config.retries)]
+    config, ladder = distillation.config, rungs(distillation)
+    if distillation.round == 1 or not config.meet_condition:
+        return [(ladder[0], config.barrier)]
+    return [(rung, config.barrier * BARRIER_FACTOR**n) for rung in ladder for n in range(1 + config.retries)]
 
 
 def candidate(config: DistilConfig, round: int, attempt: int, rung: Rung, gain: float) -> Candidate:
@@ -86,7 +87,7 @@ def candidate(config: DistilConfig, round: int, attempt: int, rung: Rung, gain: 
         rung=rung.number,
         barrier=gain,
         composition=rung.composition if round > 1 else "alone",
-        student=student_name(config, round, rung),
+        student=student_name(config, rung),
     )
 
 

@@ -6,45 +6,22 @@ file.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bdistil.config import DistilConfig
-from bdistil.data.dataset import DatasetInfo
 from bdistil.ensemble import ProgressiveEnsemble, evaluating, step
 from bdistil.method.distillation import Batch, Distillation, DistillationData
+from bdistil.method.ladder import Rung, build, rungs
 from bdistil.method.objective import Barrier, DistillationLoss
 from bdistil.records import EpochRecord
 from bdistil.scale import Floats
-from bdistil.students.build import build_student
-from bdistil.students.catalogue import family, segment
-from bdistil.students.custom import own_student
 from bdistil.students.student import Student
 from bdistil.training.loop import Position, batch_count, decayed, one_cycle, train
 
 BATCH = 500
-WIDER = 1.5  # times the channels, on the ladder's last rung
-
-
-@dataclass(frozen=True)
-class Rung:
-    """A class of students: how they read their predecessors, and how many channels they have."""
-
-    number: int
-    composition: str
-    wider: float = 1.0
-
-
-def ladder(config: DistilConfig, round: int) -> list[Rung]:
-    """The rungs of a round, from the configured composition up. The first student has no one to read."""
-    if round == 1 or config.factory:
-        return [Rung(0, config.composition)]
-    whole = family(config.student).compositions(config.mode)
-    steps = whole[whole.index(config.composition) :]
-    return [*(Rung(n, name) for n, name in enumerate(steps)), Rung(len(steps), steps[-1], WIDER)]
 
 
 def train_student(
@@ -100,40 +77,9 @@ def new_student(distillation: Distillation, position: Position, rung: Rung | Non
 
     rung: of its ladder, the first by default.
     """
+    rung = rung or rungs(distillation)[0]
     torch.manual_seed(position.seed(distillation.config.seed))
-    rung = rung or ladder(distillation.config, distillation.round)[0]
     return build(distillation.config, distillation.data.dataset.info, distillation.ensemble, rung)
-
-
-def build(config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, rung: Rung) -> Student:
-    """A fresh student that comes after those of `ensemble`, its weights drawn from torch's generator."""
-    if config.factory:
-        return own_student(config.factory, known.input_shape, len(known.classes), list(ensemble.students))
-    previous = ensemble.students[-1] if len(ensemble) else None
-    return build_student(
-        config.student,
-        input_shape=known.input_shape,
-        classes=len(known.classes),
-        composition=rung.composition,
-        previous=previous,
-        head=config.head,
-        wider=rung.wider,
-        grown=width_growth(config, len(ensemble) + 1),
-        steps=segment(config.mode, len(ensemble) + 1, config.rounds, known.input_shape),
-        dropout=config.dropout,
-        cell=config.cell,
-    )
-
-
-def width_growth(config: DistilConfig, round: int) -> float:
-    """How many times the catalogue's sizes a student of the round has on the ladder's first rungs."""
-    return config.growth ** (round - 1)
-
-
-def student_name(config: DistilConfig, round: int, rung: Rung | None = None) -> str:
-    """The catalogue's name, and how many times its sizes the student has on a rung, or the first: `cnn-xs × 1.5`."""
-    times = width_growth(config, round) * (rung or ladder(config, round)[0]).wider
-    return config.student if times == 1 else f"{config.student} × {times:.3g}"
 
 
 def objective_of(config: DistilConfig, data: DistillationData) -> DistillationLoss:

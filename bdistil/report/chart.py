@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
@@ -16,6 +16,7 @@ from bdistil.report.palette import Theme
 
 FONT = "Source Sans, Source Sans Pro, sans-serif"
 HEIGHT = 400
+_Place = TypeVar("_Place")
 TITLE, DIGIT = 32, 7.5  # px: an axis's title with the space around it, a digit of a label
 
 
@@ -81,9 +82,10 @@ def scale(axis: Any, limits: tuple[float, float], log: bool = False, whole: bool
         axis.parent.margin.l = TITLE + DIGIT * max(map(len, axis.ticktext), default=0)
 
 
-def spread(places: Mapping[float, float], gap: float) -> dict[float, float]:
+def spread(places: Mapping[_Place, float], gap: float) -> dict[_Place, float]:
     """The places, lowest first, each moved up until it is at least `gap` above the one below it."""
-    spaced, floor = {}, -math.inf
+    spaced: dict[_Place, float] = {}
+    floor = -math.inf
     for number in sorted(reversed(list(places)), key=lambda number: places[number]):  # of equals the last lies lowest
         spaced[number] = max(places[number], floor)
         floor = spaced[number] + gap

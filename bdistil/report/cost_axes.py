@@ -63,21 +63,22 @@ class CostAxis:
         return text if share is None else f"{text}, {formats.share(share)} of the teacher"
 
 
+MACS = CostAxis(
+    "macs",
+    "MACs",
+    lambda point: point.macs,
+    lambda teacher: teacher.macs,
+    "Cost of one prediction (million MACs)",
+    1e6,
+    True,
+    lambda value: f"{formats.macs(value)} MACs",
+    whole="cost",
+    stated=True,
+)
 AXES: dict[str, CostAxis] = {
     axis.key: axis
     for axis in (
-        CostAxis(
-            "macs",
-            "MACs",
-            lambda point: point.macs,
-            lambda teacher: teacher.macs,
-            "Cost of one prediction (million MACs)",
-            1e6,
-            True,
-            lambda value: f"{formats.macs(value)} MACs",
-            whole="cost",
-            stated=True,
-        ),
+        MACS,
         CostAxis(
             "parameters",
             "Parameters",

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from bdistil.data.class_counts import scarce
-from bdistil.data.dataset import SPLITS, Dataset
+from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
 from bdistil.data.leaks import leaks
+from bdistil.errors import quoted
 from bdistil.report import formats
 
 _NOTHING = "Nothing leaks: no person and no example is on two sides."
@@ -14,8 +15,13 @@ _NOTHING_ALIKE = (
 )
 
 
+_MOST_LISTED = 100  # classes
+_MOST_NAME = 40  # characters
+
+
 def describe(data: Dataset) -> list[str]:
-    """Says how many examples there are, how they were split, what leaks, classes and channels, and thin classes."""
+    """Says how many examples there are and of what shape, how they were split, what leaks, classes and channels, how
+    many examples each class has, and which have few."""
     known = data.info
     counts = ", ".join(f"{len(data.split(name)[0]):,} {name}" for name in SPLITS)
     found = [leak.sentence for leak in leaks(data)] or [_NOTHING if data.people_train is not None else _NOTHING_ALIKE]
@@ -25,18 +31,33 @@ def describe(data: Dataset) -> list[str]:
         f"{known.title}: {counts} examples of {len(known.classes)} classes.",
         known.split,
         *found,
+        _shape(known),
         *names,
         *_counts_by_class(data),
     ]
 
 
+def _shape(known: DatasetInfo) -> str:
+    """What one example is: a picture's size, a series' channels and steps, how many steps a second it has."""
+    if known.modality == "image":
+        channels, height, width = known.input_shape
+        return f"Pictures of {height} × {width} pixels, {'colour' if channels == 3 else 'grey'}."
+    channels, steps = known.input_shape
+    rate = f" at {known.rate_hz:g} Hz ({steps / known.rate_hz:.3g} s)" if known.rate_hz else ""
+    if known.sampling_hz:
+        return f"Spectrograms of {channels} bands and {steps} steps{rate}, of recordings with {known.sampling_hz:,} Hz."
+    what = "1 channel" if channels == 1 else f"{channels} channels"
+    return f"Series of {what} and {steps} steps{rate}."
+
+
 def _counts_by_class(data: Dataset) -> Iterator[str]:
-    """Examples of each class and split where there are few classes; those that a split lacks or has few of, always."""
-    classes = data.info.classes
-    counts = data.counts
-    if len(classes) <= formats.MOST_NAMES:
-        yield f"Examples of each class ({', '.join(SPLITS)}):"
-        for index, name in enumerate(classes):
-            yield f"  {name}: {', '.join(f'{counts[split][index]:,}' for split in SPLITS)}"
+    """A table of the examples of each class and split; and those classes that a split lacks or has few of."""
+    classes, counts = data.info.classes, data.counts
+    if len(classes) <= _MOST_LISTED:
+        rows = [(name, [f"{counts[split][at]:,}" for split in SPLITS]) for at, name in enumerate(classes)]
+        rows = [("Examples of", list(SPLITS)), *((f"  {quoted(name, _MOST_NAME)}", cells) for name, cells in rows)]
+        width = max(len(name) for name, _ in rows)
+        for name, cells in rows:
+            yield f"{name:{width}}  " + "  ".join(f"{cell:>10}" for cell in cells)
     for split in SPLITS:
         yield from formats.scarce(scarce(classes, counts[split], split))

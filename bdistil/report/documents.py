@@ -18,6 +18,8 @@ SUMMARY = {
     "error",
     "sample",
     "created",
+    "title",
+    "note",
     "dataset",
     "teacher",
     "method",
@@ -79,6 +81,7 @@ def _line(summary: RunSummary) -> dict[str, Any]:
         "kind": info.kind,
         "state": info.state,
         "sample": summary.sample,
+        "title": info.title,
         "dataset": {
             "name": info.dataset.name if info.dataset else info.config.dataset,
             "modality": info.dataset.modality if info.dataset else None,

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from bdistil.records import AnyEvent, AttemptRecord, EpochFinished, MeasuredTeacher, Point, RoundRecord
+from bdistil.records import AnyEvent, AttemptRecord, EpochFinished, HeadCorrected, MeasuredTeacher, Point, RoundRecord
 from bdistil.report import chart, formats, palette
 from bdistil.report.cost_axes import AXES
 from bdistil.report.palette import Theme, ThemeName
 
 MOST_WHISKERS, MOST_NUMBERS = 12, 8  # prefixes with a whisker, and with a number, each
 POLISH = math.inf  # after all rounds
-Edges = RoundRecord | AttemptRecord
+Edges = RoundRecord | AttemptRecord | HeadCorrected
 
 
 @dataclass(frozen=True)
@@ -256,11 +256,8 @@ def edges_record(
     the largest that deviations of its size could have.
     """
     quantity, column = ("relative edge", "relative_edges") if relative else ("edge", "edges")
-    groups: tuple[list, list] = ([], [])
-    for record in records:
-        for mark in _edge_marks(record, column, classes, quantity):
-            groups[mark[1] < 0].append(mark)
-    return tuple(map(_grouped, groups))
+    marks = [mark for record in records for mark in _edge_marks(record, column, classes, quantity)]
+    return _grouped([mark for mark in marks if mark[1] >= 0]), _grouped([mark for mark in marks if mark[1] < 0])
 
 
 def corrections_record(records: Sequence[Edges], classes: Sequence[str] = ()) -> tuple[EdgeMarks, tuple[float, ...]]:
@@ -387,12 +384,14 @@ def losses_record(events: Iterable[AnyEvent]) -> list[LossLine]:
     gap = 0.05 * max((loss for _, line in rounds.values() for loss in line.values()), default=0.0)
     numbered = sorted(int(place) for place in ends if place != POLISH)
     labels = dict(zip(numbered, _numbers(numbered), strict=True)) if numbered else {}
-    places = ends | chart.spread({place: ends[place] for place, label in labels.items() if label}, gap)
+    labelled: dict[float, float] = {place: ends[place] for place, label in labels.items() if label}
+    places = ends | chart.spread(labelled, gap)
     return [
         LossLine(
             None if place == POLISH else int(place),
-            *zip(*sorted(line.items()), strict=True),
-            labels.get(place, "polish"),
+            tuple(sorted(line)),
+            tuple(line[epoch] for epoch in sorted(line)),
+            "polish" if place == POLISH else labels[int(place)],
             places[place],
         )
         for place, (_, line) in sorted(rounds.items())

@@ -163,7 +163,7 @@ def _inks(look: Theme) -> bytes:
 
 def _waveform(series: Series, samples: np.ndarray, name: str, look: Theme) -> str:
     """The recording's outline over the same time as the spectrogram below it."""
-    whole = round(series.seconds * series.sampling_hz) if series.seconds else len(samples)
+    whole = round(series.seconds * series.sampling_hz) if series.seconds and series.sampling_hz else len(samples)
     heard = np.zeros(whole, np.float32)
     heard[: len(samples)] = samples[:whole]
     parts = np.array_split(heard / max(1.0, float(np.abs(heard).max())), min(COLUMNS, whole))
@@ -181,7 +181,7 @@ def _player(series: Series, samples: np.ndarray, name: str) -> str:
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(series.sampling_hz)
+        file.setframerate(series.sampling_hz or 1)
         file.writeframes(samples.astype("<i2").tobytes())
     label, source = escape(f"{name}: the recording"), _address("audio/wav", buffer.getvalue())
     return f'<audio controls aria-label="{label}" src="{source}"></audio>'

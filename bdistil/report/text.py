@@ -2,8 +2,8 @@
 and what the certificate amounts to. Imports no torch.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from textwrap import wrap
 
 from bdistil.data.dataset import SPLITS
 from bdistil.errors import UserError
@@ -23,6 +23,9 @@ from bdistil.results import load
 from bdistil.results.architecture import architecture, lines
 from bdistil.results.scarce import largest_class, scarce_of
 from bdistil.runs import Run
+from bdistil.teachers.card import TeacherFigures
+
+WIDTH, INDENT = 80, 10 * " "  # of a student's lines
 
 
 def describe_run(run: Run) -> list[str]:
@@ -31,33 +34,41 @@ def describe_run(run: Run) -> list[str]:
     text = [f"{run.id}: {info.state}{f': {info.error}' if info.error else ''}"]
     silent = silence(run.heartbeat()) if info.state in ("queued", "running") else None
     text += [silent] if silent else []
+    text += [info.title, *info.note.splitlines()]
     text.append(f"data set {info.dataset.name if info.dataset else info.config.dataset}")
     if info.parent:
         text.append(f"extends {info.parent}")
     if info.kind == "teach":
-        cards = (event.card for event in events if isinstance(event, TeacherFinished))
-        return text + [_teacher(card["name"], card.get("accuracy"), card.get("macs")) for card in cards]
+        cards = (event.card for event in events if isinstance(event, TeacherFinished) and event.card)
+        return text + [_teacher(card.name, card.accuracy, card.macs) for card in cards]
     teacher = info.teacher
     if teacher:
         text += [_teacher(teacher.name, teacher.accuracy, teacher.macs), *_teacher_splits(teacher)]
         text += [teacher.signature] if teacher.signature else []
     else:
-        text.append(_teacher(info.config.teacher))
+        text.append(_teacher(info.distil_config.teacher))
     text += _notices(teacher, events)
     records, points = [each.record for each in rounds], [each.point for each in rounds]
     text.append(f"method {info.method}, {_conditions_met(records)}")
-    text.append(f"student {info.student}, composition {info.config.composition}, mode {info.mode}")
+    text.append(f"student {info.student}, composition {info.distil_config.composition}, mode {info.mode}")
     stated = ", as stated" if teacher and teacher.macs_stated else ""
     text += [_prefix(point, stated) for point in points]
     text += _caveats(run, points)
     later = records[1:]
     if later:
-        text += ["rounds", *(_round(record, info.config.composition) for record in later), _certificate(later[-1])]
+        text += [
+            "rounds",
+            *(_round(record, info.distil_config.composition) for record in later),
+            _certificate(later[-1]),
+        ]
     composed = lines(architecture(run.path, points))
     if composed:
         reads = any("<-" in line for line in composed)
         legend = " (<- reads what earlier ones left there, a size of 0 passes that on)" if reads else ""
-        text += [f"students{legend}", *composed]
+        text += [
+            f"students{legend}",
+            *(part for line in composed for part in wrap(line, WIDTH, subsequent_indent=INDENT)),
+        ]
     return text
 
 
@@ -94,13 +105,17 @@ def _notices(teacher: TeacherRecord | None, events: Sequence[AnyEvent]) -> list[
     return [formats.UNKNOWN_SPLIT, *texts] if unknown else texts
 
 
-def describe_teaching(card: Mapping[str, Any]) -> str:
+def describe_teaching(card: TeacherFigures) -> str:
     """What a training has made, of a teacher's card: `95.2 % of the test split (…), 24 epochs, 12 min`."""
-    interval = formats.interval(card["accuracy_low"], card["accuracy_high"])
-    interval = f"{formats.interval_name(card.get('persons'))} {interval}"
-    found = f"{formats.percent(card['accuracy'])} of the test split ({interval})"
-    epochs = "1 epoch" if card["epochs"] == 1 else f"{card['epochs']} epochs"
-    return f"{found}, {epochs}, {formats.duration(card['seconds'])}"
+    parts = []
+    if card.accuracy is not None and card.accuracy_low is not None and card.accuracy_high is not None:
+        interval = f"{formats.interval_name(card.persons)} {formats.interval(card.accuracy_low, card.accuracy_high)}"
+        parts.append(f"{formats.percent(card.accuracy)} of the test split ({interval})")
+    if card.epochs is not None:
+        parts.append("1 epoch" if card.epochs == 1 else f"{card.epochs} epochs")
+    if card.seconds is not None:
+        parts.append(formats.duration(card.seconds))
+    return ", ".join(parts)
 
 
 def describe_round(ended: RoundFinished, rounds: int) -> str:
@@ -139,7 +154,7 @@ def _prefix(point: Point, stated: str) -> str:
         parts.append(f"reading {formats.macs(point.overhead_macs)}")
     if point.carry_bytes:
         parts.append(f"carries {formats.size(point.carry_bytes)}")
-    return f"{point.prefix:3} {100 * point.accuracy:6.2f} %  {point.macs / 1e6:8.3f} M MACs  {', '.join(parts)}"
+    return f"{point.prefix:3} {100 * point.accuracy:6.2f} % {point.macs / 1e6:7.3f} M MACs  {', '.join(parts)}"
 
 
 def _round(record: RoundRecord, composition: str) -> str:

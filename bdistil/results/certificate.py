@@ -112,14 +112,14 @@ def guarantee(records: Sequence[RoundRecord], classes: Sequence[str], examples: 
     examples: N, the size of the training split; eta: the theory's η of the run, on the normalised scale.
     """
     rows = by_round(records, classes)
-    tells = np.array([row.tells for row in rows]).reshape(len(records), len(classes))
+    tells: np.ndarray = np.array([row.tells for row in rows]).reshape(len(records), len(classes))
     last = rows[-len(classes) :]
     telling = [row for row in last if row.tells]
     if telling:
         shown = min(telling, key=lambda row: row.bound - row.measured)
     else:
         shown = min(last, key=lambda row: row.bound / row.trivial if row.trivial else math.inf)
-    series = tells.all(axis=1) if tells[-1].all() else tells[:, shown.place]
+    series = np.all(tells, axis=1) if tells[-1].all() else tells[:, shown.place]
     return Guarantee(
         rounds=len(records),
         classes=len(classes),

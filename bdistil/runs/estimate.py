@@ -1,6 +1,7 @@
 """What a run would cost, before anything is trained: counted where it can be counted, timed on a few real steps else.
 
-`bdistil run --dry-run` prints it; pages, which import no torch, ask for it in a process of its own.
+`bdistil run --dry-run` and `bdistil teach --dry-run` print it; pages, which import no torch, ask for it in a process of
+its own. The types of what is returned are in estimate_record.py.
 """
 
 import contextlib
@@ -8,96 +9,136 @@ import os
 import resource
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import psutil
 import torch
 
-from bdistil.config import DistilConfig
-from bdistil.cost import prefix_costs, weight_bytes
+from bdistil.budgets import parse
+from bdistil.config import DistilConfig, TeachConfig
+from bdistil.cost import model_cost, prefix_costs, weight_bytes
 from bdistil.data.catalogue import is_here, load_dataset
-from bdistil.data.dataset import Dataset, DatasetInfo
-from bdistil.ensemble import ProgressiveEnsemble
+from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.head_correction import HeadProblem, lagrangian
-from bdistil.method.student_training import Rung, build
+from bdistil.method.ladder import untrained
+from bdistil.runs.estimate_record import Estimate, StudentCost, TeacherFacts, TeachEstimate
 from bdistil.runs.methods import trainer
 from bdistil.students.catalogue import blocks_of, family, names
 from bdistil.students.student import Student
+from bdistil.teachers.card import BlackBox, OnnxFile, SavedTeacher, TeacherCard
 from bdistil.teachers.cards import card_of
 from bdistil.teachers.onnx_teacher import OnnxTeacher
 from bdistil.teachers.scaling import Statistics
 from bdistil.teachers.weights import load_teacher
+from bdistil.teachers.zoo import build_teacher
 from bdistil.training.loop import Callbacks, Stopped, batch_count
+from bdistil.training.teacher import CROPPED, teach
 
-STEPS = 6  # timed steps a round, after two to warm up
+STEPS, FEW_STEPS = 6, 2  # timed steps of a training, after two to warm up; of one whose steps are long
 ROW_BYTES = 30 * 8  # for each example and class: arrays of the certificate and of a head correction
 RECORD_BYTES, EPOCH_BYTES = 1_150, 250  # of text on disk: for each round and class, for each epoch
-TOLD = ("name", "kind", "signature", "macs", "macs_stated", "notices")  # of a black box
 CORRECTED, EVALUATIONS = 20_000, 300  # examples that a correction is timed on; what it evaluates, as a rule
+TIMED_MACS = 10e9  # of a teacher's timed step, forwards: of a large network fewer examples than a batch are timed
+FORWARD = 1 / 3  # of a training step, which goes back through the network as well
+Ask = Callable[[torch.Tensor], object]  # a batch of inputs to answers
 BUSY = 0.25  # of all cores, used by other programs: from then on they compete with a training
 
 
-def estimate(config: DistilConfig, done: int = 0) -> dict[str, Any]:
-    """MACs, parameters and bytes of the last prefix, and what training it takes on this machine.
+def estimate(config: DistilConfig, done: int = 0) -> Estimate:
+    """What training the students of this configuration takes on this machine.
 
-    macs, parameters, bytes: of all students, per example. seconds: of the whole run, one attempt a round;
-    first_model_seconds: until its first round ends. memory_bytes: of the worker at its peak; a process that has done
-    more than this estimate overstates it. disk_bytes: of the finished run. busy: a sentence where other programs used
-    the machine while this one timed, so that the times are too long; None else.
-    macs_ratio: of the teacher's. teacher: what is known of a black box, None else. students: what one student of each
-    name would cost in this composition, {"student", "macs", "macs_ratio"}; macs_of: what each of the run's adds. sizes:
-    of students that grow, each one's channels or state; None else. done: rounds that an extended run begins with.
+    done: rounds that an extended run begins with. Without a teacher in the configuration, the figures are with the
+    architecture that `bdistil teach` would train for the data set.
     """
     import bdistil.runs.jobs  # noqa: F401  (for its memory: it is what a worker imports)
 
-    torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
-    known, card, load = config.known, card_of(config), Load()
-    ensemble = _prefix_of(config, known, config.rounds)
-    costs, teacher_seconds = prefix_costs(ensemble), _teacher_seconds(card, known, config)
-    cost = costs[-1]
-    epochs = _epoch_seconds(config, known, done)
+    _set_threads(config.threads)
+    known, load = config.known, Load()
+    card, teaching = None, None
+    if config.teacher or config.teacher_logits:
+        card = card_of(config)
+        teacher, ask = _teacher(card, known)
+    else:
+        teaching = TeachConfig.create(config.dataset, data=config.data, threads=config.threads)
+        teacher, ask = _untrained(teaching, known)
+    budgets = parse(config.budgets).macs(teacher.macs) if config.budgets else ()
+    ensemble = untrained(config, known, config.rounds, budgets)
+    costs = prefix_costs(ensemble)
+    cost, teacher_seconds = costs[-1], _teacher_seconds(ask, known, config) if ask else 0.0
+    epochs = _epoch_seconds(config, known, done, budgets)
     features = ensemble.students[-1].head.in_features if config.meet_condition else 0
     corrections = _correction_seconds(config, known, features, done) if config.meet_condition else 0.0
     classes, examples = len(known.classes), known.train + known.validation + known.test
-    input_bytes = int(np.prod(known.input_shape)) * (1 if known.modality == "image" else 4)
-    outputs, views = examples * classes * 4, config.views * known.train * input_bytes
+    outputs, views = examples * classes * 4, config.views * known.train * _input_bytes(known)
     arrays = 3 * config.views * outputs + known.train * (classes * ROW_BYTES + features * 4)
     method = trainer(config.method)
-    epochs_of_all = sum(epochs for _, epochs in method.schedule(config)[done:])
+    epochs_of_all = sum(count for _, count in method.schedule(config)[done:])
     files = sum(map(weight_bytes, ensemble.students))  # one each, also of weights that are shared
     copies_of_logits, copies_of_students = method.COPIES
     # What a batch takes was really taken here, so it is part of this process's own peak, as torch is. Views are there
     # twice while they are stacked, before anything else is.
-    memory = int(peak_bytes() + input_bytes * examples + views + max(views, arrays))
-    if "kind" in card and is_here(config.dataset):
+    memory = int(peak_bytes() + _input_bytes(known) * examples + views + max(views, arrays))
+    if isinstance(card, BlackBox) and is_here(config.dataset):
         from bdistil.runs.jobs import black_box_doubts
 
-        card["notices"] = card["notices"] + black_box_doubts(config, card, load_dataset(config.dataset, config.data))
-    return {
-        "macs": cost.macs,
-        "parameters": cost.parameters,
-        "bytes": cost.bytes,
-        "macs_ratio": cost.macs / card["macs"] if card["macs"] else None,
-        "teacher": {key: card.get(key) for key in TOLD} if card["notices"] or "kind" in card else None,
-        "seconds": teacher_seconds + _training_seconds(config, epochs) + corrections,
-        "first_model_seconds": teacher_seconds + config.epochs * epochs[0],
-        "memory_bytes": memory,
-        "disk_bytes": copies_of_logits * config.rounds * (outputs + classes * RECORD_BYTES)
+        found = black_box_doubts(config, card, load_dataset(config.dataset, config.data))
+        teacher = teacher.model_copy(update={"notices": (*teacher.notices, *found)})
+    return Estimate(
+        macs=cost.macs,
+        parameters=cost.parameters,
+        bytes=cost.bytes,
+        macs_ratio=_ratio(cost.macs, teacher),
+        teacher=teacher if teacher.notices or teacher.kind else None,
+        untrained=estimate_teaching(teaching) if teaching else None,
+        seconds=teacher_seconds + _training_seconds(config, epochs) + corrections,
+        first_model_seconds=teacher_seconds + config.epochs * epochs[0],
+        memory_bytes=memory,
+        disk_bytes=copies_of_logits * config.rounds * (outputs + classes * RECORD_BYTES)
         + copies_of_students * files
         + outputs
         + epochs_of_all * EPOCH_BYTES,
-        "busy": busy(load.others(), os.cpu_count() or 1),
-        "macs_of": np.diff([0, *(each.macs for each in costs)]).tolist(),
-        "sizes": [_sizes(student) for student in ensemble.students] if config.growth > 1 else None,
-        "students": [
-            _student_cost(name, config, known, card)
+        busy=busy(load.others(), os.cpu_count() or 1),
+        macs_of=tuple(np.diff([0, *(each.macs for each in costs)]).tolist()),
+        sizes=tuple(_sizes(student) for student in ensemble.students) if config.growth > 1 or budgets else None,
+        students=tuple(
+            _student_cost(name, config, known, teacher)
             for name in names(known.modality)
             if config.composition in family(name).ladder
-        ],
-    }
+        ),
+    )
+
+
+def estimate_teaching(config: TeachConfig) -> TeachEstimate:
+    """What training this teacher takes on this machine: a few real steps on invented data, for all its epochs.
+
+    Of a network that is too large for that, a few examples are timed, and taken as a share of a batch.
+    """
+    import bdistil.runs.jobs  # noqa: F401  (for its memory: it is what a worker imports)
+
+    _set_threads(config.threads)
+    known, load = config.known, Load()
+    cost = model_cost(_network(config, known), known.input_shape)
+    batch = int(np.clip(TIMED_MACS / max(1, cost.macs), 2, config.batch_size))
+    whole = _teaching_step(config.model_copy(update={"crop": 0}), known, batch) / batch
+    memory = peak_bytes()
+    if batch < config.batch_size:  # what twice as many examples take more is what each further one takes
+        whole = _teaching_step(config.model_copy(update={"crop": 0}), known, 2 * batch) / (2 * batch)
+        memory += int((peak_bytes() - memory) * (config.batch_size / batch - 1))
+    cropped = _teaching_step(config, known, batch) / batch if config.crop else whole
+    example = CROPPED * cropped + (1 - CROPPED) * whole
+    evaluated = known.validation * max(1, config.epochs) + known.test
+    return TeachEstimate(
+        macs=cost.macs,
+        parameters=cost.parameters,
+        bytes=cost.bytes,
+        seconds=config.epochs * known.train * example + evaluated * whole * FORWARD,
+        memory_bytes=memory + _input_bytes(known) * (known.train + known.validation + known.test),
+        busy=busy(load.others(), os.cpu_count() or 1),
+        config=config,
+    )
 
 
 def peak_bytes() -> int:
@@ -122,16 +163,31 @@ class Load:
         return times.user + times.system + getattr(times, "nice", 0.0) - time.process_time()
 
 
-def _sizes(student: Student) -> list[int]:
+def _set_threads(threads: int | None) -> None:
+    """As many as a worker has."""
+    torch.set_num_threads(threads or max(1, (os.cpu_count() or 2) - 1))
+
+
+def _input_bytes(known: DatasetInfo) -> int:
+    """Of one raw example."""
+    return int(np.prod(known.input_shape)) * (1 if known.modality == "image" else 4)
+
+
+def _ratio(macs: int, teacher: TeacherFacts) -> float | None:
+    """Of the teacher's MACs, where they are known."""
+    return macs / teacher.macs if teacher.macs else None
+
+
+def _sizes(student: Student) -> tuple[int, ...]:
     """Channels of each level, or units of the state; once where all are alike."""
-    sizes = list(blocks_of(student.spec).values())
+    sizes = tuple(blocks_of(student.spec).values())
     return sizes[:1] if len(set(sizes)) == 1 else sizes
 
 
-def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int) -> list[float]:
+def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int, budgets: tuple[int, ...]) -> list[float]:
     """Seconds of an epoch in each round to come: timed in the first and the last, in between on the line."""
     rounds, steps = range(done + 1, config.rounds + 1), batch_count(known.train, config.batch_size)
-    ends = [steps * _seconds_per_step(config, known, t) for t in dict.fromkeys((rounds[0], rounds[-1]))]
+    ends = [steps * _seconds_per_step(config, known, t, budgets) for t in dict.fromkeys((rounds[0], rounds[-1]))]
     return np.linspace(ends[0], ends[-1], len(rounds)).tolist()
 
 
@@ -155,38 +211,37 @@ def _correction_seconds(config: DistilConfig, known: DatasetInfo, features: int,
     return (time.perf_counter() - started) * EVALUATIONS * times * known.train / examples
 
 
-def _prefix_of(config: DistilConfig, known: DatasetInfo, rounds: int) -> ProgressiveEnsemble:
-    ensemble = ProgressiveEnsemble(
-        c=1.0,
-        classes=known.classes,
-        mean=[0.0] * known.input_shape[0],
-        std=[1.0] * known.input_shape[0],
-        input_shape=known.input_shape,
-    )
-    for _ in range(rounds):
-        ensemble.append(build(config, known, ensemble, Rung(0, config.composition)))
-    return ensemble
+def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, teacher: TeacherFacts) -> StudentCost:
+    """One student in the middle of a run, which reads a predecessor of its own kind; of a run of one, that one."""
+    pair = untrained(config.model_copy(update={"student": name}), known, min(2, config.rounds))
+    before, last = [0, *(cost.macs for cost in prefix_costs(pair))][-2:]
+    macs = last - before
+    return StudentCost(student=name, macs=macs, macs_ratio=_ratio(macs, teacher))
 
 
-def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, card: dict[str, Any]) -> dict[str, Any]:
-    """One student in the middle of a run: it reads a predecessor of its own kind."""
-    pair = _prefix_of(config.model_copy(update={"student": name}), known, 2)
-    costs = prefix_costs(pair)
-    macs = costs[1].macs - costs[0].macs
-    return {"student": name, "macs": macs, "macs_ratio": macs / card["macs"] if card["macs"] else None}
+def _teacher(card: TeacherCard, known: DatasetInfo) -> tuple[TeacherFacts, Ask | None]:
+    """What a card says, and what answers a batch for it; None where the answers are given."""
+    facts = TeacherFacts(**{name: getattr(card, name) for name in TeacherFacts.model_fields})
+    if isinstance(card, OnnxFile):
+        onnx = OnnxTeacher(card, known, Statistics.invented(known.input_shape[0]))
+        return facts, lambda x: onnx.ask(x.numpy())
+    return facts, load_teacher(card) if isinstance(card, SavedTeacher) else None
 
 
-def _teacher_seconds(card: dict[str, Any], known: DatasetInfo, config: DistilConfig) -> float:
-    """Asking the teacher about every split and view; answers that are given take no time."""
-    kind = card.get("kind")
-    if kind == "logits":
-        return 0.0
-    if kind == "onnx":
-        x = np.zeros((100, *known.input_shape), np.float32)
-        ask = OnnxTeacher(card, known, Statistics.invented(known.input_shape[0])).ask
-    else:
-        ask, x = load_teacher(card), torch.zeros(100, *known.input_shape)
-        x = x.contiguous(memory_format=torch.channels_last) if known.modality == "image" else x
+def _untrained(config: TeachConfig, known: DatasetInfo) -> tuple[TeacherFacts, Ask | None]:
+    """As `_teacher`, of one with fresh weights."""
+    network = _network(config, known).eval()
+    return TeacherFacts(name=config.architecture, macs=model_cost(network, known.input_shape).macs), network
+
+
+def _network(config: TeachConfig, known: DatasetInfo) -> torch.nn.Module:
+    return build_teacher(config.architecture, input_shape=known.input_shape, classes=len(known.classes))
+
+
+def _teacher_seconds(ask: Ask, known: DatasetInfo, config: DistilConfig) -> float:
+    """Asking the teacher about every split and view."""
+    x = torch.zeros(100, *known.input_shape)
+    x = x.contiguous(memory_format=torch.channels_last) if known.modality == "image" else x
     with torch.inference_mode():
         ask(x)
         started = time.perf_counter()
@@ -195,29 +250,49 @@ def _teacher_seconds(card: dict[str, Any], known: DatasetInfo, config: DistilCon
     return (time.perf_counter() - started) / len(x) * asked
 
 
-def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int) -> float:
-    """A real training of round `round` on invented data, stopped after a few steps."""
-    generator = np.random.default_rng(0)
-    count = config.batch_size * (STEPS + 3)
-    splits = {
-        split: (generator.integers(0, 256, (n, *known.input_shape)), generator.integers(0, len(known.classes), n))
-        for split, n in (("train", count), ("validation", 2), ("test", 2))
-    }
-    data = Dataset.of(known, splits)
-    logits = {split: generator.normal(size=(len(y), len(known.classes))) for split, (_, y) in splits.items()}
-    task = DistillationData(data, logits, data.x_train[None], logits["train"][None])
+def _teaching_step(config: TeachConfig, known: DatasetInfo, batch: int) -> float:
+    """Seconds of a step of so many examples in a real training on invented data, stopped after a few steps."""
+    times, stop = _timed(STEPS if batch == config.batch_size else FEW_STEPS)
+    config = config.model_copy(update={"batch_size": batch, "epochs": max(1, config.epochs), "weights": None})
+    with contextlib.suppress(Stopped):
+        teach(config, _invented(known, batch), callbacks=Callbacks(stop=stop))
+    return float(np.median(np.diff(times)[2:]))
+
+
+def _timed(steps: int = STEPS) -> tuple[list[float], Callable[[], bool]]:
+    """The moments at which a training asks whether to stop, and what it asks: it does after two steps and so many."""
     times: list[float] = []
 
     def stop() -> bool:
         times.append(time.perf_counter())
-        return len(times) > STEPS + 2
+        return len(times) > steps + 2
 
-    ensemble, callbacks = _prefix_of(config, known, round - 1), Callbacks(stop=stop)
+    return times, stop
+
+
+def _invented(known: DatasetInfo, batch: int) -> Dataset:
+    """Examples for as many steps as are timed, of batches of this size."""
+    generator = np.random.default_rng(0)
+    splits = {
+        split: (generator.integers(0, 256, (n, *known.input_shape)), generator.integers(0, len(known.classes), n))
+        for split, n in (("train", batch * (STEPS + 3)), ("validation", 2), ("test", 2))
+    }
+    return Dataset.of(known, splits)
+
+
+def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int, budgets: tuple[int, ...]) -> float:
+    """A real training of round `round` on invented data, stopped after a few steps."""
+    data, generator = _invented(known, config.batch_size), np.random.default_rng(0)
+    logits = {split: generator.normal(size=(len(data.split(split)[1]), len(known.classes))) for split in SPLITS}
+    train, *_ = logits.values()
+    task = DistillationData(data, logits, data.x_train[None], train[None])
+    times, stop = _timed()
+    ensemble, callbacks = untrained(config, known, round - 1, budgets), Callbacks(stop=stop)
     certificate = Certificate(task.g_hat, config.rounds)
     for _ in range(round - 1):
         certificate.update(np.zeros_like(task.g_hat))
     with contextlib.suppress(Stopped):
-        distillation = Distillation(config, task, ensemble, callbacks=callbacks)
+        distillation = Distillation(config, task, ensemble, callbacks=callbacks, budgets=budgets)
         trainer(config.method).begin_round(distillation, certificate)
     return float(np.median(np.diff(times)[2:]))
 

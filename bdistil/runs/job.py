@@ -80,15 +80,16 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class DistillationJob(Job):
-    """The job of a distillation. teacher_macs: None where they are not known."""
+    """The job of a distillation. teacher_macs: None where they are not known. budgets: in MACs, if the run has some."""
 
     config: DistilConfig = field(kw_only=True)
     data: DistillationData = field(kw_only=True)
     teacher_macs: float | None = field(kw_only=True)
+    budgets: tuple[int, ...] = field(kw_only=True, default=())
 
     def distillation(self, ensemble: ProgressiveEnsemble, callbacks: Callbacks) -> Distillation:
         """What its rounds share, from the ensemble's students on."""
-        return Distillation(self.config, self.data, ensemble, self.checkpoint, callbacks, self.device)
+        return Distillation(self.config, self.data, ensemble, self.checkpoint, callbacks, self.device, self.budgets)
 
     def record_round(self) -> None:
         """Record the round that has been saved: its event, the summary, the time, and a notice of a poor first one."""

@@ -1,10 +1,11 @@
 """What a worker does with a run of each kind: phase by phase, writing what is finished into the run's directory."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from bdistil.budgets import parse
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, Dataset, custom, load_dataset, recordings
 from bdistil.data.dataset import SPLITS
@@ -13,6 +14,7 @@ from bdistil.data.views import view
 from bdistil.errors import UserError
 from bdistil.method.certificate import theory_eta
 from bdistil.method.distillation import DistillationData
+from bdistil.method.ladder import plan
 from bdistil.paths import home
 from bdistil.records import (
     DatasetRecord,
@@ -30,6 +32,7 @@ from bdistil.runs.rounds import (
 from bdistil.runs.store import Run, teacher_figures
 from bdistil.runs.versions import versions
 from bdistil.scale import B
+from bdistil.teachers.card import BlackBox, GivenAnswers, TeacherCard
 from bdistil.teachers.cards import card_of, check_split
 from bdistil.teachers.doubts import better_scaling, check_spread, doubts
 from bdistil.teachers.logits import asked
@@ -52,8 +55,8 @@ def teach_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], flo
     model, validation = teach(config, data, checkpoint=job.checkpoint, callbacks=job.callbacks(1), device=job.device)
     job.enter("report")
     card = finish_teacher(config, data, model, validation, versions(), seconds(), job.device, run=run.id)
-    run.update(teacher_name=card["name"])
-    run.record(TeacherFinished, teacher=card["name"], card=card)
+    run.update(teacher_name=card.name)
+    run.record(TeacherFinished, teacher=card.name, card=card)
 
 
 def distil_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], float]) -> None:
@@ -63,10 +66,12 @@ def distil_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], fl
         _refuse_changed_data(run, config.known.checksum)
     card = card_of(config)
     before.enter("teacher")
+    limits, remarks = budgets_of(config, card.macs)
     data = distillation_data(config, card, heartbeat, before.device)
-    job = DistillationJob(run, heartbeat, seconds, config=config, data=data, teacher_macs=card["macs"])
+    job = DistillationJob(run, heartbeat, seconds, config=config, data=data, teacher_macs=card.macs, budgets=limits)
     _notice_data(job, data.dataset, config)
     _notice_teacher(job, card)
+    job.notice(remarks)
     _describe(job, card)
 
     job.enter("rounds")
@@ -77,8 +82,20 @@ def distil_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], fl
     ensemble.cpu().save(run.path / "ensemble")
 
 
+def budgets_of(config: DistilConfig, teacher_macs: float | None) -> tuple[tuple[int, ...], list[str]]:
+    """The run's budgets in MACs, () where it has none, and remarks on those that no student comes near.
+
+    Raises UserError for shares of MACs that are not known, and for a budget that the smallest student does not fit.
+    """
+    if not config.budgets:
+        return (), []
+    limits = parse(config.budgets).macs(teacher_macs)
+    remarks = [each.remark(prefix) for prefix, each in enumerate(plan(config, config.known, limits), start=1)]
+    return limits, [remark for remark in remarks if remark]
+
+
 def distillation_data(
-    config: DistilConfig, card: dict[str, Any], heartbeat: HeartbeatWriter | None = None, device: str = "cpu"
+    config: DistilConfig, card: TeacherCard, heartbeat: HeartbeatWriter | None = None, device: str = "cpu"
 ) -> DistillationData:
     """The data set with the teacher's logits on its splits and on the views of its training inputs."""
     data = load_dataset(config.dataset, config.data)
@@ -132,20 +149,20 @@ def _config(run: Run, kind: type[_C]) -> _C:
     return kind.build(**run.stored().config.model_dump())
 
 
-def _notice_teacher(job: DistillationJob, card: dict[str, Any]) -> None:
+def _notice_teacher(job: DistillationJob, card: TeacherCard) -> None:
     """Record what the user should know of a teacher of which not all is on record.
 
     Raises UserError if nothing can be learnt from a black box's logits at the run's temperature.
     """
     found: list[str] = []
-    if "kind" in card:
-        check_spread(job.data.teacher["train"], job.config.temperature, card["name"])
+    if isinstance(card, BlackBox):
+        check_spread(job.data.teacher["train"], job.config.temperature, card.name)
         found = black_box_doubts(job.config, card, job.data.dataset, job.data.teacher)
-    job.notice([*card["notices"], *found])
+    job.notice([*card.notices, *found])
 
 
 def black_box_doubts(
-    config: DistilConfig, card: dict[str, Any], data: Dataset, answers: dict[str, np.ndarray] | None = None
+    config: DistilConfig, card: TeacherCard, data: Dataset, answers: dict[str, np.ndarray] | None = None
 ) -> list[str]:
     """Sentences on what is doubtful of a black box. answers: its logits on each split, where they are known.
 
@@ -154,9 +171,9 @@ def black_box_doubts(
     ask = asked(card, data, threads=config.threads or 1)
     if not answers and not isinstance(ask, OnnxTeacher):
         answers = {split: ask(data.split(split)[0], split, lambda done: None) for split in SPLITS}
-        check_spread(answers["train"], config.temperature, card["name"])
+        check_spread(answers["train"], config.temperature, card.name)
     found = doubts(answers, {split: data.split(split)[1] for split in SPLITS}) if answers else []
-    return found + (better_scaling(ask, card["reads"], data) if isinstance(ask, OnnxTeacher) else [])
+    return found + (better_scaling(ask, ask.reads, data) if isinstance(ask, OnnxTeacher) else [])
 
 
 def _notice_data(job: Job, data: Dataset, config: TeachConfig | DistilConfig) -> None:
@@ -166,7 +183,7 @@ def _notice_data(job: Job, data: Dataset, config: TeachConfig | DistilConfig) ->
         job.notice(custom.notes(config.dataset, config.data))
 
 
-def _describe(job: DistillationJob, card: dict[str, Any]) -> None:
+def _describe(job: DistillationJob, card: TeacherCard) -> None:
     """Write targets.npz, the previews, and what run.json says of data and teacher.
 
     Raises UserError if the teacher or the data are no longer those of the run's finished rounds. The teacher's figures
@@ -176,8 +193,8 @@ def _describe(job: DistillationJob, card: dict[str, Any]) -> None:
     data, before = job.data.dataset, run.stored()
     _refuse_changed_data(run, data.checksum)
     if before.scale:
-        weights = (before.teacher and before.teacher.weights_sha256) or card["weights_sha256"]
-        if (before.scale.c, weights) != (job.data.c, card["weights_sha256"]):
+        weights = (before.teacher and before.teacher.weights_sha256) or card.weights_sha256
+        if (before.scale.c, weights) != (job.data.c, card.weights_sha256):
             raise UserError(CHANGED)
     targets = {f"teacher_{split}": rows for split, rows in logits.items()}
     targets |= {f"labels_{split}": data.split(split)[1] for split in logits}
@@ -189,8 +206,8 @@ def _describe(job: DistillationJob, card: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         heard = previews.heard(data.info, recordings(config.dataset, config.data))
         write_arrays(path, previews.arrays(data, data.x_test, heard) | previews.origin(data.test_checksum))
-    views = {"approximate_views": card.get("kind") == "logits" and config.views > 1}
-    teacher = TeacherRecord.model_validate({**card, **teacher_figures(targets), **views})
+    views = {"approximate_views": isinstance(card, GivenAnswers) and config.views > 1}
+    teacher = TeacherRecord.model_validate({**dict(card), **teacher_figures(targets), **views})
     eta_b = theory_eta(len(data.x_train), config.rounds_for_eta) * B
     scale = Scale(c=job.data.c, B=B, eta_B=eta_b, temperature=config.temperature)
     run.update(dataset=describe(data), teacher=teacher, scale=scale)

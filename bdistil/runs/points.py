@@ -44,12 +44,14 @@ def point(
     cost: PrefixCost,
     teacher_macs: float | None = None,
     people: np.ndarray | None = None,
+    budget: int | None = None,
 ) -> Point:
     """One point of the frontier.
 
     logits, teacher: (N, L) on the test split, of the prefix and of the teacher; labels: (N,). previous: (N, L) logits
     of the prefix one student shorter, None in round 1. validation, train: what `scores` gives there. teacher_macs:
     None where they are unknown, and the share of them then, too. people: as of `accuracy_interval`.
+    budget: the limit on its MACs, if any.
     """
     right = logits.argmax(axis=1) == labels
     low, high = accuracy_interval(right, people)
@@ -67,6 +69,7 @@ def point(
         # The first student has nothing before it to repair or to spoil.
         fixed=None if previous is None else int((right & ~before).sum()),
         broken=None if previous is None else int((before & ~right).sum()),
+        budget=budget,
         macs_ratio=cost.macs / teacher_macs if teacher_macs else None,
         **dict(cost),
     )

@@ -29,6 +29,7 @@ from bdistil.method.search import Attempt
 from bdistil.paths import open_regular, read_json, read_regular
 from bdistil.records import AttemptRecord, FinishedRound, Point, PrefixCost, SplitScores
 from bdistil.runs import previews
+from bdistil.runs.job import DistillationJob
 from bdistil.runs.points import point, prefix_logits, scores
 from bdistil.runs.store import Run
 from bdistil.students.build import rebuild
@@ -37,14 +38,12 @@ from bdistil.students.student import Student
 DAMAGES = (UserError, FileNotFoundError, ValueError, KeyError, EOFError, BadZipFile)
 
 
-def save_round(
-    run: Run, data: DistillationData, ensemble: ProgressiveEnsemble, done: Round, teacher_macs: float | None
-) -> None:
+def save_round(job: DistillationJob, ensemble: ProgressiveEnsemble, done: Round) -> None:
     """Write a finished frozen round; its failed attempts are no longer needed then."""
-    t = len(ensemble)
+    run, data, t = job.run, job.data, len(ensemble)
     earlier = [read_arrays(folder / "logits.npz") for folder in run.round_folders()]
     prefixes = {split: prefix_logits([*(f[split] for f in earlier), done.outputs[split]], data.c) for split in SPLITS}
-    row = _point(data, t, {split: prefixes[split][-2:] for split in SPLITS}, prefix_costs(ensemble)[-1], teacher_macs)
+    row = _point(job, t, {split: prefixes[split][-2:] for split in SPLITS}, prefix_costs(ensemble)[-1])
     with new_folder(_round(run, t), parents=False) as folder:
         _write_student(folder, done.student)
         _write_round(folder, data, FinishedRound(record=done.record, point=row), done.heaviest)
@@ -52,17 +51,15 @@ def save_round(
     shutil.rmtree(run.path / "attempts", ignore_errors=True)
 
 
-def save_corrective_round(
-    run: Run, data: DistillationData, ensemble: ProgressiveEnsemble, snapshot: Snapshot, teacher_macs: float | None
-) -> np.ndarray:
+def save_corrective_round(job: DistillationJob, ensemble: ProgressiveEnsemble, snapshot: Snapshot) -> np.ndarray:
     """Write a finished corrective round: the prefix as it stands, and all students so that the next can go on.
 
     Returns the prefix on the training inputs as it is written, normalised.
     """
-    t = len(ensemble)
+    run, data, t = job.run, job.data, len(ensemble)
     prefixes = {split: _normalised_prefixes(snapshot.outputs[split]) for split in SPLITS}
     scaled = {split: data.c * prefixes[split][-2:] for split in SPLITS}
-    row = _point(data, t, scaled, prefix_costs(ensemble)[-1], teacher_macs)
+    row = _point(job, t, scaled, prefix_costs(ensemble)[-1])
     with new_folder(_round(run, t), parents=False) as folder:
         _write_round(folder, data, FinishedRound(record=snapshot.records[-1], point=row))
         (folder / "prefix.npz").write_bytes(arrays_bytes({split: prefixes[split][-1] for split in SPLITS}))
@@ -72,10 +69,9 @@ def save_corrective_round(
     return prefixes["train"][-1]
 
 
-def save_polish(
-    run: Run, data: DistillationData, ensemble: ProgressiveEnsemble, snapshot: Snapshot, teacher_macs: float | None
-) -> None:
+def save_polish(job: DistillationJob, ensemble: ProgressiveEnsemble, snapshot: Snapshot) -> None:
     """Write the polished students, all rounds at once."""
+    run, data = job.run, job.data
     prefixes = {split: prefix_logits(snapshot.outputs[split], data.c) for split in SPLITS}
     costs = prefix_costs(ensemble)
     with new_folder(run.path / "polish", parents=False) as whole:
@@ -83,7 +79,7 @@ def save_polish(
             folder = whole / f"{t:02d}"
             folder.mkdir()
             pair = {split: prefixes[split][max(0, t - 2) : t] for split in SPLITS}
-            row = _point(data, t, pair, costs[t - 1], teacher_macs)
+            row = _point(job, t, pair, costs[t - 1])
             _write_student(folder, student)
             finished = FinishedRound(record=snapshot.records[t - 1], point=row)
             _write_round(folder, data, finished, snapshot.heaviest[t - 1])
@@ -186,10 +182,9 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     write_bytes(path, arrays_bytes(arrays))
 
 
-def _point(
-    data: DistillationData, t: int, prefixes: dict[str, np.ndarray], cost: PrefixCost, teacher_macs: float | None
-) -> Point:
+def _point(job: DistillationJob, t: int, prefixes: dict[str, np.ndarray], cost: PrefixCost) -> Point:
     """The frontier's point of prefix t; `prefixes` holds F_{t−1} (from t = 2 on) and F_t of each split, scaled by c."""
+    data = job.data
     labels = {split: data.dataset.split(split)[1] for split in SPLITS}
 
     def of(split: str) -> SplitScores:
@@ -204,7 +199,8 @@ def _point(
         train=of("train"),
         validation=of("validation"),
         cost=cost,
-        teacher_macs=teacher_macs,
+        teacher_macs=job.teacher_macs,
+        budget=job.budgets[t - 1] if job.budgets else None,
         people=data.dataset.test_persons,
     )
 

@@ -39,6 +39,7 @@ def build_student(
     steps: Sequence[int] | None = None,
     dropout: float = 0.0,
     cell: str = "own",
+    fitted: bool = False,
 ) -> Student:
     """A fresh student of the catalogue, initialised from torch's generator.
 
@@ -48,7 +49,7 @@ def build_student(
     """
     check_composition(composition, check(name))
     reads = previous.carry_shapes if previous is not None else {}
-    options = StudentOptions(input_shape, classes, composition, reads, head, wider, grown, steps, dropout, cell)
+    options = StudentOptions(input_shape, classes, composition, reads, head, wider, grown, steps, dropout, cell, fitted)
     student = _module(family(name).name).build(CATALOGUE[name], options)
     if previous is not None and student.gives_prefix and student.inherits and previous.gives_prefix:
         student.inherit_head(previous)

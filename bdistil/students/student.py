@@ -27,7 +27,8 @@ class StudentOptions:
 
     input_shape: of one input, (channels, height, width) or (channels, steps). classes: number of logits. composition:
     one of the family's. reads: the predecessor's `carry_shapes`, {} in round 1. head: "student" or "prefix", what its
-    head gives. wider, grown: times the catalogue's sizes, of a rung and of a round. steps: (first, end) of a series
+    head gives. wider, grown: times the catalogue's sizes, of a rung and of a round; fitted: whether `grown` fits a
+    budget, which wants finer steps. steps: (first, end) of a series
     that it reads, None for all. dropout, cell: of recurrent students, see `gru`.
     """
 
@@ -41,6 +42,7 @@ class StudentOptions:
     steps: Sequence[int] | None = None
     dropout: float = 0.0
     cell: str = "own"
+    fitted: bool = False
 
     def times(self, size: int) -> int:
         """A size of the catalogue, grown and wider, rounded up."""

@@ -10,7 +10,7 @@ run's record calls one (`approximate_views`) and which goes no further than `mos
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ import numpy as np
 from bdistil.data.npz import listed, read_npz
 from bdistil.errors import UserError
 from bdistil.paths import absolute
+from bdistil.teachers.card import GivenAnswers
 
-KIND = "logits"
 LEAST_PROBABILITY = 1e-7
 ROUNDING = 0.01  # by which probabilities in half precision miss a sum of 1
 UNKNOWN_SPLIT = (
@@ -29,7 +29,7 @@ UNKNOWN_SPLIT = (
 PROBABILITIES = "{} gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
 
 
-def logits_card(paths: Sequence[str], known: Any, macs: int | None = None) -> dict[str, Any]:
+def logits_card(paths: Sequence[str], known: Any, macs: int | None = None) -> GivenAnswers:
     """The card of the teacher that two files of answers make for a data set (`DatasetInfo`).
 
     Its accuracy is known once the data set has been read. macs: per example, as stated by whoever gives the answers.
@@ -46,10 +46,9 @@ def logits_card(paths: Sequence[str], known: Any, macs: int | None = None) -> di
     if kinds[0] != kinds[1]:
         first, second = files if kinds[0] else files[::-1]
         raise UserError(f"{first} holds probabilities and {second} does not: give logits, or probabilities, in both.")
-    content = hashlib.sha256(b"".join(hashlib.sha256(logits).digest() for logits, _ in answers)).hexdigest()
-    return black_box_card(Path(files[0]).name, KIND, known, content, probabilities=kinds[0], macs=macs) | {
-        "answers": tuple(files)
-    }
+    content = hashlib.sha256(b"".join(hashlib.sha256(logits.data).digest() for logits, _ in answers)).hexdigest()
+    fields = black_box_fields(Path(files[0]).name, known, content, probabilities=kinds[0], macs=macs)
+    return GivenAnswers(**fields, answers=(files[0], files[1]))
 
 
 def most_shift(known: Any) -> int:
@@ -62,29 +61,23 @@ def given_logits(recipe: dict[str, Any], modality: str) -> dict[str, Any]:
     return recipe if modality == "image" else recipe | {"views": 1}
 
 
-def black_box_card(
-    name: str, kind: str, known: Any, checksum: str, *, probabilities: bool, macs: int | None
+def black_box_fields(
+    name: str, known: Any, checksum: str, *, probabilities: bool, macs: int | None, notices: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """What a card says of a teacher of which only answers are known: no weights, and costs only where they are stated.
+    """What the card of any black box says: no weights, and costs only where they are stated.
 
-    notices: sentences for the user.
+    notices: further sentences for the user.
     """
     return {
         "name": name,
-        "kind": kind,
         "dataset": known.name,
-        "classes": list(known.classes),
-        "input_shape": list(known.input_shape),
-        "accuracy": None,
-        "accuracy_low": None,
-        "accuracy_high": None,
+        "classes": known.classes,
+        "input_shape": known.input_shape,
         "macs": macs,
         "macs_stated": macs is not None,
-        "parameters": None,
-        "bytes": None,
         "weights_sha256": checksum,
         "probabilities": probabilities,
-        "notices": [PROBABILITIES.format(name)] if probabilities else [],
+        "notices": (*notices, *([PROBABILITIES.format(name)] if probabilities else [])),
     }
 
 
@@ -151,7 +144,7 @@ def as_logits(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities.astype(np.float64), LEAST_PROBABILITY)).astype(np.float32)
 
 
-def match(files: Sequence[str], wanted: Sequence[str], source: str) -> np.ndarray:
+def match(files: Iterable[str], wanted: Iterable[str], source: str) -> np.ndarray:
     """Where in `files` each of `wanted` is: int64 (len(wanted),). Files that nobody wants are left over.
 
     Raises UserError naming the source for a path that is there twice or is missing.
@@ -176,11 +169,11 @@ class GivenLogits:
     Raises UserError if rows are missing, too many, or there twice.
     """
 
-    def __init__(self, card: dict[str, Any], data: Any) -> None:
+    def __init__(self, card: GivenAnswers, data: Any) -> None:
         self.answers: dict[str, np.ndarray] = {}
-        for path, splits in zip(card["answers"], (("train", "validation"), ("test",)), strict=True):
-            logits, files = read_answers(path, len(card["classes"]))
-            logits = as_logits(logits) if card["probabilities"] else logits
+        for path, splits in zip(card.answers, (("train", "validation"), ("test",)), strict=True):
+            logits, files = read_answers(path, len(card.classes))
+            logits = as_logits(logits) if card.probabilities else logits
             self.answers |= _by_split(logits, files, data, splits, path)
 
     def __call__(self, x: np.ndarray, split: str, tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
@@ -192,12 +185,12 @@ def _by_split(
     logits: np.ndarray, files: np.ndarray | None, data: Any, splits: Sequence[str], path: str
 ) -> dict[str, np.ndarray]:
     counts = {split: len(data.split(split)[1]) for split in splits}
-    paths = [getattr(data, f"files_{split}", None) for split in splits]
-    if paths[0] is not None and files is not None:
+    paths = [names for split in splits if (names := getattr(data, f"files_{split}", None)) is not None]
+    if paths and files is not None:
         return {split: logits[match(files, own, path)] for split, own in zip(splits, paths, strict=True)}
     _check_rows(logits, counts, path)
     order = np.arange(len(logits))
-    if paths[0] is not None:
+    if paths:
         order = np.argsort(np.argsort(np.concatenate(paths)))
     ends = np.cumsum(list(counts.values()))
     return dict(zip(splits, np.split(logits[order], ends[:-1]), strict=True))

@@ -7,29 +7,20 @@ Black boxes, answers or an ONNX file instead of a saved teacher, get a card of t
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
 
 from bdistil.errors import UserError, nearest
-from bdistil.paths import ASSETS, home, read_json
+from bdistil.paths import ASSETS, home
 from bdistil.teachers.black_box import UNKNOWN_SPLIT, logits_card
+from bdistil.teachers.card import SavedTeacher, TeacherCard
 
 if TYPE_CHECKING:
     from bdistil.data.dataset import DatasetInfo
     from bdistil.data.reading import OwnData
 
-SCHEMA = 1
-# What the rest of the engine relies on.
-KINDS = {
-    "name": str,
-    "dataset": str,
-    "architecture": str,
-    "classes": list,
-    "input_shape": list,
-    "mean": list,
-    "std": list,
-    "macs": int | None,
-    "weights_sha256": str,
-}
+_Card = TypeVar("_Card", bound=TeacherCard)
 
 
 def folders() -> tuple[Path, Path]:
@@ -37,7 +28,7 @@ def folders() -> tuple[Path, Path]:
     return ASSETS / "teachers", home() / "teachers"
 
 
-def cards(dataset: str | None = None) -> list[dict[str, Any]]:
+def cards(dataset: str | None = None) -> list[SavedTeacher]:
     """The cards of all saved teachers (of one data set), shipped ones first, then by name; `path` is the folder.
 
     A folder whose card cannot be read is left out.
@@ -49,10 +40,10 @@ def cards(dataset: str | None = None) -> list[dict[str, Any]]:
                 found.append(_read(path.parent))
             except UserError:
                 continue
-    return [card for card in found if dataset in (None, card["dataset"])]
+    return [card for card in found if dataset in (None, card.dataset)]
 
 
-def cards_for(dataset: str, data: "OwnData | None" = None) -> list[dict[str, Any]]:
+def cards_for(dataset: str, data: "OwnData | None" = None) -> list[SavedTeacher]:
     """The cards of the teachers that were trained on the very train split of a data set, in the order of `cards`.
 
     data: how to read what a path names. Raises UserError as `info` does.
@@ -63,26 +54,26 @@ def cards_for(dataset: str, data: "OwnData | None" = None) -> list[dict[str, Any
     return [saved for saved in cards() if trained_on(saved, known)]
 
 
-def trained_on(card: dict[str, Any], known: "DatasetInfo") -> bool | None:
+def trained_on(card: SavedTeacher, known: "DatasetInfo") -> bool | None:
     """Whether a teacher was trained on this train split; None where its card does not say on which.
 
     Splits of the catalogue are fixed by their name, which is all that is compared before the data is read. One's own
     data is compared by its checksum, so that a file that was moved or renamed still finds its teachers.
     """
     if known.checksum is None:
-        return card["dataset"] == known.name
-    return card["data_checksum"] == known.checksum if card.get("data_checksum") else None
+        return card.dataset == known.name
+    return card.data_checksum == known.checksum if card.data_checksum else None
 
 
-def check_split(card: dict[str, Any], checksum: str, dataset: str, data: "OwnData | None" = None) -> None:
+def check_split(card: TeacherCard, checksum: str, dataset: str, data: "OwnData | None" = None) -> None:
     """Raises UserError unless the data whose `Dataset.checksum` is given, before any thinning, is the teacher's own."""
-    if card.get("data_checksum") not in (None, checksum):
+    if isinstance(card, SavedTeacher) and card.data_checksum not in (None, checksum):
         raise _other_split(card, dataset, data)
 
 
-def _other_split(card: dict[str, Any], dataset: str, data: "OwnData | None") -> UserError:
+def _other_split(card: TeacherCard, dataset: str, data: "OwnData | None") -> UserError:
     return UserError(
-        f"The teacher {card['name']} was trained on other data, or on another split of it, and may have seen test "
+        f"The teacher {card.name} was trained on other data, or on another split of it, and may have seen test "
         f"examples of this one. Train one for this split.",
         command=_teach(dataset, data),
     )
@@ -93,17 +84,19 @@ def _teach(dataset: str, data: "OwnData | None") -> list[str]:
     return ["teach", "--dataset", dataset, *(data.arguments() if data else ())]
 
 
-def _noted(card: dict[str, Any]) -> dict[str, Any]:
+def _noted(card: _Card) -> _Card:
     """A card that says whether it is on record what the teacher was trained on, with a notice where it is not.
 
     Pretrained weights have seen data of which their card knows nothing.
     """
-    known = card.get("split_known", "kind" not in card and not (card.get("config") or {}).get("weights"))
-    notices = [notice for notice in card.get("notices", []) if notice != UNKNOWN_SPLIT]
-    return card | {"split_known": known, "notices": notices if known else [*notices, UNKNOWN_SPLIT]}
+    known = card.split_known
+    if known is None:
+        known = isinstance(card, SavedTeacher) and not card.config.get("weights")
+    notices = tuple(notice for notice in card.notices if notice != UNKNOWN_SPLIT)
+    return card.model_copy(update={"split_known": known, "notices": notices if known else (*notices, UNKNOWN_SPLIT)})
 
 
-def card(name: str) -> dict[str, Any]:
+def card(name: str) -> SavedTeacher:
     """The card of a teacher by its name, or by its folder, whose path then is the name by which it is found again.
 
     Raises UserError if there is none, with the nearest name, or if it cannot be read.
@@ -113,8 +106,8 @@ def card(name: str) -> dict[str, Any]:
             return _read(parent / name)
     if os.path.isfile(Path(name) / "card.json"):
         folder = Path(name).resolve()
-        return _read(folder) | {"name": str(folder)}
-    known = [saved["name"] for saved in cards()]
+        return _read(folder).model_copy(update={"name": str(folder)})
+    known = [saved.name for saved in cards()]
     raise UserError(f"There is no teacher called {name}.{nearest(name, known)}")
 
 
@@ -127,7 +120,7 @@ def card_for(
     teacher_input: str | None = None,
     teacher_output: str | None = None,
     teacher_macs: int | None = None,
-) -> dict[str, Any]:
+) -> TeacherCard:
     """The card of the named teacher, or of the data set's first one, checked against the data set's classes.
 
     data: how to read what a path names. The other options are those of `DistilConfig`: with teacher_logits the name is
@@ -156,25 +149,25 @@ def card_for(
             raise UserError(_no_teacher(dataset), command=_teach(dataset, data))
         return fitting[0]
     chosen = card(name)
-    if len(chosen["classes"]) != len(known.classes):
+    if len(chosen.classes) != len(known.classes):
         raise UserError(
-            f"This teacher answers {len(chosen['classes'])} classes, the dataset has {len(known.classes)}. "
+            f"This teacher answers {len(chosen.classes)} classes, the dataset has {len(known.classes)}. "
             f"Choose one trained on {dataset}."
         )
-    if tuple(chosen["input_shape"]) != known.input_shape:
+    if chosen.input_shape != known.input_shape:
         raise UserError(
-            f"This teacher reads inputs of shape {tuple(chosen['input_shape'])}, those of {dataset} have "
+            f"This teacher reads inputs of shape {chosen.input_shape}, those of {dataset} have "
             f"{known.input_shape}. Choose one trained on {dataset}."
         )
     same = trained_on(chosen, known)
     if same is False:
         raise _other_split(chosen, dataset, data)
-    return chosen if same else _noted(chosen | {"split_known": False})
+    return chosen if same else _noted(chosen.model_copy(update={"split_known": False}))
 
 
 def _no_teacher(dataset: str) -> str:
     """Why no teacher is offered: there is none for the data set, or those that there are know another split of it."""
-    others = [saved["name"] for saved in cards(dataset)]
+    others = [saved.name for saved in cards(dataset)]
     if others:
         return (
             f"There is no teacher for this split of {dataset} yet: {others[0]} was trained on another one, or "
@@ -183,7 +176,7 @@ def _no_teacher(dataset: str) -> str:
     return f"There is no teacher for {dataset} yet. Train one first."
 
 
-def card_of(config: Any) -> dict[str, Any]:
+def card_of(config: Any) -> TeacherCard:
     """The card of a run's teacher (`DistilConfig`). Raises UserError as `card_for` does."""
     return card_for(
         config.teacher,
@@ -196,15 +189,17 @@ def card_of(config: Any) -> dict[str, Any]:
     )
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def _read(folder: Path) -> SavedTeacher:
     try:
-        card = read_json(folder / "card.json")
-        newer = card["schema"] > SCHEMA
-        whole = all(isinstance(card[name], kind) for name, kind in KINDS.items() if not newer)
-    except (OSError, ValueError, KeyError, TypeError):
-        whole = newer = False
-    if newer:
-        raise UserError(f"The teacher {folder.name} was written by a newer version; update to use it.")
-    if not whole:
-        raise UserError(f"The teacher {folder.name} cannot be read: its card.json is incomplete. Choose another one.")
-    return _noted({**card, "name": folder.name, "path": str(folder)})
+        card = SavedTeacher.read(folder / "card.json")
+    except ValidationError as error:
+        if any((problem["loc"], problem["type"]) == (("schema",), "less_than_equal") for problem in error.errors()):
+            raise UserError(f"The teacher {folder.name} was written by a newer version; update to use it.") from None
+        raise _unreadable(folder) from None
+    except (OSError, ValueError):
+        raise _unreadable(folder) from None
+    return _noted(card.model_copy(update={"name": folder.name, "path": str(folder)}))
+
+
+def _unreadable(folder: Path) -> UserError:
+    return UserError(f"The teacher {folder.name} cannot be read: its card.json is incomplete. Choose another one.")

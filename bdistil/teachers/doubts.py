@@ -3,13 +3,12 @@
 Checked before any round is trained, and by an estimate where the data are here. Imports no torch.
 """
 
-from typing import Any
-
 import numpy as np
 
 from bdistil.data.dataset import Dataset
 from bdistil.errors import UserError
 from bdistil.teachers.black_box import as_logits, no_better_than_chance, read_answers
+from bdistil.teachers.card import GivenAnswers, TeacherCard
 from bdistil.teachers.onnx_teacher import OnnxTeacher
 from bdistil.teachers.scaling import offered
 
@@ -44,11 +43,13 @@ def check_spread(logits: np.ndarray, temperature: float, source: str) -> None:
     )
 
 
-def check_given(card: dict[str, Any], temperature: float) -> None:
+def check_given(card: TeacherCard, temperature: float) -> None:
     """Raises UserError as `check_spread` does for a card's files of answers, before any data are read."""
-    for path in card.get("answers") or ():
-        logits, _ = read_answers(path, len(card["classes"]))
-        check_spread(as_logits(logits) if card["probabilities"] else logits, temperature, path)
+    if not isinstance(card, GivenAnswers):
+        return
+    for path in card.answers:
+        logits, _ = read_answers(path, len(card.classes))
+        check_spread(as_logits(logits) if card.probabilities else logits, temperature, path)
 
 
 def doubts(answers: Answers, labels: Answers) -> list[str]:

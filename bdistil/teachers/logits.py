@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,11 +10,10 @@ import torch
 from bdistil.data import Dataset
 from bdistil.inputs import normalise
 from bdistil.teachers import black_box, onnx_teacher
+from bdistil.teachers.card import GivenAnswers, OnnxFile, SavedTeacher, TeacherCard
 from bdistil.teachers.logit_cache import kept
 from bdistil.teachers.scaling import Statistics
 from bdistil.teachers.weights import load_teacher
-
-BATCH = 500
 
 
 class Ask(Protocol):
@@ -26,36 +25,37 @@ class Ask(Protocol):
     def __call__(self, x: np.ndarray, split: str, tick: Callable[[float], None]) -> np.ndarray: ...
 
 
-def asked(card: dict[str, Any], data: Dataset, device: str = "cpu", threads: int = 1) -> Ask:
+def asked(card: TeacherCard, data: Dataset, device: str = "cpu", threads: int = 1) -> Ask:
     """Who answers for the teacher of a card: its network, an ONNX file, or files of answers.
 
     threads: of an ONNX file's runtime. Raises UserError if the teacher cannot be loaded or does not fit the data.
     """
-    kind = card.get("kind")
-    if kind == black_box.KIND:
-        return black_box.GivenLogits(card, data)
-    if kind == onnx_teacher.KIND:
-        return onnx_teacher.OnnxTeacher(card, data.info, Statistics.of(data), threads)
-    return TeacherLogits(card, device)
+    match card:
+        case GivenAnswers():
+            return black_box.GivenLogits(card, data)
+        case OnnxFile():
+            return onnx_teacher.OnnxTeacher(card, data.info, Statistics.of(data), threads)
+        case SavedTeacher():
+            return TeacherLogits(card, device)
+    raise TypeError(type(card).__name__)
 
 
 class TeacherLogits:
     """Answers of a saved teacher: its logits on raw inputs, from the cache where they have been computed before."""
 
-    def __init__(self, card: dict[str, Any], device: str = "cpu") -> None:
+    def __init__(self, card: SavedTeacher, device: str = "cpu") -> None:
         self._card, self._device, self._model = card, device, load_teacher(card).to(device)
 
     def __call__(self, x: np.ndarray, split: str = "", tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
         """Raw inputs (N, *input_shape) to float32 logits (N, classes)."""
-        batches, card = range(0, len(x), BATCH), self._card
+        card = self._card
         # The same weights answer otherwise where inputs are normalised by the figures of another train split.
-        names = ("weights_sha256", "architecture", "mean", "std", "front_end")
-        key = hashlib.sha256(repr([card.get(name) for name in names]).encode()).hexdigest()[:16]
-        return kept(key, x, lambda: np.concatenate([self._answer(x, start, tick) for start in batches]))
+        known = [card.weights_sha256, card.architecture, list(card.mean), list(card.std), card.front_end]
+        key = hashlib.sha256(repr(known).encode()).hexdigest()[:16]
+        return kept(key, x, self._answer, tick)
 
     @torch.inference_mode()
-    def _answer(self, x: np.ndarray, start: int, tick: Callable[[float], None]) -> np.ndarray:
-        tick(start / len(x))
+    def _answer(self, x: np.ndarray) -> np.ndarray:
         card = self._card
-        batch = normalise(x[start : start + BATCH], card["mean"], card["std"], card.get("front_end"), self._device)
+        batch = normalise(x, card.mean, card.std, card.front_end, self._device)
         return self._model(batch).float().cpu().numpy()

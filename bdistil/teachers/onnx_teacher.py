@@ -21,13 +21,12 @@ import numpy as np
 from bdistil.data.dataset import DatasetInfo
 from bdistil.errors import UserError, quoted
 from bdistil.paths import absolute, open_regular
-from bdistil.teachers.black_box import are_probabilities, as_logits, black_box_card, check_finite
+from bdistil.teachers.black_box import are_probabilities, as_logits, black_box_fields, check_finite
+from bdistil.teachers.card import OnnxFile
 from bdistil.teachers.logit_cache import kept
 from bdistil.teachers.scaling import Statistics, cache_key, check_scaling, scaled
 
-KIND = "onnx"
 MOST_BYTES = 2_000_000_000  # what one ONNX file can hold: its format knows no longer messages
-BATCH = 500
 TRIED = 24  # invented examples on which a file is tried before it is taken
 # Rounding differs with the batch; a network quantised as it runs differs by about a percent.
 TOLERATED = 0.02  # of the largest centred answer
@@ -54,7 +53,7 @@ class Signature:
 
 def onnx_card(
     path: str, info: DatasetInfo, reads: str | None, macs: int | None = None, output: str | None = None
-) -> dict[str, Any]:
+) -> OnnxFile:
     """The card of the teacher in an ONNX file for a data set; `signature` says what it reads and gives.
 
     reads: the scaling of its inputs (`teachers/scaling.py`); uint8 is raw. macs: per example, as stated by whoever
@@ -79,16 +78,15 @@ def onnx_card(
         )
     answers = _try(path, session, signature, info, reads)
     checksum = hashlib.sha256(content).hexdigest()
-    card = black_box_card(
-        str(absolute(path)), KIND, info, checksum, probabilities=are_probabilities(answers), macs=macs
-    )
+    name, probabilities = str(absolute(path)), are_probabilities(answers)
+    fields = black_box_fields(name, info, checksum, probabilities=probabilities, macs=macs, notices=notices)
     prepared = reads + (front_end if reads == "normalised" else "")
-    return card | {
-        "reads": reads,
-        "output": sink.name,
-        "signature": f"{_described(source)} {prepared} → {_described(sink)}",
-        "notices": notices + card["notices"],
-    }
+    return OnnxFile(
+        **fields,
+        reads=reads,
+        output=sink.name,
+        signature=f"{_described(source)} {prepared} → {_described(sink)}",
+    )
 
 
 class OnnxTeacher:
@@ -98,32 +96,30 @@ class OnnxTeacher:
     the share done, and may raise to stop. Raises UserError where an answer is not finite, naming its row.
     """
 
-    def __init__(self, card: dict[str, Any], info: DatasetInfo, statistics: Statistics, threads: int = 1) -> None:
+    def __init__(self, card: OnnxFile, info: DatasetInfo, statistics: Statistics, threads: int = 1) -> None:
         self._card, self._statistics = card, statistics
-        self._session = _session(card["name"], _content(card["name"], card["weights_sha256"]), threads)
-        self._signature = _checked_signature(card["name"], self._session, info, card["output"])[2]
+        self._session = _session(card.name, _content(card.name, card.weights_sha256), threads)
+        self._signature = _checked_signature(card.name, self._session, info, card.output)[2]
+
+    @property
+    def reads(self) -> str:
+        """The scaling of its inputs."""
+        return self._card.reads
 
     def __call__(self, x: np.ndarray, split: str, tick: Callable[[float], None] = lambda done: None) -> np.ndarray:
         """Raw inputs (N, *shape) of a split to float32 logits (N, classes)."""
         # The output counts only where there is a choice, so that answers in existing caches are found.
-        output = f" {self._card['output']}" if len(self._session.get_outputs()) > 1 else ""
-        normal = cache_key(self._card["reads"], self._statistics)
-        key = hashlib.sha256(f"{self._card['weights_sha256']} {normal}{output}".encode()).hexdigest()[:16]
-        answers = kept(key, x, lambda: self._answers(x, tick))
-        check_finite(answers, f"{self._card['name']}, {split} inputs")
-        return as_logits(answers) if self._card["probabilities"] else answers
-
-    def _answers(self, x: np.ndarray, tick: Callable[[float], None]) -> np.ndarray:
-        found = []
-        for start in range(0, len(x), BATCH):
-            tick(start / len(x))
-            found.append(self.ask(x[start : start + BATCH]))
-        return np.concatenate(found)
+        output = f" {self._card.output}" if len(self._session.get_outputs()) > 1 else ""
+        normal = cache_key(self._card.reads, self._statistics)
+        key = hashlib.sha256(f"{self._card.weights_sha256} {normal}{output}".encode()).hexdigest()[:16]
+        answers = kept(key, x, self.ask, tick)
+        check_finite(answers, f"{self._card.name}, {split} inputs")
+        return as_logits(answers) if self._card.probabilities else answers
 
     def ask(self, x: np.ndarray, reads: str | None = None) -> np.ndarray:
         """What the file answers on one batch of raw inputs, float32 (batch, classes); reads: another scaling."""
-        x = scaled(x, reads or self._card["reads"], self._statistics)
-        return _run(self._card["name"], self._session, self._signature, x)
+        x = scaled(x, reads or self._card.reads, self._statistics)
+        return _run(self._card.name, self._session, self._signature, x)
 
 
 def _content(path: str, checksum: str | None = None) -> bytes:

@@ -70,7 +70,7 @@ def as_answers(given: Any, examples: int, scores: bool = False) -> np.ndarray:
     probabilities, whatever they look like. Raises UserError if there is not one finite row an example.
     """
     try:
-        given = given.detach().cpu().float() if isinstance(given, torch.Tensor) else given
+        given = given.detach().cpu().float().numpy() if isinstance(given, torch.Tensor) else given
         with np.errstate(over="ignore"):  # what overflows is told as infinite
             answers = np.array(given, dtype=np.float32)
     except (TypeError, ValueError):
@@ -82,9 +82,11 @@ def as_answers(given: Any, examples: int, scores: bool = False) -> np.ndarray:
     columns = answers.reshape(examples, -1)
     check_finite(columns, "The teacher")
     if columns.shape[1] == 1:
-        likely = not scores and columns.min() >= 0 and columns.max() <= 1
-        columns = np.hstack([1 - columns, columns] if likely else [-columns / 2, columns / 2])
-    return as_logits(columns) if not scores and are_probabilities(columns) else columns
+        one = np.asarray(given, dtype=np.float64).reshape(examples, 1)  # 1 − p is exact enough in double precision
+        likely = not scores and one.min() >= 0 and one.max() <= 1
+        columns = np.hstack([1 - one, one] if likely else [-one / 2, one / 2])
+    logits = as_logits(columns) if not scores and are_probabilities(columns) else columns
+    return logits.astype(np.float32, copy=False)
 
 
 def column_labels(teacher: Any, columns: int, classes: Any = None, y: np.ndarray | None = None) -> np.ndarray:
@@ -101,10 +103,11 @@ def column_labels(teacher: Any, columns: int, classes: Any = None, y: np.ndarray
         labels, source = np.unique(y), "y"
     else:
         return np.arange(columns)
-    known = len(set(labels.tolist()))
-    if known != columns or len(labels) != columns:
-        count = "1 class" if known == 1 else f"{known} classes"
+    if len(labels) != columns:
+        count = "1 class" if len(labels) == 1 else f"{len(labels)} classes"
         raise UserError(f"The teacher's answers have {columns} columns, and {source} has {count}: {how}.")
+    if len(set(labels.tolist())) < columns:
+        raise UserError("Two columns of the teacher's answers have the same label in classes: give each its own.")
     return labels
 
 
@@ -113,9 +116,10 @@ def places(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     numbers = {label: place for place, label in enumerate(classes.tolist())}
     for label in np.unique(y).tolist():
         if label not in numbers:
+            known = quoted(", ".join(map(repr, numbers)))
             raise UserError(
-                f"y has the label {quoted(label)}, and the teacher knows {quoted(', '.join(map(str, numbers)))}: name "
-                "the label of each of its columns, in their order, with classes=…."
+                f"y has the label {quoted(repr(label))}, and the teacher knows {known}: name the label of each of its "
+                "columns, in their order, with classes=…."
             )
     return np.array([numbers[label] for label in y.tolist()], dtype=np.int64)
 

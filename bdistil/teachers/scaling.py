@@ -83,7 +83,7 @@ def scaled(x: np.ndarray, name: str, statistics: Statistics) -> np.ndarray:
     if name == "unit":
         return pixels
     shape = (-1, *(1,) * (x.ndim - 2))
-    mean, std = (np.reshape(np.float32(figures), shape) for figures in _figures(name))
+    mean, std = (np.reshape(np.array(figures, np.float32), shape) for figures in _figures(name))
     return (pixels - mean) / std
 
 

@@ -42,6 +42,9 @@ class Torchvision(nn.Module):
     without weights that is nothing.
     """
 
+    scale: Tensor
+    offset: Tensor
+
     def __init__(self, name: str, channels: int, classes: int) -> None:
         super().__init__()
         if channels not in (1, 3):

@@ -21,8 +21,9 @@ from bdistil.data import Dataset
 from bdistil.data.views import augment
 from bdistil.inputs import normalise
 from bdistil.statistics import accuracy_interval, persons
+from bdistil.teachers.card import SCHEMA, SavedTeacher
 from bdistil.teachers.naming import short
-from bdistil.teachers.torchvision_models import load_weights
+from bdistil.teachers.torchvision_models import Torchvision, load_weights
 from bdistil.teachers.weights import save_teacher
 from bdistil.teachers.zoo import build_teacher
 from bdistil.training.loop import (
@@ -53,9 +54,9 @@ def teach(
     """Train a teacher as the config says, going on from the checkpoint; returns it and its validation accuracy."""
     torch.manual_seed(POSITION.seed(config.seed))
     model = build_teacher(config.architecture, input_shape=data.info.input_shape, classes=len(data.info.classes))
-    if config.weights:
+    if config.weights and isinstance(model, Torchvision):  # as the configuration has checked
         load_weights(model, config.architecture, config.weights, data, as_is=not config.epochs)
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device).to(memory_format=torch.channels_last)
     groups = decayed(model, config.weight_decay)
     optimizer = (
         torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True)
@@ -99,6 +100,7 @@ def teach(
         callbacks=callbacks,
         evaluate=lambda: {"accuracy": validation_accuracy()},
     )
+    assert record.validation  # `evaluate` gives it
     return model, record.validation["accuracy"]
 
 
@@ -111,7 +113,7 @@ def finish_teacher(
     seconds: float,
     device: str = "cpu",
     run: str | None = None,
-) -> dict:
+) -> SavedTeacher:
     """Measure a trained teacher on the test split, save it with its card, and return the card with its final name.
 
     `run` is the run that trained it: one that has saved its teacher already does not save it a second time.
@@ -120,34 +122,35 @@ def finish_teacher(
     answers = predict(model, data.x_test, prepare).argmax(1).cpu().numpy()
     right = answers == data.y_test
     low, high = accuracy_interval(right, data.test_persons)
-    card = {
-        "schema": 1,
-        "name": f"{data.info.name}-{short(config.architecture)}",
-        "architecture": config.architecture,
-        "dataset": config.dataset,
-        "classes": list(data.info.classes),
-        "input_shape": list(data.info.input_shape),
-        "mean": list(data.mean),
-        "std": list(data.std),
-        "front_end": data.info.front_end,
-        "accuracy": int(right.sum()) / len(right),
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "persons": persons(data.test_persons),
-        "validation_accuracy": validation_accuracy,
-        **model_cost(model, data.info.input_shape).document(),
-        "epochs": config.epochs,
-        "seed": config.seed,
-        "data_checksum": data.checksum,
-        "split_known": not config.weights,
-        "config": config.model_dump(),
-        "run": run,
-        "command": command(config),
-        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "seconds": seconds,
-        "versions": versions,
-    }
-    return {**card, "name": save_teacher(model, card)}
+    card = SavedTeacher(
+        schema=SCHEMA,
+        name=f"{data.info.name}-{short(config.architecture)}",
+        architecture=config.architecture,
+        dataset=config.dataset,
+        classes=data.info.classes,
+        input_shape=data.info.input_shape,
+        mean=data.mean,
+        std=data.std,
+        front_end=data.info.front_end,
+        accuracy=int(right.sum()) / len(right),
+        accuracy_low=low,
+        accuracy_high=high,
+        persons=persons(data.test_persons),
+        validation_accuracy=validation_accuracy,
+        **dict(model_cost(model, data.info.input_shape)),
+        epochs=config.epochs,
+        seed=config.seed,
+        data_checksum=data.checksum,
+        split_known=not config.weights,
+        config=config.model_dump(),
+        run=run,
+        command=command(config),
+        created=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        seconds=seconds,
+        versions=versions,
+        weights_sha256="",  # of the file that is written
+    )
+    return card.model_copy(update={"name": save_teacher(model, card)})
 
 
 def command(config: TeachConfig) -> str:

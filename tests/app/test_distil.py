@@ -6,23 +6,30 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import streamlit as st
 
+from bdistil.config import DistilConfig
 from bdistil.errors import UserError
+from bdistil.options import option
 from bdistil.runs import list_runs, open_run
+from bdistil.runs.estimate_record import Estimate, StudentCost
 from tests.app.conftest import button, charts, copyable, once_answered, written
 from tests.builders import add_round, build_run, fail_attempt, hold
 
-ESTIMATE = {
-    "macs": 300_000,
-    "macs_ratio": 0.16,
-    "parameters": 30_000,
-    "bytes": 120_000,
-    "seconds": 50.0,
-    "first_model_seconds": 10.0,
-    "memory_bytes": 6e8,
-    "disk_bytes": 2e6,
-    "macs_of": [42_000, 57_000, 22_000, 25_000],
-    "students": [
-        {"student": name, "macs": macs, "macs_ratio": macs / 2e6}
+ESTIMATE = Estimate(
+    macs=300_000,
+    macs_ratio=0.16,
+    parameters=30_000,
+    bytes=120_000,
+    teacher=None,
+    untrained=None,
+    seconds=50.0,
+    first_model_seconds=10.0,
+    memory_bytes=600_000_000,
+    disk_bytes=2_000_000,
+    busy=None,
+    macs_of=(42_000, 57_000, 22_000, 25_000),
+    sizes=None,
+    students=tuple(
+        StudentCost(student=name, macs=macs, macs_ratio=macs / 2e6)
         for name, macs in (
             ("cnn-xs", 60_000),
             ("cnn-s", 200_000),
@@ -32,8 +39,8 @@ ESTIMATE = {
             ("tcn-s", 30_000),
             ("tcn-m", 90_000),
         )
-    ],
-}
+    ),
+)
 
 
 class Asked:
@@ -127,7 +134,7 @@ def test_every_change_updates_estimate_and_command(open_page, asked, teacher):
 def test_the_method_brings_its_recipe_and_the_polished_one_is_the_default(open_page, asked, teacher):
     page = open_page("distil")
     assert page.selectbox(key="method").options == [
-        "b-distil+polish: students are trained on together; the best frontier",
+        "b-distil+polish: all students keep training together; the best frontier",
         "b-distil: finished students never change; can be extended",
     ]
     assert (asked.config.method, asked.config.composition, asked.config.head) == (POLISHED, "concat-all", "prefix")
@@ -146,7 +153,7 @@ def test_correcting_students_can_be_left_out(open_page, asked, teacher):
     assert asked.config.meet_condition and page.number_input(key="retries-digits-b-distil-cnn").value == 3
     page.toggle(key="meet_condition-digits-b-distil-cnn").set_value(False).run()
     assert not asked.config.meet_condition and "--no-meet-condition" in copyable(page)
-    assert "Retries before the next rung" not in [each.label for each in page.number_input]
+    assert "Retries" not in [each.label for each in page.number_input]
 
 
 def test_a_student_stays_chosen_when_its_price_arrives(open_page, asked, teacher):
@@ -171,10 +178,12 @@ def test_address_names_data_set_and_teacher(open_page, asked, teacher):
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("temperature-digits-b-distil+polish-cnn", 0.0, "Temperature must be a number above 0"),
-        ("learning_rate-digits-b-distil+polish-cnn", -1.0, "Learning rate must be a number above 0"),
-        ("label_share-digits-b-distil+polish-cnn", 1.5, "Label share must be a number from 0 to 1"),
-        ("epochs-digits-b-distil+polish-cnn", 0, "Epochs must be a whole number from 1 to 1000"),
+        (
+            "temperature-digits-b-distil+polish-cnn",
+            0.0,
+            "Temperature must be a number above 0, at most 100; got “0”.",
+        ),
+        ("growth-digits-b-distil+polish-cnn", 4.0, "The last student may have 64 times the first one"),
     ],
 )
 def test_bad_value_is_a_notice_and_nothing_can_start(open_page, asked, teacher, key, value, sentence):
@@ -182,6 +191,42 @@ def test_bad_value_is_a_notice_and_nothing_can_start(open_page, asked, teacher, 
     page.number_input(key=key).set_value(value).run()
     assert not page.exception and sentence in written(page)
     assert "Start distilling" not in [each.label for each in page.button]
+
+
+def test_fields_have_label_help_and_limits_of_their_options(open_page, asked, teacher):
+    page = open_page("distil")
+    declared = DistilConfig.options()
+    offered = [each for each in declared.values() if each.form and each.name not in ("cell", "retries")]
+    for each in offered:
+        lists = page.selectbox if each.choices else page.toggle if each.kind is bool else page.number_input
+        field = lists(key=f"{each.name}-digits-b-distil+polish-cnn")
+        assert (field.label, field.help) == (each.title, each.help)
+        if each.kind in (int, float):
+            assert (field.min, field.max) == each.bounds
+    epochs = page.number_input(key="epochs-digits-b-distil+polish-cnn")
+    assert (epochs.min, epochs.max) == (1, 1000)
+    epochs.set_value(0).run()
+    assert page.number_input(key="epochs-digits-b-distil+polish-cnn").value == 4  # the field takes no such value
+    assert asked.config.epochs == 4
+
+
+class Patient(DistilConfig):
+    patience: int = option(3, ge=1, le=9, title="Patience", group="training", form=True, help="Epochs that may fail.")
+
+
+def test_a_declared_option_has_a_field_and_reaches_the_command(open_page, asked, teacher, monkeypatch):
+    """The one line above is all that a new option costs: tests/test_options.py has its parameter and its sentence."""
+    import estimate
+    import form
+
+    for module in (form, estimate):
+        monkeypatch.setattr(module, "DistilConfig", Patient)
+    page = open_page("distil")
+    field = page.number_input(key="patience-digits-b-distil+polish-cnn")
+    assert (field.label, field.help, field.min, field.max) == ("Patience", "Epochs that may fail.", 1, 9)
+    assert field.value == asked.config.patience == 3
+    field.set_value(6).run()
+    assert asked.config.patience == 6 and "--patience 6" in copyable(page)
 
 
 def test_start_makes_a_run_starts_its_worker_and_opens_its_page(open_page, asked, teacher, started):
@@ -215,9 +260,12 @@ def test_an_estimate_that_fails_is_a_notice_and_the_run_can_start(open_page, ask
 def test_what_the_estimate_refuses_cannot_start(open_page, asked, teacher):
     import engine
 
-    asked.answer = engine.Refused("teacher.onnx reads float32: choose the teacher input raw, or normalised.")
+    asked.answer = engine.Refused("teacher.onnx reads float32: set `teacher_input` to raw.")
     page = open_page("distil")
-    assert "teacher.onnx reads float32" in written(page) and button(page, "Start distilling").disabled
+    assert (
+        "reads float32: set the field “Scaling of its inputs” to raw" in written(page)
+        and button(page, "Start distilling").disabled
+    )
     asked.answer = ESTIMATE
     page.slider(key="rounds-digits").set_value(3).run()
     assert not button(page, "Start distilling").disabled
@@ -226,8 +274,6 @@ def test_what_the_estimate_refuses_cannot_start(open_page, asked, teacher):
 def test_a_refusal_is_the_commands_own_and_a_mended_file_is_another_question(own_home, tmp_path):
     import estimate
     from engine import Refused
-
-    from bdistil.config import DistilConfig
 
     file = tmp_path / "teacher.onnx"
     file.write_text("no graph")
@@ -242,7 +288,7 @@ def test_a_refusal_is_the_commands_own_and_a_mended_file_is_another_question(own
 def test_a_busy_machine_is_told_beside_the_estimate(open_page, asked, teacher):
     sentence = "The machine is busy (other programs use 1.6 of 2 cores): the time may be shorter once it is idle."
     assert "busy" not in written(open_page("distil"))
-    asked.answer = {**ESTIMATE, "busy": sentence}
+    asked.answer = ESTIMATE.model_copy(update={"busy": sentence})
     assert sentence in written(open_page("distil"))
 
 

@@ -20,7 +20,7 @@ def fashion(runs):
 
 
 def prefix(page):
-    return page.session_state["chosen"]["prefix"]
+    return page.session_state["chosen"].prefix
 
 
 def test_finished_run_shows_all_sections(open_page, fashion):
@@ -177,7 +177,7 @@ def test_another_run_starts_at_its_own_middle(open_page, fashion, runs):
 
 def test_click_on_the_chart_moves_the_slider_and_a_second_click_too(open_page, fashion):
     page = open_page("explore", run="fashion", prefix=2)
-    push = page.session_state["chosen"]["push"]
+    push = page.session_state["chosen"].push
 
     def click(points):
         page.session_state["frontier-fashion-macs"] = {"selection": {"points": points}}
@@ -188,12 +188,12 @@ def test_click_on_the_chart_moves_the_slider_and_a_second_click_too(open_page, f
 
     click([{"customdata": 4}])
     page.run()
-    assert prefix(page) == 4 and page.session_state["chosen"]["push"] == push + 1
+    assert prefix(page) == 4 and page.session_state["chosen"].push == push + 1
     assert page.header[3].value == "Where 4 students and the teacher disagree"
-    page.session_state["chosen"]["prefix"] = 1
+    page.session_state["chosen"].prefix = 1
     click([])
     page.run()
-    assert prefix(page) == 4 and page.session_state["chosen"]["push"] == push + 2
+    assert prefix(page) == 4 and page.session_state["chosen"].push == push + 2
 
 
 def test_click_on_the_teacher_moves_nothing(fashion):
@@ -207,7 +207,7 @@ def test_click_on_the_teacher_moves_nothing(fashion):
 def test_large_chart_is_constant_while_the_slider_moves(open_page, fashion):
     page = open_page("explore", run="fashion", prefix=2)
     before = charts(page)[0]
-    page.session_state["chosen"]["prefix"] = 5
+    page.session_state["chosen"].prefix = 5
     page.run()
     assert page.header[3].value.startswith("Where 5") and charts(page)[0] == before
 
@@ -218,7 +218,7 @@ def test_confusion_views(open_page, fashion):
     assert "Confusion of the students" in written(page)
     control.set_value("difference").run()
     assert "Confusion, difference to the teacher" in written(page)
-    page.session_state["chosen"]["prefix"] = 5  # the first view's name changes, the view stays
+    page.session_state["chosen"].prefix = 5  # the first view's name changes, the view stays
     page.run()
     assert "Confusion, difference to the teacher" in written(page)
     assert "Orange: worse than the teacher, blue: better." in written(page)

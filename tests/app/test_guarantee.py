@@ -61,7 +61,7 @@ def test_the_charts_stay_while_the_slider_moves_and_the_pictures_follow(open_pag
     page = open_page("explore", run="fashion", prefix=2)
     before, html = charts(page), written(page)
     assert page.header[4].value == "What weighed most for student 2" and html.count('alt="Training example') == 6
-    page.session_state["chosen"]["prefix"] = 5
+    page.session_state["chosen"].prefix = 5
     page.run()
     assert page.header[4].value == "What weighed most for student 5"
     assert charts(page) == before and written(page) != html

@@ -99,7 +99,7 @@ def test_teachers_of_this_very_split_are_offered(own_page, pictures):
 def test_own_pictures_and_answers_for_them_are_distilled(asked, started, own_page, pictures):  # noqa: F811
     page = once_read(fill(own_page, **{"own-path": pictures / "mine.npz"}))
     assert "mine: 36 train, 12 validation, 12 test examples of 3 classes." in written(page)
-    assert f"Train one: bdistil teach --dataset {pictures}" in written(page)
+    assert f"There is no teacher for {pictures / 'mine.npz'} yet. Train one first." in written(page)
     teacher = f"teacher-{pictures / 'mine.npz'}"
     assert page.selectbox(key=teacher).options[0] == "none yet: train one below"
     page.selectbox(key=teacher).set_value("logits").run()
@@ -186,7 +186,7 @@ def test_masks_blank_pictures_and_leftovers_are_told_on_the_form(asked, own_page
     assert "Left out, as of another kind than was asked for: 24 files, such as a/00.png." in written(page)
     assert "24 pairs" not in written(page) and "one colour" not in written(page)
     page = once_read(fill(page, **{"own-kind": "exe"}))
-    assert "Kind must be an ending of pictures or recordings" in written(page) and not page.exception
+    assert "Kind of files must be an ending of pictures or recordings" in written(page) and not page.exception
 
 
 def test_a_folder_of_tables_and_ts_files_have_fields_of_their_own(asked, own_page, tmp_path):  # noqa: F811
@@ -195,7 +195,7 @@ def test_a_folder_of_tables_and_ts_files_have_fields_of_their_own(asked, own_pag
         folder.mkdir(parents=True, exist_ok=True)
         pd.DataFrame({"t": range(20), "ax": np.arange(20) * n % 7}).to_csv(folder / f"p{n // 4}-{n}.csv", index=False)
     page = fill(own_page, **{"own-path": tmp_path / "walks"})
-    page = fill(page, **{"own-pattern": r"(p\d)", "own-time": "t"})
+    page = fill(page, **{"own-subject_pattern": r"(p\d)", "own-time": "t"})
     page.number_input(key="own-window").set_value(10)
     page = once_read(page.run())
     assert "Channels: ax." in written(page) and "12 test" in written(page) and "own-side" not in page.session_state

@@ -60,8 +60,8 @@ def start(page, server, rounds, epochs):
     for _ in range(rounds - 1):
         slider.press("ArrowRight")
     page.locator("summary", has_text="More: composition").click()
-    page.get_by_label("Epochs a round").fill(str(epochs))
-    page.get_by_label("Epochs a round").press("Enter")
+    page.get_by_label("Epochs a round", exact=True).fill(str(epochs))
+    page.get_by_label("Epochs a round", exact=True).press("Enter")
     expect(page.get_by_text(f"--rounds {rounds}")).to_contain_text(f"--epochs {epochs}")
     page.get_by_role("button", name="Start distilling").click()
     expect(page).to_have_url(re.compile(r"run="))

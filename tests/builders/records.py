@@ -26,11 +26,12 @@ CARD: dict[str, Any] = {
     "name": "mine",
     "dataset": "digits",
     "architecture": "resnet-s",
-    "classes": list("0123456789"),
-    "input_shape": [1, 8, 8],
-    "mean": [4.9],
-    "std": [6.0],
+    "classes": tuple("0123456789"),
+    "input_shape": (1, 8, 8),
+    "mean": (4.9,),
+    "std": (6.0,),
     "macs": 1_000_000,
+    "weights_sha256": "",
 }
 CANDIDATE = {"round": 1, "composition": "add", "student": "cnn-xs", "barrier": 0.3}
 DEFAULTS: dict[type, dict[str, Any]] = {

@@ -83,7 +83,12 @@ def test_a_config_that_is_no_regular_file_is_one_sentence(refused):
         ((*RUN, "--polish-epochs", "-1"), "--polish-epochs must be a whole number from 0 to 1000; got “-1”."),
         ((*RUN, "--meet-condition=maybe"), "Option '--meet-condition' does not take a value."),
         (("run", "--extend", "nothing", "--rounds", "2"), "There is no run called nothing."),
-        (("show", "nothing"), "There is no run called nothing."),
+        (("show", "nothing"), "There is no run and no teacher called nothing."),
+        (("show", "digits-rasnet-s"), "no teacher called digits-rasnet-s. Did you mean digits-resnet-s?"),
+        (("rename", "nothing", "x"), "There is no run called nothing."),
+        (("rename", "digits", "x"), "This run ships with the product and stays as it is."),
+        (("delete", "digits"), "This run ships with the product and stays as it is."),
+        (("restore", "digits"), "There is no run called digits in the trash."),
         (("resume", "../x"), "There is no run called ../x."),
         (("stop", "x" * 300), "There is no run called x"),
         ((*RUN, "--round", "5"), "No such option: --round"),
@@ -103,9 +108,29 @@ def test_the_price_of_a_teacher_is_told_before_it_is_trained(bdistil):
     status, out, err = bdistil(*words, "--json")
     assert (status, err) == (0, "") and list_runs(samples=False) == []
     told, shipped = json.loads(out), card("digits-resnet-s")
-    assert all(told[name] == shipped[name] for name in ("macs", "parameters", "bytes"))
+    assert all(told[name] == getattr(shipped, name) for name in ("macs", "parameters", "bytes"))
     assert (told["config"]["architecture"], told["config"]["epochs"]) == ("resnet-s", 3)
-    assert bdistil(*words)[1].endswith("parameters\n")
+    assert told["seconds"] > 0 and told["memory_bytes"] > 1e8
+    first, second = bdistil(*words)[1].replace("\u00a0", " ").splitlines()[:2]
+    assert first == "resnet-s: 1.8 M MACs, 177 k parameters"
+    assert second.startswith("3 epochs, about ") and second.endswith(" GB of memory")
+
+
+def test_the_price_of_a_run_is_told_before_its_teacher_is_there(bdistil, walks):
+    words = ("run", "--dataset", walks, "--series", "series", "--label", "label", "--subject", "who")
+    words = (*words, "--window", "40", "--rounds", "1")
+    refused = bdistil(*words)
+    assert refused[0] == 2 and "There is no teacher for" in refused[2] and list_runs(samples=False) == []
+    status, out, err = bdistil(*words, "--dry-run")
+    lines = out.replace("\u00a0", " ").splitlines()
+    assert (status, err) == (0, "") and list_runs(samples=False) == []
+    assert lines[0].startswith("There is no teacher for this data yet. Training one first takes about ")
+    assert lines[1].startswith(
+        f"  bdistil teach --dataset {walks} --series series --label label --subject who --window 40"
+    )
+    assert " of the teacher" in lines[3] and lines[4].startswith("first usable model after about ")
+    assert " GB of memory, " in lines[5]
+    assert bdistil(*words, "--teacher", "nobody", "--dry-run")[0] == 2
 
 
 @pytest.mark.parametrize("content", [None, "", "[1]", "{", '"digits"'])
@@ -142,7 +167,7 @@ def test_a_config_of_odd_values_is_one_sentence(refused, tmp_path, stored):
 )
 def test_a_teacher_that_does_not_fit_is_one_sentence(refused, tmp_path, changes, sentence):
     shipped = card("digits-resnet-s")
-    folder = shutil.copytree(shipped["path"], tmp_path / "mine")
+    folder = shutil.copytree(shipped.path, tmp_path / "mine")
     (folder / "card.json").write_text(json.dumps({**json.loads((folder / "card.json").read_text()), **changes}))
     assert sentence in refused(*RUN, "--teacher", folder)
 
@@ -266,6 +291,9 @@ def test_data_says_what_is_in_a_data_set_and_what_leaks(bdistil):
     told = out.splitlines()
     assert (status, err) == (0, "") and told[0].startswith("Watch: 2,669 train") and told[-1] == str(embedded.FOLDER)
     assert "Persons 1 to 6 train" in told[1] and told[2] == "Nothing leaks: no person and no example is on two sides."
+    assert told[3] == "Series of 6 channels and 100 steps at 50 Hz (2 s)."
+    assert "Examples of                 train  validation        test" in told
+    assert "  Upright row                 341         132         128" in told
 
 
 @pytest.fixture
@@ -297,12 +325,20 @@ def test_a_shown_config_makes_the_same_run_again_and_the_command_line_comes_firs
     assert again == shown | {"rounds": 4} and DistilConfig.create(**again).rounds == 4
 
 
+def test_a_config_with_the_names_of_version_0_1_0_is_read(bdistil, created, tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"dataset": "digits", "certified": False, "most_lost": 0.01, "horizon": 9}))
+    assert bdistil("run", "--config", file)[0] == 0
+    config = created[0].stored().config
+    assert (config.meet_condition, config.max_accuracy_drop, config.planned_rounds) == (False, 0.01, 9)
+
+
 def test_a_teacher_named_by_its_folder_is_found_again_by_the_worker(bdistil, created, tmp_path, monkeypatch):
-    folder = shutil.copytree(card("digits-resnet-s")["path"], tmp_path / "elsewhere" / "mine")
+    folder = shutil.copytree(card("digits-resnet-s").path, tmp_path / "elsewhere" / "mine")
     monkeypatch.chdir(tmp_path)
     assert bdistil(*RUN, "--teacher", "elsewhere/mine")[0] == 0
     monkeypatch.chdir("/")
-    assert card(created[0].stored().config.teacher)["path"] == str(folder)
+    assert card(created[0].stored().config.teacher).path == str(folder)
 
 
 def test_options_of_the_search_and_the_polish_reach_the_run(bdistil, created):
@@ -367,6 +403,81 @@ def test_method_and_condition_are_told(bdistil, runs):
     assert " b-distil " in lines["finished"] and " teacher " in lines["teach"]
 
 
+def test_a_renamed_run_has_one_name_in_list_and_show_and_every_command_takes_it(bdistil, runs):
+    assert bdistil("rename", "finished", "The  best") == (0, "finished\n", "")
+    assert bdistil("note", "The best", "of all\nso far") == (0, "finished\n", "")
+    (line,) = (line for line in bdistil("list")[1].splitlines() if line.startswith("finished "))
+    assert line.endswith("  The best")
+    (entry,) = (entry for entry in json.loads(bdistil("list", "--json")[1])["runs"] if entry["run"] == "finished")
+    assert entry["title"] == "The best"
+    shown = bdistil("show", "The best")
+    assert shown == bdistil("show", "finished") and shown[1].splitlines()[:4] == [
+        "finished: finished",
+        "The best",
+        "of all",
+        "so far",
+    ]
+    document = json.loads(bdistil("show", "The best", "--json")[1])
+    assert (document["run"], document["title"], document["note"]) == ("finished", "The best", "of all\nso far")
+    assert bdistil("resume", "The best")[2] == "This run has finished; there is nothing to resume.\n"
+    assert bdistil("stop", "The best")[2] == "The best is not training.\n"
+    assert bdistil("rename", "The best", "") == (0, "finished\n", "")
+    assert "There is no run and no teacher called The best." in bdistil("show", "The best")[2]
+
+
+def test_a_name_that_several_runs_have_is_refused_with_their_ids(bdistil, runs):
+    for run in ("finished", "stopped"):
+        bdistil("rename", run, "mine")
+    status, out, err = bdistil("show", "mine")
+    assert (status, out) == (2, "") and err.startswith("2 runs are called mine: choose one by its id, ")
+    assert "finished" in err and "stopped" in err
+    bdistil("rename", "failed", "stopped")  # an id comes before a name
+    assert bdistil("show", "stopped")[1].startswith("stopped: stopped\nmine\n")
+
+
+def test_a_deleted_run_comes_back(bdistil, runs):
+    files = sorted(path.name for path in (runs / "finished").iterdir())
+    status, out, err = bdistil("delete", "finished")
+    assert (status, out) == (0, "finished\n") and err.endswith("comes back with: bdistil restore finished\n")
+    assert bdistil("show", "finished")[0] == 2 and not (runs / "finished").exists()
+    assert bdistil("restore", "finished") == (0, "finished\n", "")
+    assert sorted(path.name for path in (runs / "finished").iterdir()) == files
+    with hold(runs / "running"):
+        assert bdistil("delete", "running") == (2, "", "This run is training; stop it first.\n")
+
+
+def test_a_teacher_is_shown_by_its_card(bdistil, tmp_path):
+    status, out, err = bdistil("show", "digits-resnet-s")
+    lines, shipped = out.replace("\u00a0", " ").splitlines(), card("digits-resnet-s")
+    assert (status, err) == (0, "") and lines == [
+        "digits-resnet-s: a teacher, resnet-s",
+        "1.8 M MACs, 177 k parameters, 714 kB",
+        "trained on digits: 10 classes, examples of 1 × 8 × 8",
+        "split: 60/20/20 of all 1,797 images, each class in the same proportion, with a fixed seed.",
+        "accuracy 100.0 % of the test split (95 % interval 98.9 to 100.0), 99.7 % of validation",
+        "trained for 60 epochs, 4 min, on 2026-11-24",
+        f"trained again by: {shipped.command}",
+        "licence of the data: CC BY 4.0",
+        f"folder {shipped.path}",
+    ]
+    document = json.loads(bdistil("show", "digits-resnet-s", "--json")[1])
+    assert document["architecture"] == "resnet-s" and document["accuracy"] == 1.0
+    folder = shutil.copytree(shipped.path, tmp_path / "mine")
+    assert bdistil("show", folder)[1].splitlines()[-1] == f"folder {folder}"
+    (folder / "card.json").write_text("{")
+    assert bdistil("show", folder)[2].startswith("The teacher mine cannot be read: its card.json is incomplete.")
+
+
+def test_on_a_narrow_terminal_a_run_is_listed_in_two_lines(bdistil, runs, monkeypatch):
+    wide = bdistil("list")[1]
+    assert all(len(line.split()) > 3 for line in wide.splitlines())
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = bdistil("list")[1].splitlines()
+    assert len(narrow) == 2 * len(wide.splitlines()) and "finished" in narrow
+    assert narrow[narrow.index("finished") + 1].startswith("  finished  b-distil ")
+
+
 @pytest.mark.parametrize(
     ("state", "worker_gone", "status", "sentence"),
     [
@@ -422,7 +533,7 @@ def test_a_teacher_whose_weights_are_of_another_shape_fails_with_one_sentence(ow
     import torch
     from safetensors.torch import save
 
-    folder = shutil.copytree(card("digits-resnet-s")["path"], tmp_path / "mine")
+    folder = shutil.copytree(card("digits-resnet-s").path, tmp_path / "mine")
     weights = save({"head.weight": torch.zeros(3, 64)})
     (folder / "model.safetensors").write_bytes(weights)
     stored = json.loads((folder / "card.json").read_text())

@@ -39,11 +39,11 @@ def test_a_folder_is_taught_distilled_stopped_and_resumed(digits_folder):
     taught = TeachConfig.create(str(digits_folder), data=data, architecture="resnet-s", epochs=1, threads=1)
     assert taught.dataset == str(digits_folder)
     teacher = finished(started(taught)).info().teacher_name
-    assert teacher.startswith("own-digits-") and "--side 8" in card_for(teacher, str(digits_folder), data)["command"]
+    assert teacher.startswith("own-digits-") and "--side 8" in card_for(teacher, str(digits_folder), data).command
     config = DistilConfig.create(
         str(digits_folder),
         data=data,
-        teacher=card_for(None, str(digits_folder), data)["name"],
+        teacher=card_for(None, str(digits_folder), data).name,
         method="b-distil",
         student="cnn-xs",
         rounds=2,

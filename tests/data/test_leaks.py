@@ -34,10 +34,11 @@ def made(people=(range(0, 4), range(4, 6), range(6, 8))):
 
 def test_where_nothing_leaks_nothing_is_found():
     assert leaks(made()) == []
-    assert describe(made())[:5] == [
+    assert describe(made())[:6] == [
         "Watch: 4 train, 2 validation, 2 test examples of 7 classes.",
         INFO.split,
         "Nothing leaks: no person and no example is on two sides.",
+        "Series of 2 channels and 3 steps at 50 Hz (0.06 s).",
         f"Classes: {', '.join(INFO.classes)}.",
         f"Channels: {', '.join(INFO.channels)}.",
     ]
@@ -129,7 +130,7 @@ def test_where_persons_are_not_known_nothing_is_said_of_them():
 
 def test_many_classes_are_told_by_the_first_ones():
     data = replace(made(), info=replace(INFO, classes=tuple(f"c{number}" for number in range(23)), channels=()))
-    assert describe(data)[3:4] == [f"Classes: {', '.join(data.info.classes[:20])} and 3 more."]
+    assert describe(data)[4:5] == [f"Classes: {', '.join(data.info.classes[:20])} and 3 more."]
 
 
 def test_series_of_one_step_leak_as_examples_alone():
@@ -151,6 +152,8 @@ def test_classes_that_a_split_lacks_or_has_few_of_are_named():
     arrays = {"x": np.zeros((21, 2, 3), np.float32), "y": y}
     sides = {f"{array}_{name}": value for name in SPLITS for array, value in arrays.items()}
     said = describe(replace(made(), **sides))
-    assert f"  {names[0]}: 12, 12, 12" in said and f"  {names[2]}: 0, 0, 0" in said
+    rows = [line.split() for line in said]
+    assert ["Examples", "of", *SPLITS] in rows
+    assert [names[0], "12", "12", "12"] in rows and [*names[2].split(), "0", "0", "0"] in rows
     assert f"No test examples of 5 of 7 classes: {', '.join(names[2:])}." in said
     assert f"Fewer than 10 train examples of 1 of 7 classes: {names[1]}." in said

@@ -171,7 +171,7 @@ def test_without_certificate_heads_stay_as_they_were_trained(little):
 def test_no_epochs_of_polish_only_correct_heads(little):
     config = polished_config(rounds=2, epochs=3, polish_epochs=0)
     ensemble, _ = rounds(config, little)
-    before = evaluate_all(config, little, ensemble)
+    before = evaluate_all(Distillation(config, little, ensemble))
     final = polish(Distillation(config, little, ensemble))
     features = [part for part in ensemble.state_dict() if "head" not in part]
     assert features and not np.array_equal(final.outputs["test"][1], before.outputs["test"][1])
@@ -224,7 +224,7 @@ def test_interrupted_in_the_correction_it_gives_the_same_and_trains_nothing_agai
 def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkeypatch):
     task, config, ensemble = trained
     before = {name: tensor.clone() for name, tensor in ensemble.state_dict().items()}
-    expected = evaluate_all(config, task, ensemble)
+    expected = evaluate_all(Distillation(config, task, ensemble))
     assert not expected.records[1].condition_met
     monkeypatch.setattr(correction, "MOST_KL", 0.0)
     dear = polish(Distillation(config.model_copy(update={"max_accuracy_drop": -1.0}), task, ensemble))

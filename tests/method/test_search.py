@@ -13,8 +13,8 @@ from bdistil.method.certificate import Certificate
 from bdistil.method.correction import correct
 from bdistil.method.distillation import Distillation
 from bdistil.method.frozen import distil
+from bdistil.method.ladder import ladder
 from bdistil.method.search import SearchCallbacks, find_weak_learner
-from bdistil.method.student_training import ladder
 from bdistil.records import Correction
 from bdistil.students import build_student
 from bdistil.training.loop import Position

@@ -18,6 +18,8 @@ RUN = {
     "error",
     "sample",
     "created",
+    "title",
+    "note",
     "dataset",
     "teacher",
     "method",
@@ -138,7 +140,10 @@ def test_the_list_has_a_line_for_every_run(own_home):
     lines = {line["run"]: line for line in document["runs"]}
     assert document["schema"] == 1 and lines.keys() == {"queued", "finished", "teach", "bad"}
     for name in ("queued", "finished", "teach"):
-        assert lines[name].keys() == {"run", "kind", "state", "sample", "dataset", "student", "rounds", "method"}
+        assert lines[name].keys() == {
+            *("run", "kind", "state", "sample", "title"),
+            *("dataset", "student", "rounds", "method"),
+        }
         assert lines[name]["dataset"]["name"] == "digits"
     assert (lines["finished"]["rounds"], lines["teach"]["rounds"]) == (6, None)
     assert lines["bad"]["state"] == "unreadable" and "cannot be read" in lines["bad"]["error"]

@@ -10,6 +10,7 @@ import pytest
 from bdistil.records import Notice, PolishFinished, RoundFinished
 from bdistil.report.text import describe_polish, describe_round, describe_run, describe_teaching
 from bdistil.runs import open_run
+from bdistil.teachers.card import TeacherFigures
 from tests.builders import build_run, relabel
 
 
@@ -38,6 +39,7 @@ def of(path, **changes):
 
 def test_a_run_says_what_it_is_and_how_each_round_went(tmp_path):
     told = of(build_run(tmp_path / "r", rounds=4, search={3: ["edge", "corrected"]}), parent="shorter")
+    assert told.pop(1) == "Digits"
     assert told[:3] == ["r: finished", "data set digits", "extends shorter"]
     assert told[3].startswith("teacher digits-resnet-s: ") and told[3].endswith(" M MACs")
     assert told.pop(4) == "the teacher on this run’s splits: train 97.2 %, validation 97.0 %, test 96.2 %"
@@ -69,8 +71,8 @@ def test_a_black_box_tells_its_signature_and_notices(tmp_path):
     path = build_run(tmp_path / "r", rounds=2, black_box=True)
     open_run(path).record(Notice, text="mine.onnx gives probabilities.")
     told = of(path, teacher={"name": "mine.onnx", "signature": "x float32 (batch, 1, 8, 8) raw", "accuracy": None})
-    assert told[2] == "teacher mine.onnx: 96.2 %"  # counted from the stored logits
-    assert told[4:6] == ["x float32 (batch, 1, 8, 8) raw", "mine.onnx gives probabilities."]
+    assert told[3] == "teacher mine.onnx: 96.2 %"  # counted from the stored logits
+    assert told[5:7] == ["x float32 (batch, 1, 8, 8) raw", "mine.onnx gives probabilities."]
     assert not any("of the teacher" in line for line in told)
 
 
@@ -83,8 +85,8 @@ def test_a_run_that_has_not_ended_is_told_as_far_as_it_has_come(tmp_path, state)
 
 def test_a_teachers_run_tells_what_it_reaches_and_costs(tmp_path):
     told = of(build_run(tmp_path / "r", kind="teach"))
-    assert told[1] == "data set digits" and len(told) == 3
-    assert told[2].startswith("teacher digits-") and " %, " in told[2] and told[2].endswith(" M MACs")
+    assert told[1:3] == ["Digits", "data set digits"] and len(told) == 4
+    assert told[3].startswith("teacher digits-") and " %, " in told[3] and told[3].endswith(" M MACs")
 
 
 def test_showing_it_imports_no_torch():
@@ -96,11 +98,13 @@ def test_showing_it_imports_no_torch():
 
 
 def test_a_training_ends_with_what_it_has_made():
-    card = {"accuracy": 0.952, "accuracy_low": 0.94, "accuracy_high": 0.961, "epochs": 24, "seconds": 720.0}
+    card = TeacherFigures(name="t", accuracy=0.952, accuracy_low=0.94, accuracy_high=0.961, epochs=24, seconds=720.0)
     n = "\N{NO-BREAK SPACE}"
     said = f"95.2{n}% of the test split (95{n}% interval 94.0 to 96.1), 24 epochs, 12{n}min"
     assert describe_teaching(card) == said
-    assert "(range over two persons 94.0 to 96.1), 1 epoch," in describe_teaching({**card, "persons": 2, "epochs": 1})
+    assert "(range over two persons 94.0 to 96.1), 1 epoch," in describe_teaching(
+        card.model_copy(update={"persons": 2, "epochs": 1})
+    )
 
 
 def test_a_round_that_ends_is_one_line_of_80_characters(tmp_path):

@@ -90,7 +90,7 @@ def test_a_teacher_killed_inside_its_training_comes_out_the_same(own_home):
     finished(killed)
     names = [run.info().teacher_name for run in (whole, killed)]
     assert len(set(names)) == 2  # the finished one keeps its name and is not overwritten
-    assert card(names[0])["weights_sha256"] == card(names[1])["weights_sha256"]
+    assert card(names[0]).weights_sha256 == card(names[1]).weights_sha256
     assert len(told(killed, "epoch")) <= 3 + 1
 
 

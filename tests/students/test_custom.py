@@ -9,7 +9,7 @@ from bdistil import BDistil
 from bdistil.config import DistilConfig
 from bdistil.data import load_dataset
 from bdistil.errors import UserError
-from bdistil.method.student_training import WIDER
+from bdistil.method.ladder import WIDER
 from bdistil.method_registry import METHODS
 from bdistil.runs.estimate import _prefix_of
 from bdistil.students.build import build_student

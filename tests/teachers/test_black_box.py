@@ -29,6 +29,7 @@ from bdistil.teachers.black_box import (
     no_better_than_chance,
     read_answers,
 )
+from bdistil.teachers.card import GivenAnswers
 
 ROWS, CLASSES = 7, 3
 
@@ -191,7 +192,15 @@ def given_by(saved, train, test, files=True, probabilities=False):
         saved(name=f"{name}.npz", logits=np.stack([value[file] for file in own]), **extra)
         for name, own, extra in zip(("train", "test"), (train, test), names, strict=True)
     ]
-    return {"answers": answers, "classes": list("abc"), "probabilities": probabilities}
+    known = {
+        "name": "train.npz",
+        "dataset": "d",
+        "classes": tuple("abc"),
+        "input_shape": (1,),
+        "weights_sha256": "",
+        "macs": None,
+    }
+    return GivenAnswers(**known, answers=tuple(answers), probabilities=probabilities)
 
 
 @pytest.mark.parametrize("files", [True, False])
@@ -244,19 +253,19 @@ KNOWN = replace(CATALOGUE["digits"], classes=("a", "b", "c"), train=5, validatio
 def test_a_card_says_what_is_known_and_no_more(saved):
     files = [saved(logits=logits()), saved(name="test.npz", logits=logits(rows=4))]
     card = logits_card(files, KNOWN)
-    assert (card["name"], card["kind"], card["answers"]) == ("train.npz", "logits", tuple(files))
-    assert {card[key] for key in ("macs", "parameters", "bytes", "accuracy")} == {None} and not card["macs_stated"]
-    assert card["notices"] == [] and card["probabilities"] is False
+    assert (card.name, card.kind, card.answers) == ("train.npz", "logits", tuple(files))
+    assert {card.macs, card.parameters, card.bytes, card.accuracy} == {None} and not card.macs_stated
+    assert card.notices == () and card.probabilities is False
     stated = logits_card(files, KNOWN, 10**6)
-    assert (stated["macs"], stated["macs_stated"]) == (10**6, True)
+    assert (stated.macs, stated.macs_stated) == (10**6, True)
 
 
 def test_probabilities_are_noticed_and_must_be_in_both_files(saved):
     shares, plain = softmax(logits()), logits(rows=4)
     files = [saved(logits=shares), saved(name="test.npz", logits=softmax(plain))]
-    assert logits_card(files, KNOWN)["notices"] == [
-        "train.npz gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
-    ]
+    assert logits_card(files, KNOWN).notices == (
+        "train.npz gives probabilities, not logits: they are taken as log(max(p, 1e-7)).",
+    )
     saved(name="test.npz", logits=plain)
     with pytest.raises(UserError, match=r"train.npz holds probabilities and .*test.npz does not"):
         logits_card(files, KNOWN)

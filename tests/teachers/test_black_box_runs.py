@@ -157,7 +157,7 @@ def test_an_onnx_file_makes_an_ensemble(own_home, tmp_path, monkeypatch):
     assert (status, err) == (0, f"{UNKNOWN_SPLIT}\n")
     document = shown(out.strip())
     assert document["config"]["teacher"] == document["teacher"]["name"] == str(tmp_path / "mine.onnx")
-    assert document["teacher"]["accuracy"] == pytest.approx(card("digits-resnet-s")["accuracy"], abs=0.003)
+    assert document["teacher"]["accuracy"] == pytest.approx(card("digits-resnet-s").accuracy, abs=0.003)
     assert (document["teacher"]["kind"], document["teacher"]["approximate_views"]) == ("onnx", False)
     assert document["frontier"][-1]["macs_ratio"] is None and document["frontier"][-1]["accuracy"] > 0.7
     assert f"\n{document['teacher']['signature']}\n" in bdistil("show", out.strip())[1]

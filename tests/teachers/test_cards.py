@@ -32,15 +32,15 @@ def shipped(tmp_path, monkeypatch):
 def test_shipped_teachers_come_first_and_the_folder_is_the_name(shipped):
     save(home() / "teachers" / "a-first")
     save(home() / "teachers" / "other", dataset="fashion-mnist", input_shape=[1, 28, 28])
-    assert [c["name"] for c in cards()] == ["digits-resnet-s", "a-first", "other"]
-    assert [c["name"] for c in cards("digits")] == ["digits-resnet-s", "a-first"]
-    assert card_for(None, "digits")["name"] == "digits-resnet-s" and card_for(None, "fashion-mnist")["name"] == "other"
-    assert card("digits-resnet-s")["path"] == str(shipped)
+    assert [c.name for c in cards()] == ["digits-resnet-s", "a-first", "other"]
+    assert [c.name for c in cards("digits")] == ["digits-resnet-s", "a-first"]
+    assert card_for(None, "digits").name == "digits-resnet-s" and card_for(None, "fashion-mnist").name == "other"
+    assert card("digits-resnet-s").path == str(shipped)
 
 
 def test_the_default_teacher_and_its_name_mean_the_same_one(shipped):
     save(home() / "teachers" / "digits-resnet-s", accuracy=0.5)
-    assert card(card_for(None, "digits")["name"]) == card_for(None, "digits") == cards("digits")[0]
+    assert card(card_for(None, "digits").name) == card_for(None, "digits") == cards("digits")[0]
 
 
 def test_a_folder_names_a_teacher_from_wherever_one_is(tmp_path, monkeypatch):
@@ -48,7 +48,7 @@ def test_a_folder_names_a_teacher_from_wherever_one_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = card("mine")
     monkeypatch.chdir("/")
-    assert card(found["name"]) == found and found["path"] == str(folder)
+    assert card(found.name) == found and found.path == str(folder)
 
 
 def test_an_unknown_name_suggests_the_nearest():
@@ -85,7 +85,7 @@ def test_without_a_teacher_the_sentence_says_how_to_train_one(shipped):
 )
 def test_a_damaged_card_is_left_out_and_named_it_is_a_sentence(changes):
     save(home() / "teachers" / "bad", **changes)
-    assert [c["name"] for c in cards()] == ["digits-resnet-s"]
+    assert [c.name for c in cards()] == ["digits-resnet-s"]
     with pytest.raises(UserError, match="The teacher bad cannot be read: its card.json is incomplete"):
         card("bad")
 
@@ -117,4 +117,4 @@ def test_a_teacher_that_does_not_fit_the_data_is_a_sentence():
 
 def test_a_teacher_without_known_costs_is_still_a_teacher():
     save(home() / "teachers" / "black-box", macs=None)
-    assert card_for("black-box", "digits")["macs"] is None
+    assert card_for("black-box", "digits").macs is None

@@ -258,7 +258,7 @@ def test_raw_and_normalised_inputs_and_their_caches_differ(made, own_home):
 def test_whole_numbers_are_raw(made):
     known = onnx_card(made(kind=UINT8), DIGITS, None)
     x = load_dataset("digits").x_test[:50]
-    assert known["reads"] == "raw"
+    assert known.reads == "raw"
     assert OnnxTeacher(known, DIGITS, Statistics((5.0,), (2.0,), 16.0))(x, "test") == pytest.approx(
         answers(x), rel=1e-4, abs=1e-3
     )
@@ -268,17 +268,17 @@ def test_probabilities_become_logarithms(made):
     known = onnx_card(made(last=("Softmax",)), DIGITS, "raw")
     x = load_dataset("digits").x_test[:50]
     found = OnnxTeacher(known, DIGITS, Statistics((0.0,), (1.0,), 16.0))(x, "test")
-    assert known["probabilities"] and "gives probabilities, not logits" in known["notices"][0]
+    assert known.probabilities and "gives probabilities, not logits" in known.notices[0]
     assert (found.argmax(axis=1) == answers(x).argmax(axis=1)).all() and found.min() == pytest.approx(np.log(1e-7))
 
 
 def test_the_card_tells_the_signature_and_only_stated_costs(made):
     known = card_for(made(), "digits", teacher_input="raw", teacher_macs=640)
-    assert known["signature"] == "x float32 (batch, 1, 8, 8) raw → logits float32 (batch, 10)"
-    assert (known["kind"], known["macs"], known["macs_stated"], known["parameters"]) == ("onnx", 640, True, None)
+    assert known.signature == "x float32 (batch, 1, 8, 8) raw → logits float32 (batch, 10)"
+    assert (known.kind, known.macs, known.macs_stated, known.parameters) == ("onnx", 640, True, None)
     fixed = card_for(made(shape=(4, 1, 8, 8), gives=(4, 10)), "digits", teacher_input="raw")
-    assert fixed["signature"] == "x float32 (batch, 1, 8, 8), batch 4 raw → logits float32 (batch, 10), batch 4"
-    assert fixed["macs"] is None and not fixed["macs_stated"]
+    assert fixed.signature == "x float32 (batch, 1, 8, 8), batch 4 raw → logits float32 (batch, 10), batch 4"
+    assert fixed.macs is None and not fixed.macs_stated
 
 
 def test_an_exported_network_answers_as_it_did(tmp_path):
@@ -321,7 +321,7 @@ EXPECTED = answers(load_dataset("digits").x_test[:50])
 )
 def test_another_layout_is_adapted_and_said(made, shape, notice):
     known, found = asked_of(made(shape=shape))
-    assert notice in known["notices"][0] and found == pytest.approx(EXPECTED, rel=1e-4, abs=1e-3)
+    assert notice in known.notices[0] and found == pytest.approx(EXPECTED, rel=1e-4, abs=1e-3)
 
 
 def test_channels_are_moved_last_not_only_renamed(made):
@@ -343,7 +343,7 @@ def test_other_floats_are_adapted_and_said(made, kind, name):
     cast = onnx.helper.make_node("Cast", ["logits"], ["wide"], to=kind)
     path = made(kind=kind, more=[cast], outputs=[value("wide", ("batch", 10), kind)])
     known, found = asked_of(path, output="wide")
-    assert f"reads and gives {name}: numbers are converted" in known["notices"][0]
+    assert f"reads and gives {name}: numbers are converted" in known.notices[0]
     assert found.dtype == np.float32 and found == pytest.approx(EXPECTED, rel=1e-2, abs=1e-2)
 
 
@@ -369,8 +369,8 @@ def test_of_scikit_learns_pair_the_probabilities_are_taken(made):
     model.graph.output.append(table)
     onnx.save(model, path)
     known, found = asked_of(path)
-    assert "probabilities is taken, the only one with a number for each of the 10 classes" in known["notices"][0]
-    assert known["probabilities"] and (found.argmax(axis=1) == EXPECTED.argmax(axis=1)).all()
+    assert "probabilities is taken, the only one with a number for each of the 10 classes" in known.notices[0]
+    assert known.probabilities and (found.argmax(axis=1) == EXPECTED.argmax(axis=1)).all()
 
 
 @pytest.mark.parametrize("classes", [{"classlabels_int64s": range(10)}, {"classlabels_strings": list("1032547698")}])

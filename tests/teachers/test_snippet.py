@@ -42,7 +42,7 @@ def test_its_answers_are_those_of_its_onnx_file(tmp_path, monkeypatch, kind):
     read = load_dataset(dataset, data)
     answers = asked(card_for(None, dataset, data, teacher_logits=("train.npz", "test.npz")), read)
     exported = card_for("teacher.onnx", dataset, data, teacher_input="normalised")
-    assert ("normalised, running-maximum →" in exported["signature"]) == (kind == "recordings")
+    assert ("normalised, running-maximum →" in exported.signature) == (kind == "recordings")
     for split in SPLITS:
         x, _ = read.split(split)
         expected = asked(exported, read)(x, split)

@@ -93,11 +93,11 @@ def test_four_channels_are_one_sentence():
 def test_it_is_trained_saved_and_asked_like_any_teacher(data):
     model, accuracy = teach(config(epochs=2), data)
     saved = finish_teacher(config(epochs=2), data, model, accuracy, {}, 1.0)
-    assert saved["name"] == "digits-shufflenet_v2_x0_5-32" and saved["macs"] > 500_000
-    again = TeacherLogits(card_for(saved["name"], "digits"))(data.x_test)
+    assert saved.name == "digits-shufflenet_v2_x0_5-32" and saved.macs > 500_000
+    again = TeacherLogits(card_for(saved.name, "digits"))(data.x_test)
     own = model.eval()(normalise(data.x_test, data.mean, data.std)).detach().numpy()
     assert again == pytest.approx(own, abs=1e-4)
-    assert card(saved["name"])["accuracy"] == pytest.approx((own.argmax(axis=1) == data.y_test).mean())
+    assert card(saved.name).accuracy == pytest.approx((own.argmax(axis=1) == data.y_test).mean())
 
 
 def test_weights_are_taken_as_they_are(data, tmp_path):
@@ -111,7 +111,7 @@ def test_weights_are_taken_as_they_are(data, tmp_path):
     found = model.eval()(normalise(data.x_test, data.mean, data.std)).detach().numpy()
     assert found == pytest.approx(expected, abs=1e-3) and 0 <= accuracy <= 1
     finished = finish_teacher(config(weights=path, epochs=0), data, model, accuracy, {}, 1.0)
-    assert f"--epochs 0 --seed 0 --learning-rate 0.01 --weights {path}" in finished["command"]
+    assert f"--epochs 0 --seed 0 --learning-rate 0.01 --weights {path}" in finished.command
 
 
 def test_weights_of_other_classes_are_tuned_and_not_taken_as_they_are(data, tmp_path):
@@ -196,4 +196,4 @@ def test_the_command_line_trains_one_and_names_it(own_home):
     )
     assert (ended.returncode, ended.stdout) == (0, "digits-shufflenet_v2_x0_5-32\n"), ended.stderr
     assert [run.id for run in list_runs(samples=False)][0].startswith("digits-shufflenet_v2_x0_5-32-")
-    assert card_for("digits-shufflenet_v2_x0_5-32", "digits")["architecture"] == SMALL
+    assert card_for("digits-shufflenet_v2_x0_5-32", "digits").architecture == SMALL

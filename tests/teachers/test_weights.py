@@ -13,6 +13,7 @@ from safetensors.torch import save
 from bdistil.errors import UserError
 from bdistil.paths import home
 from bdistil.teachers import card
+from bdistil.teachers.card import SavedTeacher
 from bdistil.teachers.catalogue import ARCHITECTURES, names
 from bdistil.teachers.logits import TeacherLogits
 from bdistil.teachers.weights import load_teacher, save_teacher
@@ -24,17 +25,17 @@ from tests.builders.records import CARD
 def saved():
     """A network with fresh weights, and its card."""
     model = build_teacher("resnet-s", input_shape=(1, 8, 8), classes=10).eval()
-    return model, card(save_teacher(model, CARD))
+    return model, card(save_teacher(model, SavedTeacher(**CARD)))
 
 
 def replaced(known, content, **changes):
     """The card after its weights were replaced by others, checksum included."""
-    folder = Path(known["path"])
+    folder = Path(known.path)
     (folder / "model.safetensors").write_bytes(content)
     stored = json.loads((folder / "card.json").read_text())
     stored |= {"weights_sha256": hashlib.sha256(content).hexdigest(), **changes}
     (folder / "card.json").write_text(json.dumps(stored))
-    return card(known["name"])
+    return card(known.name)
 
 
 def test_a_saved_teacher_comes_back_bit_for_bit_frozen_and_in_evaluation_mode(saved):
@@ -48,12 +49,12 @@ def test_a_saved_teacher_comes_back_bit_for_bit_frozen_and_in_evaluation_mode(sa
 
 def test_no_saved_teacher_is_overwritten(saved):
     model, known = saved
-    assert [save_teacher(model, CARD) for _ in range(2)] == ["mine-2", "mine-3"]
+    assert [save_teacher(model, SavedTeacher(**CARD)) for _ in range(2)] == ["mine-2", "mine-3"]
     assert card("mine") == known
 
 
 def test_missing_and_damaged_weights_are_a_sentence(saved):
-    file = Path(saved[1]["path"]) / "model.safetensors"
+    file = Path(saved[1].path) / "model.safetensors"
     content = file.read_bytes()
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(UserError, match="The weights of the teacher mine are damaged .checksum differs."):
@@ -82,7 +83,7 @@ def test_a_pickle_is_never_opened(saved, tmp_path):
 
 
 def test_an_unknown_architecture_is_a_sentence(saved):
-    content = (Path(saved[1]["path"]) / "model.safetensors").read_bytes()
+    content = (Path(saved[1].path) / "model.safetensors").read_bytes()
     with pytest.raises(UserError, match="There is no teacher architecture called resnet-x"):
         load_teacher(replaced(saved[1], content, architecture="resnet-x"))
 
@@ -118,7 +119,7 @@ def test_logits_are_kept_and_never_answer_for_another_input_or_teacher(saved, mo
 
     assert np.array_equal(TeacherLogits(known)(x, tick=asked), first)
     assert not np.array_equal(TeacherLogits(known)(x[::-1], tick=shares.append), first)
-    other = card(save_teacher(build_teacher("resnet-s", input_shape=(1, 8, 8), classes=10), CARD))
+    other = card(save_teacher(build_teacher("resnet-s", input_shape=(1, 8, 8), classes=10), SavedTeacher(**CARD)))
     assert not np.array_equal(TeacherLogits(other)(x, tick=shares.append), first)
     assert len(shares) == 3
 

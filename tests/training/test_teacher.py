@@ -35,20 +35,20 @@ def test_a_trained_teacher_is_saved_with_a_card_that_holds(data):
     config = teach_config(epochs=6)
     model, validation = teach(config, data)
     finished = finish_teacher(config, data, model, validation, {"torch": "x"}, 12.5)
-    name = finished["name"]
+    name = finished.name
     saved = card(name)
-    assert saved["path"] == str(home() / "teachers" / name) and saved in cards("digits")
-    answers = predict(load_teacher(saved), data.x_test, lambda x: normalise(x, saved["mean"], saved["std"])).numpy()
-    assert saved["accuracy"] == (answers.argmax(1) == data.y_test).mean() > 0.8
-    assert saved["accuracy_low"] < saved["accuracy"] < saved["accuracy_high"]
-    assert saved["data_checksum"] == data.checksum and saved["config"] == config.model_dump()
+    assert saved.path == str(home() / "teachers" / name) and saved in cards("digits")
+    answers = predict(load_teacher(saved), data.x_test, lambda x: normalise(x, saved.mean, saved.std)).numpy()
+    assert saved.accuracy == (answers.argmax(1) == data.y_test).mean() > 0.8
+    assert saved.accuracy_low < saved.accuracy < saved.accuracy_high
+    assert saved.data_checksum == data.checksum and saved.config == config.model_dump()
     rate = f"--learning-rate {config.learning_rate:g}"
     told = f"bdistil teach --dataset digits --teacher resnet-s --epochs 6 --seed 0 {rate}"
-    assert saved["command"] == f"{told} --threads 1"
-    assert command(config.model_copy(update={"label_smoothing": 0.0})) == f"{told} --threads 1 --label-smoothing 0"
-    assert saved["macs"] > 1e6 and saved["bytes"] >= 4 * saved["parameters"]
+    assert saved.command == f"{told} --threads 1"
+    assert command(config.model_copy(update={"label_smoothing": 0.0})) == f"{told} --label-smoothing 0 --threads 1"
+    assert saved.macs > 1e6 and saved.bytes >= 4 * saved.parameters
 
-    again = finish_teacher(config, data, model, validation, {"torch": "x"}, 12.5)["name"]
+    again = finish_teacher(config, data, model, validation, {"torch": "x"}, 12.5).name
     assert again != name and card(name) == saved  # no finished teacher is lost, and none takes a shipped one's name
 
 
@@ -60,9 +60,9 @@ def test_the_interval_of_a_teacher_is_over_the_persons_that_are_held_out(data):
     held_out = replace(data, info=replace(data.info, people="subject"), people_test=people)
     found = finish_teacher(config, held_out, model, validation, {}, 1.0)
     interval = accuracy_interval(answers == data.y_test, people)
-    assert (found["accuracy_low"], found["accuracy_high"], found["persons"]) == (*interval, 4)
+    assert (found.accuracy_low, found.accuracy_high, found.persons) == (*interval, 4)
     known = replace(data, people_test=people)  # the split holds out nobody
-    assert finish_teacher(config, known, model, validation, {}, 1.0)["persons"] is None
+    assert finish_teacher(config, known, model, validation, {}, 1.0).persons is None
 
 
 def test_an_interrupted_teacher_comes_out_the_same(data, tmp_path):

@@ -6,8 +6,9 @@ from bdistil.method.certificate import Certificate
 from bdistil.method.correction import LOOKAHEAD
 from bdistil.method.distillation import Distillation
 from bdistil.method.frozen import distil
+from bdistil.method.ladder import rungs
 from bdistil.method.search import Attempt, SearchCallbacks
-from bdistil.method.student_training import ladder, train_student
+from bdistil.method.student_training import train_student
 from bdistil.records import AttemptFinished, RoundRecord, RoundStarted, RoundUnmet
 from bdistil.runs.job import DistillationJob
 from bdistil.runs.rounds import restore, restore_attempts, save_attempt, save_round
@@ -31,7 +32,7 @@ def train(job: DistillationJob) -> ProgressiveEnsemble:
     for done in distil(distillation, finished, tried, callbacks):
         if config.meet_condition and not done.record.condition_met:
             run.record(RoundUnmet, round=len(ensemble), attempt=done.record.attempt)
-        save_round(run, job.data, ensemble, done, job.teacher_macs)
+        save_round(job, ensemble, done)
         job.record_round()
     return ensemble
 
@@ -41,9 +42,8 @@ def fit(distillation: Distillation) -> list[RoundRecord]:
 
 
 def begin_round(distillation: Distillation, certificate: Certificate) -> None:
-    config, round = distillation.config, distillation.round
-    position = Position("rounds", round, 1)
-    train_student(distillation, certificate.signed_weights(), position, ladder(config, round)[0], config.barrier)
+    position, barrier = Position("rounds", distillation.round, 1), distillation.config.barrier
+    train_student(distillation, certificate.signed_weights(), position, rungs(distillation)[0], barrier)
 
 
 def schedule(config: DistilConfig) -> list[tuple[int, int]]:

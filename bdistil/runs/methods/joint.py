@@ -7,7 +7,7 @@ from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation import Distillation
 from bdistil.method.joint import composition, corrective_round, distil_together, polish
-from bdistil.method.student_training import student_name
+from bdistil.method.ladder import rungs, student_name
 from bdistil.records import Correction, HeadCorrected, PolishFinished, RoundRecord, RoundStarted
 from bdistil.runs.job import DistillationJob, summary
 from bdistil.runs.rounds import restore_polished, restore_snapshot, save_corrective_round, save_polish
@@ -33,21 +33,22 @@ def _rounds_and_polish(job: DistillationJob) -> None:
     ensemble, previous = restore_snapshot(run, job.data)
     ensemble.to(job.device)
     for t in range(len(ensemble) + 1, config.rounds + 1):
+        distillation = job.distillation(ensemble, _callbacks(job, t - 1))
         run.record(
             RoundStarted,
             round=t,
             composition=composition(config, t),
-            student=student_name(config, t),
+            student=student_name(config, rungs(distillation)[0]),
             barrier=config.barrier,
             epochs=config.epochs,
         )
-        snapshot = corrective_round(job.distillation(ensemble, _callbacks(job, t - 1)), previous)
-        previous = save_corrective_round(run, job.data, ensemble, snapshot, job.teacher_macs)
+        snapshot = corrective_round(distillation, previous)
+        previous = save_corrective_round(job, ensemble, snapshot)
         job.record_round()
     job.enter("polish")
     distillation = job.distillation(ensemble, _callbacks(job, config.rounds))
     snapshot = polish(distillation, corrected=lambda record: _record_correction(job, record))
-    save_polish(run, job.data, ensemble, snapshot, job.teacher_macs)
+    save_polish(job, ensemble, snapshot)
 
 
 def fit(distillation: Distillation) -> list[RoundRecord]:
