@@ -93,13 +93,31 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("previous=total / max(1, t - 1)", "previous=total"),
             ("value = value + barrier.penalty(", "value = value - barrier.penalty("),
             ("(total + f) / (len(ensemble) + 1)", "(total + f) / max(1, len(ensemble))"),
-            ("config.growth ** (round - 1)", "config.growth**round"),
             (
                 "torch.manual_seed(position.seed(distillation.config.seed))",
                 "torch.manual_seed(distillation.config.seed)",
             ),
-            ("steps = whole[whole.index(config.composition) :]", "steps = whole"),
+        ),
+    ),
+    "bdistil/method/ladder.py": (
+        ("tests/method/test_ladder.py", "tests/method/test_search.py"),
+        (
+            ("config.growth ** (round - 1)", "config.growth**round"),
+            ("return whole[whole.index(config.composition) :]", "return whole"),
             ("if times == 1 else", "if times <= 1.5 else"),
+            ("first = spent + FIRST_SHARE * (limit - spent)", "first = FIRST_SHARE * limit"),
+            ("_largest(config, known, ensemble, name, each - spent)", "_largest(config, known, ensemble, name, each)"),
+            ("(macs - spent) / (limit - spent)", "macs / limit"),
+            ("if self.share >= NEAR", "if self.share <= NEAR"),
+        ),
+    ),
+    "bdistil/budgets.py": (
+        ("tests/test_budgets.py",),
+        (
+            ("later <= earlier", "later < earlier"),
+            ("limits[-1] > 1", "limits[-1] > 10"),
+            ('"%": 0.01', '"%": 1'),
+            ("limits[0] <= 0", "limits[0] < 0"),
         ),
     ),
     "bdistil/method/correction.py": (
@@ -257,7 +275,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         (
             ("return self.bound < self.trivial", "return self.bound <= self.trivial"),
             ("row.measured > row.bound + ROUNDING", "row.measured > row.bound - ROUNDING"),
-            ("tells.all(axis=1) if tells[-1].all()", "tells.any(axis=1) if tells[-1].all()"),
+            ("np.all(tells, axis=1) if tells[-1].all()", "np.any(tells, axis=1) if tells[-1].all()"),
             ("max(initial=-1)) + 2 if", "max(initial=-1)) + 1 if"),
             ("rounds.min(axis=0)", "rounds.max(axis=0)"),
             ("2 * examples * weight", "examples * weight"),
@@ -369,7 +387,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
     "bdistil/report/figures.py": (
         ("tests/report/test_figures.py",),
         (
-            ("groups[mark[1] < 0]", "groups[mark[1] <= 0]"),
+            ("for mark in marks if mark[1] < 0]", "for mark in marks if mark[1] <= 0]"),
             ("len(counted) <= MOST_NUMBERS", "len(counted) < MOST_NUMBERS"),
             ("[high - value for high, value", "[high for high, value"),
             ("record.highs + record.lows[::-1]", "record.highs + record.lows"),
@@ -451,10 +469,10 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         ("tests/data/test_dataset.py",),
         (
             ("np.sort(np.random.default_rng(_THINNING).permutation(len(self.x_train))[:count])", "np.arange(count)"),
-            ('{**arrays, "train": arrays["train"][kept]}', "{name: array[:count] for name, array in arrays.items()}"),
+            ("(train[kept], *others)", "(train[: len(kept)], *others)"),
             ("_STILL = 1e-6", "_STILL = 0.0"),
-            ("hashed.update(self.y_test)", "pass"),
-            ('            hashed.update(arrays[f"y_{name}"])\n', ""),
+            ("hashed.update(self.y_test.data)", "pass"),
+            ('            hashed.update(arrays[f"y_{name}"].data)\n', ""),
             ("/ x[:, channel].size", "/ x[: block, channel].size"),
             ("self.people_test if self.info.people else None", "self.people_test"),
         ),

@@ -10,7 +10,7 @@ from bdistil.errors import UserError
 from bdistil.method.distillation import Distillation
 from bdistil.method.frozen import distil
 from bdistil.method.joint import distil_together
-from bdistil.method.ladder import FIRST_SHARE, build, plan, rungs, untrained
+from bdistil.method.ladder import FIRST_SHARE, Rung, build, ladder, plan, rungs, student_name, untrained
 from tests.tasks import digits_task, one_thread  # noqa: F401
 from tests.workers import distil_config, polished_config
 
@@ -63,10 +63,10 @@ def test_a_search_begins_below_the_budget_and_ends_within_it():
     task, budgets = digits_task(40), (20_000, 60_000)
     config = distil_config(budgets="20k,60k", rounds=2)
     start = Distillation(config, task, untrained(config, task.dataset.info, 1, budgets), budgets=budgets)
-    ladder, before = rungs(start), prefix_costs(start.ensemble)[-1].macs
-    assert [rung.composition for rung in ladder] == ["add", "add", "concat", "concat-all"]
+    steps, before = rungs(start), prefix_costs(start.ensemble)[-1].macs
+    assert [rung.composition for rung in steps] == ["add", "add", "concat", "concat-all"]
     spent = []
-    for rung in ladder:
+    for rung in steps:
         longer = untrained(config, task.dataset.info, 1, budgets)
         longer.append(build(config, task.dataset.info, longer, rung))
         spent.append((prefix_costs(longer)[-1].macs - before) / (budgets[1] - before))
@@ -94,3 +94,11 @@ def test_a_student_far_below_its_budget_is_remarked_upon():
         "Prefix 1 takes 6,863 of the 10,000 MACs of its budget: there is no student of this kind between them."
     )
     assert second.remark(2) is None
+
+
+def test_students_grow_from_the_second_round_on_and_are_named_by_their_size():
+    config = distil_config(growth=1.2)
+    first = [ladder(config, round)[0] for round in (1, 2, 3)]
+    assert [rung.grown for rung in first] == pytest.approx([1, 1.2, 1.44])
+    assert [student_name(config, rung) for rung in first] == ["cnn-xs", "cnn-xs × 1.2", "cnn-xs × 1.44"]
+    assert student_name(distil_config(), Rung(3, "concat-all", 1.5)) == "cnn-xs × 1.5"

@@ -5,16 +5,14 @@ import pytest
 import torch
 
 from bdistil.method.distillation import Distillation, DistillationData
+from bdistil.method.ladder import Rung
 from bdistil.method.objective import Barrier, DistillationLoss
 from bdistil.method.student_training import (
-    Rung,
     answers,
     new_student,
     passes,
-    student_name,
     train_student,
     validation,
-    width_growth,
 )
 from bdistil.training.loop import Position
 from tests.spies import Batches
@@ -122,10 +120,3 @@ def test_every_position_draws_weights_of_its_own_and_always_the_same(little, two
     assert first == again != second
     other = CONFIG.model_copy(update={"seed": 1})
     assert new_student(Distillation(other, little, two), places[0], RUNG).weights() != first
-
-
-def test_students_grow_from_the_second_round_on_and_are_named_by_their_size():
-    config = distil_config(growth=1.2)
-    assert [width_growth(config, round) for round in (1, 2, 3)] == pytest.approx([1, 1.2, 1.44])
-    assert [student_name(config, round) for round in (1, 2, 3)] == ["cnn-xs", "cnn-xs × 1.2", "cnn-xs × 1.44"]
-    assert student_name(distil_config(), 3, Rung(3, "concat-all", 1.5)) == "cnn-xs × 1.5"
