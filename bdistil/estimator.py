@@ -407,7 +407,7 @@ def _held_out(given: Split, fraction: float, seed: int) -> tuple[Split, Split]:
 def _seed(random_state: Any) -> int:
     """The engine's seed: the number itself, or one that scikit-learn's generator draws."""
     if isinstance(random_state, numbers.Integral):
-        if not 0 <= random_state < 2**31:
+        if not 0 <= int(random_state) < 2**31:
             raise UserError(
                 f"`random_state` must be a whole number from 0 to 2147483647, or None; got “{random_state}”."
             )
