@@ -228,7 +228,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "bdistil/estimator.py": (
-        ("tests/test_estimator.py",),
+        ("tests/estimator/test_estimator.py",),
         (
             (
                 "self.ensemble_.predict_until(self._inputs(X), deadline_ms)",
