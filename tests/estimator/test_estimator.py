@@ -53,8 +53,8 @@ def test_composition_and_head_are_the_methods_own_unless_given(task):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"method": "polish"}, "Method must be one of"),
-        ({"rounds": 0}, "Rounds must be"),
+        ({"method": "polish"}, "`method` must be one of"),
+        ({"rounds": 0}, "`rounds` must be"),
         ({"student": "cnn-sx"}, "Did you mean cnn-s"),
         ({"student": None}, "`student` must be a name; got “None”"),
         ({"loss": "student"}, "Corrective rounds train prefixes"),
