@@ -22,7 +22,7 @@ SEE = "See its training"
 
 @dataclass(frozen=True)
 class Card:
-    """What a card says; its button, None where there is nothing to open; the page it leads to, `explore` or `distil`."""
+    """What a card says; its button, None where there is none; and the page that leads to, `explore` or `distil`."""
 
     title: str
     state: str
