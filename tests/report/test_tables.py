@@ -100,6 +100,7 @@ def test_panels_say_without_colour_whether_a_bound_tells_something():
     classes = [class_round("<i>", 0, 6, 0.3, 0.44, 0.8), class_round("Coat", 1, 6, 0.3, 0.9, 0.8)]
     html = tables.panels(classes, ["data:one", "data:two"])
     assert html.count("✓ tells something") == html.count("✕ says nothing") == 1
+    assert '<p class="tells">✓' in html and '<p class="vacuous">✕' in html
     assert "<h3>&lt;i&gt;</h3>" in html and 'alt="Coat: deviation, bound and trivial bound by round"' in html
     assert "<dt>bound</dt><dd>0.44</dd>" in html
 
