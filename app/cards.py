@@ -22,7 +22,7 @@ SEE = "See its training"
 
 @dataclass(frozen=True)
 class Card:
-    """What a card says, and the page its button leads to: `explore` or `distil`; no button where that is None."""
+    """What a card says; its button, None where there is none; and the page that leads to, `explore` or `distil`."""
 
     title: str
     state: str
@@ -30,7 +30,7 @@ class Card:
     sentence: str
     note: str = ""
     button: str | None = None
-    page: str | None = None
+    page: str = "distil"
 
 
 def card(info: RunInfo | None, error: str | None, name: str, silent: str | None = None, can_train: bool = True) -> Card:

@@ -236,8 +236,9 @@ def _more(recipe: DistilConfig) -> dict[str, object]:
             choices = family(recipe.student).ladder if option.name == "composition" else ()
             given[option.name] = _draw(option, recipe, choices=choices)
     numbers = [each for each in declared if each.kind in (int, float) and _applies(each.name, recipe, given)]
-    for place, column in enumerate(st.columns(2)):
-        given |= {option.name: _draw(option, recipe, place=column) for option in numbers[place::2]}
+    half = (len(numbers) + 1) // 2  # a column after the other: on a phone they stand below each other
+    for column, options in zip(st.columns(2), (numbers[:half], numbers[half:]), strict=True):
+        given |= {option.name: _draw(option, recipe, place=column) for option in options}
     return given
 
 

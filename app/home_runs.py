@@ -28,6 +28,7 @@ from bdistil.runs import (
     rename_run,
     restore_run,
 )
+from bdistil.runs.manage import KEPT
 
 MANY = 10  # own runs; above that they can be filtered and sorted
 AT_ONCE = 30  # cards
@@ -190,6 +191,7 @@ def _deleted() -> None:
     what = f"Deleted “{title}”."
     if len(deleted) > 1:
         what = f"Deleted {formats.count(len(deleted))} runs, the last one “{title}”."
+    what += f" Later, bdistil restore {name} brings it back, for {KEPT.days} days."
     with st.container(key="deleted", border=True, horizontal=True, vertical_alignment="center"):
         st.html(f'<p role="status">{escape(printable(what))}</p>')
         if st.button("Undo"):

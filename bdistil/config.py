@@ -203,7 +203,7 @@ class TeachConfig(_Config):
     def checked(self) -> Self:
         check_architecture(self.architecture)
         if self.weights and not self.architecture.startswith(TORCHVISION):
-            raise UserError(f"`weights` are for torchvision’s models: {self.architecture} is none, leave them out.")
+            raise UserError(f"`weights` can be given for torchvision’s models only; {self.architecture} is none.")
         if not self.epochs and not self.weights:
             raise UserError("`epochs` can be 0 only with `weights`, which are then taken as they are.")
         return self

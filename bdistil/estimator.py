@@ -30,6 +30,7 @@ from bdistil.method.student_training import BATCH
 from bdistil.method_registry import DEFAULT_METHOD
 from bdistil.runs.methods import trainer
 from bdistil.students.catalogue import OWN, names
+from bdistil.students.catalogue import check as check_student
 from bdistil.students.custom import Factory
 from bdistil.teachers.black_box import no_better_than_chance
 from bdistil.teachers.python_teacher import answer, as_answers, column_labels, is_array, places, prepare
@@ -180,6 +181,8 @@ class BDistil(ClassifierMixin, BaseEstimator):
         that can be asked, (X, its logits) where logits were given. Raises InputError, or scikit-learn's ValueError.
         """
         with _value_errors(), torch.random.fork_rng(devices=[]):
+            if isinstance(self.student, str):
+                check_student(self.student)  # its name says what X is
             self._pictures = _are_pictures(X, self.student)
             seed = _seed(self.random_state)
             inputs = self._inputs(X, reset=True)
@@ -389,7 +392,7 @@ def _data(info: DatasetInfo, classes: np.ndarray, train: Split, check: Split) ->
 def _held_out(given: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     """Examples to train on, and the fraction that is held out: of each class alike, where all have two or more."""
     if not 0 < fraction < 1:
-        raise UserError(f"The validation fraction must be a number above 0, below 1; “{quoted(fraction)}” is not.")
+        raise UserError(f"`validation_fraction` must be a number above 0, below 1; got “{quoted(fraction)}”.")
     labels = given[2]
     count = min(math.ceil(fraction * len(labels)), len(labels) - 1)
     sizes = np.unique(labels, return_counts=True)[1]
@@ -404,6 +407,10 @@ def _held_out(given: Split, fraction: float, seed: int) -> tuple[Split, Split]:
 def _seed(random_state: Any) -> int:
     """The engine's seed: the number itself, or one that scikit-learn's generator draws."""
     if isinstance(random_state, numbers.Integral):
+        if not 0 <= int(random_state) < 2**31:
+            raise UserError(
+                f"`random_state` must be a whole number from 0 to 2147483647, or None; got “{random_state}”."
+            )
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
 

@@ -46,7 +46,7 @@ def operating_point(data: Payload, key: str) -> int:
     told_key = f"{key}-told"
 
     def told() -> None:
-        st.session_state[told_key] = Told(**st.session_state[key].prefix)
+        st.session_state[told_key] = Told(**st.session_state[key]["prefix"])
 
     _instrument(key=key, data=data.document(), on_prefix_change=told)
     return settled(data, st.session_state.pop(told_key, None))

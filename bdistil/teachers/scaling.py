@@ -47,10 +47,10 @@ def check_scaling(name: str, info: DatasetInfo) -> None:
     if name not in NAMES and not name.startswith("mean="):
         raise UserError(f"`teacher_input` must be one of {', '.join(NAMES)} or 'mean=…;std=…'; got “{quoted(name)}”.")
     if info.modality != "image":
-        raise UserError(f"The `teacher_input` {quoted(name)} is for pictures: choose raw, maximum, normalised.")
+        raise UserError(f"`teacher_input` can be {quoted(name)} for pictures only: choose raw, maximum, normalised.")
     if name == "imagenet" and channels != 3:
         raise UserError(
-            "The `teacher_input` imagenet is for colour pictures, these have one channel: choose unit, or give "
+            "`teacher_input` can be imagenet for colour pictures only, these have one channel: choose unit, or give "
             "their own 'mean=…;std=…'."
         )
     if name.startswith("mean="):

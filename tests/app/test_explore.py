@@ -184,7 +184,7 @@ def test_click_on_the_chart_moves_the_slider_and_a_second_click_too(open_page, f
         import ui
 
         view = page.session_state["chosen"]
-        ui.move(view, points)
+        ui.move(view, [point["customdata"] for point in points])
 
     click([{"customdata": 4}])
     page.run()
@@ -199,9 +199,9 @@ def test_click_on_the_chart_moves_the_slider_and_a_second_click_too(open_page, f
 def test_click_on_the_teacher_moves_nothing(fashion):
     import ui
 
-    view = {"prefix": 2, "push": 7}
-    ui.move(view, [{"customdata": 0}])
-    assert (view["prefix"], view["push"]) == (2, 7)
+    view = ui.View(prefix=2, push=7)
+    ui.move(view, [0])
+    assert (view.prefix, view.push) == (2, 7)
 
 
 def test_large_chart_is_constant_while_the_slider_moves(open_page, fashion):

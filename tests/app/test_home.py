@@ -182,6 +182,7 @@ def test_a_run_is_deleted_and_brought_back_until_the_page_is_left(runs):
         app.button(key=f"card-edit-{name}").click().run()
         button(app, "Delete this run").click().run()
     assert not app.exception and "Deleted 2 runs, the last one “&lt;b&gt;two&lt;/b&gt;”." in written(app)
+    assert "Later, bdistil restore two brings it back, for 7 days." in written(app)
     assert list(runs.iterdir()) == [] and "Digits take about a minute." in written(app)
     button(app, "Undo").click().run()
     assert [path.name for path in runs.iterdir()] == ["two"] and shown(app)[0] == "two"

@@ -212,7 +212,7 @@ def test_a_run_is_renamed_deleted_and_brought_back_by_keyboard(context, serve, h
         settle(page)
         page.locator(".st-key-card-mine").get_by_role("button", name="Edit").press("Enter")
         page.get_by_role("button", name="Delete this run").press("Enter")
-        expect(page.get_by_text("Deleted “Narrow”.")).to_be_visible()
+        expect(page.get_by_text("Deleted “Narrow”. Later, bdistil restore mine brings it back")).to_be_visible()
         expect(page.locator(".st-key-card-mine")).to_have_count(0)
         page.get_by_role("button", name="Undo").press("Enter")
         expect(page.locator(".st-key-card-mine")).to_be_visible()

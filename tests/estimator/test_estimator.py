@@ -53,10 +53,11 @@ def test_composition_and_head_are_the_methods_own_unless_given(task):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"method": "polish"}, "Method must be one of"),
-        ({"rounds": 0}, "Rounds must be"),
+        ({"method": "polish"}, "`method` must be one of"),
+        ({"rounds": 0}, "`rounds` must be"),
         ({"student": "cnn-sx"}, "Did you mean cnn-s"),
         ({"student": None}, "`student` must be a name; got “None”"),
+        ({"random_state": -1}, "`random_state` must be a whole number from 0"),
         ({"loss": "student"}, "Corrective rounds train prefixes"),
     ],
 )
@@ -76,3 +77,10 @@ def test_a_deadline_decides_how_many_students_answer(task):
     assert not np.array_equal(first, last)
     assert np.array_equal(model.predict_until(x, 0), first)
     assert np.array_equal(model.predict_until(x, float("inf")), last)
+
+
+def test_a_student_of_another_family_has_the_recipe_of_its_own(task):
+    """Temporal convolutions read no carried state, which is what a sensor's recipe says."""
+    x, logits = np.random.default_rng(0).normal(size=(2, 40, 12, 3))
+    model = BDistil("tcn-s", rounds=2, epochs=1, polish_epochs=1).fit(x, teacher_logits=logits[:, 0])
+    assert [student.spec["composition"] for student in model.ensemble_.students][1] == "add"

@@ -200,8 +200,11 @@ def test_answers_in_another_order_are_doubted():
         ),
         (dict(teacher=LINEAR, x=FLAT), r"Inputs have shape \(100, 64\); give \(N, channels, height, width\)"),
         (dict(teacher=LINEAR, x=X / 16), "whole numbers from 0 to 255"),
-        (dict(teacher=LINEAR, validation_fraction=0), "The validation fraction must be a number above 0, below 1; “0”"),
-        (dict(teacher=LINEAR, rounds=0), "Rounds must be a whole number"),
+        (
+            dict(teacher=LINEAR, validation_fraction=0),
+            "`validation_fraction` must be a number above 0, below 1; got “0”",
+        ),
+        (dict(teacher=LINEAR, rounds=0), "`rounds` must be a whole number"),
         (dict(teacher=LINEAR, validation_data=(X[:, :4], Y)), r"have shape \(100, 4, 8\), and BDistil was fitted to"),
     ],
 )

@@ -214,7 +214,7 @@ def test_the_ladders_last_rung_is_as_wide_as_ever():
         ({"growth": 0.5}, "`growth` must be a number from 1 to 4; got “0.5”."),
         ({"growth": 2, "rounds": 8}, "The last student may have 64 times the first one's channels at most"),
         ({"growth": 1.5, "dataset": "japanese-vowels", "cell": "shared"}, "Students that share a cell, or .* do not"),
-        ({"factory": "Dense"}, "Student must be a name, or a function that makes one"),
+        ({"factory": "Dense"}, "`factory` must be a name, or a function that makes one"),
     ],
 )
 def test_growth_has_limits(given, sentence):

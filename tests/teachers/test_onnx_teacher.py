@@ -404,7 +404,7 @@ def test_inputs_are_scaled_as_chosen(made, reads, mean, std):
 @pytest.mark.parametrize(
     ("reads", "sentence"),
     [
-        ("imagenet", "imagenet is for colour pictures"),
+        ("imagenet", "imagenet for colour pictures only"),
         ("mean=0.1,0.2;std=1,1", "has 2 means and 2 standard deviations for 1 channels"),
         ("mean=0.1", "write it like 'mean=0.5,0.5,0.5;std=0.25,0.25,0.25'"),
         ("mean=0;std=0", "with every std above 0"),

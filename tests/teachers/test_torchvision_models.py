@@ -70,9 +70,9 @@ def test_a_name_that_cannot_be_is_one_sentence(name, sentence):
 
 
 def test_options_that_do_not_go_together_are_one_sentence():
-    with pytest.raises(UserError, match="--weights are for torchvision’s models: resnet-s is none"):
+    with pytest.raises(UserError, match="`weights` can be given for torchvision’s models only; resnet-s is none"):
         config(architecture="resnet-s", weights="DEFAULT")
-    with pytest.raises(UserError, match="Epochs must be a whole number from 1 to 1000; “0” is for a teacher taken as"):
+    with pytest.raises(UserError, match="`epochs` can be 0 only with `weights`"):
         config(epochs=0)
     assert config(weights="DEFAULT").learning_rate == 0.01 and config().learning_rate == 0.1
 
