@@ -585,6 +585,11 @@ def test_what_others_have_named_never_reaches_the_terminal_raw(own_home, tmp_pat
         (HOSTILE,),
         ("run", "--dataset", "digits", "--rounds", HOSTILE),
         ("run", "--config", HOSTILE),
+        ("rename", "failed", HOSTILE),
+        ("note", "failed", HOSTILE.replace("\n", " ")),  # a note may have lines
+        ("show", "failed"),
+        ("show", HOSTILE),
+        ("restore", HOSTILE),
         ("resume", HOSTILE),
         ("stop", f"run {HOSTILE}"),
         ("app", "--data-root", HOSTILE),

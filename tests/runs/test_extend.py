@@ -130,8 +130,7 @@ def test_a_run_without_its_students_weights_says_so(runs):
 
 def test_a_polished_run_is_finished_for_good(runs):
     parent = plain(runs / "short")
-    info = json.loads((parent.path / "run.json").read_text())
-    (parent.path / "run.json").write_text(json.dumps({**info, "method": "b-distil+polish"}))
+    change_config(parent, method="b-distil+polish")
     assert "polished together" in refusal(parent)
 
 
@@ -141,8 +140,8 @@ def test_a_number_of_rounds_that_cannot_be_is_one_sentence(runs, rounds):
         extend_run(plain(runs / "short"), rounds)
 
 
-def test_words_and_threads_of_a_command_line_will_do(runs):
-    config = extend_run(plain(runs / "short"), "2", threads="3").stored().config
+def test_threads_may_differ_from_the_parent_s(runs):
+    config = extend_run(plain(runs / "short"), 2, threads=3).stored().config
     assert (config.rounds, config.threads) == (5, 3)
 
 
