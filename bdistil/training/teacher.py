@@ -155,7 +155,7 @@ def finish_teacher(
 
 def command(config: TeachConfig) -> str:
     """The command line that trains this teacher again."""
-    told = ["dataset", "data", "architecture", "epochs", "seed", "learning_rate", "weights", "threads"]
-    if config.label_smoothing != config.options()["label_smoothing"].default:
-        told.append("label_smoothing")
+    smoothing = config.label_smoothing != config.options()["label_smoothing"].default
+    told = ["dataset", "data", "architecture", "epochs", "seed", "learning_rate"]
+    told += ["label_smoothing"] * smoothing + ["weights", "threads"]
     return shlex.join(["bdistil", "teach", *config.arguments(*told)])
