@@ -29,8 +29,8 @@ READERS = {
     "app/doors.py",  # HTTP headers
     "app/main.py",  # the server's requests and theme
 }
-MOST_READS = 116
-MOST_ANY = 60
+MOST_READS = 113
+MOST_ANY = 52
 ROOTS = ("bdistil", "app", "pages")
 
 
