@@ -22,5 +22,5 @@ def section(results: Results) -> None:
 
 def _seconds(results: Results) -> float | None:
     """How long a series of the data set is; None where its steps have no rate, or where it is not known here."""
-    known = data.CATALOGUE.get(results.run.known_dataset.name)
-    return known.input_shape[-1] / known.rate_hz if known and known.rate_hz else None
+    info = data.CATALOGUE.get(results.run.known_dataset.name)
+    return info.input_shape[-1] / info.rate_hz if info and info.rate_hz else None

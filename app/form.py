@@ -130,12 +130,16 @@ def dataset_labels() -> dict[str, str]:
 
 def dataset_label(name: str) -> str:
     """A data set with its price: “Fashion-MNIST: 70 000 pictures, 30 MB to download”."""
-    known = info(name)
-    count = formats.count(known.train + known.validation + known.test)
-    price = f"{formats.size(known.download_bytes)} to download" if known.download_bytes else "to be put in its folder"
+    data_info = info(name)
+    count = formats.count(data_info.train + data_info.validation + data_info.test)
+    price = (
+        f"{formats.size(data_info.download_bytes)} to download"
+        if data_info.download_bytes
+        else "to be put in its folder"
+    )
     if is_here(name):
         price = "nothing to download"
-    return f"{known.title}: {count} {formats.examples(known.modality)}, {price}"
+    return f"{data_info.title}: {count} {formats.examples(data_info.modality)}, {price}"
 
 
 def teacher_label(card: TeacherCard) -> str:
@@ -194,7 +198,7 @@ def _options(dataset: str, data: OwnData | None) -> Asked | None:
         help=DistilConfig.options()["rounds"].help,
     )
     given: dict[str, object] = {"student": student, "rounds": rounds}
-    if recipe.known.modality != "image":
+    if recipe.data_info.modality != "image":
         given["mode"] = _mode(recipe, rounds)
     with st.expander("More: composition, objective, training, seed"):
         given |= _more(recipe)
@@ -217,7 +221,7 @@ def _method_labels() -> dict[str, str]:
 
 def _student_labels(recipe: DistilConfig) -> dict[str, str]:
     """Students by name, with their prices once an estimate has told them: “cnn-xs: 60 k MACs, 3 % of the teacher”."""
-    labels = {name: name for name in names(recipe.known.modality)}
+    labels = {name: name for name in names(recipe.data_info.modality)}
     for name in labels:
         price = _prices().get(_priced(recipe, name))
         if price:
@@ -378,8 +382,8 @@ def _teacher_form(data: tuple[str, OwnData | None] | None) -> None:
     if data and dataset == data[0]:
         options = data[1]
     recipe = TeachConfig.create(dataset=dataset, data=options)
-    kinds = {name: f"{name}: {ARCHITECTURES[name]}" for name in architectures(recipe.known.modality)}
-    if recipe.known.modality == "image":
+    kinds = {name: f"{name}: {ARCHITECTURES[name]}" for name in architectures(recipe.data_info.modality)}
+    if recipe.data_info.modality == "image":
         kinds[TORCHVISION] = "torchvision: any of its classification models, by its name"
     declared = TeachConfig.options()
     architecture = st.selectbox(

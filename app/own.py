@@ -79,9 +79,9 @@ def data() -> tuple[str, OwnData | None] | None:
         wait(lambda: checks().ask(asked), "Reading …")
         return None
     _tell(found)
-    known = info(str(root), options)
+    data_info = info(str(root), options)
     with st.expander("Examples of each class"):
-        rows = list(zip(known.classes, *(map(formats.count, counts) for counts in known.counts), strict=True))
+        rows = list(zip(data_info.classes, *(map(formats.count, counts) for counts in data_info.counts), strict=True))
         ui.table(("Class", *SPLITS), rows, numeric=range(1, 4), label="Examples of each class and split")
     return str(root), options if options.model_fields_set else None
 

@@ -204,16 +204,16 @@ def disagreements(results: Results, prefix: int) -> None:
         ui.muted(told)
         return
     shown = _previews(results.run.known_dataset)
-    known = data.CATALOGUE.get(results.run.known_dataset.name)
+    info = data.CATALOGUE.get(results.run.known_dataset.name)
     if shown is None or len(shown) != len(results.labels):
-        if known and not known.preview:
-            told += f" This data’s licence does not permit shipping its {formats.examples(known.modality)}."
+        if info and not info.preview:
+            told += f" This data’s licence does not permit shipping its {formats.examples(info.modality)}."
         ui.muted(told)
         st.html(tables.probability_table(found, prefix))
         return
     if isinstance(shown, Series):
         told += f" {series_drawing.caption(shown, read)}"
-        told += f" Recordings: {known.title}, {known.licence}." if known and shown.recordings else ""
+        told += f" Recordings: {info.title}, {info.licence}." if info and shown.recordings else ""
     ui.muted(told)
     st.html(tables.gallery(found, shown, prefix, theme.name(), read))
 

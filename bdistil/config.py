@@ -105,8 +105,10 @@ class _Config(Options):
         cls.check_names(given)
         given = {name: value for name, value in given.items() if value is not None}
         given["data"] = OwnData.given(given.get("data"))
-        known = info(str(dataset), given["data"])
-        return cls.build(dataset=located(str(dataset)), **{**cls.recipe(known, **given), **given}).fitting(known)
+        data_info = info(str(dataset), given["data"])
+        return cls.build(dataset=located(str(dataset)), **{**cls.recipe(data_info, **given), **given}).fitting(
+            data_info
+        )
 
     @classmethod
     def build(cls, **values: Any) -> Self:
@@ -114,12 +116,12 @@ class _Config(Options):
         return cls.checked_values(values).checked()
 
     @classmethod
-    def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
+    def recipe(cls, info: DatasetInfo, **given: Any) -> dict[str, Any]:
         """What a run on this data set uses where nothing else is said; it may depend on what is `given`."""
         raise NotImplementedError
 
     @property
-    def known(self) -> DatasetInfo:
+    def data_info(self) -> DatasetInfo:
         """What is known of the data set. Raises UserError where one's own data is no longer there."""
         return info(self.dataset, self.data)
 
@@ -127,7 +129,7 @@ class _Config(Options):
         """Names checked against their catalogues; UserError with the nearest name."""
         return self
 
-    def fitting(self, known: DatasetInfo) -> Self:
+    def fitting(self, info: DatasetInfo) -> Self:
         """Itself, if models and data set fit; UserError where they do not."""
         return self
 
@@ -195,8 +197,8 @@ class TeachConfig(_Config):
     )
 
     @classmethod
-    def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
-        recipe = of_teacher(known)
+    def recipe(cls, info: DatasetInfo, **given: Any) -> dict[str, Any]:
+        recipe = of_teacher(info)
         # Weights that have learnt already are tuned with a tenth of the learning rate.
         return recipe | ({"learning_rate": 0.01} if given.get("weights") else {})
 
@@ -208,22 +210,22 @@ class TeachConfig(_Config):
             raise UserError("`epochs` can be 0 only with `weights`, which are then taken as they are.")
         return self
 
-    def fitting(self, known: DatasetInfo) -> Self:
-        check_architecture(self.architecture, known.modality)
+    def fitting(self, info: DatasetInfo) -> Self:
+        check_architecture(self.architecture, info.modality)
         if self.weights:
             from bdistil.teachers.torchvision_models import check_weights  # takes torch
 
-            check_weights(self.architecture, self.weights, len(known.classes), as_is=not self.epochs)
+            check_weights(self.architecture, self.weights, len(info.classes), as_is=not self.epochs)
         return self
 
-    def augmentation(self, known: DatasetInfo, crop: bool = True) -> AnyAugmentation:
+    def augmentation(self, info: DatasetInfo, crop: bool = True) -> AnyAugmentation:
         """How the teacher's inputs are changed, with or without the recipe's crops of pictures."""
-        if known.modality != "image":
-            return series_augmentation(known)
+        if info.modality != "image":
+            return series_augmentation(info)
         return Augmentation(self.shift, self.flip, self.cutout, self.crop if crop else 0)
 
     def title(self) -> str:
-        return f"Teacher for {self.known.title}"
+        return f"Teacher for {self.data_info.title}"
 
 
 class DistilConfig(_Config):
@@ -484,19 +486,19 @@ class DistilConfig(_Config):
     )
 
     @classmethod
-    def recipe(cls, known: DatasetInfo, **given: Any) -> dict[str, Any]:
+    def recipe(cls, info: DatasetInfo, **given: Any) -> dict[str, Any]:
         method = given.get("method", DEFAULT_METHOD)
         method = method if method in METHODS else DEFAULT_METHOD  # `build` words the error
-        recipe = {"method": method, **of_run(known, method)}
+        recipe = {"method": method, **of_run(info, method)}
         student = given.get("student")
         if student in names() and recipe["composition"] not in family(student).ladder:
             # A student of another family: its first connection, which convolutions have over the same steps only.
             recipe |= {"composition": family(student).ladder[1], "mode": "full", "head": "student", "cell": "own"}
         if given.get("budgets"):  # they are of predictions that read the whole input
             recipe |= {"rounds": len(parse(given["budgets"])), "mode": "full", "cell": "own"}
-        elif known.modality != "image":  # of a short series no part is empty
-            recipe |= {"rounds": min(recipe["rounds"], known.input_shape[-1])}
-        return given_logits(recipe, known.modality) if given.get("teacher_logits") else recipe
+        elif info.modality != "image":  # of a short series no part is empty
+            recipe |= {"rounds": min(recipe["rounds"], info.input_shape[-1])}
+        return given_logits(recipe, info.modality) if given.get("teacher_logits") else recipe
 
     def checked(self) -> Self:
         if not self.factory:
@@ -546,39 +548,39 @@ class DistilConfig(_Config):
         if self.mode == "segments":
             raise UserError("Budgets are of predictions that read the whole series: choose the mode full.")
 
-    def fitting(self, known: DatasetInfo) -> Self:
+    def fitting(self, info: DatasetInfo) -> Self:
         if not self.factory:
-            check_student(self.student, known.modality)
-        if self.examples and self.examples > known.train:
-            raise UserError(f"`examples` must be at most the {known.train} that there are; got “{self.examples}”.")
-        if self.teacher_logits and self.views > 1 and known.modality != "image":
+            check_student(self.student, info.modality)
+        if self.examples and self.examples > info.train:
+            raise UserError(f"`examples` must be at most the {info.train} that there are; got “{self.examples}”.")
+        if self.teacher_logits and self.views > 1 and info.modality != "image":
             raise UserError("Answers instead of a teacher hold for series as they are: set the views to 1.")
-        if self.teacher_logits and self.views > 1 and self.shift > most_shift(known):
-            most = most_shift(known)
+        if self.teacher_logits and self.views > 1 and self.shift > most_shift(info):
+            most = most_shift(info)
             moved = "1 pixel" if most == 1 else f"{most} pixels"
             raise UserError(
                 f"Answers instead of a teacher hold for pictures moved by {moved} at most: set the shift "
                 f"to {most}, or the views to 1."
             )
-        if self.mode == "segments" and known.modality == "image":
+        if self.mode == "segments" and info.modality == "image":
             raise UserError("Pictures have no segments: choose the mode full.")
-        if self.mode == "segments" and self.rounds > known.input_shape[-1]:
+        if self.mode == "segments" and self.rounds > info.input_shape[-1]:
             raise UserError(
-                f"A series of {known.input_shape[-1]} steps has no {self.rounds} segments: choose fewer rounds."
+                f"A series of {info.input_shape[-1]} steps has no {self.rounds} segments: choose fewer rounds."
             )
         if not self.factory and self.composition not in family(self.student).compositions(self.mode):
             raise UserError("Convolutions read each other over the same steps: choose the mode full, or alone.")
         return self
 
-    def augmentation(self, known: DatasetInfo) -> AnyAugmentation:
+    def augmentation(self, info: DatasetInfo) -> AnyAugmentation:
         """How the views of the training inputs are made."""
-        return Augmentation(self.shift, self.flip) if known.modality == "image" else series_augmentation(known)
+        return Augmentation(self.shift, self.flip) if info.modality == "image" else series_augmentation(info)
 
     @property
-    def known(self) -> DatasetInfo:
+    def data_info(self) -> DatasetInfo:
         """What is known of the data that is trained on. Raises UserError as in any configuration."""
-        known = super().known
-        return replace(known, train=self.examples) if self.examples else known
+        info = super().data_info
+        return replace(info, train=self.examples) if self.examples else info
 
     @property
     def polished(self) -> bool:
@@ -592,7 +594,7 @@ class DistilConfig(_Config):
 
     def title(self) -> str:
         students = "1 student" if self.rounds == 1 else f"{self.rounds} students"
-        return f"{self.known.title}, {students}"
+        return f"{self.data_info.title}, {students}"
 
 
 # By name, for those who name them in a sentence: own data's, a teacher's training's, a distillation's.

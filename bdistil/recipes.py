@@ -82,24 +82,24 @@ TEACH_DATA_SETS: dict[str, dict[str, Any]] = {
 }
 
 
-def series_augmentation(known: DatasetInfo) -> AnyAugmentation:
+def series_augmentation(info: DatasetInfo) -> AnyAugmentation:
     """How series are changed: as much as is known of them permits."""
-    if known.sampling_hz:
+    if info.sampling_hz:
         return SpeechAugmentation()
-    if known.modality == "sensor":
-        return SENSORS.get(known.name, SensorAugmentation())
+    if info.modality == "sensor":
+        return SENSORS.get(info.name, SensorAugmentation())
     return SensorAugmentation(shift=0)  # of features that are no spectrum: no word goes on where it has begun
 
 
-def of_run(known: DatasetInfo, method: str) -> dict[str, Any]:
+def of_run(info: DatasetInfo, method: str) -> dict[str, Any]:
     """The options of a distillation of this data set by a preset."""
-    by_modality = {**RECIPES[known.modality], **PRESETS[known.modality, method]}
-    return {**by_modality, **DATA_SETS.get(known.name, {}), **TRAINING.get((known.name, method), {})}
+    by_modality = {**RECIPES[info.modality], **PRESETS[info.modality, method]}
+    return {**by_modality, **DATA_SETS.get(info.name, {}), **TRAINING.get((info.name, method), {})}
 
 
-def of_teacher(known: DatasetInfo) -> dict[str, Any]:
+def of_teacher(info: DatasetInfo) -> dict[str, Any]:
     """The options of a teacher's training on this data set."""
-    return {**TEACH_RECIPES[known.modality], **TEACH_DATA_SETS.get(known.name, {})}
+    return {**TEACH_RECIPES[info.modality], **TEACH_DATA_SETS.get(info.name, {})}
 
 
 @functools.cache

@@ -77,7 +77,7 @@ def main(datasets: Sequence[str]) -> None:
             epochs = {"epochs": 1, "polish_epochs": 1, "rounds": 2}
             config = DistilConfig.create(dataset, teacher=teacher_of(dataset), examples=RUNS[dataset], **epochs)
             estimate, used = expected(config), measured(create_run(config))
-            row = [dataset, config.known.modality]
+            row = [dataset, config.data_info.modality]
             for value, real, unit in zip((estimate.memory_bytes, estimate.disk_bytes), used, UNITS, strict=True):
                 row += [f"{value / unit:.2f}", f"{real / unit:.2f}", f"{value / real - 1:+.0%}"]
                 far += [dataset] if abs(value / real - 1) > LIMIT else []

@@ -106,7 +106,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("return whole[whole.index(config.composition) :]", "return whole"),
             ("if times == 1 else", "if times <= 1.5 else"),
             ("first = spent + FIRST_SHARE * (limit - spent)", "first = FIRST_SHARE * limit"),
-            ("_largest(config, known, ensemble, name, each - spent)", "_largest(config, known, ensemble, name, each)"),
+            ("_largest(config, info, ensemble, name, each - spent)", "_largest(config, info, ensemble, name, each)"),
             ("(macs - spent) / (limit - spent)", "macs / limit"),
             ("if self.share >= NEAR", "if self.share <= NEAR"),
         ),

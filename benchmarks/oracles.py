@@ -157,8 +157,8 @@ def ensemble_macs(task: DistillationData) -> list[int]:
 def single_macs(task: DistillationData, widths: Sequence[int]) -> int:
     """MACs of a dense student of these widths."""
     with torch.device("meta"):  # shapes suffice to count
-        known = task.dataset.info
-        return macs(CNN(widths, known.input_shape, len(known.classes)), torch.zeros(1, *known.input_shape), {})
+        info = task.dataset.info
+        return macs(CNN(widths, info.input_shape, len(info.classes)), torch.zeros(1, *info.input_shape), {})
 
 
 def single_widths(task: DistillationData, wanted: int) -> tuple[int, ...]:

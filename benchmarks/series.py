@@ -151,8 +151,8 @@ def task_of(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Dist
     """The data with the teacher's answers on them and on the views of the training inputs."""
 
     def ask(x: np.ndarray) -> np.ndarray:
-        known = data.info
-        return predict(model, x, lambda rows: normalise(rows, data.mean, data.std, known.front_end)).numpy()
+        info = data.info
+        return predict(model, x, lambda rows: normalise(rows, data.mean, data.std, info.front_end)).numpy()
 
     views = np.stack([view(data.x_train, v, config.seed, config.augmentation(data.info)) for v in range(config.views)])
     view_logits = np.stack([ask(x) for x in views])

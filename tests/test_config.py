@@ -33,8 +33,8 @@ def test_the_recipes_are_complete_and_stored_whole(dataset):
 @pytest.mark.parametrize("modality", RECIPES)
 def test_data_of_which_only_the_modality_is_known_have_a_recipe(monkeypatch, modality):
     shape = (3, 32, 32) if modality == "image" else (4, 60)
-    known = replace(info("digits"), name="mine", modality=modality, input_shape=shape)
-    monkeypatch.setattr(config_module, "info", lambda name, data: known)
+    data_info = replace(info("digits"), name="mine", modality=modality, input_shape=shape)
+    monkeypatch.setattr(config_module, "info", lambda name, data: data_info)
     monkeypatch.setattr(config_module, "located", lambda name: name)
     for method in METHODS:
         config = distil(dataset="mine", method=method)

@@ -26,8 +26,8 @@ def data(
         say(*describe(load_dataset(name, given.data)), *skipped(name, given.data), folder)
         return
     rows = []
-    for known in CATALOGUE.values():
-        size = f"{known.train + known.validation + known.test:,} examples, {len(known.classes)} classes"
-        price = f"{known.download_bytes / 1e6:.0f} MB to download" if known.download_bytes else "to be unpacked by hand"
-        rows.append((known.name, known.modality, size, known.licence, "here" if is_here(known.name) else price))
+    for info in CATALOGUE.values():
+        size = f"{info.train + info.validation + info.test:,} examples, {len(info.classes)} classes"
+        price = f"{info.download_bytes / 1e6:.0f} MB to download" if info.download_bytes else "to be unpacked by hand"
+        rows.append((info.name, info.modality, size, info.licence, "here" if is_here(info.name) else price))
     say(*table(rows), data_home())

@@ -61,14 +61,14 @@ class DistillationData:
 
     def ensemble(self, dataset: str | None = None, teacher: str | None = None) -> ProgressiveEnsemble:
         """An ensemble without students yet, for this data; dataset, teacher: names for its description."""
-        known = self.dataset.info
+        info = self.dataset.info
         return ProgressiveEnsemble(
             c=self.c,
-            classes=known.classes,
+            classes=info.classes,
             mean=self.dataset.mean,
             std=self.dataset.std,
-            input_shape=known.input_shape,
-            front_end=known.front_end,
+            input_shape=info.input_shape,
+            front_end=info.front_end,
             dataset=dataset,
             teacher=teacher,
         )

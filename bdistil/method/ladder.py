@@ -82,45 +82,43 @@ def ladder(config: DistilConfig, round: int) -> list[Rung]:
     return [*(Rung(number, name, grown=growth) for number, name in enumerate(steps)), widest]
 
 
-def plan(config: DistilConfig, known: DatasetInfo, budgets: Sequence[int]) -> list[PlannedStudent]:
+def plan(config: DistilConfig, info: DatasetInfo, budgets: Sequence[int]) -> list[PlannedStudent]:
     """The student of each budget, in MACs. What torch draws next is as before.
 
     Raises UserError for a budget that even the smallest student does not fit.
     """
     with torch.random.fork_rng(devices=[]):
-        return _plan(config, known, untrained(config, known, 0), budgets)
+        return _plan(config, info, untrained(config, info, 0), budgets)
 
 
-def untrained(
-    config: DistilConfig, known: DatasetInfo, rounds: int, budgets: Sequence[int] = ()
-) -> ProgressiveEnsemble:
+def untrained(config: DistilConfig, info: DatasetInfo, rounds: int, budgets: Sequence[int] = ()) -> ProgressiveEnsemble:
     """The first students of a run as they would be built, for what they cost."""
     ensemble = ProgressiveEnsemble(
         c=1.0,
-        classes=known.classes,
-        mean=[0.0] * known.input_shape[0],
-        std=[1.0] * known.input_shape[0],
-        input_shape=known.input_shape,
+        classes=info.classes,
+        mean=[0.0] * info.input_shape[0],
+        std=[1.0] * info.input_shape[0],
+        input_shape=info.input_shape,
     )
     for round in range(1, rounds + 1):
-        sized = _sized_ladder(config, known, ensemble, budgets[round - 1]) if budgets else ladder(config, round)
-        ensemble.append(build(config, known, ensemble, sized[0]))
+        sized = _sized_ladder(config, info, ensemble, budgets[round - 1]) if budgets else ladder(config, round)
+        ensemble.append(build(config, info, ensemble, sized[0]))
     return ensemble
 
 
 def _plan(
-    config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, budgets: Sequence[int]
+    config: DistilConfig, info: DatasetInfo, ensemble: ProgressiveEnsemble, budgets: Sequence[int]
 ) -> list[PlannedStudent]:
     planned = []
     for limit in budgets:
-        spent, rung = _spent(ensemble), _sized_ladder(config, known, ensemble, limit)[0]
-        ensemble.append(build(config, known, ensemble, rung))
+        spent, rung = _spent(ensemble), _sized_ladder(config, info, ensemble, limit)[0]
+        ensemble.append(build(config, info, ensemble, rung))
         macs = _spent(ensemble)
         planned.append(PlannedStudent(limit, macs, (macs - spent) / (limit - spent), rung))
     return planned
 
 
-def _sized_ladder(config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, limit: int) -> list[Rung]:
+def _sized_ladder(config: DistilConfig, info: DatasetInfo, ensemble: ProgressiveEnsemble, limit: int) -> list[Rung]:
     """The rungs of the round to come, each as large as its prefix may be."""
     spent = _spent(ensemble)
     searched = config.meet_condition and not config.polished and len(ensemble) > 0
@@ -128,10 +126,10 @@ def _sized_ladder(config: DistilConfig, known: DatasetInfo, ensemble: Progressiv
     limits = [(config.composition, first)]
     if searched:
         limits += [(name, limit) for name in _compositions(config)]
-    sizes = [(name, _largest(config, known, ensemble, name, each - spent)) for name, each in limits]
+    sizes = [(name, _largest(config, info, ensemble, name, each - spent)) for name, each in limits]
     found = [(name, size) for name, size in sizes if size is not None]
     if not found:
-        smallest = spent + _macs(config, known, ensemble, config.composition, SMALLEST)
+        smallest = spent + _macs(config, info, ensemble, config.composition, SMALLEST)
         raise UserError(
             f"The budget of prefix {len(ensemble) + 1}, {limit:,} MACs, is too small: even with the smallest student "
             f"of the kind of {config.student} it takes {smallest:,}. Raise this one of the `budgets`, or leave it out."
@@ -140,36 +138,36 @@ def _sized_ladder(config: DistilConfig, known: DatasetInfo, ensemble: Progressiv
 
 
 def _largest(
-    config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, composition: str, limit: float
+    config: DistilConfig, info: DatasetInfo, ensemble: ProgressiveEnsemble, composition: str, limit: float
 ) -> float | None:
     """How many times its catalogue's size the next student may have to take at most `limit` MACs; None for no size."""
     low = high = SMALLEST
-    if _macs(config, known, ensemble, composition, low) > limit:
+    if _macs(config, info, ensemble, composition, low) > limit:
         return None
-    while high < LARGEST and _macs(config, known, ensemble, composition, high) <= limit:
+    while high < LARGEST and _macs(config, info, ensemble, composition, high) <= limit:
         low, high = high, 2 * high
     while high / low > PRECISION:
         middle = math.sqrt(low * high)
-        fits = _macs(config, known, ensemble, composition, middle) <= limit
+        fits = _macs(config, info, ensemble, composition, middle) <= limit
         low, high = (middle, high) if fits else (low, middle)
     return low
 
 
-def build(config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, rung: Rung) -> Student:
+def build(config: DistilConfig, info: DatasetInfo, ensemble: ProgressiveEnsemble, rung: Rung) -> Student:
     """A fresh student that comes after those of `ensemble`, its weights drawn from torch's generator."""
     if config.factory:
-        return own_student(config.factory, known.input_shape, len(known.classes), list(ensemble.students))
+        return own_student(config.factory, info.input_shape, len(info.classes), list(ensemble.students))
     return build_student(
         config.student,
-        input_shape=known.input_shape,
-        classes=len(known.classes),
+        input_shape=info.input_shape,
+        classes=len(info.classes),
         composition=rung.composition,
         previous=ensemble.students[-1] if len(ensemble) else None,
         head=config.head,
         wider=rung.wider,
         grown=rung.grown,
         fitted=rung.fitted,
-        steps=segment(config.mode, len(ensemble) + 1, config.rounds, known.input_shape),
+        steps=segment(config.mode, len(ensemble) + 1, config.rounds, info.input_shape),
         dropout=config.dropout,
         cell=config.cell,
     )
@@ -201,9 +199,7 @@ def _spent(ensemble: ProgressiveEnsemble) -> int:
     return sum(map(student_macs, ensemble.students))
 
 
-def _macs(
-    config: DistilConfig, known: DatasetInfo, ensemble: ProgressiveEnsemble, composition: str, size: float
-) -> int:
+def _macs(config: DistilConfig, info: DatasetInfo, ensemble: ProgressiveEnsemble, composition: str, size: float) -> int:
     """MACs of such a student after those of `ensemble`. What torch draws next is as before."""
     with torch.random.fork_rng(devices=[]), torch.device("meta"):  # nothing is computed there
-        return student_macs(build(config, known, ensemble, Rung(0, composition, grown=size, fitted=True)))
+        return student_macs(build(config, info, ensemble, Rung(0, composition, grown=size, fitted=True)))

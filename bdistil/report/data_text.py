@@ -22,30 +22,30 @@ _MOST_NAME = 40  # characters
 def describe(data: Dataset) -> list[str]:
     """Says how many examples there are and of what shape, how they were split, what leaks, classes and channels, how
     many examples each class has, and which have few."""
-    known = data.info
+    info = data.info
     counts = ", ".join(f"{len(data.split(name)[0]):,} {name}" for name in SPLITS)
     found = [leak.sentence for leak in leaks(data)] or [_NOTHING if data.people_train is not None else _NOTHING_ALIKE]
-    listed = (("Classes", known.classes), ("Channels", known.channels))
+    listed = (("Classes", info.classes), ("Channels", info.channels))
     names = [f"{what}: {formats.some_of(each)}." for what, each in listed if each]
     return [
-        f"{known.title}: {counts} examples of {len(known.classes)} classes.",
-        known.split,
+        f"{info.title}: {counts} examples of {len(info.classes)} classes.",
+        info.split,
         *found,
-        _shape(known),
+        _shape(info),
         *names,
         *_counts_by_class(data),
     ]
 
 
-def _shape(known: DatasetInfo) -> str:
+def _shape(info: DatasetInfo) -> str:
     """What one example is: a picture's size, a series' channels and steps, how many steps a second it has."""
-    if known.modality == "image":
-        channels, height, width = known.input_shape
+    if info.modality == "image":
+        channels, height, width = info.input_shape
         return f"Pictures of {height} × {width} pixels, {'colour' if channels == 3 else 'grey'}."
-    channels, steps = known.input_shape
-    rate = f" at {known.rate_hz:g} Hz ({steps / known.rate_hz:.3g} s)" if known.rate_hz else ""
-    if known.sampling_hz:
-        return f"Spectrograms of {channels} bands and {steps} steps{rate}, of recordings with {known.sampling_hz:,} Hz."
+    channels, steps = info.input_shape
+    rate = f" at {info.rate_hz:g} Hz ({steps / info.rate_hz:.3g} s)" if info.rate_hz else ""
+    if info.sampling_hz:
+        return f"Spectrograms of {channels} bands and {steps} steps{rate}, of recordings with {info.sampling_hz:,} Hz."
     what = "1 channel" if channels == 1 else f"{channels} channels"
     return f"Series of {what} and {steps} steps{rate}."
 

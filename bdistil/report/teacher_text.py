@@ -14,15 +14,15 @@ def describe_teacher(card: SavedTeacher) -> Iterator[str]:
     costs += [] if card.parameters is None else [f"{formats.quantity(card.parameters)} parameters"]
     costs += [] if card.bytes is None else [formats.size(card.bytes)]
     yield ", ".join(costs)
-    known = CATALOGUE.get(card.dataset)
+    info = CATALOGUE.get(card.dataset)
     shape = " × ".join(map(str, card.input_shape))
     yield f"trained on {card.dataset}: {len(card.classes)} classes, examples of {shape}"
-    if known:
-        yield f"split: {known.split}"
+    if info:
+        yield f"split: {info.split}"
     yield from _accuracy(card)
     yield from _training(card)
     yield from card.notices
-    yield f"licence of the data: {known.licence if known else 'your own'}"
+    yield f"licence of the data: {info.licence if info else 'your own'}"
     yield f"folder {card.path}"
 
 

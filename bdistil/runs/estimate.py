@@ -56,31 +56,31 @@ def estimate(config: DistilConfig, done: int = 0) -> Estimate:
     import bdistil.runs.jobs  # noqa: F401  (for its memory: it is what a worker imports)
 
     _set_threads(config.threads)
-    known, load = config.known, Load()
+    info, load = config.data_info, Load()
     card, teaching = None, None
     if config.teacher or config.teacher_logits:
         card = card_of(config)
-        teacher, ask = _teacher(card, known)
+        teacher, ask = _teacher(card, info)
     else:
         teaching = TeachConfig.create(config.dataset, data=config.data, threads=config.threads)
-        teacher, ask = _untrained(teaching, known)
+        teacher, ask = _untrained(teaching, info)
     budgets = parse(config.budgets).macs(teacher.macs) if config.budgets else ()
-    ensemble = untrained(config, known, config.rounds, budgets)
+    ensemble = untrained(config, info, config.rounds, budgets)
     costs = prefix_costs(ensemble)
-    cost, teacher_seconds = costs[-1], _teacher_seconds(ask, known, config) if ask else 0.0
-    epochs = _epoch_seconds(config, known, done, budgets)
+    cost, teacher_seconds = costs[-1], _teacher_seconds(ask, info, config) if ask else 0.0
+    epochs = _epoch_seconds(config, info, done, budgets)
     features = ensemble.students[-1].head.in_features if config.meet_condition else 0
-    corrections = _correction_seconds(config, known, features, done) if config.meet_condition else 0.0
-    classes, examples = len(known.classes), known.train + known.validation + known.test
-    outputs, views = examples * classes * 4, config.views * known.train * _input_bytes(known)
-    arrays = 3 * config.views * outputs + known.train * (classes * ROW_BYTES + features * 4)
+    corrections = _correction_seconds(config, info, features, done) if config.meet_condition else 0.0
+    classes, examples = len(info.classes), info.train + info.validation + info.test
+    outputs, views = examples * classes * 4, config.views * info.train * _input_bytes(info)
+    arrays = 3 * config.views * outputs + info.train * (classes * ROW_BYTES + features * 4)
     method = trainer(config.method)
     epochs_of_all = sum(count for _, count in method.schedule(config)[done:])
     files = sum(map(weight_bytes, ensemble.students))  # one each, also of weights that are shared
     copies_of_logits, copies_of_students = method.COPIES
     # What a batch takes was really taken here, so it is part of this process's own peak, as torch is. Views are there
     # twice while they are stacked, before anything else is.
-    memory = int(peak_bytes() + _input_bytes(known) * examples + views + max(views, arrays))
+    memory = int(peak_bytes() + _input_bytes(info) * examples + views + max(views, arrays))
     if isinstance(card, BlackBox) and is_here(config.dataset):
         from bdistil.runs.jobs import black_box_doubts
 
@@ -104,8 +104,8 @@ def estimate(config: DistilConfig, done: int = 0) -> Estimate:
         macs_of=tuple(np.diff([0, *(each.macs for each in costs)]).tolist()),
         sizes=tuple(_sizes(student) for student in ensemble.students) if config.growth > 1 or budgets else None,
         students=tuple(
-            _student_cost(name, config, known, teacher)
-            for name in names(known.modality)
+            _student_cost(name, config, info, teacher)
+            for name in names(info.modality)
             if config.composition in family(name).ladder
         ),
     )
@@ -119,23 +119,23 @@ def estimate_teaching(config: TeachConfig) -> TeachEstimate:
     import bdistil.runs.jobs  # noqa: F401  (for its memory: it is what a worker imports)
 
     _set_threads(config.threads)
-    known, load = config.known, Load()
-    cost = model_cost(_network(config, known), known.input_shape)
+    info, load = config.data_info, Load()
+    cost = model_cost(_network(config, info), info.input_shape)
     batch = int(np.clip(TIMED_MACS / max(1, cost.macs), 2, config.batch_size))
-    whole = _teaching_step(config.model_copy(update={"crop": 0}), known, batch) / batch
+    whole = _teaching_step(config.model_copy(update={"crop": 0}), info, batch) / batch
     memory = peak_bytes()
     if batch < config.batch_size:  # what twice as many examples take more is what each further one takes
-        whole = _teaching_step(config.model_copy(update={"crop": 0}), known, 2 * batch) / (2 * batch)
+        whole = _teaching_step(config.model_copy(update={"crop": 0}), info, 2 * batch) / (2 * batch)
         memory += int((peak_bytes() - memory) * (config.batch_size / batch - 1))
-    cropped = _teaching_step(config, known, batch) / batch if config.crop else whole
+    cropped = _teaching_step(config, info, batch) / batch if config.crop else whole
     example = CROPPED * cropped + (1 - CROPPED) * whole
-    evaluated = known.validation * max(1, config.epochs) + known.test
+    evaluated = info.validation * max(1, config.epochs) + info.test
     return TeachEstimate(
         macs=cost.macs,
         parameters=cost.parameters,
         bytes=cost.bytes,
-        seconds=config.epochs * known.train * example + evaluated * whole * FORWARD,
-        memory_bytes=memory + _input_bytes(known) * (known.train + known.validation + known.test),
+        seconds=config.epochs * info.train * example + evaluated * whole * FORWARD,
+        memory_bytes=memory + _input_bytes(info) * (info.train + info.validation + info.test),
         busy=busy(load.others(), os.cpu_count() or 1),
         config=config,
     )
@@ -168,9 +168,9 @@ def _set_threads(threads: int | None) -> None:
     torch.set_num_threads(threads or max(1, (os.cpu_count() or 2) - 1))
 
 
-def _input_bytes(known: DatasetInfo) -> int:
+def _input_bytes(info: DatasetInfo) -> int:
     """Of one raw example."""
-    return int(np.prod(known.input_shape)) * (1 if known.modality == "image" else 4)
+    return int(np.prod(info.input_shape)) * (1 if info.modality == "image" else 4)
 
 
 def _ratio(macs: int, teacher: TeacherFacts) -> float | None:
@@ -184,10 +184,10 @@ def _sizes(student: Student) -> tuple[int, ...]:
     return sizes[:1] if len(set(sizes)) == 1 else sizes
 
 
-def _epoch_seconds(config: DistilConfig, known: DatasetInfo, done: int, budgets: tuple[int, ...]) -> list[float]:
+def _epoch_seconds(config: DistilConfig, info: DatasetInfo, done: int, budgets: tuple[int, ...]) -> list[float]:
     """Seconds of an epoch in each round to come: timed in the first and the last, in between on the line."""
-    rounds, steps = range(done + 1, config.rounds + 1), batch_count(known.train, config.batch_size)
-    ends = [steps * _seconds_per_step(config, known, t, budgets) for t in dict.fromkeys((rounds[0], rounds[-1]))]
+    rounds, steps = range(done + 1, config.rounds + 1), batch_count(info.train, config.batch_size)
+    ends = [steps * _seconds_per_step(config, info, t, budgets) for t in dict.fromkeys((rounds[0], rounds[-1]))]
     return np.linspace(ends[0], ends[-1], len(rounds)).tolist()
 
 
@@ -197,10 +197,10 @@ def _training_seconds(config: DistilConfig, epochs: list[float]) -> float:
     return sum(count * epochs[students - done - 1] for students, count in schedule[done:])
 
 
-def _correction_seconds(config: DistilConfig, known: DatasetInfo, features: int, done: int) -> float:
+def _correction_seconds(config: DistilConfig, info: DatasetInfo, features: int, done: int) -> float:
     """Correcting the heads of frozen rounds one by one, or all after the polish; features: inputs of a head."""
     heads, times = trainer(config.method).corrections(config, done)
-    classes, examples = len(known.classes), min(known.train, CORRECTED)
+    classes, examples = len(info.classes), min(info.train, CORRECTED)
     x, answers = torch.randn(examples, features), torch.randn(examples, classes) / 10
     problem = HeadProblem([x] * heads, [False] * heads, 2, answers, answers, [1.0] * heads, 1.0, 1.0, 2.0)
     layers = [torch.zeros(classes, features)] * heads + [torch.zeros(classes)] * heads
@@ -208,54 +208,54 @@ def _correction_seconds(config: DistilConfig, known: DatasetInfo, features: int,
     lagrangian(problem, layers).backward()
     started = time.perf_counter()
     lagrangian(problem, layers).backward()
-    return (time.perf_counter() - started) * EVALUATIONS * times * known.train / examples
+    return (time.perf_counter() - started) * EVALUATIONS * times * info.train / examples
 
 
-def _student_cost(name: str, config: DistilConfig, known: DatasetInfo, teacher: TeacherFacts) -> StudentCost:
+def _student_cost(name: str, config: DistilConfig, info: DatasetInfo, teacher: TeacherFacts) -> StudentCost:
     """One student in the middle of a run, which reads a predecessor of its own kind; of a run of one, that one."""
-    pair = untrained(config.model_copy(update={"student": name}), known, min(2, config.rounds))
+    pair = untrained(config.model_copy(update={"student": name}), info, min(2, config.rounds))
     before, last = [0, *(cost.macs for cost in prefix_costs(pair))][-2:]
     macs = last - before
     return StudentCost(student=name, macs=macs, macs_ratio=_ratio(macs, teacher))
 
 
-def _teacher(card: TeacherCard, known: DatasetInfo) -> tuple[TeacherFacts, Ask | None]:
+def _teacher(card: TeacherCard, info: DatasetInfo) -> tuple[TeacherFacts, Ask | None]:
     """What a card says, and what answers a batch for it; None where the answers are given."""
     facts = TeacherFacts(**{name: getattr(card, name) for name in TeacherFacts.model_fields})
     if isinstance(card, OnnxFile):
-        onnx = OnnxTeacher(card, known, Statistics.invented(known.input_shape[0]))
+        onnx = OnnxTeacher(card, info, Statistics.invented(info.input_shape[0]))
         return facts, lambda x: onnx.ask(x.numpy())
     return facts, load_teacher(card) if isinstance(card, SavedTeacher) else None
 
 
-def _untrained(config: TeachConfig, known: DatasetInfo) -> tuple[TeacherFacts, Ask | None]:
+def _untrained(config: TeachConfig, info: DatasetInfo) -> tuple[TeacherFacts, Ask | None]:
     """As `_teacher`, of one with fresh weights."""
-    network = _network(config, known).eval()
-    return TeacherFacts(name=config.architecture, macs=model_cost(network, known.input_shape).macs), network
+    network = _network(config, info).eval()
+    return TeacherFacts(name=config.architecture, macs=model_cost(network, info.input_shape).macs), network
 
 
-def _network(config: TeachConfig, known: DatasetInfo) -> torch.nn.Module:
-    return build_teacher(config.architecture, input_shape=known.input_shape, classes=len(known.classes))
+def _network(config: TeachConfig, info: DatasetInfo) -> torch.nn.Module:
+    return build_teacher(config.architecture, input_shape=info.input_shape, classes=len(info.classes))
 
 
-def _teacher_seconds(ask: Ask, known: DatasetInfo, config: DistilConfig) -> float:
+def _teacher_seconds(ask: Ask, info: DatasetInfo, config: DistilConfig) -> float:
     """Asking the teacher about every split and view."""
-    x = torch.zeros(100, *known.input_shape)
-    x = x.contiguous(memory_format=torch.channels_last) if known.modality == "image" else x
+    x = torch.zeros(100, *info.input_shape)
+    x = x.contiguous(memory_format=torch.channels_last) if info.modality == "image" else x
     with torch.inference_mode():
         ask(x)
         started = time.perf_counter()
         ask(x)
-    asked = known.validation + known.test + known.train * config.views
+    asked = info.validation + info.test + info.train * config.views
     return (time.perf_counter() - started) / len(x) * asked
 
 
-def _teaching_step(config: TeachConfig, known: DatasetInfo, batch: int) -> float:
+def _teaching_step(config: TeachConfig, info: DatasetInfo, batch: int) -> float:
     """Seconds of a step of so many examples in a real training on invented data, stopped after a few steps."""
     times, stop = _timed(STEPS if batch == config.batch_size else FEW_STEPS)
     config = config.model_copy(update={"batch_size": batch, "epochs": max(1, config.epochs), "weights": None})
     with contextlib.suppress(Stopped):
-        teach(config, _invented(known, batch), callbacks=Callbacks(stop=stop))
+        teach(config, _invented(info, batch), callbacks=Callbacks(stop=stop))
     return float(np.median(np.diff(times)[2:]))
 
 
@@ -270,24 +270,24 @@ def _timed(steps: int = STEPS) -> tuple[list[float], Callable[[], bool]]:
     return times, stop
 
 
-def _invented(known: DatasetInfo, batch: int) -> Dataset:
+def _invented(info: DatasetInfo, batch: int) -> Dataset:
     """Examples for as many steps as are timed, of batches of this size."""
     generator = np.random.default_rng(0)
     splits = {
-        split: (generator.integers(0, 256, (n, *known.input_shape)), generator.integers(0, len(known.classes), n))
+        split: (generator.integers(0, 256, (n, *info.input_shape)), generator.integers(0, len(info.classes), n))
         for split, n in (("train", batch * (STEPS + 3)), ("validation", 2), ("test", 2))
     }
-    return Dataset.of(known, splits)
+    return Dataset.of(info, splits)
 
 
-def _seconds_per_step(config: DistilConfig, known: DatasetInfo, round: int, budgets: tuple[int, ...]) -> float:
+def _seconds_per_step(config: DistilConfig, info: DatasetInfo, round: int, budgets: tuple[int, ...]) -> float:
     """A real training of round `round` on invented data, stopped after a few steps."""
-    data, generator = _invented(known, config.batch_size), np.random.default_rng(0)
-    logits = {split: generator.normal(size=(len(data.split(split)[1]), len(known.classes))) for split in SPLITS}
+    data, generator = _invented(info, config.batch_size), np.random.default_rng(0)
+    logits = {split: generator.normal(size=(len(data.split(split)[1]), len(info.classes))) for split in SPLITS}
     train, *_ = logits.values()
     task = DistillationData(data, logits, data.x_train[None], train[None])
     times, stop = _timed()
-    ensemble, callbacks = untrained(config, known, round - 1, budgets), Callbacks(stop=stop)
+    ensemble, callbacks = untrained(config, info, round - 1, budgets), Callbacks(stop=stop)
     certificate = Certificate(task.g_hat, config.rounds)
     for _ in range(round - 1):
         certificate.update(np.zeros_like(task.g_hat))

@@ -39,14 +39,14 @@ def extend_run(parent: Run, rounds: int, threads: int | None = None) -> Run:
     """
     config, info = extended(parent, rounds, threads), parent.info()
     begun = {name: getattr(info, name) for name in BEGUN}
-    title = f"{config.known.title}, {info.rounds_done} + {config.rounds - info.rounds_done} students"
+    title = f"{config.data_info.title}, {info.rounds_done} + {config.rounds - info.rounds_done} students"
     return create_run(config, title, parent=parent.id, begun=begun, fill=lambda run: _take_rounds(parent, run))
 
 
 def extended(parent: Run, rounds: int, threads: int | None = None) -> DistilConfig:
     """The configuration of the longer run. Raises UserError as `extend_run` does."""
     config, info = _config(parent), parent.info()
-    done, checksum = info.rounds_done, config.known.checksum
+    done, checksum = info.rounds_done, config.data_info.checksum
     if checksum and not config.examples and info.dataset and checksum != info.dataset.checksum:
         raise UserError("The data has changed since this run was trained, so it cannot be extended. Start a new run.")
     most = MOST - done

@@ -63,7 +63,7 @@ def distil_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], fl
     """Ask the teacher, train round after round from where the run stands, and save the ensemble."""
     before, config = Job(run, heartbeat, seconds), _config(run, DistilConfig)
     if not config.examples:  # the checksum of thinned data is compared once it is read
-        _refuse_changed_data(run, config.known.checksum)
+        _refuse_changed_data(run, config.data_info.checksum)
     card = card_of(config)
     before.enter("teacher")
     limits, remarks = budgets_of(config, card.macs)
@@ -90,7 +90,7 @@ def budgets_of(config: DistilConfig, teacher_macs: float | None) -> tuple[tuple[
     if not config.budgets:
         return (), []
     limits = parse(config.budgets).macs(teacher_macs)
-    remarks = [each.remark(prefix) for prefix, each in enumerate(plan(config, config.known, limits), start=1)]
+    remarks = [each.remark(prefix) for prefix, each in enumerate(plan(config, config.data_info, limits), start=1)]
     return limits, [remark for remark in remarks if remark]
 
 

@@ -276,7 +276,9 @@ def create_run(
     directory before anyone sees it. Raises UserError if the folder for runs cannot be written.
     """
     created = datetime.now(UTC)
-    stem = f"{config.known.name}-{config.student if isinstance(config, DistilConfig) else short(config.architecture)}"
+    stem = (
+        f"{config.data_info.name}-{config.student if isinstance(config, DistilConfig) else short(config.architecture)}"
+    )
     record = RunRecord(
         schema=SCHEMA,
         run=None,

@@ -29,15 +29,15 @@ UNKNOWN_SPLIT = (
 PROBABILITIES = "{} gives probabilities, not logits: they are taken as log(max(p, 1e-7))."
 
 
-def logits_card(paths: Sequence[str], known: Any, macs: int | None = None) -> GivenAnswers:
+def logits_card(paths: Sequence[str], info: Any, macs: int | None = None) -> GivenAnswers:
     """The card of the teacher that two files of answers make for a data set (`DatasetInfo`).
 
     Its accuracy is known once the data set has been read. macs: per example, as stated by whoever gives the answers.
     Raises UserError, one sentence, if a file is not as the module says; rows are matched by `GivenLogits`.
     """
     files = [str(absolute(path)) for path in paths]
-    answers = [read_answers(path, len(known.classes)) for path in files]
-    counts = ({"train": known.train, "validation": known.validation}, {"test": known.test})
+    answers = [read_answers(path, len(info.classes)) for path in files]
+    counts = ({"train": info.train, "validation": info.validation}, {"test": info.test})
     for path, (logits, names), count in zip(files, answers, counts, strict=True):
         if names is None:
             _check_rows(logits, count, path)
@@ -47,13 +47,13 @@ def logits_card(paths: Sequence[str], known: Any, macs: int | None = None) -> Gi
         first, second = files if kinds[0] else files[::-1]
         raise UserError(f"{first} holds probabilities and {second} does not: give logits, or probabilities, in both.")
     content = hashlib.sha256(b"".join(hashlib.sha256(logits.data).digest() for logits, _ in answers)).hexdigest()
-    fields = black_box_fields(Path(files[0]).name, known, content, probabilities=kinds[0], macs=macs)
+    fields = black_box_fields(Path(files[0]).name, info, content, probabilities=kinds[0], macs=macs)
     return GivenAnswers(**fields, answers=(files[0], files[1]))
 
 
-def most_shift(known: Any) -> int:
+def most_shift(info: Any) -> int:
     """Pixels by which pictures (`DatasetInfo`) may be moved and keep their logits: an eighth of the shorter side."""
-    return max(1, min(known.input_shape[1:]) // 8)
+    return max(1, min(info.input_shape[1:]) // 8)
 
 
 def given_logits(recipe: dict[str, Any], modality: str) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def given_logits(recipe: dict[str, Any], modality: str) -> dict[str, Any]:
 
 
 def black_box_fields(
-    name: str, known: Any, checksum: str, *, probabilities: bool, macs: int | None, notices: Sequence[str] = ()
+    name: str, info: Any, checksum: str, *, probabilities: bool, macs: int | None, notices: Sequence[str] = ()
 ) -> dict[str, Any]:
     """What the card of any black box says: no weights, and costs only where they are stated.
 
@@ -70,9 +70,9 @@ def black_box_fields(
     """
     return {
         "name": name,
-        "dataset": known.name,
-        "classes": known.classes,
-        "input_shape": known.input_shape,
+        "dataset": info.name,
+        "classes": info.classes,
+        "input_shape": info.input_shape,
         "macs": macs,
         "macs_stated": macs is not None,
         "weights_sha256": checksum,

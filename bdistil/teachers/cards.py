@@ -50,19 +50,19 @@ def cards_for(dataset: str, data: "OwnData | None" = None) -> list[SavedTeacher]
     """
     from bdistil.data.catalogue import info
 
-    known = info(dataset, data)
-    return [saved for saved in cards() if trained_on(saved, known)]
+    data_info = info(dataset, data)
+    return [saved for saved in cards() if trained_on(saved, data_info)]
 
 
-def trained_on(card: SavedTeacher, known: "DatasetInfo") -> bool | None:
+def trained_on(card: SavedTeacher, info: "DatasetInfo") -> bool | None:
     """Whether a teacher was trained on this train split; None where its card does not say on which.
 
     Splits of the catalogue are fixed by their name, which is all that is compared before the data is read. One's own
     data is compared by its checksum, so that a file that was moved or renamed still finds its teachers.
     """
-    if known.checksum is None:
-        return card.dataset == known.name
-    return card.data_checksum == known.checksum if card.data_checksum else None
+    if info.checksum is None:
+        return card.dataset == info.name
+    return card.data_checksum == info.checksum if card.data_checksum else None
 
 
 def check_split(card: TeacherCard, checksum: str, dataset: str, data: "OwnData | None" = None) -> None:
@@ -129,18 +129,18 @@ def card_for(
     """
     from bdistil.data.catalogue import info, located
 
-    known, dataset = info(dataset, data), located(dataset)
+    data_info, dataset = info(dataset, data), located(dataset)
     onnx = str(name).lower().endswith(".onnx")
     if teacher_input is not None and (teacher_logits or not onnx):
         raise UserError("`teacher_input` says what an ONNX file reads: give one with `teacher`, or leave it out.")
     if teacher_output is not None and (teacher_logits or not onnx):
         raise UserError("`teacher_output` names an output of an ONNX file: give one with `teacher`, or leave it out.")
     if teacher_logits:
-        return _noted(logits_card(teacher_logits, known, teacher_macs))
+        return _noted(logits_card(teacher_logits, data_info, teacher_macs))
     if onnx:
         from bdistil.teachers.onnx_teacher import onnx_card
 
-        return _noted(onnx_card(str(name), known, teacher_input, teacher_macs, teacher_output))
+        return _noted(onnx_card(str(name), data_info, teacher_input, teacher_macs, teacher_output))
     if teacher_macs is not None:
         raise UserError("`teacher_macs` states what a black box costs, a saved teacher’s are counted: leave it out.")
     if name is None:
@@ -149,17 +149,17 @@ def card_for(
             raise UserError(_no_teacher(dataset), command=_teach(dataset, data))
         return fitting[0]
     chosen = card(name)
-    if len(chosen.classes) != len(known.classes):
+    if len(chosen.classes) != len(data_info.classes):
         raise UserError(
-            f"This teacher answers {len(chosen.classes)} classes, the dataset has {len(known.classes)}. "
+            f"This teacher answers {len(chosen.classes)} classes, the dataset has {len(data_info.classes)}. "
             f"Choose one trained on {dataset}."
         )
-    if chosen.input_shape != known.input_shape:
+    if chosen.input_shape != data_info.input_shape:
         raise UserError(
             f"This teacher reads inputs of shape {chosen.input_shape}, those of {dataset} have "
-            f"{known.input_shape}. Choose one trained on {dataset}."
+            f"{data_info.input_shape}. Choose one trained on {dataset}."
         )
-    same = trained_on(chosen, known)
+    same = trained_on(chosen, data_info)
     if same is False:
         raise _other_split(chosen, dataset, data)
     return chosen if same else _noted(chosen.model_copy(update={"split_known": False}))

@@ -43,14 +43,14 @@ def snippet(dataset: str, data: "OwnData | None" = None) -> str:
 
     The model in it is a stand-in of the right shape. Raises UserError as `info` does.
     """
-    known, place = info(dataset, data), located(dataset)
+    data_info, place = info(dataset, data), located(dataset)
     asked = data.model_dump(exclude_none=True) if data else {}
     options = ", ".join(f"{name}={_quoted(value)}" for name, value in asked.items())
     return _SNIPPET.format(
         options_import="\nfrom bdistil.data.custom import OwnData" if asked else "",
         named=f"{_quoted(place)}, OwnData({options})" if asked else _quoted(place),
-        inputs=prod(known.input_shape),
-        classes=len(known.classes),
+        inputs=prod(data_info.input_shape),
+        classes=len(data_info.classes),
         files=_FILES if os.path.isdir(place) else "",
     )
 

@@ -70,16 +70,16 @@ def test_examples_of_each_class_and_split_are_a_table(own_page, pictures):
 def test_teachers_of_this_very_split_are_offered(own_page, pictures):
     """The first of two teachers of one file, before and after a row of it was moved into the test split."""
     path = pictures / "mine.npz"
-    known = info(str(path))
-    for name, checksum in (("of-this-split", known.checksum), ("of-another", "0" * 64)):
+    data_info = info(str(path))
+    for name, checksum in (("of-this-split", data_info.checksum), ("of-another", "0" * 64)):
         folder = home() / "teachers" / name
         folder.mkdir(parents=True)
         card = {
             "schema": 1,
             "dataset": str(path),
             "architecture": "resnet-s",
-            "classes": list(known.classes),
-            "input_shape": list(known.input_shape),
+            "classes": list(data_info.classes),
+            "input_shape": list(data_info.input_shape),
             "mean": [0.0],
             "std": [1.0],
             "macs": 1000,

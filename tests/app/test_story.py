@@ -397,9 +397,9 @@ def test_the_command_names_own_data_and_answers_for_them(tmp_path, own_home):
     rows = [(f"s{n}", n % 2, n // 4, float(n * t % 7)) for n in range(24) for t in range(20)]
     pd.DataFrame(rows, columns=["walk", "activity", "person", "ax"]).to_csv(tmp_path / "walks 1.csv", index=False)
     data = OwnData.create(series="walk", label="activity", subject="person", window=10)
-    known = info(str(tmp_path / "walks 1.csv"), data)
+    data_info = info(str(tmp_path / "walks 1.csv"), data)
     answers = [str(tmp_path / f"{name}.npz") for name in ("train", "test")]
-    for path, count in zip(answers, (known.train + known.validation, known.test), strict=True):
+    for path, count in zip(answers, (data_info.train + data_info.validation, data_info.test), strict=True):
         np.savez(path, logits=np.random.default_rng(0).normal(size=(count, 2)))
     config = DistilConfig.create(
         tmp_path / "walks 1.csv", data=data, teacher="train.npz", teacher_logits=answers, teacher_macs=9

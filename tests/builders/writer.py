@@ -33,7 +33,7 @@ class Writer:
 
     def __init__(self, path, dataset, classes, state, rounds, done, epochs, epoch, created):
         self.path, self.dataset, self.classes, self.state = path, dataset, classes, state
-        self.known = DATASETS[dataset]
+        self.data_info = DATASETS[dataset]
         self.rounds, self.done, self.epochs, self.epoch = rounds, done, epochs, epoch
         self.clock, self.created = created, created
         self.events: list[dict[str, Any]] = []
@@ -44,12 +44,12 @@ class Writer:
 
     @property
     def composition(self) -> str:
-        if self.known.modality != "image":
+        if self.data_info.modality != "image":
             return "carry-state-pool" if self.polished else "carry-state"
         return "concat-all" if self.polished else "add"
 
     def summary(self, kind: str, title: str | None, error: str | None, black_box: bool) -> dict[str, Any]:
-        known, teacher, student = self.known, self.known.teacher, self.known.student
+        info, teacher, student = self.data_info, self.data_info.teacher, self.data_info.student
         started = self.state != "queued"
         config = {
             "dataset": self.dataset,
@@ -105,17 +105,17 @@ class Writer:
             "phase": {"finished": None, "queued": None}.get(self.state, "teacher" if kind == "teach" else "rounds"),
             "error": error,
             "created": self.created.isoformat(),
-            "title": title or known.title,
+            "title": title or info.title,
             "dataset": {
                 "name": self.dataset,
-                "title": known.title,
-                "modality": known.modality,
-                "people": known.people,
+                "title": info.title,
+                "modality": info.modality,
+                "people": info.people,
                 "train": 600,
                 "validation": 200,
                 "test": 400,
                 "classes": list(self.classes),
-                "split": f"{known.people}s held out" if known.people else "stratified, fixed seed",
+                "split": f"{info.people}s held out" if info.people else "stratified, fixed seed",
                 "checksum": "",
             }
             if started
@@ -151,7 +151,7 @@ class Writer:
             self.path / "targets.npz",
             **{f"labels_{name}": labels for name, (_, labels) in kept.items()},
             **{f"teacher_{name}": logits for name, (logits, _) in kept.items()},
-            **({"people_test": np.arange(examples) % 2} if self.known.people else {}),
+            **({"people_test": np.arange(examples) % 2} if self.data_info.people else {}),
         )
         info["dataset"]["test"] = examples
         info["teacher"]["accuracy"] = scores(splits["test"][0], *splits["test"]).accuracy
@@ -265,7 +265,7 @@ class Writer:
             before,
             cost=cost,
             teacher_macs=teacher_macs,
-            people=np.arange(len(prefix["test"])) % 2 if self.known.people and not self.old else None,
+            people=np.arange(len(prefix["test"])) % 2 if self.data_info.people and not self.old else None,
             **{name: scores(prefix[name], *game.splits[name]) for name in ("train", "validation")},
         ).document()
 
@@ -290,7 +290,7 @@ class Writer:
             return {name: value for name, value in record.items() if name not in ("largest", "by_eta")}
         return record | {
             "rung": 0,
-            "student": self.known.student,
+            "student": self.data_info.student,
             "edges_before": list(before),
             "correction_seconds": 1.4 if corrected else 0.0,
         }
@@ -310,7 +310,7 @@ class Writer:
             attempt=attempt,
             composition="alone" if number == 1 else self.composition,
             rung=0,
-            student=self.known.student,
+            student=self.data_info.student,
             seed=attempt - 1,
             barrier=barrier(attempt),
             **{name: getattr(found, name) for name in names},
@@ -333,7 +333,7 @@ class Writer:
         for epoch in range(1, (self.epochs if self.state == "finished" else self.epoch) + 1):
             self.train_epoch("teacher", None, epoch, 0.95 - 0.3 / epoch)
         if self.state == "finished":
-            info["teacher_name"] = f"{self.known.teacher}-seed-0"
+            info["teacher_name"] = f"{self.data_info.teacher}-seed-0"
             card = {"name": info["teacher_name"], "accuracy": 0.943, "epochs": self.epochs, **TEACHER_COST}
             self.event("teacher_finished", teacher=info["teacher_name"], card=card)
         self.finish(info, phase="teacher", number=None)
@@ -389,7 +389,7 @@ class Writer:
             attempt=attempt,
             composition=composition,
             rung=0,
-            student=self.known.student,
+            student=self.data_info.student,
             barrier=barrier(attempt),
             epochs=self.epochs,
         )

@@ -86,7 +86,7 @@ def test_an_unknown_split_is_refused(dataset):
 
 
 def test_the_catalogue_is_keyed_by_name():
-    assert [known.name for known in CATALOGUE.values()] == list(CATALOGUE)
+    assert [data_info.name for data_info in CATALOGUE.values()] == list(CATALOGUE)
     assert info("digits") is CATALOGUE["digits"]
 
 

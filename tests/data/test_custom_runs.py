@@ -102,9 +102,9 @@ def test_notes_on_the_data_are_told_by_runs_as_well(bdistil, tmp_path):
 def test_data_that_has_changed_is_no_longer_that_of_the_run(digits_folder):
     data = OwnData(side=8)
     taught = TeachConfig.create(str(digits_folder), data=data, architecture="resnet-s", epochs=1, threads=1)
-    before = taught.known
+    before = taught.data_info
     next(digits_folder.glob("3/*.png")).unlink()
-    assert taught.known.train == before.train - 1 and taught.known.name != before.name
+    assert taught.data_info.train == before.train - 1 and taught.data_info.name != before.name
 
 
 def test_data_checks_a_path_and_says_what_it_found(bdistil, digits_folder, walks):

@@ -51,10 +51,10 @@ def refused(path, sentence, **options):
 def test_series_are_cut_into_windows_and_persons_held_out_whole(tmp_path, name):
     path = saved(tmp_path, table(), name)
     data = custom.load(str(path), OwnData.create(**COLUMNS, subject="who", time="t"))
-    known = data.info
-    assert (known.modality, known.input_shape, known.channels) == ("sensor", (2, 20), ("ax", "ay"))
-    assert (known.rate_hz, known.people, known.classes) == (25.0, "subject", ("rest", "run"))
-    assert known.train + known.validation + known.test == 5 * 4 * 4  # of 50 steps: from step 0, 10, 20 and 30
+    info = data.info
+    assert (info.modality, info.input_shape, info.channels) == ("sensor", (2, 20), ("ax", "ay"))
+    assert (info.rate_hz, info.people, info.classes) == (25.0, "subject", ("rest", "run"))
+    assert info.train + info.validation + info.test == 5 * 4 * 4  # of 50 steps: from step 0, 10, 20 and 30
     people = [set(getattr(data, f"people_{name}").tolist()) for name in SPLITS]
     assert sorted(map(len, people)) == [1, 1, 3] and len(set.union(*people)) == 5
     for name in SPLITS:

@@ -47,11 +47,11 @@ def refused(root, **options):
 
 def test_each_file_is_a_series_that_is_cut_and_stays_on_one_side(tmp_path):
     data = load(filled(tmp_path / "walks"), window=10, time="t")
-    known = data.info
-    assert (known.modality, known.channels, known.input_shape) == ("sensor", ("ax", "ay"), (2, 10))
-    assert (known.classes, known.rate_hz, known.people) == (("rest", "run"), 10.0, None)
-    assert (known.train, known.validation, known.test) == (60, 20, 20)  # 5 windows of each of 20 files
-    assert known.split == (
+    info = data.info
+    assert (info.modality, info.channels, info.input_shape) == ("sensor", ("ax", "ay"), (2, 10))
+    assert (info.classes, info.rate_hz, info.people) == (("rest", "run"), 10.0, None)
+    assert (info.train, info.validation, info.test) == (60, 20, 20)  # 5 windows of each of 20 files
+    assert info.split == (
         "60/20/20 of the files of each class, with a fixed seed; windows of 10 steps that overlap by 50 %."
     )
     numbers = []

@@ -34,12 +34,12 @@ def planned_config(dataset, student, composition, budgets, **given):
 @pytest.mark.parametrize(("dataset", "student", "composition", "budgets"), PLANS)
 def test_every_prefix_is_within_its_budget_and_uses_most_of_it(dataset, student, composition, budgets):
     config = planned_config(dataset, student, composition, budgets)
-    known = info(dataset)
-    planned = plan(config, known, budgets)
+    data_info = info(dataset)
+    planned = plan(config, data_info, budgets)
     assert [each.limit for each in planned] == list(budgets)
     assert all(0.75 <= each.share <= 1 for each in planned), [each.share for each in planned]
     # What is planned is what prefixes cost, connections included.
-    costs = prefix_costs(untrained(config, known, len(budgets), budgets))
+    costs = prefix_costs(untrained(config, data_info, len(budgets), budgets))
     assert [each.macs for each in planned] == [cost.macs for cost in costs]
 
 

@@ -87,8 +87,8 @@ def test_each_students_cost_and_size_are_told(timed):
 
 def test_text_and_outputs_of_every_round_are_on_the_disk(timed):
     expected = estimate(config("b-distil", rounds=4, epochs=10, meet_condition=False))
-    known = info("digits")
-    logits = (known.train + known.validation + known.test) * 10 * 4
+    data_info = info("digits")
+    logits = (data_info.train + data_info.validation + data_info.test) * 10 * 4
     texts = 4 * 10 * estimating.RECORD_BYTES + 40 * estimating.EPOCH_BYTES
     assert expected.disk_bytes == 5 * logits + 2 * expected.bytes + texts
 
@@ -125,17 +125,17 @@ def test_before_a_teacher_is_there_the_figures_are_with_the_one_that_would_be_tr
 
 def test_a_teachers_epochs_and_its_evaluations_take_time(monkeypatch):
     """A step of a batch takes a second on whole pictures and half of one on crops."""
-    monkeypatch.setattr(estimating, "_teaching_step", lambda config, known, batch: 0.5 if config.crop else 1.0)
+    monkeypatch.setattr(estimating, "_teaching_step", lambda config, data_info, batch: 0.5 if config.crop else 1.0)
     monkeypatch.setattr(estimating, "peak_bytes", lambda: 500_000_000)
-    known = info("digits")
+    data_info = info("digits")
     plain = TeachConfig.create("digits", epochs=10, batch_size=64, threads=1)
     assert plain.crop == 0
-    evaluated = (10 * known.validation + known.test) / 64 / 3
+    evaluated = (10 * data_info.validation + data_info.test) / 64 / 3
     expected = estimate_teaching(plain)
-    assert expected.seconds == pytest.approx(10 * known.train / 64 + evaluated)
+    assert expected.seconds == pytest.approx(10 * data_info.train / 64 + evaluated)
     assert expected.memory_bytes == 500_000_000 + 64 * 1797
     cropped = estimate_teaching(plain.model_copy(update={"crop": 6}))
-    assert cropped.seconds == pytest.approx(10 * known.train / 64 * (0.64 * 0.5 + 0.36) + evaluated)
+    assert cropped.seconds == pytest.approx(10 * data_info.train / 64 * (0.64 * 0.5 + 0.36) + evaluated)
     assert [line.replace("\u00a0", " ") for line in describe_teach(expected)][:2] == [
         "resnet-s: 1.8 M MACs, 177 k parameters",
         "10 epochs, about 3 min, 0.5 GB of memory",

@@ -183,7 +183,7 @@ def test_students_grow_from_round_to_round(composition):
 def widths(growth):
     """Of four students that grow and read nobody."""
     config = DistilConfig.create("digits", teacher="t", student="cnn-xs", rounds=4, growth=growth, composition="alone")
-    return [student.spec["widths"] for student in _prefix_of(config, config.known, 4).students]
+    return [student.spec["widths"] for student in _prefix_of(config, config.data_info, 4).students]
 
 
 def test_growth_is_no_jump():

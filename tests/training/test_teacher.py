@@ -61,8 +61,8 @@ def test_the_interval_of_a_teacher_is_over_the_persons_that_are_held_out(data):
     found = finish_teacher(config, held_out, model, validation, {}, 1.0)
     interval = accuracy_interval(answers == data.y_test, people)
     assert (found.accuracy_low, found.accuracy_high, found.persons) == (*interval, 4)
-    known = replace(data, people_test=people)  # the split holds out nobody
-    assert finish_teacher(config, known, model, validation, {}, 1.0).persons is None
+    info = replace(data, people_test=people)  # the split holds out nobody
+    assert finish_teacher(config, info, model, validation, {}, 1.0).persons is None
 
 
 def test_an_interrupted_teacher_comes_out_the_same(data, tmp_path):
