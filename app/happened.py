@@ -83,8 +83,8 @@ def _sentence(event: AnyEvent, classes: Sequence[str]) -> str | None:
             return f"Everything is done, after {duration(event.seconds)}."
         case TeacherFinished():
             accuracy = event.card.accuracy if event.card else None
-            told = "" if accuracy is None else f": {percent(accuracy)} accuracy"
-            return f"The teacher {event.teacher} is ready{told}."
+            reached_words = "" if accuracy is None else f": {percent(accuracy)} accuracy"
+            return f"The teacher {event.teacher} is ready{reached_words}."
         case Notice():
             return event.text
         case RunQueued():
@@ -180,8 +180,8 @@ def _head_corrected(event: HeadCorrected, classes: Sequence[str]) -> str:
     if not event.corrected:
         return f"After the polish: {_corrects(event.round, event.edges, classes)}{_rejected(event)}"
     missed = sum(edge <= 0 for edge in event.edges_before)
-    told = f"missed {missed} of {len(event.edges)} classes"
-    return f"After the polish: student {event.round} {told}; {_met(event)}."
+    outcome = f"missed {missed} of {len(event.edges)} classes"
+    return f"After the polish: student {event.round} {outcome}; {_met(event)}."
 
 
 def _round_finished(point: Point, before: float | None) -> str:

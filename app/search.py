@@ -116,11 +116,11 @@ def _seed(record: AttemptRecord | None) -> str:
 
 def _heads(now: RunState) -> None:
     st.header("Output layers after the polish", anchor=False)
-    told = "The polish has moved all students: they are checked again and, where one misses, corrected together"
-    whole = now.heads[0].correction_seconds * len(now.records)  # each is told its share
+    sentence = "The polish has moved all students: they are checked again and, where one misses, corrected together"
+    whole = now.heads[0].correction_seconds * len(now.records)  # each has its share
     if whole:
-        told += f", in {formats.seconds(whole)}. Student 1 has nothing to meet; its output layer moved with theirs"
-    ui.muted(f"{told}.")
+        sentence += f", in {formats.seconds(whole)}. Student 1 has nothing to meet; its output layer moved with theirs"
+    ui.muted(f"{sentence}.")
     head = ("Student", "Smallest edge", "Correction", "Outcome")
     rows = [(head.round, _smallest(head), _change(head) or "–", _head_outcome(head)) for head in now.heads]
     ui.table(head, rows, numeric=(1,), label=f"Output layers after the polish of {now.info.method}")

@@ -198,23 +198,23 @@ def disagreements(results: Results, prefix: int) -> None:
     """The test examples on which the prefix and the teacher differ, drawn where they are at hand."""
     st.header(f"Where {formats.students(prefix)} and the teacher disagree", anchor=False)
     count, found = disagreements_of(results, prefix)
-    told = formats.disagreement(prefix, count, len(results.labels))
+    caption = formats.disagreement(prefix, count, len(results.labels))
     read = results.points[prefix - 1].window_share
     if not found:
-        ui.muted(told)
+        ui.muted(caption)
         return
     shown = _previews(results.run.known_dataset)
     info = data.CATALOGUE.get(results.run.known_dataset.name)
     if shown is None or len(shown) != len(results.labels):
         if info and not info.preview:
-            told += f" This data’s licence does not permit shipping its {formats.examples(info.modality)}."
-        ui.muted(told)
+            caption += f" This data’s licence does not permit shipping its {formats.examples(info.modality)}."
+        ui.muted(caption)
         st.html(tables.probability_table(found, prefix))
         return
     if isinstance(shown, Series):
-        told += f" {series_drawing.caption(shown, read)}"
-        told += f" Recordings: {info.title}, {info.licence}." if info and shown.recordings else ""
-    ui.muted(told)
+        caption += f" {series_drawing.caption(shown, read)}"
+        caption += f" Recordings: {info.title}, {info.licence}." if info and shown.recordings else ""
+    ui.muted(caption)
     st.html(tables.gallery(found, shown, prefix, theme.name(), read))
 
 

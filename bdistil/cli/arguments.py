@@ -76,7 +76,7 @@ def _parameter(declared: Option, required: bool) -> inspect.Parameter:
     """An option as typer takes it: texts are read, limits checked by the configuration."""
     kind: Any = declared.kind if declared.kind is bool else tuple[str, str] if declared.several else str
     flags = f"{declared.flag}/--no-{declared.flag[2:]}" if kind is bool else declared.flag
-    told = typer.Option(
+    option = typer.Option(
         flags,
         help=_help(declared),
         metavar=None if kind is bool else declared.metavar,
@@ -86,15 +86,15 @@ def _parameter(declared: Option, required: bool) -> inspect.Parameter:
     )
     default = inspect.Parameter.empty if required else None
     return inspect.Parameter(
-        declared.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind | None, told]
+        declared.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind | None, option]
     )
 
 
 def _help(declared: Option) -> str:
     """An option's help, its choices with what each does, and its default."""
     default = "by data set" if declared.name in chosen_by_recipes() else declared.empty or _default(declared.default)
-    told = f"{declared.help} [default: {default}]" if default else declared.help
-    return "\n".join([told, *(f"{name}: {does}" for name, does in declared.choices.items())])
+    text = f"{declared.help} [default: {default}]" if default else declared.help
+    return "\n".join([text, *(f"{name}: {does}" for name, does in declared.choices.items())])
 
 
 def _default(value: object) -> str:
@@ -105,13 +105,13 @@ class HelpByGroup(TyperCommand):
     """A command whose help lists parameters by their group."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        told: dict[str, list[tuple[str, str]]] = {}
+        groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record:
                 kind = f"{parameter.param_type_name.capitalize()}s"
-                told.setdefault(getattr(parameter, "rich_help_panel", None) or kind, []).append(record)
-        for group, records in told.items():
+                groups.setdefault(getattr(parameter, "rich_help_panel", None) or kind, []).append(record)
+        for group, records in groups.items():
             with formatter.section(group):
                 for name, help in records:
                     _write(formatter, name, help)

@@ -149,8 +149,8 @@ def _added(parent: "Run", given: Given, file: Path | None) -> Added:
     options = {name: value for name, value in given.everything().items() if name not in Added.model_fields}
     other = differing(parent, options)
     if other:
-        told = f"{other[0].replace('_', ' ')} {other[1]}"
-        raise UserError(f"{parent.id} was trained with {told}, and so are its further rounds: leave that option out.")
+        value = f"{other[0].replace('_', ' ')} {other[1]}"
+        raise UserError(f"{parent.id} was trained with {value}, and so are its further rounds: leave that option out.")
     if "rounds" not in given.options:
         raise UserError("Say how many students to add, for example: --rounds 2.")
     return Added.model_validate(given.options)

@@ -81,8 +81,8 @@ def _names(values: np.ndarray, name: str, count: int, path: Path) -> np.ndarray:
 def _split(names: np.ndarray, path: Path) -> np.ndarray:
     wrong = np.flatnonzero(~np.isin(names, list(_SPLIT_NAMES)))
     if len(wrong):
-        told = f"{path.name}, row {wrong[0] + 1} of split is “{quoted(names[wrong[0]])}”"
-        raise UserError(f"{told}: it must be train, validation or test.")
+        place = f"{path.name}, row {wrong[0] + 1} of split is “{quoted(names[wrong[0]])}”"
+        raise UserError(f"{place}: it must be train, validation or test.")
     split = np.array([SPLITS.index(_SPLIT_NAMES[name]) for name in names.tolist()])
     for name in ("train", "test"):
         if not (split == SPLITS.index(name)).any():

@@ -27,8 +27,8 @@ def read_npz(path: str | Path, names: Iterable[str]) -> dict[str, np.ndarray]:
                     assert archive.zip  # it is open
                     size = archive.zip.getinfo(f"{name}.npy").file_size
                     if size > MOST_BYTES:
-                        told = f"{size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB"
-                        raise UserError(f"{name} in {path} takes {told}: give fewer rows, or narrower numbers.")
+                        excess = f"{size / 1e9:.1f} GB, the limit is {MOST_BYTES / 1e9:.0f} GB"
+                        raise UserError(f"{name} in {path} takes {excess}: give fewer rows, or narrower numbers.")
                 arrays = {name: archive[name] for name in chosen}
                 if not all(isinstance(array, np.ndarray) for array in arrays.values()):
                     raise ValueError("numpy gives a member that is no array as bytes")

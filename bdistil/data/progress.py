@@ -29,7 +29,7 @@ def bar(name: str, shown: bool = True) -> Iterator[Tick]:
         task = progress.add_task(description, total=None)
 
         def tick(done: int, total: int) -> None:
-            told = f"{description}, {done:,} of {total:,} files"
-            progress.update(task, completed=done, total=total, description=told)
+            text = f"{description}, {done:,} of {total:,} files"
+            progress.update(task, completed=done, total=total, description=text)
 
         yield tick

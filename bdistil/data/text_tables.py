@@ -200,11 +200,11 @@ def _above(lines: list[str], named: tuple[str, ...]) -> tuple[int, str | None]:
     """How many blank lines, comments and lines of Excel's `sep=` stand above the header; the separator they name."""
     separator = None
     for above, line in enumerate(lines):
-        told = re.fullmatch(r'"?sep=([,;\t|])"?', line.rstrip("\r\n"))
+        declared = re.fullmatch(r'"?sep=([,;\t|])"?', line.rstrip("\r\n"))
         header = line.startswith("#") and named and all(column in line for column in named)
-        if header or not (told or not line.strip("\ufeff \t\r\n") or line.startswith("#")):
+        if header or not (declared or not line.strip("\ufeff \t\r\n") or line.startswith("#")):
             return above, separator
-        separator = told[1] if told else separator
+        separator = declared[1] if declared else separator
     return len(lines), separator
 
 

@@ -60,9 +60,9 @@ def _cell(name: str, block: Block | None) -> str:
     if block is None:
         return "<td></td>"
     words = "answer" if name == ANSWER else str(block.size) if block.size else "passed on"
-    told = '<span class="announce">, reads the students before it</span>' if block.reads else ""
+    spoken = '<span class="announce">, reads the students before it</span>' if block.reads else ""
     classes = " ".join(["block", *(["reads"] if block.reads else []), *(["passed"] if block.size == 0 else [])])
-    return f'<td><span class="{classes}">{words}{told}</span></td>'
+    return f'<td><span class="{classes}">{words}{spoken}</span></td>'
 
 
 def _window(part: Part) -> str:

@@ -116,15 +116,15 @@ def columns(parts: Sequence[Part]) -> list[str]:
 
 def lines(parts: Sequence[Part]) -> list[str]:
     """The same as text, a line for each of `parts`: `2 to 6: cnn, add; level 1 32 ←, …, answer; 1 768 576 MACs`."""
-    told = []
+    found = []
     for part in parts:
         blocks = ", ".join(_words(name, block) for name, block in part.blocks.items())
         window = "" if part.window is None else f"reads {100 * part.window[0]:.0f} to {100 * part.window[1]:.0f} %; "
         costs = [f"{part.macs} MACs", *([f"{part.reading_macs} of them for reading"] if part.reading_macs else [])]
         costs += [f"{part.parameters} parameters"]
         kind = f"{part.family}, {part.composition}{', one cell for all' if part.shares else ''}"
-        told.append(f"{part.number:>8}: {kind}; {window}{blocks}; {', '.join(costs)}")
-    return told
+        found.append(f"{part.number:>8}: {kind}; {window}{blocks}; {', '.join(costs)}")
+    return found
 
 
 def _words(name: str, block: Block) -> str:

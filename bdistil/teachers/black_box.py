@@ -198,9 +198,9 @@ def _by_split(
 
 def _check_rows(logits: np.ndarray, counts: dict[str, int], path: str) -> None:
     if len(logits) != sum(counts.values()):
-        told = " and ".join(f"{count} {split}" for split, count in counts.items())
+        expected = " and ".join(f"{count} {split}" for split, count in counts.items())
         raise UserError(
-            f"{path} has {len(logits)} rows, the dataset has {told} examples: give one row for each, in "
+            f"{path} has {len(logits)} rows, the dataset has {expected} examples: give one row for each, in "
             "the dataset’s order."
         )
 
@@ -217,8 +217,8 @@ def no_better_than_chance(logits: np.ndarray, labels: np.ndarray) -> str | None:
     chance = float(shares[0] @ shares[1])
     if agreement == 1 or agreement > chance + 3 * np.sqrt(chance * (1 - chance) / count):
         return None
-    told = f"are right for {100 * agreement:.1f} % of the training examples, hardly more often than in a random order"
-    return f"The teacher’s answers {told} ({100 * chance:.1f} %): check the order of its rows and of its classes."
+    found = f"are right for {100 * agreement:.1f} % of the training examples, hardly more often than in a random order"
+    return f"The teacher’s answers {found} ({100 * chance:.1f} %): check the order of its rows and of its classes."
 
 
 def measured(logits: np.ndarray, labels: np.ndarray, people: np.ndarray | None = None) -> dict[str, float]:

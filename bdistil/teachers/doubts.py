@@ -58,15 +58,15 @@ def doubts(answers: Answers, labels: Answers) -> list[str]:
     if sentence := no_better_than_chance(answers["train"], labels["train"]):
         return [sentence]
     shares = ", ".join(f"{100 * hits.mean():.1f} % of the {split}" for split, hits in right.items())
-    told = f"The teacher is right for {shares} examples"
+    finding = f"The teacher is right for {shares} examples"
     if any(_exceeds(right[split], right["train"], PERMUTED) for split in ("validation", "test")):
         return [
-            f"{told}: better on examples that it was not trained on is unusual, check that the rows for train and "
+            f"{finding}: better on examples that it was not trained on is unusual, check that the rows for train and "
             "validation are in the dataset’s order."
         ]
     if _exceeds(right["train"], right["validation"], OVERFITTED) or _exceeds(right["train"], right["test"], OVERFITTED):
         return [
-            f"{told}: such a gap is more than overfitting usually explains, check that the rows for validation and "
+            f"{finding}: such a gap is more than overfitting usually explains, check that the rows for validation and "
             "test are in the dataset’s order."
         ]
     return []

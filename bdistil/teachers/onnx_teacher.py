@@ -197,8 +197,8 @@ def _why(path: str, error: str) -> str:
 
 def _one_line(error: str) -> str:
     """What onnxruntime says, without its code, and where in its own source that was."""
-    told = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(error.split()))
-    return re.sub(r"\S+\.(?:cc|cpp|h):\d+ (?:[^()]*::[^()]*\(.*?\)(?: const)? |\w+ )", "", told)[:200].rstrip(" .")
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(error.split()))
+    return re.sub(r"\S+\.(?:cc|cpp|h):\d+ (?:[^()]*::[^()]*\(.*?\)(?: const)? |\w+ )", "", text)[:200].rstrip(" .")
 
 
 def _tensors(model: Any) -> Iterator[Any]:
@@ -250,23 +250,23 @@ def _checked_signature(
 
 def _read_shape(path: str, source: Any, wanted: tuple[int, ...]) -> tuple[tuple[int, ...], list[str]]:
     """The shape of an example as the file reads it, and a notice where it is not the data set's."""
-    told = f"(batch, {', '.join(map(str, wanted))})"
+    layout = f"(batch, {', '.join(map(str, wanted))})"
     if source.type not in TYPES:
         raise UserError(f"{path} reads {source.type}: export it with an input of float32 or uint8.")
     if not source.shape:
-        raise UserError(f"{path} doesn't say what shape it reads: export it for {told}.")
+        raise UserError(f"{path} doesn't say what shape it reads: export it for {layout}.")
     if source.shape[0] == 0:
         raise UserError(f"{path} reads a batch of 0 examples: export it with a dynamic batch, or one of 1 at least.")
     if any(not isinstance(size, int) for size in source.shape[1:]):
-        raise UserError(f"{path} reads {_shape(source)}: only the batch may be dynamic, export it for {told}.")
+        raise UserError(f"{path} reads {_shape(source)}: only the batch may be dynamic, export it for {layout}.")
     shape = tuple(source.shape[1:])
     if shape == wanted:
         return shape, []
     if shape == (*wanted[1:], wanted[0]):
-        return shape, [f"{path} reads {_shape(source)}, channels last: the dataset’s {told} is rearranged for it."]
+        return shape, [f"{path} reads {_shape(source)}, channels last: the dataset’s {layout} is rearranged for it."]
     if shape == (prod(wanted),):
-        return shape, [f"{path} reads {_shape(source)}: the dataset’s {told} is flattened for it, in this order."]
-    raise UserError(f"{path} reads {_shape(source)}, the dataset has {told}: export it for those.")
+        return shape, [f"{path} reads {_shape(source)}: the dataset’s {layout} is flattened for it, in this order."]
+    raise UserError(f"{path} reads {_shape(source)}, the dataset has {layout}: export it for those.")
 
 
 def _chosen_output(path: str, sinks: list[Any], classes: int, name: str | None) -> tuple[Any, list[str]]:

@@ -156,6 +156,6 @@ def finish_teacher(
 def command(config: TeachConfig) -> str:
     """The command line that trains this teacher again."""
     smoothing = config.label_smoothing != config.options()["label_smoothing"].default
-    told = ["dataset", "data", "architecture", "epochs", "seed", "learning_rate"]
-    told += ["label_smoothing"] * smoothing + ["weights", "threads"]
-    return shlex.join(["bdistil", "teach", *config.arguments(*told)])
+    names = ["dataset", "data", "architecture", "epochs", "seed", "learning_rate"]
+    names += ["label_smoothing"] * smoothing + ["weights", "threads"]
+    return shlex.join(["bdistil", "teach", *config.arguments(*names)])
