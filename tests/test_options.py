@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bdistil.cli.arguments import HelpByGroup, takes
+from bdistil.cli.arguments import Given, HelpByGroup, takes
 from bdistil.cli.output import in_flags
 from bdistil.config import OPTIONS, DistilConfig, TeachConfig
 from bdistil.data.reading import OwnData
@@ -107,8 +107,8 @@ def test_an_option_costs_one_place() -> None:
 
     @program.command(cls=HelpByGroup)
     @takes(Patient)
-    def run(*, given: dict) -> None:
-        made.append(Patient.create(**{"teacher": "t", **given}))
+    def run(*, given: Given) -> None:
+        made.append(Patient.create(str(given.dataset), teacher="t", **given.options))
 
     words = ["--dataset", "digits", "--patience"]
     assert CliRunner().invoke(program, [*words, "5"]).exit_code == 0 and made[0].patience == 5

@@ -9,9 +9,8 @@ from bdistil import BDistil
 from bdistil.config import DistilConfig
 from bdistil.data import load_dataset
 from bdistil.errors import UserError
-from bdistil.method.ladder import WIDER
+from bdistil.method.ladder import WIDER, untrained
 from bdistil.method_registry import METHODS
-from bdistil.runs.estimate import _prefix_of
 from bdistil.students.build import build_student
 from bdistil.students.catalogue import names
 from bdistil.students.custom import own_student
@@ -183,7 +182,7 @@ def test_students_grow_from_round_to_round(composition):
 def widths(growth):
     """Of four students that grow and read nobody."""
     config = DistilConfig.create("digits", teacher="t", student="cnn-xs", rounds=4, growth=growth, composition="alone")
-    return [student.spec["widths"] for student in _prefix_of(config, config.data_info, 4).students]
+    return [student.spec["widths"] for student in untrained(config, config.data_info, 4).students]
 
 
 def test_growth_is_no_jump():
