@@ -420,7 +420,12 @@ def _is_for_pictures(student: Any) -> bool:
 
 
 def _are_pictures(X: Any, student: Any) -> bool:
-    """Whether X are pictures: the student's name says it; for students of one's own X of four axes are."""
+    """Whether X are pictures: the student's name says it; for students of one's own X of four axes are.
+
+    Raises UserError for a name that is no student's.
+    """
+    if isinstance(student, str):
+        check_student(student)
     return _is_for_pictures(student) or (not isinstance(student, str) and np.ndim(X) == 4)
 
 
