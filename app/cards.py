@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-import narration
+import run_text
 
 from bdistil.report.palette import Theme
 from bdistil.runs import RunInfo, RunSummary
@@ -44,7 +44,7 @@ def card(info: RunInfo | None, error: str | None, name: str, silent: str | None 
     if info.state == "finished" and info.kind != "distil" or info.state == "stopped" and not can_train:
         button = SEE
     page = "explore" if button == BUTTONS["finished"] else "distil"
-    return Card(info.title, words(info), made(info), silent or narration.card(info), info.note, button, page)
+    return Card(info.title, words(info), made(info), silent or run_text.card(info), info.note, button, page)
 
 
 def words(info: RunInfo) -> str:
@@ -53,7 +53,7 @@ def words(info: RunInfo) -> str:
     if state == "running" and info.kind == "distil":
         total = info.distil_config.rounds
         place = f"round {min(info.rounds_done + 1, total)} of {total}"
-        said = f"{said}, {'polish' if narration.polishing(info) else place}"
+        said = f"{said}, {'polish' if run_text.polishing(info) else place}"
     return f"{info.method}, {said}" if info.kind == "distil" else f"teacher, {said}"
 
 

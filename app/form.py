@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import fields
-import narration
 import own
+import run_text
 import streamlit as st
 import ui
 from copyable import copyable
@@ -207,9 +207,9 @@ def _options(dataset: str, data: OwnData | None) -> Asked | None:
 
 def _mode(recipe: DistilConfig, rounds: int) -> str:
     """What part of a series each student reads, and what that means for the prefixes."""
-    labels = narration.modes(rounds)
+    labels = run_text.modes(rounds)
     mode = ui.select(_TITLES["mode"], labels, _key(recipe, "mode"), recipe.mode)
-    ui.muted(narration.mode(mode, rounds))
+    ui.muted(run_text.mode(mode, rounds))
     return mode
 
 
@@ -333,7 +333,7 @@ def _learn(config: DistilConfig, found: Estimate) -> bool:
 
 def _rows(config: DistilConfig, found: Estimate | None) -> None:
     """A sentence and four rows; dashes keep their place while the estimate is being made."""
-    students = narration.capital(formats.count_students(config.rounds))
+    students = run_text.capital(formats.count_students(config.rounds))
     sentence = f"{students}, one a round{', then a polish of all' if config.polished else ''}."
     if found:
         each = f"{formats.macs_between(min(found.macs_of), max(found.macs_of))} MACs"

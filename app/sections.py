@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-import narration
+import run_text
 import streamlit as st
 import theme
 import ui
@@ -57,7 +57,7 @@ def state(run: Run, info: RunInfo) -> None:
         _growing(run, len(info.points))
     elif info.state in ("stopped", "failed"):
         failed = info.state == "failed"
-        with ui.notice(narration.explore_note(info) or "", key="unfinished", bad=failed):
+        with ui.notice(run_text.explore_note(info) or "", key="unfinished", bad=failed):
             if st.button("See why" if failed else "Resume", type="primary"):
                 ui.go("distil", run=run.id)
 
@@ -73,7 +73,7 @@ def _growing(run: Run, points: int) -> None:
             st.rerun()
         if len(info.points) != points or info.state not in ("running", "queued"):
             st.rerun()
-        ui.muted(narration.explore_note(info, _round(run)) or "")
+        ui.muted(run_text.explore_note(info, _round(run)) or "")
 
     note()
 
@@ -105,7 +105,7 @@ def frontier(results: Results, axis: CostAxis) -> None:
     caption = f"{formats.intervals(results.people_counted)} Click a point to move the slider there."
     if results.unpolished is not None:
         caption += " Small and hollow: each prefix as its round ended, before the polish."
-    ui.muted(" ".join([caption, *formats.black_box(results.run.known_teacher), narration.recipe(results.run)]))
+    ui.muted(" ".join([caption, *formats.black_box(results.run.known_teacher), run_text.recipe(results.run)]))
     key = f"frontier-{results.run.run}-{axis.key}"
     run = results.run
     figure = _figure(

@@ -1,23 +1,23 @@
 """A run being watched on Distil: state, instrument, charts and log; live each second, at rest, or replayed.
 
 One `RunState` feeds everything. The moving part (title, line, bar, instrument) is a fragment that ticks; the search and
-the log are drawn outside it, and only when the story has taken a step worth drawing: nothing flickers.
-A replay shows the story of the run's first events: nothing is trained.
+the log are drawn outside it, and only when the run has taken a step worth drawing: nothing flickers.
+A replay shows the state after the run's first events: nothing is trained.
 """
 
 from html import escape
 
-import narration
+import run_text
 import streamlit as st
 import theme
 import ui
+from attempts import LIVE, attempts
 from cards import made
 from copyable import copyable
-from happened import happened
+from event_log import event_lines
 from operating_point import Progress, operating_point, payload
 from replay import PACE, Replay
-from search import LIVE, search
-from story import RunState, run_state, state_so_far
+from run_state import RunState, run_state, state_so_far
 
 from bdistil.errors import UserError, printable
 from bdistil.method_registry import polishes
@@ -43,14 +43,14 @@ def watch(run: Run) -> None:
     if not ticking and not replay:
         _follow(run, shown.signature)
     if shown.info.kind == "distil":
-        search(shown)
+        attempts(shown)
     else:
         _epochs(shown)
     _log(shown, replay)
 
 
 def _now(run: Run) -> RunState:
-    """The story to draw: of all events, or of the first ones where a replay is on."""
+    """The state to draw: after all events, or after the first ones where a replay is on."""
     info, (events, _) = run.info(), run.events()
     replay = Replay.of(run)
     if replay:
@@ -59,7 +59,7 @@ def _now(run: Run) -> RunState:
 
 
 def _status(run: Run, drawn: tuple, every: float | None) -> None:
-    """The moving part. `drawn` is the signature of the story that the rest of the page shows."""
+    """The moving part. `drawn` is the signature of the state that the rest of the page shows."""
 
     @st.fragment(run_every=every)
     def status() -> None:
@@ -97,8 +97,8 @@ def _head(run: Run, now: RunState, replay: Replay | None) -> None:
     state = now.info.state
     title, button = st.columns([4, 1], vertical_alignment="bottom")
     with title:
-        st.title(narration.title(now.info, now.beat), anchor=False)
-        ui.muted(f"{now.info.title}, {made(now.info)}. {narration.recipe(now.info)}")
+        st.title(run_text.title(now.info, now.beat), anchor=False)
+        ui.muted(f"{now.info.title}, {made(now.info)}. {run_text.recipe(now.info)}")
         if state in LIVE:
             ui.muted(_line(run, now))
     if state in LIVE:
@@ -106,7 +106,7 @@ def _head(run: Run, now: RunState, replay: Replay | None) -> None:
             stopping = run.stop_requested()
             button.button("Stop", disabled=stopping, on_click=run.request_stop, width="stretch", key="stop")
         if state == "running":
-            _bar(now.fraction, narration.title(now.info, now.beat))
+            _bar(now.fraction, run_text.title(now.info, now.beat))
     elif state == "finished" and not replay:
         _finished(run, now.info)
     elif not replay:
@@ -115,13 +115,13 @@ def _head(run: Run, now: RunState, replay: Replay | None) -> None:
 
 def _line(run: Run, now: RunState) -> str:
     if now.info.state == "queued":
-        return narration.WAITING
+        return run_text.WAITING
     silent = None if Replay.of(run) else silence(now.beat)
     if silent:
         return silent
     if run.stop_requested():
         return "Stopping after this batch."
-    return narration.progress(now.info, now.beat, now.composition)
+    return run_text.progress(now.info, now.beat, now.composition)
 
 
 def _bar(fraction: float, label: str) -> None:
@@ -184,9 +184,9 @@ def _interrupted(run: Run, now: RunState) -> None:
     """Stopped, worker gone, or failed: what is, what is safe, what resuming does, and the button."""
     info, failed = now.info, now.info.state == "failed"
     if failed:
-        what, advice = narration.failed_notice(info)
+        what, advice = run_text.failed_notice(info)
     else:
-        what, advice = narration.stopped_notice(info, now.beat, run.failure())
+        what, advice = run_text.stopped_notice(info, now.beat, run.failure())
     if not ui.has_torch():
         advice = f"{advice} Resuming needs PyTorch, which is not installed here."
     with ui.notice(what, advice, key="interrupted", bad=failed):
@@ -249,7 +249,7 @@ def _epochs(now: RunState) -> None:
 def _log(now: RunState, replay: Replay | None) -> None:
     """What happened, in sentences, newest first; the newest is announced to screen readers once."""
     classes = now.info.dataset.classes if now.info.dataset else ()
-    lines = happened(now.events, classes, polished=polishes(now.info.method))
+    lines = event_lines(now.events, classes, polished=polishes(now.info.method))
     lines = [(time, printable(text)) for time, text in lines]
     st.header("What happened", anchor=False)
     items = "".join(f"<li><time>{escape(time)}</time><span>{escape(text)}</span></li>" for time, text in lines)

@@ -7,7 +7,7 @@ a settled thumb or a click on the chart redraws only what depends on it.
 import composed
 import early
 import guarantee
-import narration
+import run_text
 import sections
 import streamlit as st
 import ui
@@ -30,7 +30,7 @@ except UserError as error:
             ui.go("home")
     st.stop()
 if not len(results.points):
-    st.title(narration.title(info, run.heartbeat()), anchor=False)
+    st.title(run_text.title(info, run.heartbeat()), anchor=False)
 sections.state(run, info)
 if not len(results.points):
     if info.state in ("running", "queued") and st.button("Watch it on Distil", type="primary"):

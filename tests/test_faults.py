@@ -12,7 +12,7 @@ import signal
 import psutil
 import pytest
 
-from app import narration
+from app import run_text
 from bdistil.errors import UserError
 from bdistil.runs import Run, create_run, list_runs, open_run
 from bdistil.teachers import cards
@@ -133,8 +133,8 @@ def test_killed_everywhere_a_polished_run_comes_out_the_same(whole, nursery):
         until(lambda: not run.is_alive())
         info = run.info()
         assert info.state == "stopped" and info.worker_gone, (name, run.log_tail())
-        assert narration.title(info, run.heartbeat()) == title, name
-        what, advice = narration.stopped_notice(info, run.heartbeat())
+        assert run_text.title(info, run.heartbeat()) == title, name
+        what, advice = run_text.stopped_notice(info, run.heartbeat())
         assert what == "The worker ended without a word." and "gives the same ensemble" in advice
         if name == "the polish":
             # The heartbeat is written twice a second at most: it may not have told of the second epoch yet, or of any.
@@ -168,7 +168,7 @@ def test_killed_in_its_search_a_run_comes_out_the_same_without_training_an_attem
     nursery.start(run, HOPELESS)
     until(lambda: told(run, "epoch", round=2, attempt=3, epoch=1))
     send(run, signal.SIGKILL)
-    assert narration.title(run.info(), run.heartbeat()) == "Stopped in round 2 of 2"
+    assert run_text.title(run.info(), run.heartbeat()) == "Stopped in round 2 of 2"
     assert (run.path / "attempts" / "02" / "02").is_dir()
     nursery.start(run, HOPELESS)
     finished(run)
@@ -183,7 +183,7 @@ def test_a_teacher_killed_before_its_name_is_noted_is_saved_once(nursery):
     run = create_run(teach_config(epochs=2))
     nursery.start(run, killed("bdistil.training.teacher:save_teacher", after=True))
     until(lambda: not run.is_alive())
-    assert narration.title(run.info(), run.heartbeat()) == "Stopped in epoch 2 of 2"
+    assert run_text.title(run.info(), run.heartbeat()) == "Stopped in epoch 2 of 2"
     (saved,) = (card for card in cards("digits") if card.run == run.id)
     nursery.start(run)
     finished(run)
@@ -199,7 +199,7 @@ def test_a_signal_in_the_polish_and_between_its_corrections_stops_it(whole, nurs
     send(run, signal.SIGTERM)
     stopped = told(run, "stopped")
     assert [event.phase for event in stopped] == ["polish"] and not run.info().worker_gone
-    assert narration.title(run.info(), run.heartbeat()) == "Stopped in the polish"
+    assert run_text.title(run.info(), run.heartbeat()) == "Stopped in the polish"
     assert not (run.path / "polish").exists() and len(run.rounds()) == 3
 
     nursery.start(run, at("bdistil.runs.methods.joint:_record_correction", "os.kill(os.getpid(), signal.SIGTERM)"))
@@ -236,8 +236,8 @@ def test_a_disk_that_fills_up_in_the_polish_is_told_and_costs_an_epoch(whole, nu
     until(lambda: not run.is_alive())
     info = run.info()
     assert (info.state, info.error, info.exit_status) == ("failed", DISK, 1)
-    assert narration.title(info, run.heartbeat()) == "The polish failed"
-    assert narration.failed_notice(info) == (
+    assert run_text.title(info, run.heartbeat()) == "The polish failed"
+    assert run_text.failed_notice(info) == (
         "The disk is full.",
         "Free some space, then resume; finished rounds are safe.",
     )
@@ -257,10 +257,10 @@ def test_a_directory_that_may_no_longer_be_written_is_told_in_the_workers_last_l
     until(lambda: not run.is_alive())
     info = run.info()
     assert info.state == "stopped" and info.worker_gone and len(run.rounds()) == 1
-    assert narration.title(info, run.heartbeat()) == "Stopped in round 2 of 3"
+    assert run_text.title(info, run.heartbeat()) == "Stopped in round 2 of 3"
     advice = "Give yourself the right to, then resume; finished rounds are safe."
     assert run.failure() == f"{run.path} cannot be written. {advice}"
-    what, then = narration.stopped_notice(info, run.heartbeat(), run.failure())
+    what, then = run_text.stopped_notice(info, run.heartbeat(), run.failure())
     assert what == f"{run.path} cannot be written."
     assert then.startswith(f"{advice} One student is finished and usable. Resuming ")
     nursery.start(run)
@@ -288,7 +288,7 @@ def test_a_clock_that_jumps_by_hours_changes_nothing_but_times(whole, nursery):
     nursery.start(run, JUMPING)
     until(lambda: told(run, "epoch", phase="polish", epoch=1))
     assert run.state() == "running"
-    assert narration.title(run.info(), run.heartbeat()) == "Three students are polished together"
+    assert run_text.title(run.info(), run.heartbeat()) == "Three students are polished together"
     assert 0 <= (run.heartbeat().seconds_left or 0) < 3600
     run.request_stop()
     until(lambda: not run.is_alive())

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from bdistil.data.dataset import SPLITS, Modality
-from bdistil.data.imported import Found, numbered, split_anew, split_validation
+from bdistil.data.imported import ImportedData, numbered, split_anew, split_validation
 from bdistil.data.npz import listed, read_npz
 from bdistil.errors import UserError, quoted
 
 _SPLIT_NAMES = {**{name: name for name in SPLITS}, "val": "validation"}
 
 
-def read_arrays(path: Path) -> Found:
+def read_arrays(path: Path) -> ImportedData:
     """Reads an NPZ file of pictures `x` uint8 (N, channels, height, width) or series (N, time, channels), and `y` (N,).
 
     `y` and `subject` (N,) are whole numbers or text; `split` (N,) is train, validation or test. Without it whole
@@ -36,7 +36,7 @@ def read_arrays(path: Path) -> Found:
             how = f"As {path.name} says; a tenth of the {what} is held out of train for validation."
     else:
         split, how = split_anew(y, groups, what, classes, path.name), f"60/20/20 of the {by}, with a fixed seed."
-    return Found(x=x, y=y, split=split, people=people, classes=classes, modality=modality, how=how)
+    return ImportedData(x=x, y=y, split=split, people=people, classes=classes, modality=modality, how=how)
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ import numpy as np
 from bdistil.data import arrays, audio, folders, series_folders, tables, ts_files
 from bdistil.data.cache import cached, identity
 from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
-from bdistil.data.imported import TEST, Found
+from bdistil.data.imported import TEST, ImportedData
 from bdistil.data.progress import Tick, silent
 from bdistil.data.reading import OwnData
 from bdistil.errors import UserError, quoted
@@ -47,7 +47,7 @@ class _Source:
 
     root: Path
     digest: str
-    find: Callable[[Tick], Found] = field(compare=False)
+    find: Callable[[Tick], ImportedData] = field(compare=False)
 
 
 def info(path: str, own: OwnData | None = None) -> DatasetInfo:
@@ -116,7 +116,7 @@ def load(path: str, own: OwnData | None = None) -> Dataset:
 def _source(root: Path, own: OwnData) -> _Source:
     """Looks at the data; what it is read by finds it on the disk if it was read before."""
     paths: list[str]
-    find: Callable[[Tick], Found]
+    find: Callable[[Tick], ImportedData]
     others: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     if pair := ts_files.files_of(root):
@@ -154,8 +154,8 @@ def _source(root: Path, own: OwnData) -> _Source:
     asked = [str(root), own.model_dump()]
     key = [_VERSION, audio.FEATURES, *asked, identity(paths, root.parent), others]
 
-    def found(tick: Tick) -> Found:
-        read = Found.unpack(cached(f"own/{_digest(asked)}", key, lambda: find(tick).hashed().pack(), alone=True))
+    def found(tick: Tick) -> ImportedData:
+        read = ImportedData.unpack(cached(f"own/{_digest(asked)}", key, lambda: find(tick).hashed().pack(), alone=True))
         return replace(read, notes=notes + read.notes)  # what is passed over may change, and the data stays the same
 
     return _Source(root, _digest(key), found)
@@ -177,7 +177,7 @@ def _info(source: _Source) -> DatasetInfo:
     return _described(source, source.find(silent))
 
 
-def _described(source: _Source, found: Found) -> DatasetInfo:
+def _described(source: _Source, found: ImportedData) -> DatasetInfo:
     root = source.root
     stem = re.sub(r"[^a-z0-9]+", "-", root.stem.lower()).strip("-")[:40] or "own"
     train, validation, test = (int((found.split == number).sum()) for number in range(len(SPLITS)))
@@ -206,12 +206,12 @@ def _described(source: _Source, found: Found) -> DatasetInfo:
     )
 
 
-def _counts(found: Found) -> tuple[tuple[int, ...], ...]:
+def _counts(found: ImportedData) -> tuple[tuple[int, ...], ...]:
     sides = (found.y[found.split == number] for number in range(len(SPLITS)))
     return tuple(tuple(np.bincount(side, minlength=len(found.classes)).tolist()) for side in sides)
 
 
-def _people(found: Found) -> str | None:
+def _people(found: ImportedData) -> str | None:
     """What the split holds out whole: nobody if a person is on two sides."""
     if found.people is None:
         return None

@@ -22,7 +22,7 @@ import numpy as np
 
 from bdistil.data import audio, pictures
 from bdistil.data.dataset import SPLITS
-from bdistil.data.imported import TRAIN, Found, numbered, split_anew, split_validation
+from bdistil.data.imported import TRAIN, ImportedData, numbered, split_anew, split_validation
 from bdistil.data.progress import Tick, silent
 from bdistil.errors import UserError, quoted
 
@@ -222,7 +222,9 @@ def _parts(root: Path, passed_over: set[str]) -> dict[str | None, Path]:
     return parts
 
 
-def read_folder(root: Path, files: list[File], others: tuple[str, ...], side: int | None, tick: Tick = silent) -> Found:
+def read_folder(
+    root: Path, files: list[File], others: tuple[str, ...], side: int | None, tick: Tick = silent
+) -> ImportedData:
     """Reads the files that `scan` has listed; what it says of others is told with what can't be read.
 
     side: of the pictures, in pixels; by default the shorter side that most have, from 8 to 64. Recordings are read at
@@ -234,7 +236,7 @@ def read_folder(root: Path, files: list[File], others: tuple[str, ...], side: in
     return replace(found, unreadable=found.unreadable + others)
 
 
-def _read_pictures(root: Path, files: list[File], side: int | None, tick: Tick) -> Found:
+def _read_pictures(root: Path, files: list[File], side: int | None, tick: Tick) -> ImportedData:
     with pictures.bombs_refused():
         files, shapes, unreadable = _each(
             root, files, lambda file: pictures.look(root / file.name, quoted(file.name)), tick
@@ -267,7 +269,7 @@ def _blank(names: list[str], count: int) -> tuple[str, ...]:
     )
 
 
-def _read_recordings(root: Path, files: list[File], side: int | None, tick: Tick) -> Found:
+def _read_recordings(root: Path, files: list[File], side: int | None, tick: Tick) -> ImportedData:
     if side is not None:
         raise UserError(f"{quoted(root)} holds recordings, which have no side: leave out `side`.")
     import torchaudio  # noqa: F401  (its modules import each other: two threads that begin with it at once fail)
@@ -369,12 +371,12 @@ def _layout(root: Path, files: list[File]) -> Layout:
     return Layout(y, classes, people, split, how)
 
 
-def _found(files: list[File], kept: list[File], layout: Layout, x: np.ndarray, **known: Any) -> Found:
+def _found(files: list[File], kept: list[File], layout: Layout, x: np.ndarray, **known: Any) -> ImportedData:
     """Everything of the files that were kept of those that were split."""
     names = [file.name for file in kept]
     rows = np.isin([file.name for file in files], names)
     people = layout.people
-    return Found(
+    return ImportedData(
         x=x,
         y=layout.y[rows],
         split=layout.split[rows],

@@ -23,7 +23,7 @@ _ABSENT_OF_FEW, _ABSENT, _ABSENT_FROM_TRAIN = 10.0, 1e3, 1e6
 
 
 @dataclass(frozen=True)
-class Found:
+class ImportedData:
     """Examples read from a path, in the order of their files.
 
     x: uint8 (N, C, H, W) of pictures, float32 (N, C, S) of series. y: int64 (N,), positions in `classes`.
@@ -50,7 +50,7 @@ class Found:
     notes: tuple[str, ...] = ()
     checksum: str | None = None
 
-    def hashed(self) -> "Found":
+    def hashed(self) -> "ImportedData":
         """Itself with the checksum that `Dataset.of` works out for these splits."""
         digest, kind = hashlib.sha256(), np.uint8 if self.modality == "image" else np.float32
         for number in range(len(SPLITS)):
@@ -67,7 +67,7 @@ class Found:
         return {**arrays, "facts": np.array([json.dumps(facts)])}
 
     @classmethod
-    def unpack(cls, arrays: dict[str, np.ndarray]) -> "Found":
+    def unpack(cls, arrays: dict[str, np.ndarray]) -> "ImportedData":
         """What `pack` has packed."""
         facts = json.loads(str(arrays["facts"][0]))
         lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}

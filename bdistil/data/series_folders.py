@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdistil.data import columns, folders, windows
-from bdistil.data.imported import Found
+from bdistil.data.imported import ImportedData
 from bdistil.data.progress import Tick, silent
 from bdistil.data.tables import SUFFIXES, Table, load_table, value_notes
 from bdistil.errors import UserError, quoted
@@ -41,7 +41,7 @@ def kinds_of_tables(root: Path) -> frozenset[str]:
 
 def read_series_folder(
     root: Path, files: list[folders.File], others: tuple[str, ...], own: "OwnData", tick: Tick = silent
-) -> Found:
+) -> ImportedData:
     """Reads the tables that `folders.scan` has listed, and cuts each into windows where `own.window` is given.
 
     Channels are all columns that hold numbers, but `own.time`, or `own.channels`. A file that is no table is skipped;
@@ -75,7 +75,7 @@ def read_series_folder(
     how = windows.sentence(length, own.overlap) if own.window else f"each series of {length} steps is one example."
     formats = sorted({table.how.sentence for table in tables if table.how and table.how.sentence})
     people = layout.people
-    return Found(
+    return ImportedData(
         x=x,
         y=layout.y[of],
         split=layout.split[of],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bdistil.data import columns, text_tables, windows
-from bdistil.data.imported import Found, numbered, split_anew
+from bdistil.data.imported import ImportedData, numbered, split_anew
 from bdistil.errors import UserError, quoted
 from bdistil.paths import open_regular
 
@@ -88,7 +88,7 @@ def load_table(
     return table
 
 
-def read_table(path: Path, own: "OwnData") -> Found:
+def read_table(path: Path, own: "OwnData") -> ImportedData:
     """Reads the series of a table and cuts each into windows of `own.window` steps that overlap by `own.overlap`.
 
     Whole persons are held out where `own.subject` names their column, else whole series. Raises UserError, one
@@ -142,7 +142,7 @@ def read_table(path: Path, own: "OwnData") -> Found:
     people = None if person is None else numbered(person[of_series])[0]
     groups, what = (numbered(series[of_series])[0], "series") if people is None else (people, "persons")
     how = "60/20/20 of the series of each class" if people is None else "60/20/20 of the persons"
-    return Found(
+    return ImportedData(
         x=x,
         y=y,
         people=people,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bdistil.data import text_tables, windows
-from bdistil.data.imported import TEST, TRAIN, Found, numbered, split_anew, split_validation
+from bdistil.data.imported import TEST, TRAIN, ImportedData, numbered, split_anew, split_validation
 from bdistil.data.npz import MOST_BYTES
 from bdistil.errors import UserError, quoted
 
@@ -54,7 +54,7 @@ def _pair(path: Path) -> tuple[Path, ...]:
     return pair if all(map(os.path.isfile, pair)) else ()
 
 
-def read_ts(files: tuple[Path, ...], own: "OwnData") -> Found:
+def read_ts(files: tuple[Path, ...], own: "OwnData") -> ImportedData:
     """Reads (train, test), or one file, which is split here; each case is an example, or cut into `own.window` steps.
 
     Where cases differ in length and no window is asked for, the last step of shorter ones is held. Raises UserError,
@@ -97,7 +97,7 @@ def read_ts(files: tuple[Path, ...], own: "OwnData") -> Found:
     else:
         split = split_anew(y, case, "series", classes, source)
         how = "60/20/20 of the series of each class, with a fixed seed"
-    return Found(x=x, y=y, split=split, people=None, classes=classes, modality="sensor", how=f"{how}; {cutting}")
+    return ImportedData(x=x, y=y, split=split, people=None, classes=classes, modality="sensor", how=f"{how}; {cutting}")
 
 
 def _read(path: Path) -> Cases:

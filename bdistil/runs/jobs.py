@@ -35,7 +35,7 @@ from bdistil.scale import B
 from bdistil.teachers.card import BlackBox, GivenAnswers, TeacherCard
 from bdistil.teachers.cards import card_of, check_split
 from bdistil.teachers.doubts import better_scaling, check_spread, doubts
-from bdistil.teachers.logits import asked
+from bdistil.teachers.logits import teacher_oracle
 from bdistil.teachers.onnx_teacher import OnnxTeacher
 from bdistil.training.loop import Stopped
 from bdistil.training.teacher import finish_teacher, teach
@@ -100,7 +100,8 @@ def distillation_data(
     """The data set with the teacher's logits on its splits and on the views of its training inputs."""
     data = load_dataset(config.dataset, config.data)
     check_split(card, data.checksum, config.dataset, config.data)
-    ask, augmentation = asked(card, data, device, config.threads or 1), config.augmentation(data.info)
+    ask = teacher_oracle(card, data, device, config.threads or 1)
+    augmentation = config.augmentation(data.info)
     if config.examples:
         data = data.thinned(config.examples)
     views = np.stack([view(data.x_train, v, config.seed, augmentation) for v in range(config.views)])
@@ -168,7 +169,7 @@ def black_box_doubts(
 
     Raises UserError if nothing can be learnt from given logits at the run's temperature.
     """
-    ask = asked(card, data, threads=config.threads or 1)
+    ask = teacher_oracle(card, data, threads=config.threads or 1)
     if not answers and not isinstance(ask, OnnxTeacher):
         answers = {split: ask(data.split(split)[0], split, lambda done: None) for split in SPLITS}
         check_spread(answers["train"], config.temperature, card.name)
@@ -204,8 +205,8 @@ def _describe(job: DistillationJob, card: TeacherCard) -> None:
     path = home() / "previews" / f"{data.info.name}.npz"
     if not previews.is_of(path, data.test_checksum):
         path.parent.mkdir(parents=True, exist_ok=True)
-        heard = previews.heard(data.info, recordings(config.dataset, config.data))
-        write_arrays(path, previews.arrays(data, data.x_test, heard) | previews.origin(data.test_checksum))
+        kept = previews.preview_recordings(data.info, recordings(config.dataset, config.data))
+        write_arrays(path, previews.arrays(data, data.x_test, kept) | previews.origin(data.test_checksum))
     views = {"approximate_views": isinstance(card, GivenAnswers) and config.views > 1}
     teacher = TeacherRecord.model_validate({**dict(card), **teacher_figures(targets), **views})
     eta_b = theory_eta(len(data.x_train), config.rounds_for_eta) * B

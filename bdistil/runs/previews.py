@@ -85,7 +85,7 @@ def arrays(data: Dataset, x: np.ndarray, recordings: Mapping[int, np.ndarray] | 
     return stored | (sound(recordings, data.info.sampling_hz) if recordings and data.info.sampling_hz else {})
 
 
-def heard(info: DatasetInfo, paths: Sequence[Path]) -> dict[int, np.ndarray]:
+def preview_recordings(info: DatasetInfo, paths: Sequence[Path]) -> dict[int, np.ndarray]:
     """As many recordings as fit `LARGEST`, evenly spaced, each as long as an example: int16 samples by place.
 
     paths: a recording an example. Raises UserError for one that cannot be read.

@@ -16,7 +16,7 @@ from bdistil.teachers.scaling import Statistics
 from bdistil.teachers.weights import load_teacher
 
 
-class Ask(Protocol):
+class TeacherOracle(Protocol):
     """A teacher that can be asked: raw inputs (N, …) of a split, in any view, to float32 logits (N, classes).
 
     `tick(done)` is called after every batch with the share done, and may raise to stop.
@@ -25,7 +25,7 @@ class Ask(Protocol):
     def __call__(self, x: np.ndarray, split: str, tick: Callable[[float], None]) -> np.ndarray: ...
 
 
-def asked(card: TeacherCard, data: Dataset, device: str = "cpu", threads: int = 1) -> Ask:
+def teacher_oracle(card: TeacherCard, data: Dataset, device: str = "cpu", threads: int = 1) -> TeacherOracle:
     """Who answers for the teacher of a card: its network, an ONNX file, or files of answers.
 
     threads: of an ONNX file's runtime. Raises UserError if the teacher cannot be loaded or does not fit the data.
@@ -50,8 +50,8 @@ class TeacherLogits:
         """Raw inputs (N, *input_shape) to float32 logits (N, classes)."""
         card = self._card
         # The same weights answer otherwise where inputs are normalised by the figures of another train split.
-        known = [card.weights_sha256, card.architecture, list(card.mean), list(card.std), card.front_end]
-        key = hashlib.sha256(repr(known).encode()).hexdigest()[:16]
+        content = [card.weights_sha256, card.architecture, list(card.mean), list(card.std), card.front_end]
+        key = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
         return kept(key, x, self._answer, tick)
 
     @torch.inference_mode()

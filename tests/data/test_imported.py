@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bdistil.data.imported import TEST, TRAIN, VALIDATION, Found, numbered, split_anew, split_validation
+from bdistil.data.imported import TEST, TRAIN, VALIDATION, ImportedData, numbered, split_anew, split_validation
 from bdistil.errors import UserError
 
 CLASSES = ("a", "b", "c")
@@ -113,7 +113,7 @@ def test_thousands_of_persons_are_split_within_seconds():
 
 @pytest.mark.parametrize("people", [None, np.arange(4)])
 def test_what_was_found_survives_the_disk(tmp_path, people):
-    found = Found(
+    found = ImportedData(
         x=np.zeros((4, 2, 3), np.float32),
         y=np.arange(4) % 2,
         split=np.array([0, 0, 1, 2]),
@@ -128,7 +128,7 @@ def test_what_was_found_survives_the_disk(tmp_path, people):
     )
     np.savez(tmp_path / "found.npz", **found.pack())
     with np.load(tmp_path / "found.npz", allow_pickle=False) as stored:
-        again = Found.unpack(dict(stored))
+        again = ImportedData.unpack(dict(stored))
     for name in ("x", "y", "split", "people", "files"):
         np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
     for name in ("classes", "modality", "how", "channels", "rate_hz", "sampling_hz", "front_end", "unreadable"):

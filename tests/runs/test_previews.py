@@ -84,7 +84,7 @@ def test_recordings_are_in_the_order_of_the_test_split(module, monkeypatch):
 def test_as_many_recordings_are_heard_as_fit_evenly_spaced(monkeypatch):
     info, paths = data.info("free-spoken-digits"), data.recordings("free-spoken-digits")
     monkeypatch.setattr(previews, "LARGEST", 10 * 2 * 7_680)  # ten of them
-    heard = previews.heard(info, paths)
+    heard = previews.preview_recordings(info, paths)
     assert len(heard) == 10 and list(heard)[0] == 0 and list(heard)[-1] == len(paths) - 1
     for place, samples in heard.items():
         kept = read_recording(paths[place], 8_000)[:7_680]
@@ -93,7 +93,7 @@ def test_as_many_recordings_are_heard_as_fit_evenly_spaced(monkeypatch):
 
 
 def test_data_without_recordings_are_silent():
-    assert data.recordings("watch") == [] and previews.heard(data.info("watch"), []) == {}
+    assert data.recordings("watch") == [] and previews.preview_recordings(data.info("watch"), []) == {}
 
 
 def test_examples_say_which_test_split_they_are_of(tmp_path):

@@ -13,7 +13,7 @@ from bdistil.data import CATALOGUE, load_dataset
 from bdistil.errors import UserError
 from bdistil.teachers import card, card_for, onnx_teacher
 from bdistil.teachers.doubts import better_scaling
-from bdistil.teachers.logits import TeacherLogits, asked
+from bdistil.teachers.logits import TeacherLogits, teacher_oracle
 from bdistil.teachers.onnx_teacher import OnnxTeacher, onnx_card
 from bdistil.teachers.scaling import Statistics
 from bdistil.teachers.weights import load_teacher
@@ -213,7 +213,7 @@ def test_answers_that_are_not_numbers_name_their_row(made):
     path = made(last=("Log",))
     row = int(np.argmax((answers(x) < 0).any(axis=1)))
     with pytest.raises(UserError, match=rf"teacher.onnx, test inputs, row {row + 1}: the logits hold NaN"):
-        asked(onnx_card(path, DIGITS, "raw"), load_dataset("digits"))(x, "test")
+        teacher_oracle(onnx_card(path, DIGITS, "raw"), load_dataset("digits"))(x, "test")
 
 
 def test_a_file_that_changed_since_is_one_sentence(made):
@@ -250,7 +250,7 @@ def test_raw_and_normalised_inputs_and_their_caches_differ(made, own_home):
     x = data.x_test[:50]
     for reads, mean, std in (("raw", 0.0, 1.0), ("normalised", data.mean[0], data.std[0])):
         for _ in range(2):  # once answered, once from the cache
-            found = asked(onnx_card(path, DIGITS, reads), data)(x, "test")
+            found = teacher_oracle(onnx_card(path, DIGITS, reads), data)(x, "test")
             assert found.dtype == np.float32 and found == pytest.approx(answers(x, mean, std), rel=1e-4, abs=1e-2)
     assert len(list((own_home / "cache" / "teacher-logits").iterdir())) == 2
 
@@ -295,7 +295,7 @@ def test_an_exported_network_answers_as_it_did(tmp_path):
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             verbose=False,
         )
-    ask = asked(card_for(path, "digits", teacher_input="normalised"), data)
+    ask = teacher_oracle(card_for(path, "digits", teacher_input="normalised"), data)
     assert ask(data.x_test, "test") == pytest.approx(TeacherLogits(shipped)(data.x_test), abs=1e-3)
 
 
@@ -306,7 +306,7 @@ def asked_of(path, reads="raw", output=None):
     """The card of a file and what it answers to 50 digits."""
     data = load_dataset("digits")
     known = onnx_card(path, DIGITS, reads, None, output)
-    return known, asked(known, data)(data.x_test[:50], "test")
+    return known, teacher_oracle(known, data)(data.x_test[:50], "test")
 
 
 EXPECTED = answers(load_dataset("digits").x_test[:50])
@@ -432,9 +432,9 @@ def test_a_scaling_that_is_right_more_often_is_named(made):
     model.graph.initializer.append(onnx.numpy_helper.from_array(bias, "bias"))
     onnx.save(model, path)
     data = load_dataset("digits")
-    sentence = better_scaling(asked(onnx_card(path, DIGITS, "maximum"), data), "maximum", data)
+    sentence = better_scaling(teacher_oracle(onnx_card(path, DIGITS, "maximum"), data), "maximum", data)
     assert "training examples with the input maximum" in sentence[0] and "set `teacher_input` to raw" in sentence[0]
-    assert better_scaling(asked(onnx_card(path, DIGITS, "raw"), data), "raw", data) == []
+    assert better_scaling(teacher_oracle(onnx_card(path, DIGITS, "raw"), data), "raw", data) == []
 
 
 # --------------------------------------------------------------- answers that depend on more than the example

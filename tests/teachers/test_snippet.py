@@ -10,7 +10,7 @@ from bdistil.data import load_dataset
 from bdistil.data.dataset import SPLITS
 from bdistil.data.reading import OwnData
 from bdistil.teachers import card_for
-from bdistil.teachers.logits import asked
+from bdistil.teachers.logits import teacher_oracle
 from bdistil.teachers.snippet import snippet
 from tests.data.test_custom_folders import pictures, recordings
 
@@ -40,11 +40,11 @@ def test_its_answers_are_those_of_its_onnx_file(tmp_path, monkeypatch, kind):
         warnings.simplefilter("ignore")  # the exporter's own
         exec(compile(program, "snippet", "exec"), {})
     read = load_dataset(dataset, data)
-    answers = asked(card_for(None, dataset, data, teacher_logits=("train.npz", "test.npz")), read)
+    answers = teacher_oracle(card_for(None, dataset, data, teacher_logits=("train.npz", "test.npz")), read)
     exported = card_for("teacher.onnx", dataset, data, teacher_input="normalised")
     assert ("normalised, running-maximum →" in exported.signature) == (kind == "recordings")
     for split in SPLITS:
         x, _ = read.split(split)
-        expected = asked(exported, read)(x, split)
+        expected = teacher_oracle(exported, read)(x, split)
         assert len(x) == len(expected) and np.ptp(expected) > 0.01
         assert answers(x, split) == pytest.approx(expected, abs=1e-3)

@@ -2,7 +2,7 @@
 
 `run_state(info, events)` is the run as its files say it is; `state_so_far(info, events)` makes the summary and the
 heartbeat of the moment as well, which is all that a replay needs. Pure functions of records: no Streamlit, no files, no
-torch. `narration` and `happened` word it.
+torch. `run_text` and `event_log` word it.
 """
 
 from collections.abc import Sequence

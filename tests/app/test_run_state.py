@@ -1,4 +1,4 @@
-"""What Distil shows without drawing it: the story, its words, the replay's position, the cards, the command's flags."""
+"""What Distil shows without drawing it: a run's state, its words, the replay's position, cards, the command's flags."""
 
 import sys
 import threading
@@ -8,13 +8,13 @@ from datetime import UTC
 import cards
 import engine
 import estimate
-import narration
 import numpy as np
 import pandas as pd
 import pytest
-from happened import happened
+import run_text
+from event_log import event_lines
 from replay import Replay
-from story import run_state, state_so_far
+from run_state import run_state, state_so_far
 
 from bdistil.cli import main
 from bdistil.config import DistilConfig
@@ -58,9 +58,9 @@ def test_a_story_so_far_knows_nothing_of_what_comes(run):
     first = next(place for place, event in enumerate(events(run), 1) if event.kind == "round_finished")
     told = state_so_far(run.info(), events(run)[:first])
     assert told.info.state == "running" and told.info.rounds_done == len(told.info.points) == 1
-    assert narration.title(told.info, told.beat) == "Round 2 of 3 is training"
+    assert run_text.title(told.info, told.beat) == "Round 2 of 3 is training"
     told = state_so_far(run.info(), events(run)[: first + 3])
-    assert narration.progress(told.info, told.beat) == (
+    assert run_text.progress(told.info, told.beat) == (
         "Epoch 3 of 8, first attempt, composition add. 1 model can be used already."
     )
     assert told.fraction == 2 / 8
@@ -70,7 +70,7 @@ def test_every_first_part_of_a_run_has_words(run):
     info, all_events = run.info(), events(run)
     for count in range(len(all_events) + 1):
         told = state_so_far(info, all_events[:count])
-        assert narration.title(told.info, told.beat) and narration.progress(told.info, told.beat)
+        assert run_text.title(told.info, told.beat) and run_text.progress(told.info, told.beat)
         assert 0 <= told.fraction <= 1
 
 
@@ -107,7 +107,7 @@ def test_a_search_is_a_row_an_attempt(searched):
     ]
     assert [row.place for row in told.attempts if row.kept_unmet] == [(3, 2)]
     assert [round(row.candidate.barrier, 6) for row in told.attempts if row.candidate.round == 2] == [0.3, 0.9, 2.7]
-    sentences = [sentence for _, sentence in happened(events(searched))]
+    sentences = [sentence for _, sentence in event_lines(events(searched))]
     assert "Round 2, attempt 3: trying again with barrier 2.7." in sentences
     assert "Round 3 misses the condition: attempt 2 came closest and is kept." in sentences
     assert any("of KL, too much." in sentence for sentence in sentences)
@@ -120,7 +120,7 @@ def test_a_rung_that_is_climbed_is_told():
     def started(attempt, rung, composition, barrier):
         return event(RoundStarted, round=2, attempt=attempt, rung=rung, composition=composition, barrier=barrier)
 
-    (_, climbed), (_, again), _ = happened(
+    (_, climbed), (_, again), _ = event_lines(
         [started(1, 0, "add", 0.3), started(2, 0, "add", 0.9), started(3, 1, "concat", 0.3)]
     )
     assert again == "Round 2, attempt 2: trying again with barrier 0.9."
@@ -134,7 +134,7 @@ def test_a_polish_replaces_what_the_rounds_left_and_keeps_it_in_sight(polished):
     assert told.records == [entry.record for entry in finals]
     assert told.unpolished == [entry.point for entry in polished.unpolished()]
     assert [row.round for row in told.heads] == [2, 3] and len(told.attempts) == 3
-    sentences = [sentence for _, sentence in happened(events(polished), polished=True)]
+    sentences = [sentence for _, sentence in event_lines(events(polished), polished=True)]
     assert "The polish starts: all students train together." in sentences
     assert any(sentence.startswith("The polish is done: ") and "than before it." in sentence for sentence in sentences)
     assert sum(sentence.startswith("After the polish: ") for sentence in sentences) == 2
@@ -148,12 +148,12 @@ def test_a_replay_goes_through_the_polish(polished):
     whole = events(polished)
     start = next(place for place, event in enumerate(whole, 1) if getattr(event, "phase", None) == "polish")
     told = state_so_far(polished.info(), whole[:start])
-    assert narration.title(told.info, told.beat) == "Three students are polished together"
-    assert narration.progress(told.info, told.beat) == (
+    assert run_text.title(told.info, told.beat) == "Three students are polished together"
+    assert run_text.progress(told.info, told.beat) == (
         "Epoch 1 of 8. 3 models can be used already, as the rounds left them."
     )
     told = state_so_far(polished.info(), whole[: start + 5])
-    assert "Epoch 6 of 8." in narration.progress(told.info, told.beat) and told.fraction == 5 / 8
+    assert "Epoch 6 of 8." in run_text.progress(told.info, told.beat) and told.fraction == 5 / 8
     assert told.unpolished == [] and len(told.points) == 3
 
 
@@ -162,7 +162,7 @@ def test_every_first_part_of_either_method_has_words(tmp_path, method):
     run = Run(build_run(tmp_path / "run", rounds=2, method=method))
     for count in range(len(events(run)) + 1):
         told = state_so_far(run.info(), events(run)[:count])
-        assert narration.title(told.info, told.beat) and narration.progress(told.info, told.beat)
+        assert run_text.title(told.info, told.beat) and run_text.progress(told.info, told.beat)
         assert cards.card(told.info, None, "run").sentence and 0 <= told.fraction <= 1
 
 
@@ -184,12 +184,12 @@ def test_a_polish_that_ends_early_says_what_is_usable(tmp_path, state):
     )
     info, beat = Run(path).info(), Run(path).heartbeat()
     title, safe = INTERRUPTED[state]
-    assert narration.title(info, beat) == title
-    what, advice = narration.failed_notice(info) if state == "failed" else narration.stopped_notice(info, beat)
+    assert run_text.title(info, beat) == title
+    what, advice = run_text.failed_notice(info) if state == "failed" else run_text.stopped_notice(info, beat)
     assert safe in f"{what} {advice}"
     if state == "stopped":
         assert "repeats epoch 5 of the polish from its start, and gives the same ensemble" in advice
-        assert narration.explore_note(info) == "Stopped in the polish; rounds 1 to 3 are usable as they stood."
+        assert run_text.explore_note(info) == "Stopped in the polish; rounds 1 to 3 are usable as they stood."
 
 
 @pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
@@ -200,7 +200,7 @@ def test_a_card_names_the_method(tmp_path, method):
 
 def test_an_extension_is_told_as_one():
     created = event(RunCreated, parent="short", rounds_done=6)
-    assert happened([created])[0][1] == (
+    assert event_lines([created])[0][1] == (
         "The run was created: it goes on from short, whose six students stay as they are."
     )
 
@@ -218,7 +218,7 @@ def test_the_signature_leaves_a_student_s_epochs_out_but_not_a_teacher_s(run, tm
 
 
 def test_what_happened_is_told_newest_first(run):
-    told = happened(events(run), run.info().dataset.classes, UTC)
+    told = event_lines(events(run), run.info().dataset.classes, UTC)
     assert told[-1] == ("14:06", "The run was created.")
     sentences = [sentence for _, sentence in told]
     assert sentences[0] == "Everything is done, after 1\u00a0min."
@@ -238,7 +238,7 @@ def test_what_happened_is_told_newest_first(run):
 )
 def test_which_classes_a_student_corrects(edges, sentence):
     finished = event(AttemptFinished, round=2, edges=edges)
-    assert happened([finished], ("Shirt", "Coat", "Boot", "Bag"))[0][1] == sentence
+    assert event_lines([finished], ("Shirt", "Coat", "Boot", "Bag"))[0][1] == sentence
 
 
 CORRECTION = {
@@ -282,7 +282,7 @@ CORRECTION = {
     ],
 )
 def test_what_became_of_a_correction_is_told(of, fields, sentence):
-    assert happened([event(of, **CORRECTION | fields)])[0][1] == sentence
+    assert event_lines([event(of, **CORRECTION | fields)])[0][1] == sentence
 
 
 @pytest.mark.parametrize(
@@ -294,16 +294,16 @@ def test_what_became_of_a_correction_is_told(of, fields, sentence):
     ],
 )
 def test_where_a_run_was_stopped_is_told(fields, sentence):
-    assert happened([event(RunStopped, **fields)])[0][1] == sentence
+    assert event_lines([event(RunStopped, **fields)])[0][1] == sentence
 
 
 def test_a_correction_in_progress_is_told_and_what_resuming_it_repeats(tmp_path):
     info = Run(build_run(tmp_path / "run", rounds=3, done=3, method="b-distil+polish", state="stopped")).info()
     beat = heartbeat(phase="polish", update=3, updates=12, fraction=1.0)
-    assert narration.progress(info, beat).startswith(
+    assert run_text.progress(info, beat).startswith(
         "Output layers are corrected for the weak learning condition, step 3 of at most 12. 3 models can be used"
     )
-    _, advice = narration.stopped_notice(info, beat)
+    _, advice = run_text.stopped_notice(info, beat)
     assert advice.startswith("Resuming repeats step 3 of the head correction of the polish from its start, and gives ")
 
 
@@ -312,7 +312,7 @@ def test_accuracy_that_does_not_change_is_not_called_more():
         event(RoundFinished, round=2, record=round_record(round=2), point=point(prefix=2, accuracy=accuracy))
         for accuracy in (0.9, 0.9, 0.89)
     ]
-    told = [sentence for _, sentence in happened(stories)]
+    told = [sentence for _, sentence in event_lines(stories)]
     assert told[1].endswith("as accurate as one student.") and told[0].endswith("1.0 points less than one student.")
 
 
@@ -321,13 +321,13 @@ def test_accuracy_that_does_not_change_is_not_called_more():
 )
 def test_a_failure_says_what_is_safe(done, safe):
     error = "The disk is full. Free some space, then resume."
-    what, advice = narration.failed_notice(run_info(state="failed", error=error, rounds_done=done))
+    what, advice = run_text.failed_notice(run_info(state="failed", error=error, rounds_done=done))
     assert what == "The disk is full." and advice == f"Free some space, then resume. {safe}"
 
 
 def test_a_failure_that_already_says_what_is_safe_says_it_once():
     error = "The disk is full. Free some space, then resume; finished rounds are safe."
-    assert narration.failed_notice(run_info(state="failed", error=error, rounds_done=2))[1].count("safe") == 1
+    assert run_text.failed_notice(run_info(state="failed", error=error, rounds_done=2))[1].count("safe") == 1
 
 
 def test_a_replay_moves_with_the_clock_and_stops_at_the_end(monkeypatch):
@@ -489,4 +489,4 @@ print('{{"seconds": 1}}')
 @pytest.mark.parametrize("composition", ["carry-state", "carry-state-pool"])
 def test_a_recurrent_student_goes_on_from_the_state_before(composition):
     begun = event(RoundStarted, round=3, composition=composition)
-    assert happened([begun])[0][1] == "Round 3 starts: student 3 goes on from the state of student 2."
+    assert event_lines([begun])[0][1] == "Round 3 starts: student 3 goes on from the state of student 2."

@@ -1,7 +1,7 @@
 """A run's states in words: cards, the notes of Explore, the title, line and notices of Distil.
 
 Pure functions of what the run store gives: `info` (run.json with its true state) and heartbeats. Events are worded by
-`happened`, numbers by `bdistil.report.formats`.
+`event_log`, numbers by `bdistil.report.formats`.
 """
 
 from bdistil.config import TeachConfig

@@ -1,13 +1,13 @@
 """A run's events in sentences: "What happened" on Distil, the search for each student included.
 
-Pure functions of the events that the run store gives; states are worded by `narration`,
+Pure functions of the events that the run store gives; states are worded by `run_text`,
 numbers by `bdistil.report.formats`.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 
-from narration import WAITING, reached
+from run_text import WAITING, reached
 
 from bdistil.records import (
     AnyEvent,
@@ -33,7 +33,7 @@ from bdistil.report.formats import NO_BREAK, count_students, duration, kl_change
 from bdistil.students.catalogue import COMPOSITIONS
 
 
-def happened(
+def event_lines(
     events: Iterable[AnyEvent], classes: Sequence[str] = (), zone: tzinfo | None = None, *, polished: bool = False
 ) -> list[tuple[str, str]]:
     """(time, sentence) for each event worth a line, newest first; times are HH:MM in `zone`, default here.

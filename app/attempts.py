@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import streamlit as st
 import theme
 import ui
-from story import Attempt, RunState
+from run_state import Attempt, RunState
 
 from bdistil.method_registry import polishes
 from bdistil.records import AttemptRecord, Candidate, Correction, HeadCorrected, RoundRecord
@@ -21,7 +21,7 @@ HOW = "Above zero, the student corrects the ensemble on that class; crosses lie 
 HOLLOW = " Hollow: before its output layer was corrected."
 
 
-def search(now: RunState) -> None:
+def attempts(now: RunState) -> None:
     """Edges and losses side by side, then the attempts; the charts come with the first round."""
     if not now.attempts and not now.records:
         return
