@@ -11,7 +11,6 @@ failure, as is more than 10 seconds, and more than 1 GB above the memory that it
 import contextlib
 import hashlib
 import io
-import json
 import multiprocessing
 import os
 import re
@@ -97,11 +96,11 @@ def intact(kind: str) -> bytes:
         model.ir_version = 9
         onnx.save_model(model, buffer)
     else:
-        return (Path(_digits_teacher()["path"]) / "model.safetensors").read_bytes()
+        return (Path(_digits_teacher().path) / "model.safetensors").read_bytes()
     return buffer.getvalue()
 
 
-def _digits_teacher() -> dict[str, Any]:
+def _digits_teacher() -> Any:
     from bdistil.teachers.cards import card
 
     return card("digits-resnet-s")
@@ -333,8 +332,8 @@ def _load_weights(content: bytes, home: Path) -> None:
     from bdistil.teachers.weights import load_teacher
 
     (home / "model.safetensors").write_bytes(content)
-    card = json.loads(json.dumps(_digits_teacher()))
-    load_teacher({**card, "path": str(home), "weights_sha256": hashlib.sha256(content).hexdigest()})
+    changes = {"path": str(home), "weights_sha256": hashlib.sha256(content).hexdigest()}
+    load_teacher(_digits_teacher().model_copy(update=changes))
 
 
 READERS: dict[str, Callable[[bytes, Path], None]] = {

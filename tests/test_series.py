@@ -73,10 +73,10 @@ def test_a_price_is_counted_on_the_students_that_would_be_built(monkeypatch, met
     expected = estimate.estimate(config(method, mode=mode, rounds=4))
     steps = 29 if mode == "segments" else 4 * 29
     recurrence = steps * 3 * 8 * (12 + 8)
-    assert recurrence < expected["macs"] < recurrence + 4 * 4 * 16 * 9 + 1
+    assert recurrence < expected.macs < recurrence + 4 * 4 * 16 * 9 + 1
     # Of the names, those that can read each other as this run's students do.
-    assert [row["student"] for row in expected["students"]] == ["gru-xs", "gru-s", "gru-m"]
-    assert expected["seconds"] > 0 and expected["macs_ratio"] < 0.25
+    assert [row.student for row in expected.students] == ["gru-xs", "gru-s", "gru-m"]
+    assert expected.seconds > 0 and expected.macs_ratio < 0.25
 
 
 def test_a_teacher_of_series_learns_from_changed_copies_and_its_recipe_names_its_optimizer():

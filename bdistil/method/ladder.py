@@ -134,6 +134,9 @@ def _sized_ladder(config: DistilConfig, info: DatasetInfo, ensemble: Progressive
             f"The budget of prefix {len(ensemble) + 1}, {limit:,} MACs, is too small: even with the smallest student "
             f"of the kind of {config.student} it takes {smallest:,}. Raise this one of the `budgets`, or leave it out."
         )
+    macs = [_macs(config, info, ensemble, name, size) for name, size in found[:2]]
+    if searched and len(macs) == 2 and macs[0] == macs[1]:  # there is no wider student below the budget
+        del found[1]
     return [Rung(number, name, grown=size, fitted=True) for number, (name, size) in enumerate(found)]
 
 

@@ -163,9 +163,12 @@ def test_what_cannot_be_used_is_one_line_and_exit_2(bdistil, own_home, walks, wo
 
 
 def test_options_are_kept_as_they_are_written_on_the_command_line():
-    data = OwnData.create(series="the series", channels="a,b", window="8", overlap="0.25")
+    data = OwnData.create(series="the series", channels="a,b", window=8, overlap=0.25)
     assert data.arguments() == ["--series", "the series", "--channels", "a,b", "--window", "8", "--overlap", "0.25"]
     assert OwnData.given(data.model_dump()) == OwnData.given(data) == data and OwnData.given(None) is None
     for wrong in ("text", {"windows": 3}):
-        with pytest.raises(UserError, match=r"^[^.]*\.$|^Own data must be"):
+        with pytest.raises(
+            UserError,
+            match=r"^There is no option called windows\. Did you mean window\?$|^`data` must be|^Own data must be",
+        ):
             OwnData.given(wrong)

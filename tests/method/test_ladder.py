@@ -64,13 +64,13 @@ def test_a_search_begins_below_the_budget_and_ends_within_it():
     config = distil_config(budgets="20k,60k", rounds=2)
     start = Distillation(config, task, untrained(config, task.dataset.info, 1, budgets), budgets=budgets)
     steps, before = rungs(start), prefix_costs(start.ensemble)[-1].macs
-    assert [rung.composition for rung in steps] == ["add", "add", "concat", "concat-all"]
+    assert [rung.composition for rung in steps] == ["add", "concat", "concat-all"]
     spent = []
     for rung in steps:
         longer = untrained(config, task.dataset.info, 1, budgets)
         longer.append(build(config, task.dataset.info, longer, rung))
         spent.append((prefix_costs(longer)[-1].macs - before) / (budgets[1] - before))
-    assert max(spent) <= 1 and spent[0] <= FIRST_SHARE < spent[1]
+    assert max(spent) <= 1 and spent[0] <= FIRST_SHARE < min(spent[1:])
 
 
 def test_rounds_with_budgets_train_students_that_grow_within_them():

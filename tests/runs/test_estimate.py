@@ -25,12 +25,12 @@ def timed(monkeypatch):
     """A step of round t takes t seconds, the teacher 100; returns the rounds that were timed."""
     rounds = []
 
-    def seconds(config, known, round):
+    def seconds(config, info, round, budgets):
         rounds.append(round)
         return float(round)
 
     monkeypatch.setattr(estimating, "_seconds_per_step", seconds)
-    monkeypatch.setattr(estimating, "_teacher_seconds", lambda ask, known, config: 100.0)
+    monkeypatch.setattr(estimating, "_teacher_seconds", lambda ask, info, config: 100.0)
     return rounds
 
 
@@ -74,7 +74,7 @@ def test_costs_are_those_of_the_students_that_would_be_built(timed, method):
 @pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
 @pytest.mark.parametrize("round", [1, 3])
 def test_a_step_of_either_method_is_really_taken(method, round):
-    assert estimating._seconds_per_step(config(method, rounds=3, batch_size=8), info("digits"), round) > 0
+    assert estimating._seconds_per_step(config(method, rounds=3, batch_size=8), info("digits"), round, ()) > 0
 
 
 def test_each_students_cost_and_size_are_told(timed):
