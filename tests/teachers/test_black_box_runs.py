@@ -223,7 +223,7 @@ def test_the_wrong_scaling_and_a_student_far_below_are_noticed_in_the_run(own_ho
     """One step of training leaves the first student near chance; before it, raw is named instead of maximum."""
     path = linear(tmp_path / "linear.onnx", ("N", 1, 8, 8), 1)
     given = ("run", "--dataset", "digits", "--teacher", path, *SMALL, "--rounds", "1", "--polish-epochs", "0")
-    assert "choose --teacher-input raw" in bdistil(*given, "--teacher-input", "maximum", "--dry-run")[1]
+    assert "set --teacher-input to raw" in bdistil(*given, "--teacher-input", "maximum", "--dry-run")[1]
     status, out, err = bdistil(*given, "--teacher-input", "raw", "--learning-rate", "1e-6")
     assert status == 0, err
     unknown, far_below = [event.text for event in told(open_run(out.strip()), "notice")]
