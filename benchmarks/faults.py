@@ -82,7 +82,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("self.views[view, chosen]", "self.views[0, chosen]"),
             ("generator.integers(0, views, len(chosen))", "generator.integers(0, len(self.views), len(chosen))"),
             ("(self.c * prefix, self.teacher[split])", "(prefix, self.teacher[split])"),
-            ('scale(self.teacher["train"])', 'scale(self.teacher["validation"])'),
+            ("scale(self.teacher.train)", "scale(self.teacher.validation)"),
         ),
     ),
     "bdistil/method/student_training.py": (

@@ -1,9 +1,9 @@
 """What a data set is: `DatasetInfo`, known without reading it, and `Dataset`, its three splits in memory."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,33 @@ _STILL = 1e-6  # of a mean: a deviation below it is rounding, and dividing by it
 _BLOCK = 4096  # series whose moments are taken at a time, in double precision
 _PIXELS = 2**22  # that are counted at a time, as eight bytes each
 _THINNING = 0  # the seed of the choice
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, eq=False)
+class Splits(Generic[T]):
+    """One value for each split, such as the teacher's logits (N, L). `[name]` is for names known at run time only."""
+
+    train: T
+    validation: T
+    test: T
+
+    @classmethod
+    def of(cls, make: Callable[[str], S]) -> "Splits[S]":
+        """What `make` returns for the name of each split, called in the order of `SPLITS`."""
+        return Splits(*map(make, SPLITS))
+
+    def map(self, change: Callable[[T], S]) -> "Splits[S]":
+        """What `change` returns for the value of each split."""
+        return Splits(change(self.train), change(self.validation), change(self.test))
+
+    def items(self) -> Iterator[tuple[str, T]]:
+        """Name and value of each split, in the order of `SPLITS`."""
+        return zip(SPLITS, (self.train, self.validation, self.test), strict=True)
+
+    def __getitem__(self, name: str) -> T:
+        return dict(self.items())[name]
 
 
 @dataclass(frozen=True)

@@ -315,7 +315,7 @@ def test_views_get_their_originals_answers(digits):
     chosen = config(digits, views=3)
     task = distillation_data(chosen, card_for(None, "digits", teacher_logits=digits))
     assert task.view_logits.shape == (3, info("digits").train, 10)
-    assert all(np.array_equal(view, task.teacher["train"]) for view in task.view_logits)
+    assert all(np.array_equal(view, task.teacher.train) for view in task.view_logits)
     assert not np.array_equal(task.views[1], task.views[0])
     for split, rows in task.teacher.items():
         assert (rows.argmax(axis=1) == task.dataset.split(split)[1]).all()
