@@ -28,7 +28,7 @@ from bdistil.runs import Run, RunInfo, list_runs, open_run
 PAGES = {name: f"../pages/{name}.py" for name in ("home", "distil", "explore")}
 STYLE = Path(__file__).with_name("style.css")
 PICKER = "run-picker"
-HOME_ONLY = ("deleted", "edited", "cards")  # runs that can be brought back, the one being edited, how many are shown
+HOME_ONLY = "home-open"  # where `home_runs` keeps what is forgotten when another page is opened
 MOST_NOTE = 40  # characters of a note in the picker
 # A chart is looked at, or clicked: no tool bar, no zoom.
 CHART = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -66,8 +66,7 @@ def begin(page: str) -> None:
     """
     tab(page)
     if page != "Home":
-        for name in HOME_ONLY:
-            st.session_state.pop(name, None)
+        st.session_state.pop(HOME_ONLY, None)
     st.html(f"<style>{STYLE.read_text()} .stDialog {{ color-scheme: {theme.name()}; }}</style>")
     with st.container(key="theme"):
         theme.follow()

@@ -123,19 +123,20 @@ class Dataset:
         """
         people = people or {name: given[2] for name, given in splits.items() if len(given) == 3}
         hashed = hashlib.sha256()
-        arrays = {}
+        kind = np.uint8 if info.modality == "image" else np.float32
+        x = Splits.of(lambda name: np.ascontiguousarray(splits[name][0], dtype=kind))
+        y = Splits.of(lambda name: np.ascontiguousarray(splits[name][1], dtype=np.int64))
+        arrays: dict[str, np.ndarray] = {}
         for name in SPLITS:
-            x, y = splits[name][:2]
-            arrays[f"x_{name}"] = np.ascontiguousarray(x, dtype=np.uint8 if info.modality == "image" else np.float32)
-            arrays[f"y_{name}"] = np.ascontiguousarray(y, dtype=np.int64)
-            hashed.update(arrays[f"x_{name}"].data)
-            hashed.update(arrays[f"y_{name}"].data)
+            arrays |= {f"x_{name}": x[name], f"y_{name}": y[name]}
+            hashed.update(x[name].data)
+            hashed.update(y[name].data)
             if people:
                 arrays[f"people_{name}"] = np.ascontiguousarray(people[name], dtype=np.int64)
             if files:
                 arrays[f"files_{name}"] = files[name]
         moments = _moments_of_bytes if info.modality == "image" else _moments_of_floats
-        mean, std = moments(arrays["x_train"])
+        mean, std = moments(x.train)
         std = tuple(wide if wide > _STILL * abs(middle) else 1.0 for wide, middle in zip(std, mean, strict=True))
         return cls(info=info, mean=mean, std=std, checksum=hashed.hexdigest(), **arrays)
 

@@ -107,7 +107,7 @@ def test_validation_is_of_the_last_prefix(little):
 def test_what_weighed_most_is_told_from_before_each_round(little):
     config = polished_config(**SHORT)
     ensemble, outputs = rounds(config, little, 2)
-    snapshot, certificate = evaluate_all(config, little, ensemble), Certificate(little.g_hat, 3)
+    snapshot, certificate = evaluate_all(Distillation(config, little, ensemble)), Certificate(little.g_hat, 3)
     for f, told in zip(outputs, snapshot.heaviest, strict=True):
         for name, values in certificate.heaviest().items():
             assert np.array_equal(told[name], values), name
@@ -119,7 +119,7 @@ def before(little):
     """A snapshot of two students, of which every validation example is answered right by both prefixes."""
     config = polished_config(**SHORT | {"rounds": 2})
     ensemble, _ = rounds(config, little, 2)
-    snapshot = evaluate_all(config, little, ensemble)
+    snapshot = evaluate_all(Distillation(config, little, ensemble))
     sure = np.eye(10, dtype=np.float32)[little.dataset.y_validation]
     records = [record.model_copy(update={"condition_met": True, "kl_after": 0.1}) for record in snapshot.records]
     return config, replace(
