@@ -189,6 +189,7 @@ class View:
 
     prefix: 0 until a page has chosen one. push: counts the moves of the slider by anything but its thumb. clicked: the
     prefix of the point that was clicked last. refused: why the run that the address asks for is not shown.
+    not_resumed: why a run could not be resumed, until that is shown.
     """
 
     run: str | None = None
@@ -197,6 +198,7 @@ class View:
     push: int = 0
     clicked: int = 0
     refused: str | None = None
+    not_resumed: str | None = None
 
 
 def chosen() -> View:

@@ -472,7 +472,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("(train[kept], *others)", "(train[: len(kept)], *others)"),
             ("_STILL = 1e-6", "_STILL = 0.0"),
             ("hashed.update(self.y_test.data)", "pass"),
-            ('            hashed.update(arrays[f"y_{name}"].data)\n', ""),
+            ("            hashed.update(y[name].data)\n", ""),
             ("/ x[:, channel].size", "/ x[: block, channel].size"),
             ("self.people_test if self.info.people else None", "self.people_test"),
         ),

@@ -27,14 +27,11 @@ class Composition:
     arrow: str = ""
 
 
+ALONE = Composition(name="alone", summary="reads the inputs only", start="student {number} reads the inputs only")
 COMPOSITIONS: dict[str, Composition] = {
     composition.name: composition
     for composition in (
-        Composition(
-            name="alone",
-            summary="reads the inputs only",
-            start="student {number} reads the inputs only",
-        ),
+        ALONE,
         Composition(
             name="add",
             summary="adds the student before it, level by level",
