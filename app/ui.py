@@ -295,7 +295,7 @@ def cost_picker(place: DeltaGenerator, axes: Sequence[CostAxis]) -> CostAxis:
 
 def clicked(chart: str) -> None:
     """Moves the slider to the point of the chart that was clicked."""
-    move(chosen(), [int(point["customdata"]) for point in st.session_state[chart]["selection"]["points"]])
+    move(chosen(), [int(point["customdata"]) for point in st.session_state[chart].selection.points])
 
 
 def move(view: View, prefixes: Sequence[int]) -> None:

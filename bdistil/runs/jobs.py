@@ -29,7 +29,7 @@ from bdistil.runs.methods import trainer
 from bdistil.runs.rounds import (
     write_arrays,
 )
-from bdistil.runs.store import Run, teacher_figures
+from bdistil.runs.store import Run, teacher_accuracies
 from bdistil.runs.versions import versions
 from bdistil.scale import B
 from bdistil.teachers.card import BlackBox, GivenAnswers, TeacherCard
@@ -206,7 +206,7 @@ def _describe(job: DistillationJob, card: TeacherCard) -> None:
         kept = previews.preview_recordings(data.info, recordings(config.dataset, config.data))
         write_arrays(path, previews.arrays(data, data.x_test, kept) | previews.origin(data.test_checksum))
     views = {"approximate_views": isinstance(card, GivenAnswers) and config.views > 1}
-    teacher = TeacherRecord.model_validate({**dict(card), **teacher_figures(targets)._asdict(), **views})
+    teacher = TeacherRecord.model_validate({**dict(card), **teacher_accuracies(targets)._asdict(), **views})
     eta_b = theory_eta(len(data.x_train), config.rounds_for_eta) * B
     scale = Scale(c=job.data.c, B=B, eta_B=eta_b, temperature=config.temperature)
     run.update(dataset=describe(data), teacher=teacher, scale=scale)

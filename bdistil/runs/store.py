@@ -62,7 +62,7 @@ MOST_CACHED = 4096  # files: Home lists a thousand runs again and again
 _R = TypeVar("_R", bound=Record)
 
 
-class TeacherFigures(NamedTuple):
+class TeacherAccuracies(NamedTuple):
     """Accuracy on the test split with its 95 % interval, and the accuracy of every split that is there."""
 
     accuracy: float
@@ -249,13 +249,13 @@ def _cached(kind: type[_R], path: Path, *_stamp: int) -> _R:
 
 
 @lru_cache(maxsize=MOST_CACHED)
-def _stored_figures(path: Path, _changed: int) -> TeacherFigures:
-    """`teacher_figures` of a run's targets.npz. Raises as numpy does, and KeyError for one without a test split."""
+def _stored_figures(path: Path, _changed: int) -> TeacherAccuracies:
+    """`teacher_accuracies` of a run's targets.npz. Raises as numpy does, and KeyError for one without a test split."""
     with open_regular(path) as file, np.load(file, allow_pickle=False) as targets:
-        return teacher_figures(targets)
+        return teacher_accuracies(targets)
 
 
-def teacher_figures(targets: Mapping[str, np.ndarray]) -> TeacherFigures:
+def teacher_accuracies(targets: Mapping[str, np.ndarray]) -> TeacherAccuracies:
     """What the teacher reaches on a run's own splits, from `teacher_…` (N, classes) and `labels_…` (N,) of each.
 
     `people_test` (N,), where it is there, says whose each test example is.
@@ -267,7 +267,7 @@ def teacher_figures(targets: Mapping[str, np.ndarray]) -> TeacherFigures:
         return measured(targets[f"teacher_{split}"], targets[f"labels_{split}"], targets.get(f"people_{split}"))
 
     splits = {split: of(split).accuracy for split in SPLITS if f"teacher_{split}" in targets}
-    return TeacherFigures(*of("test"), splits)
+    return TeacherAccuracies(*of("test"), splits)
 
 
 def create_run(
