@@ -43,7 +43,7 @@ def card(info: RunInfo | None, error: str | None, name: str, silent: str | None 
     button = BUTTONS[info.state]
     if info.state == "finished" and info.kind != "distil" or info.state == "stopped" and not can_train:
         button = SEE
-    page = "explore" if button == BUTTONS["finished"] else "distil"
+    page = "explore" if (info.state, info.kind) == ("finished", "distil") else "distil"
     return Card(info.title, words(info), made(info), silent or run_text.card(info), info.note, button, page)
 
 

@@ -30,7 +30,7 @@ from bdistil.records import (
     WorkerStarted,
 )
 from bdistil.report.formats import NO_BREAK, count_students, duration, kl_change, listing, percent, seconds, signed
-from bdistil.students.catalogue import COMPOSITIONS
+from bdistil.students.catalogue import ALONE, COMPOSITIONS
 
 
 def event_lines(
@@ -118,7 +118,7 @@ def _round_started(event: RoundStarted, rung: int, polished: bool) -> str:
         return f"Round {number}, attempt {event.attempt}: trying again with barrier {event.barrier:g}."
     if number == 1:
         return "Round 1 starts: student 1 learns from the teacher alone."
-    known = COMPOSITIONS.get(composition, COMPOSITIONS["alone"])  # of one's own students nothing is known
+    known = COMPOSITIONS.get(composition, ALONE)  # of one's own students nothing is known
     start = f"Round {number} starts: {known.start.format(number=number, earlier=earlier)}"
     return f"{start}, and students 1 to {number} train together." if polished else f"{start}."
 

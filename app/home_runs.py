@@ -1,10 +1,10 @@
 """The runs on Home: one's own, with filter and order where they are many, and the samples; renaming, notes, deleting.
 
-What is being edited, and what was deleted since the page was opened, lives in `st.session_state`; `ui.begin` forgets
-both when another page is opened.
+What is being edited, and what was deleted since the page was opened, is forgotten when another page is opened.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from html import escape
 
 import cards
@@ -35,6 +35,31 @@ AT_ONCE = 30  # cards
 EVERY = 5  # seconds between two looks while something trains
 
 
+@dataclass
+class _Open:
+    """What Home remembers until another page is opened.
+
+    edited: the run whose dialog is open. deleted: runs that can be brought back, with their titles. most: how many
+    cards are shown.
+    """
+
+    edited: str | None = None
+    deleted: list[tuple[str, str]] = field(default_factory=list)
+    most: int = AT_ONCE
+
+
+@dataclass
+class _Search:
+    """The words that runs are found by, and their order; kept over page switches."""
+
+    words: str = ""
+    order: str = next(iter(cards.ORDERS))
+
+
+def _open() -> _Open:
+    return st.session_state.setdefault(ui.HOME_ONLY, _Open())
+
+
 def section(runs: list[RunSummary]) -> None:
     """Draws the runs, looks again while something trains, and opens the dialog of the run that is being edited."""
     alive = any(s.info and s.info.state in ("running", "queued") for s in runs)
@@ -47,8 +72,7 @@ def section(runs: list[RunSummary]) -> None:
         st.header("Samples", anchor=False)
     samples = sorted((s for s in runs if s.sample), key=lambda s: not s.info or s.info.method != DEFAULT_METHOD)
     _grid([*samples, *([] if own else [None])])
-    edited = st.session_state.get("edited")
-    if edited is not None:
+    if (edited := _open().edited) is not None:
         _edit(edited)
 
 
@@ -59,7 +83,7 @@ def _own(every: float | None) -> None:
     def own() -> None:
         runs = list_runs(samples=False)
         found = _found(runs) if len(runs) > MANY else runs
-        most = st.session_state.setdefault("cards", AT_ONCE)
+        most = _open().most
         _grid(found[:most])
         if len(found) > most:
             with st.container(key="more-cards", horizontal=True, vertical_alignment="center"):
@@ -70,19 +94,19 @@ def _own(every: float | None) -> None:
 
 
 def _more() -> None:
-    st.session_state["cards"] += AT_ONCE
+    _open().most += AT_ONCE
 
 
 def _found(runs: list[RunSummary]) -> list[RunSummary]:
     """Draws filter and order; returns the runs that are found, in that order."""
-    kept = st.session_state.setdefault("find", {"words": "", "order": next(iter(cards.ORDERS))})
+    kept: _Search = st.session_state.setdefault("find", _Search())
     with st.container(key="find-runs", horizontal=True, vertical_alignment="bottom"):
-        kept["words"] = st.text_input(
-            "Find runs", kept["words"], placeholder="name, note, data, method, state", key="find-words", live=True
+        kept.words = st.text_input(
+            "Find runs", kept.words, placeholder="name, note, data, method, state", key="find-words", live=True
         )
         orders = list(cards.ORDERS)
-        kept["order"] = st.selectbox("Order", orders, orders.index(kept["order"]), key="find-order", width=220)
-    found = cards.ORDERS[kept["order"]]([s for s in runs if cards.matches(s, kept["words"])])
+        kept.order = st.selectbox("Order", orders, orders.index(kept.order), key="find-order", width=220)
+    found = cards.ORDERS[kept.order]([s for s in runs if cards.matches(s, kept.words)])
     if not found:
         ui.muted(f"None of your {formats.count(len(runs))} runs has all these words.")
     return found
@@ -116,7 +140,7 @@ def _card(summary: RunSummary) -> None:
             if summary.sample:
                 return
             if info and st.button("Edit", key=f"card-edit-{name}", type="tertiary"):
-                st.session_state["edited"] = name
+                _open().edited = name
                 st.rerun()
             if not info and st.button("Delete", key=f"card-delete-{name}", type="tertiary"):
                 _delete(Run(summary.path), name)
@@ -132,7 +156,11 @@ def _text(shown: cards.Card, line: str) -> None:
     )
 
 
-@st.dialog("Edit run", on_dismiss=lambda: st.session_state.pop("edited", None))
+def _close() -> None:
+    _open().edited = None
+
+
+@st.dialog("Edit run", on_dismiss=_close)
 def _edit(name: str) -> None:
     """Name and note of a run, and its deletion where that can be."""
     try:
@@ -166,7 +194,7 @@ def _save(run: Run, info: RunInfo, title: str, note: str) -> None:
     except UserError as error:
         ui.muted(str(error))
         return
-    st.session_state.pop("edited", None)
+    _close()
     st.rerun()
 
 
@@ -177,14 +205,14 @@ def _delete(run: Run, title: str) -> None:
     except UserError as error:
         ui.muted(str(error))
         return
-    st.session_state.setdefault("deleted", []).append((run.id, title))
-    st.session_state.pop("edited", None)
+    _open().deleted.append((run.id, title))
+    _close()
     st.rerun()
 
 
 def _deleted() -> None:
     """What was deleted since the page was opened, and its undoing, the last one first."""
-    deleted = st.session_state.get("deleted")
+    deleted = _open().deleted
     if not deleted:
         return
     name, title = deleted[-1]

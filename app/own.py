@@ -145,7 +145,7 @@ def black_box(kind: str) -> dict[str, Any]:
     return {**given, "teacher_macs": max(1, round(1e6 * macs)) if macs else None}
 
 
-def torchvision() -> dict[str, Any] | None:
+def torchvision() -> dict[str, str | None] | None:
     """Draws the fields of one of torchvision's models; options of `TeachConfig`, None until it is named."""
     left, right = st.columns(2)
     name = _field(left.text_input, "Model", "torchvision-name", placeholder="resnet18").strip()
@@ -181,7 +181,7 @@ def _field(draw: Callable[..., Any], label: str, key: str, **options: Any) -> An
     return st.session_state[kept]
 
 
-def _options(root: Path) -> dict[str, Any]:
+def _options(root: Path) -> dict[str, str | float]:
     """Draws what can be said of data of this kind; names of `OwnData`, without what is left empty."""
     if is_table(root):
         return _table_options()
@@ -194,7 +194,7 @@ def _options(root: Path) -> dict[str, Any]:
     return _given("subject_pattern", "side", "kind")
 
 
-def _given(*names: str) -> dict[str, Any]:
+def _given(*names: str) -> dict[str, str | float]:
     """Draws these options of `OwnData` side by side; those that are not left empty, 0 among them."""
     declared = OwnData.options()
     drawn = {name: _option(declared[name], at) for name, at in zip(names, st.columns(len(names)), strict=True)}
@@ -207,11 +207,11 @@ def _option(option: Option, at: DeltaGenerator) -> Any:
     return _field(lambda _, key: draw(option, None, key, place=at), option.title, f"own-{option.name}")
 
 
-def _series_folder_options() -> dict[str, Any]:
+def _series_folder_options() -> dict[str, str | float]:
     return {**_given("subject_pattern", "time"), **_given("window", "overlap"), **_given("channels")}
 
 
-def _table_options() -> dict[str, Any]:
+def _table_options() -> dict[str, str | float]:
     named = {**_given("series", "label"), **_given("subject", "time")}
     return {**named, **_given("window", "overlap"), **_given("channels")}
 

@@ -28,7 +28,7 @@ from bdistil.runs import Run, RunInfo, list_runs, open_run
 PAGES = {name: f"../pages/{name}.py" for name in ("home", "distil", "explore")}
 STYLE = Path(__file__).with_name("style.css")
 PICKER = "run-picker"
-HOME_ONLY = ("deleted", "edited", "cards")  # runs that can be brought back, the one being edited, how many are shown
+HOME_ONLY = "home-open"  # where `home_runs` keeps what is forgotten when another page is opened
 MOST_NOTE = 40  # characters of a note in the picker
 # A chart is looked at, or clicked: no tool bar, no zoom.
 CHART = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -66,8 +66,7 @@ def begin(page: str) -> None:
     """
     tab(page)
     if page != "Home":
-        for name in HOME_ONLY:
-            st.session_state.pop(name, None)
+        st.session_state.pop(HOME_ONLY, None)
     st.html(f"<style>{STYLE.read_text()} .stDialog {{ color-scheme: {theme.name()}; }}</style>")
     with st.container(key="theme"):
         theme.follow()
@@ -190,6 +189,7 @@ class View:
 
     prefix: 0 until a page has chosen one. push: counts the moves of the slider by anything but its thumb. clicked: the
     prefix of the point that was clicked last. refused: why the run that the address asks for is not shown.
+    not_resumed: why a run could not be resumed, until that is shown.
     """
 
     run: str | None = None
@@ -198,6 +198,7 @@ class View:
     push: int = 0
     clicked: int = 0
     refused: str | None = None
+    not_resumed: str | None = None
 
 
 def chosen() -> View:
@@ -294,7 +295,7 @@ def cost_picker(place: DeltaGenerator, axes: Sequence[CostAxis]) -> CostAxis:
 
 def clicked(chart: str) -> None:
     """Moves the slider to the point of the chart that was clicked."""
-    move(chosen(), [int(point["customdata"]) for point in st.session_state[chart]["selection"]["points"]])
+    move(chosen(), [int(point["customdata"]) for point in st.session_state[chart].selection.points])
 
 
 def move(view: View, prefixes: Sequence[int]) -> None:

@@ -194,9 +194,10 @@ def _interrupted(run: Run, now: RunState) -> None:
             _resume(run)
         if now.points and st.button("Open in Explore"):
             ui.go("explore", run=run.id)
-    if "refused" in st.session_state:
-        with ui.notice(st.session_state.pop("refused"), key="refused"):
-            pass
+    view = ui.chosen()
+    if view.not_resumed:
+        with ui.notice(view.not_resumed, key="refused"):
+            view.not_resumed = None
     lines = run.log_tail() if failed or info.worker_gone else []
     if lines:
         with st.expander("The worker’s last lines"):
@@ -208,7 +209,7 @@ def _resume(run: Run) -> None:
     try:
         start_worker(run)
     except UserError as error:
-        st.session_state["refused"] = str(error)
+        ui.chosen().not_resumed = str(error)
     st.rerun()
 
 

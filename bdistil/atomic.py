@@ -4,10 +4,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 
 def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
@@ -30,7 +29,7 @@ def write_bytes(path: Path, content: bytes, durable: bool = True) -> None:
         sync(path.parent)
 
 
-def write_json(path: Path, document: dict[str, Any], durable: bool = True) -> None:
+def write_json(path: Path, document: Mapping[str, object], durable: bool = True) -> None:
     """Write a JSON document whole or not at all."""
     write_bytes(path, json.dumps(document, indent=1, allow_nan=False).encode(), durable)
 

@@ -25,6 +25,7 @@ from bdistil.inputs import after, check
 from bdistil.paths import read_json, read_regular
 from bdistil.scale import KAPPA
 from bdistil.students.build import rebuild
+from bdistil.students.catalogue import StudentSpec
 from bdistil.students.student import Carry, Shapes, Student
 
 FORMAT, SCHEMA = "bdistil-ensemble", 1
@@ -245,7 +246,8 @@ class ProgressiveEnsemble(nn.Module):
                 "update bdistil."
             )
         try:
-            students = [_load_student(folder, t, saved) for t, saved in enumerate(document.pop("students"), start=1)]
+            saved = enumerate(document.pop("students"), start=1)
+            students = [_load_student(folder, t, each["sha256"], each["spec"]) for t, each in saved]
             del document["format"], document["schema"]
             ensemble = cls(students, **document)
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OSError, UserError) as error:
@@ -284,11 +286,11 @@ def _weights_file(folder: Path, prefix: int) -> Path:
     return folder / "students" / f"{prefix:02d}.safetensors"
 
 
-def _load_student(folder: Path, prefix: int, saved: dict[str, Any]) -> Student:
+def _load_student(folder: Path, prefix: int, sha256: str, spec: StudentSpec) -> Student:
     weights = read_regular(_weights_file(folder, prefix))
-    if hashlib.sha256(weights).hexdigest() != saved["sha256"]:
+    if hashlib.sha256(weights).hexdigest() != sha256:
         raise ValueError(f"student {prefix}'s weights changed after they were saved")
-    return rebuild(saved["spec"], weights)
+    return rebuild(spec, weights)
 
 
 def _is_empty_folder(folder: Path) -> bool:

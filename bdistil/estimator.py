@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bdistil.config import DistilConfig
-from bdistil.data.dataset import Dataset, DatasetInfo, Modality
+from bdistil.data.dataset import Dataset, DatasetInfo, Modality, Splits
 from bdistil.data.raw_arrays import pictures, series
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError, quoted
@@ -384,9 +384,7 @@ def _data(info: DatasetInfo, classes: np.ndarray, train: Split, check: Split) ->
     info = replace(info, classes=tuple(map(str, classes)), train=len(x), validation=len(x_check))
     # Nothing is tested in `fit`: one example stands in.
     splits = {"train": (x, labels), "validation": (x_check, labels_check), "test": (x[:1], labels[:1])}
-    return DistillationData(
-        Dataset.of(info, splits), {"train": g, "validation": g_check, "test": g[:1]}, x[None], g[None]
-    )
+    return DistillationData(Dataset.of(info, splits), Splits(g, g_check, g[:1]), x[None], g[None])
 
 
 def _held_out(given: Split, fraction: float, seed: int) -> tuple[Split, Split]:

@@ -25,6 +25,12 @@ def home() -> Path:
     return Path(os.environ.get("BDISTIL_HOME") or user_data_path("bdistil", appauthor=False)).expanduser()
 
 
+def data_home() -> Path:
+    """The folder that holds all data sets: `$BDISTIL_DATA`, or `datasets` in the user's data directory."""
+    given = os.environ.get("BDISTIL_DATA")
+    return Path(given).expanduser() if given else user_data_path("bdistil", appauthor=False) / "datasets"
+
+
 def absolute(path: str | Path) -> Path:
     """The path from the root of the disk, without `..`; ~ is one's home. Raises UserError where it names nobody's."""
     try:

@@ -4,43 +4,78 @@ Every value was chosen on validation data. The options themselves, and their lim
 """
 
 import functools
-from typing import Any
+from typing import Any, TypedDict
 
 from bdistil.data.dataset import DatasetInfo
 from bdistil.data.series_views import SensorAugmentation, SpeechAugmentation
 from bdistil.data.views import AnyAugmentation
 
-SERIES = dict(mode="segments", rounds=4, learning_rate=2e-2, warm_up=0.1, clip=2.0, shift=0, flip=False)
+
+class _Training(TypedDict, total=False):
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    shift: int
+    flip: bool
+
+
+class Recipe(_Training, total=False):
+    """Options of a distillation that a recipe may set, as `DistilConfig` names them."""
+
+    student: str
+    rounds: int
+    mode: str
+    composition: str
+    head: str
+    cell: str
+    views: int
+    polish_epochs: int
+    warm_up: float
+    clip: float
+    dropout: float
+
+
+class TeachRecipe(_Training, total=False):
+    """Options of a teacher's training that a recipe may set, as `TeachConfig` names them."""
+
+    architecture: str
+    optimizer: str
+    cutout: int
+    crop: int
+
+
+SERIES = Recipe(mode="segments", rounds=4, learning_rate=2e-2, warm_up=0.1, clip=2.0, shift=0, flip=False)
 # What a first run uses, by modality: of both presets, and of each. Frozen rounds are trained to their end one by one;
 # corrective ones are short, then comes the polish. Series: chosen on validation data, as benchmarks/series.py says.
-RECIPES: dict[str, dict[str, Any]] = {
-    "image": dict(student="cnn-s", rounds=6, batch_size=128, views=5, shift=1, flip=False),
-    "speech": dict(student="gru-m", batch_size=64, views=8, weight_decay=1e-3, **SERIES),
-    "sensor": dict(student="gru-m", batch_size=128, views=4, weight_decay=0.2, dropout=0.3, **SERIES),
+RECIPES: dict[str, Recipe] = {
+    "image": Recipe(student="cnn-s", rounds=6, batch_size=128, views=5, shift=1, flip=False),
+    "speech": {**SERIES, "student": "gru-m", "batch_size": 64, "views": 8, "weight_decay": 1e-3},
+    "sensor": {**SERIES, "student": "gru-m", "batch_size": 128, "views": 4, "weight_decay": 0.2, "dropout": 0.3},
 }
-PRESETS: dict[tuple[str, str], dict[str, Any]] = {
-    ("image", "b-distil"): dict(composition="add", head="student", epochs=8),
-    ("image", "b-distil+polish"): dict(composition="concat-all", head="prefix", epochs=2, polish_epochs=12),
-    ("speech", "b-distil"): dict(composition="carry-state-pool", head="student", epochs=30),
-    ("speech", "b-distil+polish"): dict(
+PRESETS: dict[tuple[str, str], Recipe] = {
+    ("image", "b-distil"): Recipe(composition="add", head="student", epochs=8),
+    ("image", "b-distil+polish"): Recipe(composition="concat-all", head="prefix", epochs=2, polish_epochs=12),
+    ("speech", "b-distil"): Recipe(composition="carry-state-pool", head="student", epochs=30),
+    ("speech", "b-distil+polish"): Recipe(
         composition="carry-state-pool", head="prefix", cell="shared", views=16, epochs=8, polish_epochs=40
     ),
-    ("sensor", "b-distil"): dict(composition="carry-state", head="student", epochs=12),
-    ("sensor", "b-distil+polish"): dict(composition="carry-state", head="student", epochs=12, polish_epochs=6),
+    ("sensor", "b-distil"): Recipe(composition="carry-state", head="student", epochs=12),
+    ("sensor", "b-distil+polish"): Recipe(composition="carry-state", head="student", epochs=12, polish_epochs=6),
 }
 # What differs for the data sets that one can name: of both presets, and of each.
-DATA_SETS: dict[str, dict[str, Any]] = {
-    "digits": dict(student="cnn-xs", rounds=5, batch_size=64, views=8),
-    "fashion-mnist": dict(student="cnn-m"),
-    "japanese-vowels": dict(student="gru-xs", cell="own", batch_size=16, views=4),
-    "watch": dict(student="tcn-m", mode="full", composition="add", batch_size=64, weight_decay=0.02),
+DATA_SETS: dict[str, Recipe] = {
+    "digits": Recipe(student="cnn-xs", rounds=5, batch_size=64, views=8),
+    "fashion-mnist": Recipe(student="cnn-m"),
+    "japanese-vowels": Recipe(student="gru-xs", cell="own", batch_size=16, views=4),
+    "watch": Recipe(student="tcn-m", mode="full", composition="add", batch_size=64, weight_decay=0.02),
 }
-TRAINING: dict[tuple[str, str], dict[str, Any]] = {
-    ("digits", "b-distil"): dict(epochs=20),
-    ("digits", "b-distil+polish"): dict(epochs=4, polish_epochs=20),
-    ("fashion-mnist", "b-distil+polish"): dict(epochs=1),
-    ("watch", "b-distil"): dict(epochs=20),
-    ("watch", "b-distil+polish"): dict(epochs=8, polish_epochs=20),
+TRAINING: dict[tuple[str, str], Recipe] = {
+    ("digits", "b-distil"): Recipe(epochs=20),
+    ("digits", "b-distil+polish"): Recipe(epochs=4, polish_epochs=20),
+    ("fashion-mnist", "b-distil+polish"): Recipe(epochs=1),
+    ("watch", "b-distil"): Recipe(epochs=20),
+    ("watch", "b-distil+polish"): Recipe(epochs=8, polish_epochs=20),
 }
 # Which channels are axes of one box, and which are logarithms: so that what turns with the box is known.
 SENSORS: dict[str, SensorAugmentation] = {
@@ -48,7 +83,7 @@ SENSORS: dict[str, SensorAugmentation] = {
     "dsa-19": SensorAugmentation(axes=45, unit=9, logs=45),
     "dsa-19-random": SensorAugmentation(axes=45, unit=9, logs=45),
 }
-_SERIES_TEACHER = dict(
+_SERIES_TEACHER = TeachRecipe(
     architecture="conv1d-m",
     epochs=20,
     batch_size=64,
@@ -60,8 +95,8 @@ _SERIES_TEACHER = dict(
     cutout=0,
     crop=0,
 )
-TEACH_RECIPES: dict[str, dict[str, Any]] = {
-    "image": dict(
+TEACH_RECIPES: dict[str, TeachRecipe] = {
+    "image": TeachRecipe(
         architecture="resnet-m",
         epochs=24,
         batch_size=128,
@@ -75,10 +110,10 @@ TEACH_RECIPES: dict[str, dict[str, Any]] = {
     "speech": _SERIES_TEACHER,
     "sensor": {**_SERIES_TEACHER, "epochs": 12},
 }
-TEACH_DATA_SETS: dict[str, dict[str, Any]] = {
-    "digits": dict(architecture="resnet-s", epochs=60, batch_size=64, shift=1, flip=False),
-    "fashion-mnist": dict(cutout=8, crop=24),
-    "japanese-vowels": dict(architecture="conv1d-s", epochs=30, batch_size=16),
+TEACH_DATA_SETS: dict[str, TeachRecipe] = {
+    "digits": TeachRecipe(architecture="resnet-s", epochs=60, batch_size=64, shift=1, flip=False),
+    "fashion-mnist": TeachRecipe(cutout=8, crop=24),
+    "japanese-vowels": TeachRecipe(architecture="conv1d-s", epochs=30, batch_size=16),
 }
 
 

@@ -12,6 +12,7 @@ from pydantic import (
     AliasChoices,
     AwareDatetime,
     Field,
+    JsonValue,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -77,7 +78,7 @@ class TeacherRecord(Record):
     macs: Macs | None = None
     parameters: Count | None = None
     bytes: Count | None = None
-    latency_ms: dict[str, Any] = {}
+    latency_ms: dict[str, JsonValue] = {}
     kind: str | None = None
     macs_stated: bool = False
     signature: str | None = None
@@ -160,7 +161,7 @@ class Point(PrefixCost, PointSummary):
     fixed: Count | None = None
     broken: Count | None = None
     budget: Macs | None = None
-    latency_ms: dict[str, Any] = {}
+    latency_ms: dict[str, JsonValue] = {}
 
 
 # A round.
@@ -524,7 +525,7 @@ class RunRecord(Record):
         return (TeachConfig if read.data.get("kind") == "teach" else DistilConfig).model_validate(known_as)
 
 
-def with_current_names(options: dict[str, Any]) -> dict[str, Any]:
+def with_current_names(options: dict[str, object]) -> dict[str, object]:
     """Stored options by the names that they have today."""
     return {RENAMED_OPTIONS.get(name, name): value for name, value in options.items()}
 

@@ -82,7 +82,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("self.views[view, chosen]", "self.views[0, chosen]"),
             ("generator.integers(0, views, len(chosen))", "generator.integers(0, len(self.views), len(chosen))"),
             ("(self.c * prefix, self.teacher[split])", "(prefix, self.teacher[split])"),
-            ('scale(self.teacher["train"])', 'scale(self.teacher["validation"])'),
+            ("scale(self.teacher.train)", "scale(self.teacher.validation)"),
         ),
     ),
     "bdistil/method/student_training.py": (
@@ -472,7 +472,7 @@ LIST: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("(train[kept], *others)", "(train[: len(kept)], *others)"),
             ("_STILL = 1e-6", "_STILL = 0.0"),
             ("hashed.update(self.y_test.data)", "pass"),
-            ('            hashed.update(arrays[f"y_{name}"].data)\n', ""),
+            ("            hashed.update(y[name].data)\n", ""),
             ("/ x[:, channel].size", "/ x[: block, channel].size"),
             ("self.people_test if self.info.people else None", "self.people_test"),
         ),

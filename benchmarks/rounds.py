@@ -117,13 +117,14 @@ def recipe(method: str, **given: Any) -> DistilConfig:
 def miniature() -> DistillationData:
     """A small task whose validation and test splits are cut as its train split is."""
     part, task = EXAMPLES / info(DATASET).train, small_task(EXAMPLES)
-    data, teacher = task.dataset, dict(task.teacher)
+    data, teacher = task.dataset, task.teacher
     for split in ("validation", "test"):
         x, labels = data.split(split)
         size = round(part * len(x))
         cut: dict[str, Any] = {f"x_{split}": x[:size], f"y_{split}": labels[:size]}
         data = replace(data, **cut)
-        teacher[split] = teacher[split][:size]
+        shorter: dict[str, Any] = {split: teacher[split][:size]}
+        teacher = replace(teacher, **shorter)
     return replace(task, dataset=data, teacher=teacher)
 
 

@@ -27,7 +27,7 @@ from work import folder, kept
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.cost import model_cost, prefix_costs
 from bdistil.data.catalogue import data_home
-from bdistil.data.dataset import Dataset
+from bdistil.data.dataset import Dataset, Splits
 from bdistil.data.views import view
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.inputs import normalise
@@ -129,12 +129,12 @@ def train(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Part:
     ensemble, previous = task.ensemble(), None
     free = config.model_copy(update={"meet_condition": False})
     for _ in range(config.rounds):
-        previous = corrective_round(Distillation(free, task, ensemble), previous).outputs["train"].mean(axis=0)
+        previous = corrective_round(Distillation(free, task, ensemble), previous).outputs.train.mean(axis=0)
     polish(Distillation(free, task, ensemble))
     before = right(ensemble, data)
     standing = polish(Distillation(config.model_copy(update={"polish_epochs": 0}), task, ensemble))
     people = np.arange(len(data.y_test)) if data.test_persons is None else data.test_persons
-    answers = task.teacher["test"].argmax(axis=1) == data.y_test
+    answers = task.teacher.test.argmax(axis=1) == data.y_test
     return {
         "seconds": time.process_time() - started,
         "people": people.tolist(),
@@ -156,7 +156,7 @@ def task_of(config: DistilConfig, data: Dataset, model: torch.nn.Module) -> Dist
 
     views = np.stack([view(data.x_train, v, config.seed, config.augmentation(data.info)) for v in range(config.views)])
     view_logits = np.stack([ask(x) for x in views])
-    logits = {"train": view_logits[0], "validation": ask(data.x_validation), "test": ask(data.x_test)}
+    logits = Splits(view_logits[0], ask(data.x_validation), ask(data.x_test))
     return DistillationData(data, logits, views, view_logits)
 
 

@@ -226,7 +226,8 @@ def _explained(model: type) -> tuple[str, dict[str, str]]:
 def _type(schema: dict[str, Any]) -> str:
     """A JSON Schema in words."""
     if "$ref" in schema:
-        return schema["$ref"].rpartition("/")[2]
+        name = schema["$ref"].rpartition("/")[2]
+        return "anything" if name == "JsonValue" else name
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(_type(each) for each in schema["anyOf"]))
     if "const" in schema:

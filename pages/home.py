@@ -46,12 +46,12 @@ def instrument(summary: RunSummary) -> None:
         title=results.run.title,
         mode="compact",
         rounds=results.rounds,
-        prefix=st.session_state.get("home-prefix", ui.middle(len(results.points))),
+        prefix=st.session_state.setdefault("home-prefix", ui.middle(len(results.points))),
     )
-    st.session_state["home-prefix"] = operating_point(data, key="home")
+    prefix = st.session_state["home-prefix"] = operating_point(data, key="home")
     with st.container(key="home-buttons", horizontal=True):
         if st.button("Explore this run", type="primary"):
-            ui.go("explore", run=run.id, prefix=st.session_state["home-prefix"])
+            ui.go("explore", run=run.id, prefix=prefix)
         if st.button("Distil a model of your own"):
             ui.go("distil")
 

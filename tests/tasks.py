@@ -26,5 +26,5 @@ def digits_task(examples: int | None = None) -> DistillationData:
     if examples is None:
         return task
     dataset = replace(task.dataset, x_train=task.dataset.x_train[:examples], y_train=task.dataset.y_train[:examples])
-    teacher = {**task.teacher, "train": task.teacher["train"][:examples]}
+    teacher = replace(task.teacher, train=task.teacher.train[:examples])
     return DistillationData(dataset, teacher, task.views[:, :examples], task.view_logits[:, :examples])

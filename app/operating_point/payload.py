@@ -11,7 +11,6 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from bdistil.records import MeasuredTeacher, Point
 from bdistil.report import formats, palette
@@ -104,7 +103,7 @@ class Payload:
     progress: Progress | None
     note: str
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """As JSON's own types, for the browser."""
         return asdict(self)
 

@@ -6,11 +6,8 @@ The module of a data set has `INFO` and three functions of the data home: `is_he
 (x, y) or (x, y, people) of each split. Another split of the same files is a data set, and a module, of its own.
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import platformdirs
 
 from bdistil.data import (
     cifar_10,
@@ -30,7 +27,7 @@ from bdistil.data import (
 from bdistil.data.dataset import Dataset, DatasetInfo
 from bdistil.data.progress import bar
 from bdistil.errors import UserError, nearest
-from bdistil.paths import absolute
+from bdistil.paths import absolute, data_home
 
 if TYPE_CHECKING:
     from bdistil.data.reading import OwnData
@@ -86,12 +83,6 @@ def _is_own(name: str, options: "OwnData | None" = None) -> bool:
     if options is not None:
         raise UserError(f"Options for own data do not go with {name}: leave them out.")
     return False
-
-
-def data_home() -> Path:
-    """Returns the folder that holds all data sets: `$BDISTIL_DATA`, or `datasets` in the user's data directory."""
-    given = os.environ.get("BDISTIL_DATA")
-    return Path(given).expanduser() if given else platformdirs.user_data_path("bdistil", appauthor=False) / "datasets"
 
 
 def is_here(name: str) -> bool:

@@ -1,9 +1,9 @@
 """What a data set is: `DatasetInfo`, known without reading it, and `Dataset`, its three splits in memory."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,33 @@ _STILL = 1e-6  # of a mean: a deviation below it is rounding, and dividing by it
 _BLOCK = 4096  # series whose moments are taken at a time, in double precision
 _PIXELS = 2**22  # that are counted at a time, as eight bytes each
 _THINNING = 0  # the seed of the choice
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, eq=False)
+class Splits(Generic[T]):
+    """One value for each split, such as the teacher's logits (N, L). `[name]` is for names known at run time only."""
+
+    train: T
+    validation: T
+    test: T
+
+    @classmethod
+    def of(cls, make: Callable[[str], S]) -> "Splits[S]":
+        """What `make` returns for the name of each split, called in the order of `SPLITS`."""
+        return Splits(*map(make, SPLITS))
+
+    def map(self, change: Callable[[T], S]) -> "Splits[S]":
+        """What `change` returns for the value of each split."""
+        return Splits(change(self.train), change(self.validation), change(self.test))
+
+    def items(self) -> Iterator[tuple[str, T]]:
+        """Name and value of each split, in the order of `SPLITS`."""
+        return zip(SPLITS, (self.train, self.validation, self.test), strict=True)
+
+    def __getitem__(self, name: str) -> T:
+        return dict(self.items())[name]
 
 
 @dataclass(frozen=True)
@@ -96,19 +123,20 @@ class Dataset:
         """
         people = people or {name: given[2] for name, given in splits.items() if len(given) == 3}
         hashed = hashlib.sha256()
-        arrays = {}
+        kind = np.uint8 if info.modality == "image" else np.float32
+        x = Splits.of(lambda name: np.ascontiguousarray(splits[name][0], dtype=kind))
+        y = Splits.of(lambda name: np.ascontiguousarray(splits[name][1], dtype=np.int64))
+        arrays: dict[str, np.ndarray] = {}
         for name in SPLITS:
-            x, y = splits[name][:2]
-            arrays[f"x_{name}"] = np.ascontiguousarray(x, dtype=np.uint8 if info.modality == "image" else np.float32)
-            arrays[f"y_{name}"] = np.ascontiguousarray(y, dtype=np.int64)
-            hashed.update(arrays[f"x_{name}"].data)
-            hashed.update(arrays[f"y_{name}"].data)
+            arrays |= {f"x_{name}": x[name], f"y_{name}": y[name]}
+            hashed.update(x[name].data)
+            hashed.update(y[name].data)
             if people:
                 arrays[f"people_{name}"] = np.ascontiguousarray(people[name], dtype=np.int64)
             if files:
                 arrays[f"files_{name}"] = files[name]
         moments = _moments_of_bytes if info.modality == "image" else _moments_of_floats
-        mean, std = moments(arrays["x_train"])
+        mean, std = moments(x.train)
         std = tuple(wide if wide > _STILL * abs(middle) else 1.0 for wide, middle in zip(std, mean, strict=True))
         return cls(info=info, mean=mean, std=std, checksum=hashed.hexdigest(), **arrays)
 

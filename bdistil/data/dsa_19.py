@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bdistil.data.cache import cached, identity
-from bdistil.data.dataset import DatasetInfo
+from bdistil.data.dataset import DatasetInfo, Splits
 from bdistil.errors import UserError
 
 ACTIVITIES, PEOPLE, SEGMENTS = 19, 8, 60
@@ -92,9 +92,8 @@ def read(home: Path, rotation: int = 0) -> dict[str, tuple[np.ndarray, np.ndarra
     next two in that order, of which 6 and 7 follow on 4 and 8. Raises UserError if a file is missing or damaged.
     """
     x, y, people = read_all(home)
-    held_out = {"validation": _PAIRS[(rotation + 1) % 4], "test": _PAIRS[rotation % 4]}
-    rows = {name: np.isin(people, who) for name, who in held_out.items()}
-    rows["train"] = ~(rows["validation"] | rows["test"])
+    validation, test = np.isin(people, _PAIRS[(rotation + 1) % 4]), np.isin(people, _PAIRS[rotation % 4])
+    rows = Splits(~(validation | test), validation, test)
     return {name: (x[chosen], y[chosen], people[chosen]) for name, chosen in rows.items()}
 
 
@@ -108,7 +107,7 @@ def read_all(home: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     every = sum(files, [])
     _require(every, folder)
     key = {"features": [_SAMPLES, _FLOOR], "files": identity(every, folder)}
-    x = cached("dsa-19", key, lambda: {"x": np.concatenate([features(_windows(some)) for some in files])})["x"]
+    (x,) = cached("dsa-19", key, lambda: {"x": np.concatenate([features(_windows(some)) for some in files])}).values()
     activity, person, _ = (axis.ravel() for axis in np.indices((ACTIVITIES, PEOPLE, SEGMENTS)))
     return x, activity, person + 1
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bdistil.data.audio import BANDS, FRAMES_HZ, features
-from bdistil.data.dataset import DatasetInfo
+from bdistil.data.dataset import DatasetInfo, Splits
 from bdistil.errors import UserError
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
@@ -62,9 +62,8 @@ def read(home: Path, rotation: int = 0) -> dict[str, tuple[np.ndarray, np.ndarra
     or damaged.
     """
     x, y, speaker, _ = read_all(home)
-    held_out = {"test": rotation % len(SPEAKERS), "validation": (rotation + 1) % len(SPEAKERS)}
-    rows = {name: speaker == number for name, number in held_out.items()}
-    rows["train"] = ~(rows["test"] | rows["validation"])
+    test, validation = speaker == rotation % len(SPEAKERS), speaker == (rotation + 1) % len(SPEAKERS)
+    rows = Splits(~(validation | test), validation, test)
     return {name: (x[mine], y[mine], speaker[mine]) for name, mine in rows.items()}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bdistil.data import free_spoken_digits
+from bdistil.data.dataset import Splits
 
 INFO = replace(
     free_spoken_digits.INFO,
@@ -22,7 +23,7 @@ INFO = replace(
     people=None,
 )
 is_here, fetch = free_spoken_digits.is_here, free_spoken_digits.fetch
-_PARTS = {"test": range(5), "validation": range(5, 10), "train": range(10, 50)}
+_PARTS = Splits(train=range(10, 50), validation=range(5, 10), test=range(5))
 
 
 def read(home: Path) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -38,8 +39,5 @@ def recordings(home: Path) -> list[Path]:
     speakers = [free_spoken_digits.recordings(home, rotation) for rotation in range(len(free_spoken_digits.SPEAKERS))]
     takes = len(speakers[0]) // len(INFO.classes)
     return [
-        words[digit * takes + take]
-        for digit in range(len(INFO.classes))
-        for words in speakers
-        for take in _PARTS["test"]
+        words[digit * takes + take] for digit in range(len(INFO.classes)) for words in speakers for take in _PARTS.test
     ]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bdistil.config import DistilConfig
-from bdistil.data.dataset import Dataset
+from bdistil.data.dataset import Dataset, Splits
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.method.objective import kl
 from bdistil.scale import Floats, normalised, scale
@@ -40,19 +40,19 @@ class DistillationData:
     """
 
     dataset: Dataset
-    teacher: dict[str, np.ndarray]
+    teacher: Splits[np.ndarray]
     views: np.ndarray
     view_logits: np.ndarray
 
     @cached_property
     def c(self) -> float:
         """The teacher's scale: the largest centred logit on the un-augmented training inputs."""
-        return scale(self.teacher["train"])
+        return scale(self.teacher.train)
 
     @cached_property
     def g_hat(self) -> Floats:
         """ĝ (N, L), float64: the training logits on the normalised scale."""
-        return normalised(self.teacher["train"], self.c)
+        return normalised(self.teacher.train, self.c)
 
     @cached_property
     def view_targets(self) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bdistil.data.dataset import SPLITS
+from bdistil.data.dataset import Splits
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation import Distillation
 from bdistil.method.search import Attempt, SearchCallbacks, find_weak_learner
@@ -27,7 +27,7 @@ class Round:
     """
 
     student: Student
-    outputs: dict[str, np.ndarray]
+    outputs: Splits[np.ndarray]
     record: RoundRecord
     heaviest: dict[str, np.ndarray]
 
@@ -51,13 +51,12 @@ def distil(
     for _ in range(len(finished), config.rounds):
         attempt, attempts = find_weak_learner(distillation, certificate, tried, callbacks)
         tried = ()
-        outputs = {} if attempt.f is None else {"train": attempt.f}
-        for split in SPLITS:
-            if split not in outputs:
-                outputs[split] = answers(ensemble, attempt.student, data.dataset.split(split)[0])
+        inputs = (data.dataset.x_validation, data.dataset.x_test)
+        f = answers(ensemble, attempt.student, data.dataset.x_train) if attempt.f is None else attempt.f
+        outputs = Splits(f, *(answers(ensemble, attempt.student, x) for x in inputs))
         ensemble.append(attempt.student)
         heaviest = certificate.heaviest()
-        row = certificate.update(outputs["train"])  # the weights K⁺, K⁻ of round t + 1 follow from it
+        row = certificate.update(outputs.train)  # the weights K⁺, K⁻ of round t + 1 follow from it
         yield Round(attempt.student, outputs, _record(row, attempt, attempts), heaviest)
 
 

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from bdistil.ensemble import bound
@@ -72,7 +73,7 @@ def correct_heads(
     progress = Progress()
     saved = checkpoint.read(position) if checkpoint else None
     if saved is not None:
-        progress = Progress(**saved[0])
+        progress = TypeAdapter(Progress).validate_python(saved[0])
         tensors = {name: tensor.to(heads[0].device) for name, tensor in saved[1].items()}
         heads, best, (multipliers,) = (
             [tensor for _, tensor in sorted(under(f"{name}.", tensors).items())]

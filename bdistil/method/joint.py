@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from bdistil.config import DistilConfig
-from bdistil.data.dataset import SPLITS
+from bdistil.data.dataset import Splits
 from bdistil.ensemble import ProgressiveEnsemble, bound, evaluating
 from bdistil.method.certificate import Certificate, theory_eta, weights
 from bdistil.method.correction import is_too_costly, rejected, set_head
@@ -38,7 +38,7 @@ POLISH = Position("polish")
 class Snapshot:
     """All students at one moment: their outputs f_1 … f_t on each split, float32 (t, N, L), and their records."""
 
-    outputs: dict[str, np.ndarray]
+    outputs: Splits[np.ndarray]
     records: list[RoundRecord]
     heaviest: list[dict[str, np.ndarray]]
 
@@ -52,7 +52,7 @@ def distil_together(distillation: Distillation) -> list[RoundRecord]:
     previous = None
     for _ in range(distillation.config.rounds):
         snapshot = corrective_round(distillation, previous)
-        previous = (snapshot.outputs["train"].astype(np.float64).mean(axis=0)).astype(np.float32)
+        previous = (snapshot.outputs.train.astype(np.float64).mean(axis=0)).astype(np.float32)
     return polish(distillation).records
 
 
@@ -203,16 +203,16 @@ def _set_heads(ensemble: ProgressiveEnsemble, heads: Iterable[tuple[Tensor, Tens
 
 def _right(data: DistillationData, snapshot: Snapshot) -> np.ndarray:
     """Which validation examples every prefix answers right, (T, N)."""
-    prefixes = snapshot.outputs["validation"].astype(np.float64).cumsum(axis=0)
+    prefixes = snapshot.outputs.validation.astype(np.float64).cumsum(axis=0)
     return prefixes.argmax(axis=2) == data.dataset.y_validation
 
 
 def evaluate_all(distillation: Distillation) -> Snapshot:
     """All students as they are now: outputs on every split, and the certificate worked out from them."""
     config, data, ensemble = distillation.config, distillation.data, distillation.ensemble
-    outputs = {split: _outputs(ensemble, data.dataset.split(split)[0]) for split in SPLITS}
+    outputs = Splits.of(lambda split: _outputs(ensemble, data.dataset.split(split)[0]))
     certificate, records, heaviest = Certificate(data.g_hat, config.rounds_for_eta), [], []
-    for t, (f, name) in enumerate(zip(outputs["train"], student_names(distillation), strict=True), start=1):
+    for t, (f, name) in enumerate(zip(outputs.train, student_names(distillation), strict=True), start=1):
         heaviest.append(certificate.heaviest())
         row = certificate.update(f)
         kl = data.divergence(certificate.prefix(), "train", config.temperature)

@@ -1,7 +1,8 @@
 """Runs as documents: what `bdistil show RUN --json` and `bdistil list --json` print. Fields are stable."""
 
 from collections.abc import Sequence
-from typing import Any
+
+from pydantic import JsonValue
 
 from bdistil.errors import UserError
 from bdistil.records import AttemptFinished, AttemptRecord, FinishedRound, Point
@@ -34,7 +35,7 @@ SUMMARY = {
 }
 
 
-def report(run: Run) -> dict[str, Any]:
+def report(run: Run) -> dict[str, JsonValue]:
     """The document of one run. Raises UserError if the run cannot be read."""
     info, rounds, unpolished = run.info(), run.rounds(), run.unpolished()
     points, earlier = _points(rounds), _points(unpolished) if unpolished is not None else None
@@ -67,12 +68,12 @@ def _over_persons(run: Run, points: list[Point], earlier: list[Point] | None) ->
     return restated(results.points), earlier and restated(results.unpolished or ())
 
 
-def listing(summaries: list[RunSummary]) -> dict[str, Any]:
+def listing(summaries: list[RunSummary]) -> dict[str, JsonValue]:
     """The document of all runs; an unreadable run is listed with its error alone."""
     return {"schema": 1, "runs": [_line(summary) for summary in summaries]}
 
 
-def _line(summary: RunSummary) -> dict[str, Any]:
+def _line(summary: RunSummary) -> dict[str, JsonValue]:
     if summary.info is None:
         return {"run": summary.id, "state": "unreadable", "sample": summary.sample, "error": summary.error}
     info = summary.info

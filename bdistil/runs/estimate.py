@@ -19,7 +19,7 @@ from bdistil.budgets import parse
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.cost import model_cost, prefix_costs, weight_bytes
 from bdistil.data.catalogue import is_here, load_dataset
-from bdistil.data.dataset import SPLITS, Dataset, DatasetInfo
+from bdistil.data.dataset import Dataset, DatasetInfo, Splits
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation import Distillation, DistillationData
 from bdistil.method.head_correction import HeadProblem, lagrangian
@@ -283,9 +283,8 @@ def _invented(info: DatasetInfo, batch: int) -> Dataset:
 def _seconds_per_step(config: DistilConfig, info: DatasetInfo, round: int, budgets: tuple[int, ...]) -> float:
     """A real training of round `round` on invented data, stopped after a few steps."""
     data, generator = _invented(info, config.batch_size), np.random.default_rng(0)
-    logits = {split: generator.normal(size=(len(data.split(split)[1]), len(info.classes))) for split in SPLITS}
-    train, *_ = logits.values()
-    task = DistillationData(data, logits, data.x_train[None], train[None])
+    logits = Splits.of(lambda split: generator.normal(size=(len(data.split(split)[1]), len(info.classes))))
+    task = DistillationData(data, logits, data.x_train[None], logits.train[None])
     times, stop = _timed()
     ensemble, callbacks = untrained(config, info, round - 1, budgets), Callbacks(stop=stop)
     certificate = Certificate(task.g_hat, config.rounds)

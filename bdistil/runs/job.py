@@ -96,7 +96,7 @@ class DistillationJob(Job):
         self.record_missing_rounds()
         rounds = self.run.unpolished() or self.run.rounds()
         if len(rounds) == 1:
-            teacher, dataset = self.data.teacher["validation"], self.data.dataset
+            teacher, dataset = self.data.teacher.validation, self.data.dataset
             accuracy = float((teacher.argmax(axis=1) == dataset.y_validation).mean())
             sentence = far_below(rounds[0].point.validation.accuracy, accuracy, len(dataset.info.classes))
             self.notice([sentence] if sentence else [])

@@ -8,7 +8,7 @@ import numpy as np
 from bdistil.budgets import parse
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, Dataset, custom, load_dataset, recordings
-from bdistil.data.dataset import SPLITS
+from bdistil.data.dataset import SPLITS, Splits
 from bdistil.data.leaks import leaks
 from bdistil.data.views import view
 from bdistil.errors import UserError
@@ -29,7 +29,7 @@ from bdistil.runs.methods import trainer
 from bdistil.runs.rounds import (
     write_arrays,
 )
-from bdistil.runs.store import Run, teacher_figures
+from bdistil.runs.store import Run, teacher_accuracies
 from bdistil.runs.versions import versions
 from bdistil.scale import B
 from bdistil.teachers.card import BlackBox, GivenAnswers, TeacherCard
@@ -121,9 +121,7 @@ def distillation_data(
     validation, test, *view_logits = (
         ask(x, split, ticker(int(before), len(x))) for x, split, before in zip(inputs, splits, befores, strict=False)
     )
-    return DistillationData(
-        data, {"train": view_logits[0], "validation": validation, "test": test}, views, np.stack(view_logits)
-    )
+    return DistillationData(data, Splits(view_logits[0], validation, test), views, np.stack(view_logits))
 
 
 def describe(data: Dataset) -> DatasetRecord:
@@ -157,13 +155,13 @@ def _notice_teacher(job: DistillationJob, card: TeacherCard) -> None:
     """
     found: list[str] = []
     if isinstance(card, BlackBox):
-        check_spread(job.data.teacher["train"], job.config.temperature, card.name)
+        check_spread(job.data.teacher.train, job.config.temperature, card.name)
         found = black_box_doubts(job.config, card, job.data.dataset, job.data.teacher)
     job.notice([*card.notices, *found])
 
 
 def black_box_doubts(
-    config: DistilConfig, card: TeacherCard, data: Dataset, answers: dict[str, np.ndarray] | None = None
+    config: DistilConfig, card: TeacherCard, data: Dataset, answers: Splits[np.ndarray] | None = None
 ) -> list[str]:
     """Sentences on what is doubtful of a black box. answers: its logits on each split, where they are known.
 
@@ -171,9 +169,9 @@ def black_box_doubts(
     """
     ask = teacher_oracle(card, data, threads=config.threads or 1)
     if not answers and not isinstance(ask, OnnxTeacher):
-        answers = {split: ask(data.split(split)[0], split, lambda done: None) for split in SPLITS}
-        check_spread(answers["train"], config.temperature, card.name)
-    found = doubts(answers, {split: data.split(split)[1] for split in SPLITS}) if answers else []
+        answers = Splits.of(lambda split: ask(data.split(split)[0], split, lambda done: None))
+        check_spread(answers.train, config.temperature, card.name)
+    found = doubts(answers, Splits(data.y_train, data.y_validation, data.y_test)) if answers else []
     return found + (better_scaling(ask, ask.reads, data) if isinstance(ask, OnnxTeacher) else [])
 
 
@@ -198,7 +196,7 @@ def _describe(job: DistillationJob, card: TeacherCard) -> None:
         if (before.scale.c, weights) != (job.data.c, card.weights_sha256):
             raise UserError(CHANGED)
     targets = {f"teacher_{split}": rows for split, rows in logits.items()}
-    targets |= {f"labels_{split}": data.split(split)[1] for split in logits}
+    targets |= {f"labels_{split}": data.split(split)[1] for split in SPLITS}
     if data.test_persons is not None:
         targets["people_test"] = data.test_persons
     write_arrays(run.path / "targets.npz", targets)
@@ -208,7 +206,7 @@ def _describe(job: DistillationJob, card: TeacherCard) -> None:
         kept = previews.preview_recordings(data.info, recordings(config.dataset, config.data))
         write_arrays(path, previews.arrays(data, data.x_test, kept) | previews.origin(data.test_checksum))
     views = {"approximate_views": isinstance(card, GivenAnswers) and config.views > 1}
-    teacher = TeacherRecord.model_validate({**dict(card), **teacher_figures(targets), **views})
+    teacher = TeacherRecord.model_validate({**dict(card), **teacher_accuracies(targets)._asdict(), **views})
     eta_b = theory_eta(len(data.x_train), config.rounds_for_eta) * B
     scale = Scale(c=job.data.c, B=B, eta_B=eta_b, temperature=config.temperature)
     run.update(dataset=describe(data), teacher=teacher, scale=scale)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -134,7 +133,7 @@ def _origin(path: Path) -> str | None:
         return None
 
 
-def stored(kept: Mapping[str, Any]) -> Examples:
+def stored(kept: Mapping[str, np.ndarray]) -> Examples:
     """The examples that a file's arrays hold. Raises KeyError, ValueError or TypeError where they hold none."""
     if "series" not in kept:
         images = kept["images"]

@@ -11,6 +11,7 @@ attempts/NN/   of a round in progress: candidates that FIND-WL has turned down
 import io
 import json
 import shutil
+from operator import itemgetter
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -19,7 +20,7 @@ import numpy as np
 from bdistil.atomic import new_folder, write_bytes
 from bdistil.config import DistilConfig
 from bdistil.cost import prefix_costs
-from bdistil.data.dataset import SPLITS
+from bdistil.data.dataset import Splits
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError
 from bdistil.method.distillation import DistillationData
@@ -27,7 +28,7 @@ from bdistil.method.frozen import Round
 from bdistil.method.joint import Snapshot
 from bdistil.method.search import Attempt
 from bdistil.paths import open_regular, read_json, read_regular
-from bdistil.records import AttemptRecord, FinishedRound, Point, PrefixCost, SplitScores
+from bdistil.records import AttemptRecord, FinishedRound, Point, PrefixCost
 from bdistil.runs import previews
 from bdistil.runs.job import DistillationJob
 from bdistil.runs.points import point, prefix_logits, scores
@@ -41,13 +42,13 @@ DAMAGES = (UserError, FileNotFoundError, ValueError, KeyError, EOFError, BadZipF
 def save_round(job: DistillationJob, ensemble: ProgressiveEnsemble, done: Round) -> None:
     """Write a finished frozen round; its failed attempts are no longer needed then."""
     run, data, t = job.run, job.data, len(ensemble)
-    earlier = [read_arrays(folder / "logits.npz") for folder in run.round_folders()]
-    prefixes = {split: prefix_logits([*(f[split] for f in earlier), done.outputs[split]], data.c) for split in SPLITS}
-    row = _point(job, t, {split: prefixes[split][-2:] for split in SPLITS}, prefix_costs(ensemble)[-1])
+    earlier = [_read_splits(folder / "logits.npz") for folder in run.round_folders()]
+    prefixes = Splits.of(lambda split: prefix_logits([*(f[split] for f in earlier), done.outputs[split]], data.c))
+    row = _point(job, t, prefixes.map(lambda each: each[-2:]), prefix_costs(ensemble)[-1])
     with new_folder(_round(run, t), parents=False) as folder:
         _write_student(folder, done.student)
         _write_round(folder, data, FinishedRound(record=done.record, point=row), done.heaviest)
-        (folder / "logits.npz").write_bytes(arrays_bytes(done.outputs))
+        (folder / "logits.npz").write_bytes(arrays_bytes(dict(done.outputs.items())))
     shutil.rmtree(run.path / "attempts", ignore_errors=True)
 
 
@@ -57,33 +58,32 @@ def save_corrective_round(job: DistillationJob, ensemble: ProgressiveEnsemble, s
     Returns the prefix on the training inputs as it is written, normalised.
     """
     run, data, t = job.run, job.data, len(ensemble)
-    prefixes = {split: _normalised_prefixes(snapshot.outputs[split]) for split in SPLITS}
-    scaled = {split: data.c * prefixes[split][-2:] for split in SPLITS}
-    row = _point(job, t, scaled, prefix_costs(ensemble)[-1])
+    prefixes = snapshot.outputs.map(_normalised_prefixes)
+    row = _point(job, t, prefixes.map(lambda each: data.c * each[-2:]), prefix_costs(ensemble)[-1])
     with new_folder(_round(run, t), parents=False) as folder:
         _write_round(folder, data, FinishedRound(record=snapshot.records[-1], point=row))
-        (folder / "prefix.npz").write_bytes(arrays_bytes({split: prefixes[split][-1] for split in SPLITS}))
+        (folder / "prefix.npz").write_bytes(arrays_bytes({split: each[-1] for split, each in prefixes.items()}))
         ensemble.save(folder / "ensemble")
     if t > 1:
         shutil.rmtree(_round(run, t - 1) / "ensemble", ignore_errors=True)
-    return prefixes["train"][-1]
+    return prefixes.train[-1]
 
 
 def save_polish(job: DistillationJob, ensemble: ProgressiveEnsemble, snapshot: Snapshot) -> None:
     """Write the polished students, all rounds at once."""
     run, data = job.run, job.data
-    prefixes = {split: prefix_logits(snapshot.outputs[split], data.c) for split in SPLITS}
+    prefixes = snapshot.outputs.map(lambda outputs: prefix_logits(outputs, data.c))
     costs = prefix_costs(ensemble)
     with new_folder(run.path / "polish", parents=False) as whole:
         for t, student in enumerate(ensemble.students, start=1):
             folder = whole / f"{t:02d}"
             folder.mkdir()
-            pair = {split: prefixes[split][max(0, t - 2) : t] for split in SPLITS}
+            pair = prefixes.map(itemgetter(slice(max(0, t - 2), t)))
             row = _point(job, t, pair, costs[t - 1])
             _write_student(folder, student)
             finished = FinishedRound(record=snapshot.records[t - 1], point=row)
             _write_round(folder, data, finished, snapshot.heaviest[t - 1])
-            outputs = {split: snapshot.outputs[split][t - 1] for split in SPLITS}
+            outputs = {split: each[t - 1] for split, each in snapshot.outputs.items()}
             (folder / "logits.npz").write_bytes(arrays_bytes(outputs))
 
 
@@ -122,7 +122,7 @@ def restore(run: Run, data: DistillationData) -> tuple[ProgressiveEnsemble, list
     for folder in run.round_folders():
         try:
             ensemble.append(_read_student(folder))
-            finished.append(read_arrays(folder / "logits.npz")["train"])
+            finished.append(_read_splits(folder / "logits.npz").train)
         except DAMAGES:
             raise _damaged(folder) from None
     return ensemble.eval(), finished
@@ -137,7 +137,7 @@ def restore_snapshot(run: Run, data: DistillationData) -> tuple[ProgressiveEnsem
     if not folders:
         return _new_ensemble(run, data), None
     try:
-        return ProgressiveEnsemble.load(folders[-1] / "ensemble"), read_arrays(folders[-1] / "prefix.npz")["train"]
+        return ProgressiveEnsemble.load(folders[-1] / "ensemble"), _read_splits(folders[-1] / "prefix.npz").train
     except DAMAGES:
         raise _damaged(folders[-1]) from None
 
@@ -170,6 +170,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
+def _read_splits(path: Path) -> Splits[np.ndarray]:
+    """The array of each split. Raises as `read_arrays`, and KeyError where one is missing."""
+    return Splits.of(read_arrays(path).__getitem__)
+
+
 def arrays_bytes(arrays: dict[str, np.ndarray]) -> bytes:
     """The bytes of an NPZ file."""
     buffer = io.BytesIO()
@@ -182,22 +187,17 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     write_bytes(path, arrays_bytes(arrays))
 
 
-def _point(job: DistillationJob, t: int, prefixes: dict[str, np.ndarray], cost: PrefixCost) -> Point:
+def _point(job: DistillationJob, t: int, prefixes: Splits[np.ndarray], cost: PrefixCost) -> Point:
     """The frontier's point of prefix t; `prefixes` holds F_{t−1} (from t = 2 on) and F_t of each split, scaled by c."""
     data = job.data
-    labels = {split: data.dataset.split(split)[1] for split in SPLITS}
-
-    def of(split: str) -> SplitScores:
-        return scores(prefixes[split][-1], data.teacher[split], labels[split])
-
     return point(
         t,
-        prefixes["test"][-1],
-        data.teacher["test"],
-        labels["test"],
-        prefixes["test"][-2] if t > 1 else None,
-        train=of("train"),
-        validation=of("validation"),
+        prefixes.test[-1],
+        data.teacher.test,
+        data.dataset.y_test,
+        prefixes.test[-2] if t > 1 else None,
+        train=scores(prefixes.train[-1], data.teacher.train, data.dataset.y_train),
+        validation=scores(prefixes.validation[-1], data.teacher.validation, data.dataset.y_validation),
         cost=cost,
         teacher_macs=job.teacher_macs,
         budget=job.budgets[t - 1] if job.budgets else None,
@@ -227,7 +227,7 @@ def _write_round(
     (folder / "round.json").write_text(finished.model_dump_json())
     if heaviest is not None and finished.record.round > 1:  # in round 1 all weigh the same
         dataset, index = data.dataset, heaviest["index"]
-        answers = {"true": dataset.y_train[index], "teacher": data.teacher["train"][index].argmax(1)}
+        answers = {"true": dataset.y_train[index], "teacher": data.teacher.train[index].argmax(1)}
         drawn = previews.arrays(dataset, dataset.x_train[index])
         (folder / "heaviest.npz").write_bytes(arrays_bytes(heaviest | answers | drawn))
 

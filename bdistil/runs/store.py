@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, NamedTuple, TypeVar, cast, get_args
 from zipfile import BadZipFile
 
 import numpy as np
@@ -36,6 +36,7 @@ from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data.dataset import SPLITS
 from bdistil.errors import UserError, nearest, printable
 from bdistil.paths import ASSETS, home, open_regular
+from bdistil.record import is_newer, problems
 from bdistil.records import (
     SCHEMA,
     AnyEvent,
@@ -51,7 +52,7 @@ from bdistil.records import (
 )
 from bdistil.runs import events
 from bdistil.runs.lock import is_held
-from bdistil.teachers.black_box import measured
+from bdistil.teachers.black_box import Measured, measured
 from bdistil.teachers.naming import short
 
 MOST_LOG = 64_000  # bytes of a log that are looked at
@@ -59,6 +60,15 @@ FAILURE = "Failed: "  # before what a worker could write to its log alone
 SETTLED = 2.0  # seconds after which a file's time tells it from a later version
 MOST_CACHED = 4096  # files: Home lists a thousand runs again and again
 _R = TypeVar("_R", bound=Record)
+
+
+class TeacherAccuracies(NamedTuple):
+    """Accuracy on the test split with its 95 % interval, and the accuracy of every split that is there."""
+
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    splits: dict[str, float]
 
 
 class RunInfo(RunRecord):
@@ -107,7 +117,7 @@ class Run:
         """
         stored, label = self.stored(), self.label()
         gone = stored.state in ("queued", "running") and not self.is_alive()
-        changed: dict[str, Any] = {
+        changed = {
             "title": printable(label.name or stored.title),
             "note": "\n".join(printable(line) for line in label.note.split("\n")),
             "state": "stopped" if gone else stored.state,
@@ -128,7 +138,7 @@ class Run:
             return stored
         path = self.path / "targets.npz"
         try:
-            return stored.model_copy(update=_stored_figures(path, path.stat().st_mtime_ns))
+            return stored.model_copy(update=_stored_figures(path, path.stat().st_mtime_ns)._asdict())
         except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile):
             return stored
 
@@ -143,8 +153,7 @@ class Run:
         except OSError as error:
             raise _unreadable(f"its run.json cannot be opened ({error.strerror})") from None
         except ValidationError as error:
-            problems = [(problem["loc"], problem["type"]) for problem in error.errors()]
-            if (("schema",), "less_than_equal") in problems:
+            if is_newer(error):
                 raise UserError("Written by a newer version; update to open it.") from None
             raise _unreadable(f"its run.json is incomplete{_place(error)}") from None
         except ValueError:
@@ -240,26 +249,25 @@ def _cached(kind: type[_R], path: Path, *_stamp: int) -> _R:
 
 
 @lru_cache(maxsize=MOST_CACHED)
-def _stored_figures(path: Path, _changed: int) -> dict[str, Any]:
-    """`teacher_figures` of a run's targets.npz. Raises as numpy does, and KeyError for one without a test split."""
+def _stored_figures(path: Path, _changed: int) -> TeacherAccuracies:
+    """`teacher_accuracies` of a run's targets.npz. Raises as numpy does, and KeyError for one without a test split."""
     with open_regular(path) as file, np.load(file, allow_pickle=False) as targets:
-        return teacher_figures(targets)
+        return teacher_accuracies(targets)
 
 
-def teacher_figures(targets: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def teacher_accuracies(targets: Mapping[str, np.ndarray]) -> TeacherAccuracies:
     """What the teacher reaches on a run's own splits, from `teacher_…` (N, classes) and `labels_…` (N,) of each.
 
     `people_test` (N,), where it is there, says whose each test example is.
 
-    accuracy, accuracy_low, accuracy_high: on the test split, with its 95 % interval. splits: accuracy of every split
-    that is there. Raises KeyError where the test split is not.
+    Raises KeyError where the test split is missing.
     """
-    splits = [split for split in SPLITS if f"teacher_{split}" in targets]
-    found = {
-        split: measured(targets[f"teacher_{split}"], targets[f"labels_{split}"], targets.get(f"people_{split}"))
-        for split in splits
-    }
-    return {**found["test"], "splits": {split: figures["accuracy"] for split, figures in found.items()}}
+
+    def of(split: str) -> Measured:
+        return measured(targets[f"teacher_{split}"], targets[f"labels_{split}"], targets.get(f"people_{split}"))
+
+    splits = {split: of(split).accuracy for split in SPLITS if f"teacher_{split}" in targets}
+    return TeacherAccuracies(*of("test"), splits)
 
 
 def create_run(
@@ -267,7 +275,7 @@ def create_run(
     title: str | None = None,
     *,
     parent: str | None = None,
-    begun: Mapping[str, Any] | None = None,
+    begun: Mapping[str, object] | None = None,
     fill: Callable[[Run], None] | None = None,
 ) -> Run:
     """Make the directory of a new run, waiting for a worker. Needs no torch.
@@ -291,8 +299,7 @@ def create_run(
         student=getattr(config, "student", None),
         mode=getattr(config, "mode", "full"),
         config=config,
-        **(begun or {}),
-    )
+    ).model_copy(update=begun)
     try:
         return _new_run(home() / "runs", f"{stem}-{created:%Y%m%d-%H%M%S}", record, fill)
     except OSError as error:
@@ -386,7 +393,7 @@ def _finished_round(folder: Path) -> FinishedRound:
 
 def _place(error: ValidationError) -> str:
     """Which field of a file is wrong, in parentheses; nothing where the file is no JSON."""
-    place = ".".join(str(part) for part in error.errors()[0]["loc"])
+    place, _ = problems(error)[0]
     return f" (see {place})" if place else ""
 
 

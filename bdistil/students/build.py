@@ -6,14 +6,14 @@ searches (arXiv 2302.10093).
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import safetensors
 import safetensors.torch
 import torch
 
 from bdistil.errors import UserError
-from bdistil.students.catalogue import CATALOGUE, FAMILIES, check, check_composition, family
+from bdistil.students.catalogue import CATALOGUE, FAMILIES, StudentSpec, check, check_composition, family
 from bdistil.students.student import Student, StudentOptions
 
 
@@ -56,17 +56,17 @@ def build_student(
     return student
 
 
-def from_spec(spec: Mapping[str, Any]) -> Student:
+def from_spec(spec: StudentSpec) -> Student:
     """A student of the described shape (`Student.spec`), freshly initialised. Raises UserError if it is unusable."""
     try:
-        shape = dict(spec)
         students = {kind: student for name in FAMILIES for kind, student in _module(name).STUDENTS.items()}
-        return students[shape.pop("family")](**shape)
+        shape = {name: value for name, value in spec.items() if name != "family"}
+        return students[spec["family"]](**shape)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"This description of a student is damaged ({error}): restore or retrain it.") from error
 
 
-def rebuild(spec: Mapping[str, Any], weights: bytes) -> Student:
+def rebuild(spec: StudentSpec, weights: bytes) -> Student:
     """The student that gave `spec` and `weights()`: bit-equal logits, in training mode like any new module.
 
     Nothing is executed and nothing is allocated before names, shapes and types are known to fit.

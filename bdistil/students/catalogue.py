@@ -6,9 +6,9 @@ function `build` and the dictionary `STUDENTS` (see `cnn`), and enter it in `FAM
 Paper: the classes that FIND-WL searches (arXiv 2302.10093, Algorithm 2).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Required, TypedDict
 
 from bdistil.errors import UserError, nearest
 
@@ -27,14 +27,11 @@ class Composition:
     arrow: str = ""
 
 
+ALONE = Composition(name="alone", summary="reads the inputs only", start="student {number} reads the inputs only")
 COMPOSITIONS: dict[str, Composition] = {
     composition.name: composition
     for composition in (
-        Composition(
-            name="alone",
-            summary="reads the inputs only",
-            start="student {number} reads the inputs only",
-        ),
+        ALONE,
         Composition(
             name="add",
             summary="adds the student before it, level by level",
@@ -70,6 +67,24 @@ COMPOSITIONS: dict[str, Composition] = {
 }
 
 
+class StudentSpec(TypedDict, total=False):
+    """What builds a student again, as plain JSON; its family decides which fields there are."""
+
+    family: Required[str]
+    reads: Required[dict[str, list[int]]]
+    input_shape: list[int]
+    classes: int
+    composition: str
+    head: str
+    widths: list[int]
+    hidden: int
+    channels: int
+    steps: list[int]
+    dropout: float
+    cell: str
+    module: str
+
+
 @dataclass(frozen=True)
 class Family:
     """Students of one kind, in sizes.
@@ -85,7 +100,7 @@ class Family:
     modalities: tuple[str, ...]
     sizes: dict[str, tuple[int, ...]]
     ladder: tuple[str, ...]
-    blocks: Callable[[Mapping[str, Any]], dict[str, int]]
+    blocks: Callable[[StudentSpec], dict[str, int]]
     in_segments: tuple[str, ...] | None = None
     kinds: tuple[str, ...] = ()
     shares_cell: bool = False
@@ -95,7 +110,7 @@ class Family:
         return self.in_segments if mode == "segments" and self.in_segments else self.ladder
 
 
-def blocks_of(spec: Mapping[str, Any]) -> dict[str, int]:
+def blocks_of(spec: StudentSpec) -> dict[str, int]:
     """The drawing's blocks of a student, by name; none of a student of somebody's own making."""
     kind = spec["family"]
     family = next((each for each in FAMILIES.values() if kind in (each.kinds or (each.name,))), None)

@@ -8,13 +8,14 @@ Paper: function composition over intermediate activations (arXiv 2302.10093); ou
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from bdistil.errors import UserError
+from bdistil.students.catalogue import StudentSpec
 
 Carry: TypeAlias = dict[str, Tensor]
 Shapes: TypeAlias = dict[str, tuple[int, ...]]
@@ -68,7 +69,7 @@ class Student(nn.Module):
     reads, carry_shapes: tensors read from the predecessor and left for the successor, name -> shape without the batch.
     inherits: whether the first inputs of its head are all of those of its predecessor's.
     reading_macs: multiply-accumulates per example spent on what is read from the predecessor.
-    spec: what `from_spec` needs to build it again; plain JSON, weights apart. It has the keys "family" and "reads".
+    spec: what `from_spec` needs to build it again; weights apart.
     """
 
     input_shape: tuple[int, ...]
@@ -79,7 +80,7 @@ class Student(nn.Module):
     reads: Shapes
     carry_shapes: Shapes
     reading_macs: int = 0
-    spec: dict[str, Any]
+    spec: StudentSpec
 
     def forward(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """Normalised inputs x (batch, *input_shape) and the predecessor's carry (batch, *shape each; {} in round 1)

@@ -12,7 +12,7 @@ run's record calls one (`approximate_views`) and which goes no further than `mos
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -221,10 +221,18 @@ def no_better_than_chance(logits: np.ndarray, labels: np.ndarray) -> str | None:
     return f"The teacher’s answers {found} ({100 * chance:.1f} %): check the order of its rows and of its classes."
 
 
-def measured(logits: np.ndarray, labels: np.ndarray, people: np.ndarray | None = None) -> dict[str, float]:
+class Measured(NamedTuple):
+    """An accuracy with its 95 % interval."""
+
+    accuracy: float
+    low: float
+    high: float
+
+
+def measured(logits: np.ndarray, labels: np.ndarray, people: np.ndarray | None = None) -> Measured:
     """The accuracy of the answers (N, classes) on the test split, with the interval of `accuracy_interval`."""
     from bdistil.statistics import accuracy_interval
 
     right = logits.argmax(axis=1) == labels
     low, high = accuracy_interval(right, people)
-    return {"accuracy": int(right.sum()) / len(labels), "accuracy_low": low, "accuracy_high": high}
+    return Measured(int(right.sum()) / len(labels), low, high)

@@ -4,9 +4,9 @@
 which only answers are known. Accuracies are on the test split of the teacher's own data set; costs are of one example.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from bdistil.record import Record
 
@@ -61,7 +61,7 @@ class SavedTeacher(TeacherCard):
     validation_accuracy: float | None = None
     seed: int | None = None
     data_checksum: str | None = None
-    config: dict[str, Any] = {}
+    config: dict[str, JsonValue] = {}
     run: str | None = None
     command: str | None = None
     created: str | None = None

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from bdistil.errors import UserError, nearest
 from bdistil.paths import ASSETS, home
+from bdistil.record import is_newer
 from bdistil.teachers.black_box import UNKNOWN_SPLIT, logits_card
 from bdistil.teachers.card import SavedTeacher, TeacherCard
 
@@ -193,7 +194,7 @@ def _read(folder: Path) -> SavedTeacher:
     try:
         card = SavedTeacher.read(folder / "card.json")
     except ValidationError as error:
-        if any((problem["loc"], problem["type"]) == (("schema",), "less_than_equal") for problem in error.errors()):
+        if is_newer(error):
             raise UserError(f"The teacher {folder.name} was written by a newer version; update to use it.") from None
         raise _unreadable(folder) from None
     except (OSError, ValueError):

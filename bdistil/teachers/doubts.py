@@ -5,7 +5,7 @@ Checked before any round is trained, and by an estimate where the data are here.
 
 import numpy as np
 
-from bdistil.data.dataset import Dataset
+from bdistil.data.dataset import Dataset, Splits
 from bdistil.errors import UserError
 from bdistil.teachers.black_box import as_logits, no_better_than_chance, read_answers
 from bdistil.teachers.card import GivenAnswers, TeacherCard
@@ -19,8 +19,6 @@ OVERFITTED = 0.3  # by which accuracy on the training data may exceed that on th
 # The logits' median range over the temperature: the most and the least likely class differ by its exponential.
 FLAT, STEEP = 0.05, 300.0
 USUAL_RANGE = 10.0  # of the logits of a network trained with cross-entropy
-
-Answers = dict[str, np.ndarray]
 
 
 def check_spread(logits: np.ndarray, temperature: float, source: str) -> None:
@@ -52,19 +50,19 @@ def check_given(card: TeacherCard, temperature: float) -> None:
         check_spread(as_logits(logits) if card.probabilities else logits, temperature, path)
 
 
-def doubts(answers: Answers, labels: Answers) -> list[str]:
+def doubts(answers: Splits[np.ndarray], labels: Splits[np.ndarray]) -> list[str]:
     """Sentences where the accuracy of answers (N, classes) on the splits is not as chance and training explain it."""
-    right = {split: logits.argmax(axis=1) == labels[split] for split, logits in answers.items()}
-    if sentence := no_better_than_chance(answers["train"], labels["train"]):
+    right = Splits.of(lambda split: answers[split].argmax(axis=1) == labels[split])
+    if sentence := no_better_than_chance(answers.train, labels.train):
         return [sentence]
     shares = ", ".join(f"{100 * hits.mean():.1f} % of the {split}" for split, hits in right.items())
     finding = f"The teacher is right for {shares} examples"
-    if any(_exceeds(right[split], right["train"], PERMUTED) for split in ("validation", "test")):
+    if any(_exceeds(unseen, right.train, PERMUTED) for unseen in (right.validation, right.test)):
         return [
             f"{finding}: better on examples that it was not trained on is unusual, check that the rows for train and "
             "validation are in the dataset’s order."
         ]
-    if _exceeds(right["train"], right["validation"], OVERFITTED) or _exceeds(right["train"], right["test"], OVERFITTED):
+    if any(_exceeds(right.train, unseen, OVERFITTED) for unseen in (right.validation, right.test)):
         return [
             f"{finding}: such a gap is more than overfitting usually explains, check that the rows for validation and "
             "test are in the dataset’s order."

@@ -8,7 +8,6 @@ repeated inside the module, so that the rest of the engine sees (channels, heigh
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -26,7 +25,7 @@ DEFAULT = "DEFAULT"
 # What torchvision's weights expect of pixels in [0, 1].
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Two models have heads for training alone, and standardise what they are given once more.
-EXTRA: dict[str, dict[str, Any]] = {
+EXTRA: dict[str, dict[str, bool]] = {
     name: {"aux_logits": False, "init_weights": True, "transform_input": True} for name in ("googlenet", "inception_v3")
 }
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")

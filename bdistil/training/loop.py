@@ -8,13 +8,14 @@ import json
 import math
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -97,14 +98,14 @@ class Checkpoint:
         except (KeyError, RuntimeError, TypeError, ValueError):
             raise self._damaged() from None
 
-    def write(self, position: Position, record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    def write(self, position: Position, record: Mapping[str, object], tensors: dict[str, Tensor]) -> None:
         """Write named tensors and what there is to say of them, atomically."""
         metadata = {"position": json.dumps(asdict(position)), "record": json.dumps(record)}
         # Copies: students may share weights, and the format wants memory of its own for each.
         tensors = {name: t.clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
         write_bytes(self.path, save(tensors, metadata))
 
-    def read(self, position: Position) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    def read(self, position: Position) -> tuple[dict[str, JsonValue], dict[str, Tensor]] | None:
         """What `write` wrote, None where there is nothing of this position. Raises UserError if it is damaged."""
         if not self.path.exists():
             return None
@@ -221,7 +222,7 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def decayed(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def decayed(model: nn.Module, weight_decay: float) -> list[dict[str, list[nn.Parameter] | float]]:
     """Parameter groups: matrices and kernels decay, biases and normalisation do not."""
     parameters = list(model.parameters())
     return [

@@ -17,9 +17,7 @@ def task():
 
 
 def fitted(task, **given):
-    return BDistil(**(SHORT | given)).fit(
-        task.dataset.x_train, task.dataset.y_train, teacher_logits=task.teacher["train"]
-    )
+    return BDistil(**(SHORT | given)).fit(task.dataset.x_train, task.dataset.y_train, teacher_logits=task.teacher.train)
 
 
 @pytest.mark.parametrize("method", ["b-distil", "b-distil+polish"])
@@ -68,7 +66,7 @@ def test_what_cannot_be_is_a_sentence(task, given, sentence):
 
 def test_logits_of_other_inputs_are_refused(task):
     with pytest.raises(UserError, match="one row for each of the 200 inputs"):
-        BDistil(**SHORT).fit(task.dataset.x_train, teacher_logits=task.teacher["test"])
+        BDistil(**SHORT).fit(task.dataset.x_train, teacher_logits=task.teacher.test)
 
 
 def test_a_deadline_decides_how_many_students_answer(task):

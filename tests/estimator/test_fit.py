@@ -136,7 +136,7 @@ def test_the_teacher_answers_for_validation_data(distilled):
     decisions = LINEAR.predict(FLAT[other])
     for data, labels in zip(distilled, (Y[other], decisions, decisions), strict=True):
         assert len(data.dataset.x_train) == 60 and np.array_equal(data.dataset.y_validation, labels)
-        np.testing.assert_allclose(data.teacher["validation"], LOGITS[other], rtol=1e-6)
+        np.testing.assert_allclose(data.teacher.validation, LOGITS[other], rtol=1e-6)
     with pytest.raises(UserError, match="validation data's logits have 9 columns and the teacher's 10"):
         fitted(teacher_logits=LOGITS, validation_data=(X, LOGITS[:, :9]))
 
@@ -150,8 +150,8 @@ def test_a_part_is_held_out_by_class_and_by_seed(distilled):
     assert np.array_equal(first.x_validation, same.x_validation)
     assert not np.array_equal(first.x_validation, other.x_validation)
     for x, y, logits in (
-        (first.x_train, first.y_train, distilled[0].teacher["train"]),
-        (first.x_validation, first.y_validation, distilled[0].teacher["validation"]),
+        (first.x_train, first.y_train, distilled[0].teacher.train),
+        (first.x_validation, first.y_validation, distilled[0].teacher.validation),
     ):  # what belongs together has stayed together
         rows = [next(row for row, own in enumerate(X) if np.array_equal(own, picture)) for picture in x[:, 0]]
         assert np.array_equal(Y[rows], y)

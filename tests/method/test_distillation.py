@@ -1,5 +1,7 @@
 """Batches: every example in some view, with the teacher's answer to that view, and known places of those left as is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -43,11 +45,13 @@ def test_of_one_view_all_examples_are_as_they_are(little):
 
 def test_the_scale_is_the_train_splits_and_the_divergence_on_the_teachers():
     task = digits_task(150)
-    task.teacher["validation"] = 3 * task.teacher["validation"]  # of larger logits than any on the train split
-    assert task.c == np.abs(centred(task.teacher["train"])).max()
+    task = replace(
+        task, teacher=replace(task.teacher, validation=3 * task.teacher.validation)
+    )  # of larger logits than any on the train split
+    assert task.c == np.abs(centred(task.teacher.train)).max()
     assert np.abs(task.g_hat).max() == 1
     prefix = np.roll(task.g_hat, 1, axis=1)
-    ours, theirs = task.c * prefix, task.teacher["train"].astype(np.float64)
+    ours, theirs = task.c * prefix, task.teacher.train.astype(np.float64)
     log_p, log_q = (x - np.log(np.exp(x).sum(1, keepdims=True)) for x in (theirs / 2, ours / 2))
     expected = 4 * (np.exp(log_p) * (log_p - log_q)).sum(1).mean()
     assert task.divergence(prefix, "train", 2.0) == pytest.approx(expected, rel=1e-6)

@@ -8,6 +8,7 @@ import torch
 
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import Dataset, load_dataset
+from bdistil.data.dataset import SPLITS, Splits
 from bdistil.inputs import normalise
 from bdistil.method.certificate import Certificate
 from bdistil.method.distillation import Distillation, DistillationData
@@ -62,7 +63,7 @@ def test_rounds_come_closer_to_the_teacher_and_are_right_more_often(task):
     assert divergence[2] < divergence[1] < divergence[0]
     for t, r in enumerate(rounds, start=1):
         assert r.record.round == t and certificate_holds(r.record)
-        assert np.abs(r.outputs["train"] - task.g_hat).max() <= B
+        assert np.abs(r.outputs.train - task.g_hat).max() <= B
         assert r.record.composition == ("alone" if t == 1 else "add",) and r.record.barrier == 0.3
         assert r.record.condition_met and min(r.record.edges) >= 0
     # What is saved is what the ensemble says.
@@ -95,7 +96,7 @@ def test_every_way_to_train_a_round_is_certified(little, composition, loss, dive
     )
     ensemble, rounds = run(config, little)
     assert len(ensemble) == 2 and all(certificate_holds(r.record) for r in rounds)
-    assert all(np.isfinite(r.outputs[split]).all() for r in rounds for split in r.outputs)
+    assert all(np.isfinite(r.outputs[split]).all() for r in rounds for split in SPLITS)
     assert bool(ensemble.students[1].reads) == (composition != "alone")
 
 
@@ -127,12 +128,12 @@ def by_default(little):
 )
 def test_every_option_changes_what_is_trained(little, by_default, option):
     _, changed = run(distil_config(**(SHORT | option)), little)
-    assert not np.array_equal(by_default[1].outputs["test"], changed[1].outputs["test"])
+    assert not np.array_equal(by_default[1].outputs.test, changed[1].outputs.test)
 
 
 def test_without_a_changed_option_the_same_is_trained(little, by_default):
     _, again = run(distil_config(**SHORT), little)
-    assert np.array_equal(by_default[1].outputs["test"], again[1].outputs["test"])
+    assert np.array_equal(by_default[1].outputs.test, again[1].outputs.test)
 
 
 @pytest.mark.parametrize("composition", ["alone", "add", "concat", "concat-all"])
@@ -151,11 +152,11 @@ def test_interrupted_between_and_inside_rounds_it_gives_the_same(little, tmp_pat
             first.append(done)
     assert len(first) == 1
 
-    resumed = list(distil(Distillation(config, little, ensemble, checkpoint), [r.outputs["train"] for r in first]))
+    resumed = list(distil(Distillation(config, little, ensemble, checkpoint), [r.outputs.train for r in first]))
     rounds = first + resumed
     for mine, theirs in zip(rounds, whole, strict=True):
         assert mine.student.weights() == theirs.student.weights()
-        assert all(np.array_equal(mine.outputs[split], theirs.outputs[split]) for split in theirs.outputs)
+        assert all(np.array_equal(mine.outputs[split], theirs.outputs[split]) for split in SPLITS)
         assert timeless(mine.record) == timeless(theirs.record)
 
 
@@ -165,7 +166,7 @@ def test_the_records_are_a_function_of_the_saved_logits(little):
     for r in rounds:
         for name, values in certificate.heaviest().items():  # what weighed most in the round, so before it ends
             assert np.array_equal(r.heaviest[name], values), name
-        assert dict(certificate.update(r.outputs["train"])).items() <= dict(r.record).items()
+        assert dict(certificate.update(r.outputs.train)).items() <= dict(r.record).items()
 
 
 @pytest.mark.data("fashion-mnist")
@@ -177,19 +178,18 @@ def test_fashion_mnist_on_a_subset_is_learnt(own_home):
         "fashion-mnist", architecture="resnet-s", epochs=2, batch_size=32, learning_rate=0.05, **plain
     )
     teacher, _ = teach(teaching, data)
-    answers = {
-        s: predict(teacher, data.split(s)[0], lambda x: normalise(x, data.mean, data.std)).numpy()
-        for s in ("train", "validation", "test")
-    }
+    answers = Splits.of(
+        lambda s: predict(teacher, data.split(s)[0], lambda x: normalise(x, data.mean, data.std)).numpy()
+    )
     config = DistilConfig.create(
         "fashion-mnist", teacher="t", method="b-distil", student="cnn-xs", rounds=2, epochs=4, views=1
     )
-    task = DistillationData(data, answers, data.x_train[None], answers["train"][None])
+    task = DistillationData(data, answers, data.x_train[None], answers.train[None])
     _, rounds = run(config, task)
     labels = data.y_test
     accuracy = (prefixes(task, rounds, "test").argmax(2) == labels).mean(1)
     assert accuracy[-1] > 0.65
-    assert accuracy[-1] > (answers["test"].argmax(1) == labels).mean() - 0.1
+    assert accuracy[-1] > (answers.test.argmax(1) == labels).mean() - 0.1
     assert rounds[1].record.kl_after < rounds[0].record.kl_after
     assert all(certificate_holds(r.record) for r in rounds)
 
@@ -205,7 +205,7 @@ def test_more_rounds_under_the_same_horizon_begin_with_the_same_students(little)
     short = dict(epochs=1, batch_size=48)
     ensemble, first = run(distil_config(rounds=2, **short), little)
     longer = distil_config(rounds=3, planned_rounds=2, **short)
-    added = list(distil(Distillation(longer, little, ensemble), [r.outputs["train"] for r in first]))
+    added = list(distil(Distillation(longer, little, ensemble), [r.outputs.train for r in first]))
     _, whole = run(longer, little)
     for mine, theirs in zip(first + added, whole, strict=True):
         assert mine.student.weights() == theirs.student.weights()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from bdistil.data.dataset import SPLITS
 from bdistil.ensemble import bound
 from bdistil.method import correction, joint
 from bdistil.method.certificate import Certificate
@@ -39,7 +40,7 @@ def rounds(config, task, **options):
     ensemble, previous, standings = task.ensemble(), None, []
     for _ in range(config.rounds):
         standings.append(corrective_round(Distillation(config, task, ensemble, **options), previous))
-        previous = standings[-1].outputs["train"].mean(axis=0)
+        previous = standings[-1].outputs.train.mean(axis=0)
     return ensemble, standings
 
 
@@ -95,7 +96,7 @@ def test_all_students_of_a_round_are_trained(little):
     ensemble = little.ensemble()
     standing = corrective_round(Distillation(config, little, ensemble), None)
     before = weights(ensemble)[0]
-    corrective_round(Distillation(config, little, ensemble), standing.outputs["train"][0])
+    corrective_round(Distillation(config, little, ensemble), standing.outputs.train[0])
     assert weights(ensemble)[0] != before
 
 
@@ -115,10 +116,10 @@ def test_every_composition_and_head_runs_and_tells_the_truth(little, composition
     ensemble, _ = rounds(config, little)
     final = polish(Distillation(config, little, ensemble))
     certificate = Certificate(little.g_hat, 2)
-    for f, record in zip(final.outputs["train"], final.records, strict=True):
+    for f, record in zip(final.outputs.train, final.records, strict=True):
         assert dict(certificate.update(f)).items() <= dict(record).items()
     counts = np.arange(1, 3)[:, None, None]
-    prefixes = little.c * final.outputs["test"].cumsum(axis=0) / counts
+    prefixes = little.c * final.outputs.test.cumsum(axis=0) / counts
     with torch.no_grad():
         np.testing.assert_allclose(ensemble(little.dataset.x_test), prefixes, atol=1e-3)
 
@@ -143,7 +144,7 @@ def test_interrupted_inside_a_round_or_the_polish_it_gives_the_same(little, tmp_
             standing = corrective_round(
                 Distillation(config, little, ensemble, callbacks=callbacks, **options), previous
             )
-            previous = standing.outputs["train"].mean(axis=0)
+            previous = standing.outputs.train.mean(axis=0)
         before, so_far = {n: t.clone() for n, t in ensemble.state_dict().items()}, len(ensemble)
         polish(Distillation(config, little, ensemble, callbacks=callbacks, **options))
 
@@ -156,7 +157,7 @@ def test_interrupted_inside_a_round_or_the_polish_it_gives_the_same(little, tmp_
         corrective_round(Distillation(config, little, resumed, **options), previous)
     final = polish(Distillation(config, little, resumed, **options))
     assert weights(resumed) == weights(whole)
-    for split in final.outputs:
+    for split in SPLITS:
         assert np.array_equal(final.outputs[split], expected.outputs[split])
 
 
@@ -174,7 +175,7 @@ def test_no_epochs_of_polish_only_correct_heads(little):
     before = evaluate_all(Distillation(config, little, ensemble))
     final = polish(Distillation(config, little, ensemble))
     features = [part for part in ensemble.state_dict() if "head" not in part]
-    assert features and not np.array_equal(final.outputs["test"][1], before.outputs["test"][1])
+    assert features and not np.array_equal(final.outputs.test[1], before.outputs.test[1])
     assert final.records[1].condition_met and final.records[1].corrected
 
 
@@ -216,7 +217,7 @@ def test_interrupted_in_the_correction_it_gives_the_same_and_trains_nothing_agai
     ensemble.load_state_dict(before)
     final = polish(Distillation(config, task, ensemble, checkpoint, Callbacks(**told)))
     assert weights(ensemble) == whole and len(beats) == first > 0 and updates[reached] == 2
-    for split in final.outputs:
+    for split in SPLITS:
         assert np.array_equal(final.outputs[split], expected.outputs[split])
     ensemble.load_state_dict(before)
 
@@ -235,7 +236,7 @@ def test_a_correction_that_is_not_found_or_too_dear_is_not_taken(trained, monkey
         record = standing.records[1]
         assert not record.condition_met and not record.corrected and record.correction_seconds > 0
         assert record.edges == record.edges_before and record.kl_after == record.kl_before
-        assert np.array_equal(standing.outputs["test"], expected.outputs["test"])
+        assert np.array_equal(standing.outputs.test, expected.outputs.test)
     tried, none = dear.records[1].rejected, unfound.records[1].rejected
     assert tried.why == "kl" and tried.edge_min > 0 and tried.kl_after != dear.records[1].kl_before
     assert none == RejectedCorrection(why="none found")

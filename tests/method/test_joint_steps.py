@@ -32,7 +32,7 @@ def rounds(config, task, count):
     """An ensemble after corrective rounds, and f_1 … f_t on the training inputs as the last has left them."""
     ensemble, previous, outputs = task.ensemble(), None, None
     for _ in range(count):
-        outputs = corrective_round(Distillation(config, task, ensemble), previous).outputs["train"]
+        outputs = corrective_round(Distillation(config, task, ensemble), previous).outputs.train
         previous = outputs.mean(axis=0)
     return ensemble, outputs
 
@@ -76,7 +76,7 @@ def test_losses_count_by_their_shares_and_the_barrier_by_that_of_the_newest(litt
         with monkeypatch.context() as patch:
             patch.setattr(DistillationLoss, "compare", lambda self, f, *_, each=of_prefix: 0 * f.sum() + next(each))
             patch.setattr(Barrier, "penalty", lambda self, f, *_, value=barrier: 0 * f.sum() + value)
-            second = corrective_round(Distillation(config, little, ensemble), first.outputs["train"][0])
+            second = corrective_round(Distillation(config, little, ensemble), first.outputs.train[0])
         losses[barrier] = second.records[-1].loss
     shares = np.array([2, 1]) / 3
     assert losses[0.0] == pytest.approx(shares @ [3, 5])
@@ -123,19 +123,19 @@ def before(little):
     sure = np.eye(10, dtype=np.float32)[little.dataset.y_validation]
     records = [record.model_copy(update={"condition_met": True, "kl_after": 0.1}) for record in snapshot.records]
     return config, replace(
-        snapshot, outputs={**snapshot.outputs, "validation": np.stack([sure, sure])}, records=records
+        snapshot, outputs=replace(snapshot.outputs, validation=np.stack([sure, sure])), records=records
     )
 
 
 def after(before, second, met=(True, True), kl=0.2):
     """The same with another second student on the validation split, and other records."""
     config, snapshot = before
-    first = snapshot.outputs["validation"][0]
+    first = snapshot.outputs.validation[0]
     records = [
         record.model_copy(update={"condition_met": each, "kl_after": kl})
         for record, each in zip(snapshot.records, met, strict=True)
     ]
-    outputs = {**snapshot.outputs, "validation": np.stack([first, second(first).astype(np.float32)])}
+    outputs = replace(snapshot.outputs, validation=np.stack([first, second(first).astype(np.float32)]))
     return replace(snapshot, outputs=outputs, records=records)
 
 

@@ -35,7 +35,7 @@ def after_round_one(little):
     ensemble = little.ensemble()
     (done,) = distil(Distillation(distil_config(**SHORT | {"rounds": 1}), little, ensemble))
     certificate = Certificate(little.g_hat, 2)
-    certificate.update(done.outputs["train"])
+    certificate.update(done.outputs.train)
     return ensemble, certificate
 
 
@@ -143,7 +143,7 @@ def test_attempts_from_before_an_interruption_are_of_the_round_that_they_were_of
     resumed.append(whole[0].student)
     before = [attempt for round, attempt in tried if round == 2][:1]
     callbacks = SearchCallbacks(starts=lambda candidate: starts.append((candidate.round, candidate.attempt)))
-    rest = list(distil(Distillation(config, little, resumed), [whole[0].outputs["train"]], before, callbacks))
+    rest = list(distil(Distillation(config, little, resumed), [whole[0].outputs.train], before, callbacks))
     assert starts == [(2, 2), (3, 1), (3, 2)]
     assert [r.student.weights() for r in rest] == [r.student.weights() for r in whole[1:]]
 

@@ -280,17 +280,17 @@ def test_a_wrong_number_of_rows_is_told_before_any_data_are_read(saved):
 def test_answers_worse_than_a_guess_are_doubted():
     labels = np.arange(9) % 3
     right = np.eye(3)[labels]
-    assert no_better_than_chance(right, labels) is None and measured(right, labels)["accuracy"] == 1.0
+    assert no_better_than_chance(right, labels) is None and measured(right, labels).accuracy == 1.0
     assert "are right for 0.0 % of the training examples" in no_better_than_chance(right[:, [1, 2, 0]], labels)
     many = np.random.default_rng(0).choice(3, 3000, p=[0.8, 0.1, 0.1])
     for shuffled in (np.roll(many, 1000), np.zeros(3000, int)):  # right for two thirds, or for four fifths
         assert "check the order of its rows" in no_better_than_chance(np.eye(3)[shuffled], many)
     half = np.where(np.arange(3000) % 2, many, np.roll(many, 1000))
     assert no_better_than_chance(np.eye(3)[half], many) is None
-    low, high = (measured(right, labels)[f"accuracy_{end}"] for end in ("low", "high"))
+    _, low, high = measured(right, labels)
     assert 0.6 < low < 0.8 and high == 1.0
     of_two = measured(np.eye(3)[[0, 1, 2, 1, 1, 2, 0, 0, 2]], labels, np.array([5, 5, 5, 5, 5, 5, 8, 8, 8]))
-    assert (of_two["accuracy_low"], of_two["accuracy_high"]) == pytest.approx((2 / 3, 5 / 6))
+    assert of_two[1:] == pytest.approx((2 / 3, 5 / 6))
 
 
 # ---------------------------------------------------------------------------------------------------- in a run
@@ -315,7 +315,7 @@ def test_views_get_their_originals_answers(digits):
     chosen = config(digits, views=3)
     task = distillation_data(chosen, card_for(None, "digits", teacher_logits=digits))
     assert task.view_logits.shape == (3, info("digits").train, 10)
-    assert all(np.array_equal(view, task.teacher["train"]) for view in task.view_logits)
+    assert all(np.array_equal(view, task.teacher.train) for view in task.view_logits)
     assert not np.array_equal(task.views[1], task.views[0])
     for split, rows in task.teacher.items():
         assert (rows.argmax(axis=1) == task.dataset.split(split)[1]).all()

@@ -3,18 +3,21 @@
 import numpy as np
 import pytest
 
+from bdistil.data.dataset import Splits
 from bdistil.errors import UserError
 from bdistil.teachers.doubts import check_spread, doubts, far_below
 
-LABELS = {"train": np.arange(1000) % 10, "validation": np.arange(300) % 10, "test": np.arange(300) % 10}
+LABELS = Splits(np.arange(1000) % 10, np.arange(300) % 10, np.arange(300) % 10)
 
 
-def answers(**shares):
+def answers(shares):
     """Logits that are right for these shares of each split's examples, and name the next class for the others."""
-    return {
-        split: np.eye(10)[np.where(np.arange(len(labels)) < shares[split] * len(labels), labels, (labels + 1) % 10)]
-        for split, labels in LABELS.items()
-    }
+    return Splits(
+        *(
+            np.eye(10)[np.where(np.arange(len(labels)) < share * len(labels), labels, (labels + 1) % 10)]
+            for share, (_, labels) in zip(shares, LABELS.items(), strict=True)
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -34,7 +37,7 @@ def answers(**shares):
     ],
 )
 def test_accuracies_that_differ_more_than_training_explains_are_doubted(shares, words):
-    found = doubts(answers(**dict(zip(LABELS, shares, strict=True))), LABELS)
+    found = doubts(answers(shares), LABELS)
     assert len(found) == (words is not None) and (words or "") in "".join(found)
 
 
