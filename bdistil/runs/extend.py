@@ -74,9 +74,9 @@ def _added_rounds(rounds: int | None, budgets: str | None, most: int) -> dict[st
 def _added_budgets(config: DistilConfig, rounds: int | None, budgets: str | None) -> dict[str, object]:
     """The options of a longer run with budgets."""
     if rounds is not None or not budgets:
+        last = str(config.budgets).rpartition(",")[2].strip()
         raise UserError(
-            "This run has a round for each of its budgets: give further `budgets`, above "
-            f"{str(config.budgets).rpartition(',')[2]}, and leave out `rounds`."
+            f"This run has a round for each of its budgets: leave out `rounds`, and give `budgets` above {last}."
         )
     both = f"{config.budgets},{budgets}"
     return {"budgets": both, "rounds": len(parse(both))}

@@ -390,7 +390,7 @@ def test_budgets_are_added_to_a_run_with_budgets(bdistil, created, short_with_bu
 def test_rounds_are_not_added_to_a_run_with_budgets(bdistil, created, short_with_budgets):
     status, out, err = bdistil(*EXTEND, "--rounds", "2")
     assert (status, out) == (2, "") and err.count("\n") == 1 and not created
-    assert "give further --budgets, above 60k, and leave out --rounds." in err
+    assert "leave out --rounds, and give --budgets above 60k." in err
 
 
 def test_a_dry_run_with_budgets_says_what_the_students_cost(bdistil, created, own_home):

@@ -157,7 +157,7 @@ def test_budgets_are_extended_by_budgets(runs):
 )
 def test_a_run_with_budgets_takes_no_rounds(runs, added):
     parent = with_budgets(runs / "short")
-    with pytest.raises(UserError, match="give further `budgets`, above 60k, and leave out `rounds`"):
+    with pytest.raises(UserError, match="leave out `rounds`, and give `budgets` above 60k"):
         extend_run(parent, **added)
 
 
@@ -203,4 +203,4 @@ def test_a_student_that_is_added_is_within_its_budget(own_home):
     macs = [point.macs for point in finished(longer).info().points]
     assert macs[:2] == [point.macs for point in parent.info().points]
     assert 90_000 < macs[2] <= 120_000
-    assert [entry.record.budget for entry in longer.rounds()] == [20_000, 60_000, 120_000]
+    assert [entry.point.budget for entry in longer.rounds()] == [20_000, 60_000, 120_000]
