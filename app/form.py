@@ -20,7 +20,7 @@ from engine import Refused
 from estimate import estimates, flags, teachings
 
 from bdistil import teachers
-from bdistil.config import DistilConfig, TeachConfig
+from bdistil.config import OPTIONS, DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, info, is_here
 from bdistil.data.catalogue import located
 from bdistil.data.reading import OwnData
@@ -40,7 +40,6 @@ from bdistil.teachers.snippet import snippet
 
 MOST_ROUNDS = 24
 NONE = "none"  # in the list of teachers
-_TITLES = {name: option.title for name, option in DistilConfig.options().items()}
 FIRST = "First comes what to distil: the price follows."
 NO_TORCH = "Install it with the command below and reload; finished runs open without it."
 
@@ -157,7 +156,7 @@ def _data() -> tuple[str, OwnData | None] | None:
     labels = dataset_labels() | {own.OWN: "Your own, by its path"}
     if "dataset" not in st.session_state and asked.dataset in labels:
         ui.remember("dataset", asked.dataset)
-    dataset = ui.select(_TITLES["dataset"], labels, "dataset", next(iter(labels)))
+    dataset = _choose("dataset", labels, "dataset", next(iter(labels)))
     return own.data() if dataset == own.OWN else (dataset, None)
 
 
@@ -170,33 +169,40 @@ def _teacher(dataset: str, data: OwnData | None) -> Teacher:
         labels = {NONE: f"none yet{of_another_split}: train one below"}
     if f"teacher-{dataset}" not in st.session_state and asked.teacher and asked.teacher in cards:
         ui.remember(f"teacher-{dataset}", asked.teacher)
-    teacher = ui.select(_TITLES["teacher"], labels | own.BLACK_BOXES, f"teacher-{dataset}", next(iter(labels)))
+    teacher = _choose("teacher", labels | own.BLACK_BOXES, f"teacher-{dataset}", next(iter(labels)))
     if teacher in own.BLACK_BOXES:
         given = own.black_box(teacher)
         with st.expander("Write it from a PyTorch model", key="snippet"):
             ui.muted("This writes answers, train.npz and test.npz, and teacher.onnx, which reads normalised inputs.")
             copyable(snippet(dataset, data), key="program")
-        return Teacher(given.pop("teacher"), given)
+        return _black_box(**given)
     return Teacher(None if teacher == NONE else teacher)
+
+
+def _choose(name: str, labels: dict[str, str], key: str, first: str) -> str:
+    """Draws the list of an option by its name, of values with their labels; returns the value that is chosen."""
+    return ui.select(OPTIONS[name].title, labels, key, first)
+
+
+def _slide(name: str, most: int, key: str, first: int) -> int:
+    """Draws the slider of a number from 1 on, an option by its name; returns the number that is chosen."""
+    return st.slider(OPTIONS[name].title, 1, most, first, key=key, help=OPTIONS[name].help)
+
+
+def _black_box(teacher: str | None, **options: object) -> Teacher:
+    return Teacher(teacher, options)
 
 
 def _options(dataset: str, data: OwnData | None) -> Asked | None:
     """Draws the options and returns what was chosen, None until a black box's files are named."""
     teacher = _teacher(dataset, data)
     named = teacher.name or "none yet"
-    method = ui.select(_TITLES["method"], _method_labels(), "method", DEFAULT_METHOD)
+    method = _choose("method", _method_labels(), "method", DEFAULT_METHOD)
     asked = Asked(dataset, data, teacher, {"method": method})
     recipe = asked.config(named)
-    student = ui.select(_TITLES["student"], _student_labels(recipe), f"student-{dataset}", recipe.student)
+    student = _choose("student", _student_labels(recipe), f"student-{dataset}", recipe.student)
     recipe = asked.config(named, student=student)
-    rounds = st.slider(
-        _TITLES["rounds"],
-        1,
-        MOST_ROUNDS,
-        recipe.rounds,
-        key=f"rounds-{dataset}",
-        help=DistilConfig.options()["rounds"].help,
-    )
+    rounds = _slide("rounds", MOST_ROUNDS, f"rounds-{dataset}", recipe.rounds)
     given: dict[str, object] = {"student": student, "rounds": rounds}
     if recipe.data_info.modality != "image":
         given["mode"] = _mode(recipe, rounds)
@@ -208,7 +214,7 @@ def _options(dataset: str, data: OwnData | None) -> Asked | None:
 def _mode(recipe: DistilConfig, rounds: int) -> str:
     """What part of a series each student reads, and what that means for the prefixes."""
     labels = run_text.modes(rounds)
-    mode = ui.select(_TITLES["mode"], labels, _key(recipe, "mode"), recipe.mode)
+    mode = _choose("mode", labels, _key(recipe, "mode"), recipe.mode)
     ui.muted(run_text.mode(mode, rounds))
     return mode
 
@@ -236,10 +242,11 @@ def _more(recipe: DistilConfig) -> dict[str, object]:
     given: dict[str, object] = {}
     declared = [option for option in by_group(DistilConfig) if option.form]
     for option in (each for each in declared if each.choices or each.kind is bool):
-        if _applies(option.name, recipe, given):
+        if _applies(option.name, recipe.model_copy(update=given)):
             choices = family(recipe.student).ladder if option.name == "composition" else ()
             given[option.name] = _draw(option, recipe, choices=choices)
-    numbers = [each for each in declared if each.kind in (int, float) and _applies(each.name, recipe, given)]
+    chosen = recipe.model_copy(update=given)
+    numbers = [each for each in declared if each.kind in (int, float) and _applies(each.name, chosen)]
     half = (len(numbers) + 1) // 2  # a column after the other: on a phone they stand below each other
     for column, options in zip(st.columns(2), (numbers[:half], numbers[half:]), strict=True):
         given |= {option.name: _draw(option, recipe, place=column) for option in options}
@@ -250,15 +257,15 @@ def _draw(option: Option, recipe: DistilConfig, **how: Any) -> object:
     return fields.draw(option, getattr(recipe, option.name), _key(recipe, option.name), **how)
 
 
-def _applies(name: str, recipe: DistilConfig, given: dict[str, object]) -> bool:
-    """Whether an option has a meaning in such a run, after what is given already."""
+def _applies(name: str, chosen: DistilConfig) -> bool:
+    """Whether an option has a meaning in a run of what is chosen so far."""
     match name:
         case "cell":
-            return recipe.polished and family(recipe.student).shares_cell
+            return chosen.polished and family(chosen.student).shares_cell
         case "polish_epochs":
-            return recipe.polished
+            return chosen.polished
         case "retries":
-            return not recipe.polished and bool(given["meet_condition"])
+            return not chosen.polished and chosen.meet_condition
     return True
 
 
@@ -378,7 +385,7 @@ def _teacher_form(data: tuple[str, OwnData | None] | None) -> None:
     labels, key, options = dataset_labels(), "teach-dataset", None
     if data and data[0] not in labels:
         labels, key = {data[0]: f"{data[0]}, chosen above"} | labels, "teach-own"
-    dataset = ui.select(_TITLES["dataset"], labels, key, next(iter(labels)))
+    dataset = _choose("dataset", labels, key, next(iter(labels)))
     if data and dataset == data[0]:
         options = data[1]
     recipe = TeachConfig.create(dataset=dataset, data=options)
@@ -386,20 +393,15 @@ def _teacher_form(data: tuple[str, OwnData | None] | None) -> None:
     if recipe.data_info.modality == "image":
         kinds[TORCHVISION] = "torchvision: any of its classification models, by its name"
     declared = TeachConfig.options()
-    architecture = st.selectbox(
-        declared["architecture"].title,
-        [*kinds],
-        [*kinds].index(recipe.architecture),
-        key=f"architecture-{dataset}",
-        format_func=lambda name: kinds[name],
-    )
+    architecture = _choose("architecture", kinds, f"architecture-{dataset}", recipe.architecture)
     given = own.torchvision() if architecture == TORCHVISION else {"architecture": architecture, "weights": None}
-    left, right = st.columns(2)
-    epochs = fields.number(declared["epochs"], recipe.epochs, f"teach-epochs-{dataset}", place=left)
-    seed = fields.number(declared["seed"], recipe.seed, f"teach-seed-{dataset}", place=right)
+    numbers = {
+        name: fields.draw(declared[name], getattr(recipe, name), f"teach-{name}-{dataset}", place=column)
+        for name, column in zip(("epochs", "seed"), st.columns(2), strict=True)
+    }
     if given is None:
         return
-    asked = {**given, "epochs": epochs, "seed": seed}
+    asked = {**given, **numbers}
     chosen = {"dataset": located(dataset), "data": options, **asked}
     told = [word for name, value in chosen.items() for word in declared[name].arguments(value)]
     if architecture == TORCHVISION:

@@ -19,6 +19,7 @@ from operating_point import Progress, operating_point, payload
 from replay import PACE, Replay
 from run_state import RunState, run_state, state_so_far
 
+from bdistil.config import DistilConfig
 from bdistil.errors import UserError, printable
 from bdistil.method_registry import polishes
 from bdistil.records import EpochFinished
@@ -166,13 +167,17 @@ def _more_rounds(run: Run, info: RunInfo) -> None:
     cost = f"{formats.macs(macs)} MACs more and took {formats.duration(rounds[-1].record.seconds)} to train"
     stay = "Its student stays" if len(points) == 1 else f"Its {formats.count_students(len(points))} stay"
     ui.muted(f"{stay} as trained, whatever is added. The last one costs {cost}.")
-    most = MOST - len(points)
+    most, added, budgets = MOST - len(points), None, None
     with st.container(key="more-rounds", horizontal=True, vertical_alignment="bottom"):
-        added = st.number_input("Students to add", 1, most, min(2, most), key="added", width=200)
+        if isinstance(info.config, DistilConfig) and info.config.budgets:
+            above = f"above {info.config.budgets.rpartition(',')[2].strip()}, one for each student"
+            budgets = st.text_input("Budgets to add", key="budgets", placeholder=above, width=320)
+        else:
+            added = st.number_input("Students to add", 1, most, min(2, most), key="added", width=200)
         begun = st.button("Start")
     if begun:
         try:
-            longer = extend_run(run, added)
+            longer = extend_run(run, added, budgets=budgets)
             start_worker(longer)
         except UserError as error:
             with ui.notice(str(error), key="refused"):

@@ -97,18 +97,17 @@ class _Config(Options):
     )
 
     @classmethod
-    def create(cls, dataset: str, **given: Any) -> Self:
+    def create(cls, dataset: str, *, data: OwnData | dict[str, object] | None = None, **given: Any) -> Self:
         """The data set's recipe with what is given (and is not None) in its place.
 
         Raises UserError, one sentence, for an unknown name or a value out of its limits.
         """
         cls.check_names(given)
         given = {name: value for name, value in given.items() if value is not None}
-        given["data"] = OwnData.given(given.get("data"))
-        data_info = info(str(dataset), given["data"])
-        return cls.build(dataset=located(str(dataset)), **{**cls.recipe(data_info, **given), **given}).fitting(
-            data_info
-        )
+        own = OwnData.given(data)
+        data_info = info(str(dataset), own)
+        values = cls.recipe(data_info, **given) | given
+        return cls.build(dataset=located(str(dataset)), data=own, **values).fitting(data_info)
 
     @classmethod
     def build(cls, **values: Any) -> Self:
@@ -116,7 +115,7 @@ class _Config(Options):
         return cls.checked_values(values).checked()
 
     @classmethod
-    def recipe(cls, info: DatasetInfo, **given: Any) -> dict[str, Any]:
+    def recipe(cls, info: DatasetInfo, **given: Any) -> dict[str, object]:
         """What a run on this data set uses where nothing else is said; it may depend on what is `given`."""
         raise NotImplementedError
 
@@ -197,10 +196,9 @@ class TeachConfig(_Config):
     )
 
     @classmethod
-    def recipe(cls, info: DatasetInfo, **given: Any) -> dict[str, Any]:
-        recipe = of_teacher(info)
+    def recipe(cls, info: DatasetInfo, *, weights: str | None = None, **given: Any) -> dict[str, object]:
         # Weights that have learnt already are tuned with a tenth of the learning rate.
-        return recipe | ({"learning_rate": 0.01} if given.get("weights") else {})
+        return of_teacher(info) | ({"learning_rate": 0.01} if weights else {})
 
     def checked(self) -> Self:
         check_architecture(self.architecture)
@@ -486,19 +484,27 @@ class DistilConfig(_Config):
     )
 
     @classmethod
-    def recipe(cls, info: DatasetInfo, **given: Any) -> dict[str, Any]:
-        method = given.get("method", DEFAULT_METHOD)
+    def recipe(
+        cls,
+        info: DatasetInfo,
+        *,
+        method: str = DEFAULT_METHOD,
+        student: str = "",
+        budgets: str | None = None,
+        teacher_logits: tuple[str, str] | None = None,
+        **given: Any,
+    ) -> dict[str, object]:
         method = method if method in METHODS else DEFAULT_METHOD  # `build` words the error
-        recipe = {"method": method, **of_run(info, method)}
-        student = given.get("student")
-        if student in names() and recipe["composition"] not in family(student).ladder:
+        usual = cls.model_construct(method=method, **of_run(info, method))  # without what no recipe says
+        recipe = usual.model_dump(exclude_unset=True)
+        if student in names() and usual.composition not in family(student).ladder:
             # A student of another family: its first connection, which convolutions have over the same steps only.
             recipe |= {"composition": family(student).ladder[1], "mode": "full", "head": "student", "cell": "own"}
-        if given.get("budgets"):  # they are of predictions that read the whole input
-            recipe |= {"rounds": len(parse(given["budgets"])), "mode": "full", "cell": "own"}
+        if isinstance(budgets, str):  # they are of predictions that read the whole input
+            recipe |= {"rounds": len(parse(budgets)), "mode": "full", "cell": "own"}
         elif info.modality != "image":  # of a short series no part is empty
-            recipe |= {"rounds": min(recipe["rounds"], info.input_shape[-1])}
-        return given_logits(recipe, info.modality) if given.get("teacher_logits") else recipe
+            recipe |= {"rounds": min(usual.rounds, info.input_shape[-1])}
+        return given_logits(recipe, info.modality) if teacher_logits else recipe
 
     def checked(self) -> Self:
         if not self.factory:

@@ -20,12 +20,14 @@ from sklearn.utils import Tags, assert_all_finite, check_array, check_random_sta
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from bdistil.budgets import parse
 from bdistil.config import DistilConfig
 from bdistil.data.dataset import Dataset, DatasetInfo, Modality, Splits
 from bdistil.data.raw_arrays import pictures, series
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError, quoted
 from bdistil.method.distillation import Distillation, DistillationData
+from bdistil.method.ladder import plan
 from bdistil.method.student_training import BATCH
 from bdistil.method_registry import DEFAULT_METHOD
 from bdistil.runs.methods import trainer
@@ -66,7 +68,9 @@ class BDistil(ClassifierMixin, BaseEstimator):
     that makes students of your own (`students.custom`): X of four axes are pictures then, others series, and how they
     are composed is theirs to say.
 
-    rounds: the number of students, 1 to 64.
+    rounds: the number of students, 1 to 64. None: the method's own, or one for each of the budgets.
+
+    budgets: upper limits on the MACs of each prefix, rising, such as "20k,60k": each student is as large as fits.
 
     teacher: the model that is distilled, one of these.
 
@@ -91,9 +95,31 @@ class BDistil(ClassifierMixin, BaseEstimator):
 
     random_state: the seed of weights, order and held-out examples; None draws one.
 
-    The other parameters are the options of a run (`config.DistilConfig`). Where they are None, they are the method's
-    own for pictures or for series. `fit` trains on the inputs as they are: the teacher's logits on augmented ones are
-    not known.
+    The other parameters are the options of a run. Where they are None, they are the method's own for pictures or for
+    series. `fit` trains on the inputs as they are: the teacher's logits on augmented ones are not known.
+
+    - method: How the rounds are trained.
+    - composition: What a student reads of those before it.
+    - head: What a student's output layer gives.
+    - mode: What each student reads of a series.
+    - meet_condition: Adjust the output layer of a student that does not correct the others on every class, and train it
+      again if that costs too much.
+    - retries: How often a round is trained again with a stronger barrier, before the next composition is tried.
+    - loss: What is compared with the teacher.
+    - divergence: How answers are compared with the teacher's.
+    - temperature: By what logits are divided before kl compares them: the higher, the more unlikely classes count.
+    - label_share: How much of the loss is about the true labels; 0 learns from the teacher alone.
+    - barrier: How strongly a student is pulled to correct the students before it, as boosting needs it to.
+    - epochs: How often a round goes through all examples.
+    - polish_epochs: Epochs of the last training, of all students together, that b-distil+polish ends with.
+    - learning_rate: The largest step size: it rises to it first, then falls to nearly 0.
+    - weight_decay: How strongly large weights are penalised.
+    - warm_up: Share of a training in which the learning rate rises.
+    - clip: The largest norm of a gradient; longer ones are shortened.
+    - dropout: Share of what a recurrent student takes over from the one before it that training leaves out at random.
+    - cell: Whose cell a gru uses.
+    - growth: How many times the channels of the student before it each student has.
+    - batch_size: Training examples that one update of the weights is made from.
 
     Attributes after `fit`:
 
@@ -110,7 +136,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         student: str | Factory = "cnn-s",
-        rounds: int = 6,
+        rounds: int | None = None,
         *,
         teacher: Any = None,
         classes: Sequence[Any] | None = None,
@@ -134,7 +160,8 @@ class BDistil(ClassifierMixin, BaseEstimator):
         dropout: float | None = None,
         cell: str | None = None,
         growth: float = 1.0,
-        batch_size: int = 128,
+        budgets: str | None = None,
+        batch_size: int | None = None,
         validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = 0,
     ):
@@ -162,6 +189,7 @@ class BDistil(ClassifierMixin, BaseEstimator):
         self.dropout = dropout
         self.cell = cell
         self.growth = growth
+        self.budgets = budgets
         self.batch_size = batch_size
         self.validation_fraction = validation_fraction
         self.random_state = random_state
@@ -204,7 +232,8 @@ class BDistil(ClassifierMixin, BaseEstimator):
                 check = self._validation(teacher, *validation_data, classes, columns)
             data = _data(info, classes, train, check)
             ensemble = data.ensemble()
-            records = trainer(config.method).fit(Distillation(config, data, ensemble))
+            budgets = _budgets(config, data)
+            records = trainer(config.method).fit(Distillation(config, data, ensemble, budgets=budgets))
         self.classes_, self.ensemble_, self.records_ = classes, ensemble, records
         self.edges_ = np.array([record.edges for record in records])
         self.teacher_ = None if is_array(teacher) else teacher
@@ -385,6 +414,26 @@ def _data(info: DatasetInfo, classes: np.ndarray, train: Split, check: Split) ->
     # Nothing is tested in `fit`: one example stands in.
     splits = {"train": (x, labels), "validation": (x_check, labels_check), "test": (x[:1], labels[:1])}
     return DistillationData(Dataset.of(info, splits), Splits(g, g_check, g[:1]), x[None], g[None])
+
+
+def _budgets(config: DistilConfig, data: DistillationData) -> tuple[int, ...]:
+    """Limits on the MACs of each prefix, () for none. Warns of those that no student comes near.
+
+    Raises UserError for shares of the teacher's MACs, and for a budget that the smallest student does not fit.
+    """
+    if not config.budgets:
+        return ()
+    found = parse(config.budgets)
+    if found.shares:
+        raise UserError(
+            "BDistil does not know the teacher's MACs, so its budgets cannot be shares of them: give `budgets` such as "
+            "200k,1M,5M."
+        )
+    limits = found.macs(None)
+    for prefix, planned in enumerate(plan(config, data.dataset.info, limits), start=1):
+        if remark := planned.remark(prefix):
+            warnings.warn(remark, stacklevel=3)
+    return limits
 
 
 def _held_out(given: Split, fraction: float, seed: int) -> tuple[Split, Split]:

@@ -55,19 +55,26 @@ def option(
     whether the form of Distil has it among its further options. limits: ge, gt, le, lt, as pydantic has them, and what
     else a pydantic field takes.
     """
-    declared: dict[str, Any] = {
-        "group": group,
-        "unit": unit,
-        "takes": takes,
-        "metavar": metavar,
-        "choices": dict(choices or {}),
-        "unlisted": list(unlisted),
-        "flag": flag,
-        "step": step,
-        "empty": empty,
-        "form": form,
-    }
-    return Field(default, title=title, description=help, json_schema_extra=declared, **limits)
+    field = Field(default, title=title, description=help, **limits)
+    declared = Declared(group, unit, takes, metavar, choices or {}, unlisted, flag, step, empty, form)
+    field.metadata.append(declared)  # beside the limits, which pydantic keeps there
+    return field
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a field says of its option beyond what pydantic has a place for, see `option`."""
+
+    group: Group | None
+    unit: str
+    takes: str
+    metavar: str
+    choices: Mapping[str, str]
+    unlisted: tuple[str, ...]
+    flag: str
+    step: float | None
+    empty: str
+    form: bool
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,7 @@ class Option:
     @classmethod
     def of(cls, name: str, field: FieldInfo) -> "Option":
         """The option that a field declares."""
-        declared: Any = field.json_schema_extra
+        declared = next(entry for entry in field.metadata if isinstance(entry, Declared))
         limits = {key: getattr(entry, key) for entry in field.metadata for key in _LIMITS if hasattr(entry, key)}
         return cls(
             name=name,
@@ -108,16 +115,16 @@ class Option:
             help=field.description or "",
             kind=_kind(field.annotation),
             default=None if field.is_required() else field.default,
-            group=declared["group"],
-            unit=declared["unit"],
-            takes=declared["takes"],
-            metavar_of_text=declared["metavar"],
-            choices=declared["choices"],
-            unlisted=tuple(declared["unlisted"]),
-            flag=f"--{declared['flag'] or name.replace('_', '-')}",
-            step=declared["step"],
-            empty=declared["empty"],
-            form=declared["form"],
+            group=declared.group,
+            unit=declared.unit,
+            takes=declared.takes,
+            metavar_of_text=declared.metavar,
+            choices=declared.choices,
+            unlisted=declared.unlisted,
+            flag=f"--{declared.flag or name.replace('_', '-')}",
+            step=declared.step,
+            empty=declared.empty,
+            form=declared.form,
             **limits,
         )
 
@@ -232,7 +239,7 @@ class Options(BaseModel):
         return [word for declared, value in told for word in declared.arguments(value)]
 
     @classmethod
-    def checked_values(cls, values: Mapping[str, Any]) -> Self:
+    def checked_values(cls, values: Mapping[str, object]) -> Self:
         """The options with exactly these values. Raises UserError, one sentence, for the first that cannot be."""
         try:
             return cls.model_validate(dict(values))
@@ -244,7 +251,7 @@ class Options(BaseModel):
         raise cls.options()[name].refusal(values[name])
 
     @classmethod
-    def check_names(cls, given: Mapping[str, Any]) -> None:
+    def check_names(cls, given: Mapping[str, object]) -> None:
         """Raises UserError with the nearest name if there is no option of a name that is given."""
         unknown = sorted(set(given) - set(cls.model_fields))
         if unknown:

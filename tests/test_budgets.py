@@ -47,3 +47,9 @@ def test_budgets_decide_sizes_and_read_the_whole_input():
     assert (series.mode, series.cell, series.rounds) == ("full", "own", 2)
     with pytest.raises(UserError, match="choose the mode full"):
         DistilConfig.create("japanese-vowels", teacher="t", budgets="5k,20k", mode="segments")
+
+
+@pytest.mark.parametrize("budgets", ["", 5, ("20k", "60k")])
+def test_what_is_no_text_of_limits_is_one_sentence(budgets):
+    with pytest.raises(UserError, match="`budgets` must be rising limits"):
+        config(budgets=budgets)

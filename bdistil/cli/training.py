@@ -48,7 +48,10 @@ def run(
     extend: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN", help="Add --rounds more students to a finished run of b-distil.", rich_help_panel=RUN
+            metavar="RUN",
+            help="Add students to a finished run of b-distil: as many as --rounds says, or one for each of further "
+            "--budgets.",
+            rich_help_panel=RUN,
         ),
     ] = None,
     config: Annotated[
@@ -72,9 +75,10 @@ def run(
     if parent:
         added = _added(parent, given, config)
         if dry_run:
-            _print_price(extended(parent, added.rounds, added.threads), parent.info().rounds_done, as_json)
+            longer = extended(parent, added.rounds, added.threads, budgets=added.budgets)
+            _print_price(longer, parent.info().rounds_done, as_json)
             return
-        made = extend_run(parent, added.rounds, added.threads)
+        made = extend_run(parent, added.rounds, added.threads, budgets=added.budgets)
     else:
         if dry_run:
             _print_price(_distil_config(given, config, planned=True), 0, as_json)
@@ -134,9 +138,10 @@ def _print_price(config: DistilConfig, done: int, as_json: bool) -> None:
 
 
 class Added(BaseModel):
-    """What may differ from the run that is extended: how many rounds are added, and the machine's business."""
+    """What may differ from the run that is extended: which rounds are added, and the machine's business."""
 
-    rounds: int
+    rounds: int | None = None
+    budgets: str | None = None
     threads: int | None = None
 
 
@@ -151,8 +156,6 @@ def _added(parent: "Run", given: Given, file: Path | None) -> Added:
     if other:
         value = f"{other[0].replace('_', ' ')} {other[1]}"
         raise UserError(f"{parent.id} was trained with {value}, and so are its further rounds: leave that option out.")
-    if "rounds" not in given.options:
-        raise UserError("Say how many students to add, for example: --rounds 2.")
     return Added.model_validate(given.options)
 
 

@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from bdistil.atomic import write_bytes
+from bdistil.budgets import parse
 from bdistil.config import DistilConfig
 from bdistil.errors import UserError
 from bdistil.method_registry import METHODS
@@ -31,29 +32,54 @@ TAKEN = (RoundStarted, EpochFinished, AttemptFinished, RoundUnmet, RoundFinished
 SAMPLE = "This run keeps no students or training answers of its rounds, as samples do, so it cannot be extended."
 
 
-def extend_run(parent: Run, rounds: int, threads: int | None = None) -> Run:
+def extend_run(
+    parent: Run, rounds: int | None = None, threads: int | None = None, *, budgets: str | None = None
+) -> Run:
     """A new run, waiting for a worker, that begins with all rounds of `parent` and is to have `rounds` more.
 
-    threads: CPU threads of its worker, the parent's setting by default. Raises UserError where `refusal` has a reason,
-    for a number of rounds that cannot be, and if the folder for runs cannot be written.
+    budgets: instead of rounds, and only where `parent` has budgets: further ones, a round for each. threads: CPU
+    threads of its worker, the parent's setting by default. Raises UserError where `refusal` has a reason, for rounds or
+    budgets that cannot be, and if the folder for runs cannot be written.
     """
-    config, info = extended(parent, rounds, threads), parent.info()
+    config, info = extended(parent, rounds, threads, budgets=budgets), parent.info()
     begun = {name: getattr(info, name) for name in BEGUN}
     title = f"{config.data_info.title}, {info.rounds_done} + {config.rounds - info.rounds_done} students"
     return create_run(config, title, parent=parent.id, begun=begun, fill=lambda run: _take_rounds(parent, run))
 
 
-def extended(parent: Run, rounds: int, threads: int | None = None) -> DistilConfig:
+def extended(
+    parent: Run, rounds: int | None = None, threads: int | None = None, *, budgets: str | None = None
+) -> DistilConfig:
     """The configuration of the longer run. Raises UserError as `extend_run` does."""
     config, info = _config(parent), parent.info()
     done, checksum = info.rounds_done, config.data_info.checksum
     if checksum and not config.examples and info.dataset and checksum != info.dataset.checksum:
         raise UserError("The data has changed since this run was trained, so it cannot be extended. Start a new run.")
-    most = MOST - done
+    added = _added_budgets(config, rounds, budgets) if config.budgets else _added_rounds(rounds, budgets, MOST - done)
+    changed = {"planned_rounds": config.rounds_for_eta, "threads": threads or config.threads}
+    return DistilConfig.create(**config.model_dump() | added | changed)
+
+
+def _added_rounds(rounds: int | None, budgets: str | None, most: int) -> dict[str, object]:
+    """The options of a longer run without budgets."""
+    if budgets is not None:
+        raise UserError("The students of this run have no budgets: leave out `budgets`, and give `rounds`.")
+    if rounds is None:
+        raise UserError("Say how many students to add: give `rounds`, such as 2.")
     if type(rounds) is not int or not 1 <= rounds <= most:
         raise UserError(f"Rounds to add must be a whole number from 1 to {most}; got “{rounds}”.")
-    changed = {"rounds": done + rounds, "planned_rounds": config.rounds_for_eta}
-    return DistilConfig.create(**config.model_dump() | changed | {"threads": threads or config.threads})
+    return {"rounds": MOST - most + rounds}
+
+
+def _added_budgets(config: DistilConfig, rounds: int | None, budgets: str | None) -> dict[str, object]:
+    """The options of a longer run with budgets."""
+    if rounds is not None or not budgets:
+        last = str(config.budgets).rpartition(",")[2].strip()
+        raise UserError(
+            f"This run has a round for each of its budgets: leave out `rounds`, and give `budgets` above {last}."
+        )
+    both = f"{config.budgets},{budgets}"
+    return {"budgets": both, "rounds": len(parse(both))}
 
 
 def differing(parent: Run, options: Mapping[str, Any]) -> tuple[str, Any] | None:

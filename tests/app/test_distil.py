@@ -557,6 +557,21 @@ def test_rounds_are_added_to_a_finished_run(open_page, runs, started, went):
     assert len(charts(page)) == 2
 
 
+def test_budgets_are_added_to_a_finished_run_that_has_some(open_page, runs, started, went):
+    extendable(runs / "run", rounds=2)
+    info = json.loads((runs / "run" / "run.json").read_text())
+    info["config"]["budgets"] = "20k,60k"
+    (runs / "run" / "run.json").write_text(json.dumps(info))
+    page = open_page("distil", run="run")
+    assert not page.number_input
+    button(page, "Start").click().run()
+    assert "give the field “Budgets” above 60k." in written(page) and not started
+    page.text_input(key="budgets").set_value("120k")
+    button(page, "Start").click().run()
+    assert went == [("distil", {"run": started[0]})]
+    assert open_run(started[0]).stored().config.budgets == "20k,60k,120k"
+
+
 @pytest.mark.parametrize("options", [{"method": POLISHED}, {"train": False}, {"kind": "teach"}])
 def test_what_cannot_be_extended_offers_no_rounds(open_page, runs, options):
     build_run(runs / "run", **options)

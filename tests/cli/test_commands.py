@@ -372,10 +372,41 @@ def test_rounds_are_added_to_a_finished_run(bdistil, created, short):
     assert (info.parent, info.config.rounds, info.config.threads) == ("short", 5, 1)
 
 
+@pytest.fixture
+def short_with_budgets(short):
+    """The same with a budget for each round."""
+    info = json.loads((short / "run.json").read_text())
+    info["config"]["budgets"] = "20k,40k,60k"
+    (short / "run.json").write_text(json.dumps(info))
+
+
+def test_budgets_are_added_to_a_run_with_budgets(bdistil, created, short_with_budgets):
+    status, out, _ = bdistil(*EXTEND, "--budgets", "120k")
+    config = created[0].stored().config
+    assert (status, out) == (0, created[0].id + "\n")
+    assert (config.budgets, config.rounds) == ("20k,40k,60k,120k", 4)
+
+
+def test_rounds_are_not_added_to_a_run_with_budgets(bdistil, created, short_with_budgets):
+    status, out, err = bdistil(*EXTEND, "--rounds", "2")
+    assert (status, out) == (2, "") and err.count("\n") == 1 and not created
+    assert "leave out --rounds, and give --budgets above 60k." in err
+
+
+def test_a_dry_run_with_budgets_says_what_the_students_cost(bdistil, created, own_home):
+    status, out, _ = bdistil("run", "--dataset", "digits", "--budgets", "1%,3%", "--dry-run", "--json")
+    expected = json.loads(out)
+    teacher = expected["macs"] / expected["macs_ratio"]
+    assert status == 0 and not created and len(expected["macs_of"]) == 2
+    assert 0.75 * 0.01 * teacher < expected["macs_of"][0] <= 0.01 * teacher
+    assert expected["macs"] <= 0.03 * teacher
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ((), "Say how many students to add, for example: --rounds 2."),
+        ((), "Say how many students to add: give --rounds, such as 2."),
+        (("--budgets", "9M"), "The students of this run have no budgets: leave out --budgets, and give --rounds."),
         (("--rounds", "two"), "--rounds must be a whole number from 1 to 64; got “two”."),
         (("--rounds", "62"), "Rounds to add must be a whole number from 1 to 61; got “62”."),
         (("--rounds", "2", "--seed", "1"), "short was trained with seed 0, and so are its further rounds"),

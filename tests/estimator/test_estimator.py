@@ -1,11 +1,16 @@
 """`BDistil` in scikit-learn's manner: both methods, all prefixes in one pass, and sentences for what does not fit."""
 
+import inspect
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 
 from bdistil import BDistil
+from bdistil.config import DistilConfig
+from bdistil.cost import prefix_costs
 from bdistil.errors import UserError
+from bdistil.recipes import chosen_by_recipes
 from tests.tasks import digits_task, one_thread  # noqa: F401
 
 SHORT = dict(student="cnn-xs", rounds=2, epochs=1, polish_epochs=2, batch_size=48)
@@ -82,3 +87,57 @@ def test_a_student_of_another_family_has_the_recipe_of_its_own(task):
     x, logits = np.random.default_rng(0).normal(size=(2, 40, 12, 3))
     model = BDistil("tcn-s", rounds=2, epochs=1, polish_epochs=1).fit(x, teacher_logits=logits[:, 0])
     assert [student.spec["composition"] for student in model.ensemble_.students][1] == "add"
+
+
+def test_budgets_decide_rounds_and_sizes(task):
+    small = SHORT | dict(rounds=None, budgets="20k,60k", meet_condition=False)
+    model = fitted(task, **small)
+    costs = [cost.macs for cost in prefix_costs(model.ensemble_)]
+    assert len(costs) == 2
+    assert all(0.75 * limit < macs <= limit for macs, limit in zip(costs, (20_000, 60_000), strict=True))
+
+
+def test_a_budget_that_no_student_comes_near_is_warned_of(task):
+    with pytest.raises(UserWarning, match="of its budget: there is no student of this kind between them"):
+        fitted(task, rounds=None, budgets="900G")  # warnings are errors here, before anything is trained
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (dict(rounds=3), "each of the 2 budgets, and `rounds` is 3: leave out `rounds`"),
+        (dict(budgets="1%,3%"), "does not know the teacher's MACs, so its budgets cannot be shares"),
+        (dict(budgets="5,10"), "The budget of prefix 1, 5 MACs, is too small"),
+        (dict(budgets="60k,20k"), "`budgets` must be rising limits"),
+        (dict(growth=1.5), "leave out either `budgets` or `growth`"),
+    ],
+)
+def test_budgets_that_cannot_be_are_a_sentence(task, given, sentence):
+    with pytest.raises(UserError, match=sentence):
+        fitted(task, **dict(rounds=None, budgets="20k,60k") | given)
+
+
+# Arrays have no recipe of their own: this is what small ones need, of which there are no changed versions.
+OWN_DEFAULTS = dict(student="cnn-s", epochs=10, polish_epochs=20)
+
+
+def declared_parameters():
+    """The parameters that are options of a run, as the signature has them."""
+    parameters = inspect.signature(BDistil).parameters
+    return [parameters[name] for name in parameters if name in DistilConfig.model_fields and name != "teacher"]
+
+
+@pytest.mark.parametrize("parameter", declared_parameters(), ids=lambda parameter: parameter.name)
+def test_a_parameters_default_is_the_declared_one(parameter):
+    declared = DistilConfig.options()[parameter.name].default
+    from_recipe = None if parameter.name in chosen_by_recipes() else declared
+    assert parameter.default == OWN_DEFAULTS.get(parameter.name, from_recipe)
+
+
+@pytest.mark.parametrize("parameter", declared_parameters(), ids=lambda parameter: parameter.name)
+def test_a_parameter_is_explained_as_it_is_declared(parameter):
+    explained = " ".join(BDistil.__doc__.split())
+    if parameter.name in ("student", "rounds", "budgets"):  # they are not quite as in a run
+        assert f" {parameter.name}: " in explained
+    else:
+        assert f"- {parameter.name}: {DistilConfig.options()[parameter.name].help} " in explained

@@ -36,9 +36,9 @@ def distilled(monkeypatch):
     """The data of the test's distillations."""
     seen, real = [], bdistil.estimator.Distillation
 
-    def kept(config, data, ensemble):
+    def kept(config, data, ensemble, **more):
         seen.append(data)
-        return real(config, data, ensemble)
+        return real(config, data, ensemble, **more)
 
     monkeypatch.setattr(bdistil.estimator, "Distillation", kept)
     return seen

@@ -140,6 +140,39 @@ def test_a_number_of_rounds_that_cannot_be_is_one_sentence(runs, rounds):
         extend_run(plain(runs / "short"), rounds)
 
 
+def with_budgets(path):
+    """A finished plain run of three rounds with budgets."""
+    parent = plain(path)
+    change_config(parent, budgets="20k,40k,60k")
+    return parent
+
+
+def test_budgets_are_extended_by_budgets(runs):
+    config = extend_run(with_budgets(runs / "short"), budgets="120k,200k").stored().config
+    assert (config.budgets, config.rounds, config.planned_rounds) == ("20k,40k,60k,120k,200k", 5, 3)
+
+
+@pytest.mark.parametrize(
+    "added", [dict(), dict(rounds=1), dict(rounds=1, budgets="120k"), dict(budgets=""), dict(rounds=0)]
+)
+def test_a_run_with_budgets_takes_no_rounds(runs, added):
+    parent = with_budgets(runs / "short")
+    with pytest.raises(UserError, match="leave out `rounds`, and give `budgets` above 60k"):
+        extend_run(parent, **added)
+
+
+@pytest.mark.parametrize("budgets", ["60k", "5%", "100k,90k", "more"])
+def test_further_budgets_rise_above_those_that_there_are(runs, budgets):
+    with pytest.raises(UserError, match="`budgets` must be rising limits"):
+        extend_run(with_budgets(runs / "short"), budgets=budgets)
+
+
+@pytest.mark.parametrize("added", [dict(budgets="120k"), dict(rounds=1, budgets="120k"), dict(budgets="")])
+def test_a_run_without_budgets_takes_none(runs, added):
+    with pytest.raises(UserError, match="have no budgets: leave out `budgets`"):
+        extend_run(plain(runs / "short"), **added)
+
+
 def test_threads_may_differ_from_the_parent_s(runs):
     config = extend_run(plain(runs / "short"), 2, threads=3).stored().config
     assert (config.rounds, config.threads) == (5, 3)
@@ -160,3 +193,14 @@ def test_rounds_that_are_added_are_those_that_an_uninterrupted_run_would_have_tr
     assert made(finished(longer)) == made(whole)
     assert [entry.record.edges for entry in longer.rounds()] == [entry.record.edges for entry in whole.rounds()]
     assert longer.info().scale == whole.info().scale
+
+
+def test_a_student_that_is_added_is_within_its_budget(own_home):
+    """Real workers: two rounds with budgets and one more; the students that there are stay as they are."""
+    parent = finished(started(distil_config(budgets="20k,60k", rounds=2, epochs=1, batch_size=64)))
+    longer = extend_run(parent, budgets="120k")
+    start_worker(longer)
+    macs = [point.macs for point in finished(longer).info().points]
+    assert macs[:2] == [point.macs for point in parent.info().points]
+    assert 90_000 < macs[2] <= 120_000
+    assert [entry.point.budget for entry in longer.rounds()] == [20_000, 60_000, 120_000]
