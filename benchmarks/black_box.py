@@ -25,7 +25,7 @@ from bdistil.runs import Run, create_run, list_runs
 from bdistil.runs.launch import start_worker
 
 MACS = 125_500_000
-RECIPE = dict(
+RECIPE: dict[str, Any] = dict(
     student="cnn-xl",
     rounds=2,
     epochs=2,

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from table import publish
 
@@ -74,7 +75,7 @@ def main(datasets: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as home:
         os.environ["BDISTIL_HOME"] = home
         for dataset in datasets:
-            epochs = {"epochs": 1, "polish_epochs": 1, "rounds": 2}
+            epochs: dict[str, Any] = {"epochs": 1, "polish_epochs": 1, "rounds": 2}
             config = DistilConfig.create(dataset, teacher=teacher_of(dataset), examples=RUNS[dataset], **epochs)
             estimate, used = expected(config), measured(create_run(config))
             row = [dataset, config.data_info.modality]

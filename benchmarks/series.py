@@ -49,7 +49,11 @@ MOST_LOST = {"free-spoken-digits-official": 1.0, "free-spoken-digits": 2.0, "dsa
 LEAST_TEACHER, MOST_SHARE, LEAST_MET, MOST_GIVEN_UP = {"free-spoken-digits": 0.78}, 0.25, 0.95, 0.5
 PUBLISHED = {"dsa-19": "published, persons held out: LSTM 85.2, MI-RNN 89.6"}
 BATCH = 500
-ALONE = {"composition": "alone", "head": "student", "cell": "own"}  # what students that read nobody have instead
+ALONE: dict[str, Any] = {
+    "composition": "alone",
+    "head": "student",
+    "cell": "own",
+}  # what students that read nobody have instead
 HEAD = (
     "split",
     "students (b-distil+polish)",
