@@ -12,6 +12,7 @@ Ends in the claim: within 3.0 points of the black box on the test split at no mo
 """
 
 import os
+from typing import Any
 
 from table import prefix_cells, publish
 from work import folder
