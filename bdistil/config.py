@@ -97,7 +97,7 @@ class _Config(Options):
     )
 
     @classmethod
-    def create(cls, dataset: str, *, data: OwnData | dict[str, object] | None = None, **given: Any) -> Self:
+    def create(cls, dataset: str, *, data: object = None, **given: Any) -> Self:
         """The data set's recipe with what is given (and is not None) in its place.
 
         Raises UserError, one sentence, for an unknown name or a value out of its limits.

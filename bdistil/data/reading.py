@@ -126,7 +126,7 @@ class OwnData(Options):
         return cls.checked_values(given)
 
     @classmethod
-    def given(cls, options: "OwnData | dict[str, Any] | None") -> "OwnData | None":
+    def given(cls, options: object) -> "OwnData | None":
         """Options as a configuration has them, or as a stored one has. Raises UserError as `create` does."""
         if options is None or isinstance(options, cls):
             return options
