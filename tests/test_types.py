@@ -30,8 +30,8 @@ READERS = {
     "app/doors.py",  # HTTP headers
     "app/main.py",  # the server's requests and theme
 }
-MOST_READS = 58
-MOST_ANY = 15
+MOST_READS = 25
+MOST_ANY = 9
 ROOTS = ("bdistil", "app", "pages")
 
 
