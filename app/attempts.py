@@ -85,7 +85,7 @@ def _attempts(now: RunState) -> None:
     st.header("Attempts", anchor=False)
     resting, label = now.info.state not in LIVE, f"Attempts of {now.info.method}"
     if polishes(now.info.method):
-        ui.muted("A round trains all students so far, once. They are checked, and corrected, after the polish.")
+        ui.muted("Each round trains all students so far. The weak learning condition is checked after the polish.")
         short = [
             (row.candidate.round, _rung(row.candidate), f"{row.candidate.barrier:g}", _outcome(row, resting))
             for row in now.attempts
@@ -176,7 +176,11 @@ def _record_outcome(record: Correction, round: int) -> str:
     if record.outcome == "kept":
         return "✓ kept" if record.condition_met else "kept, a class is missed"
     if record.outcome == "corrected":
-        return "✓ corrected" if _missed_before(record, round) else "✓ met, and prepared for the next"
+        return (
+            "✓ corrected"
+            if _missed_before(record, round)
+            else "✓ condition met; adjusted so that the next student can improve on it"
+        )
     return UNMET[record.outcome]
 
 

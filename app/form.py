@@ -347,7 +347,7 @@ def _rows(config: DistilConfig, found: Estimate | None) -> None:
         each += " each" if config.rounds > 1 else ""
         ratio = found.macs_ratio
         whole = f"{formats.macs(found.macs)} MACs" if ratio is None else f"{formats.share(ratio)} of the teacher"
-        sentence = f"{students} of {each}: the last ensemble costs about {whole}."
+        sentence = f"{students} of {each}: all together cost about {whole}."
     ui.muted(sentence)
     if found and found.teacher:  # a black box
         ui.muted(" ".join(filter(None, (found.teacher.signature, *found.teacher.notices))))

@@ -108,7 +108,7 @@ def explore_note(info: Info, current: int | None = None) -> str | None:
     if polishing(info) and info.state == "stopped":
         return f"Stopped in the polish; {_as_they_stood(done)}."
     if info.state == "running" and info.phase != "rounds":
-        return STARTING if not done else "The last figures are worked out."
+        return STARTING if not done else "Computing the final results."
     if info.state == "running":
         return f"Round {current or min(done + 1, total)} of {total} is training; a new point will appear here."
     if info.state == "queued":
@@ -154,7 +154,7 @@ def title(info: Info, beat: Beat | None = None) -> str:
     if state in ("stopped", "failed") and complete(info):
         return "Stopped just before its end" if state == "stopped" else "The last step failed"
     if state == "running" and info.phase != "rounds":
-        return "The last figures are worked out" if info.phase == "report" else "The run is getting ready"
+        return "Computing the final results" if info.phase == "report" else "The run is getting ready"
     return {
         "queued": "Waiting for its turn",
         "running": f"Round {current} of {total} is training",

@@ -101,10 +101,10 @@ def _round(run: Run) -> int | None:
 
 def frontier(results: Results, axis: CostAxis) -> None:
     """The chart to scale, constant while the thumb moves; a click on a point moves the thumb there."""
-    st.header(f"The frontier of {results.run.method}, to scale", anchor=False)
+    st.header(f"Accuracy against cost, {results.run.method}", anchor=False)
     caption = f"{formats.intervals(results.people_counted)} Click a point to move the slider there."
     if results.unpolished is not None:
-        caption += " Small and hollow: each prefix as its round ended, before the polish."
+        caption += " Small and hollow: accuracy as each round ended, before all students were polished together."
     ui.muted(" ".join([caption, *formats.black_box(results.run.known_teacher), run_text.recipe(results.run)]))
     key = f"frontier-{results.run.run}-{axis.key}"
     run = results.run

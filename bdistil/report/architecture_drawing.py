@@ -10,7 +10,7 @@ from bdistil.report import formats
 from bdistil.results.architecture import ANSWER, Block, Part, columns
 from bdistil.students.catalogue import COMPOSITIONS
 
-COSTS = ("MACs", "of them reading", "Parameters", "Leaves behind")
+COSTS = ("MACs", "of them for reading others", "Parameters", "Kept for the next")
 
 
 def caption(parts: Sequence[Part]) -> str:
@@ -59,7 +59,7 @@ def _cell(name: str, block: Block | None) -> str:
     """A block; an arrow from above it, which is told in words as well."""
     if block is None:
         return "<td></td>"
-    words = "answer" if name == ANSWER else str(block.size) if block.size else "passed on"
+    words = "answer" if name == ANSWER else str(block.size) if block.size else "reused"
     spoken = '<span class="announce">, reads the students before it</span>' if block.reads else ""
     classes = " ".join(["block", *(["reads"] if block.reads else []), *(["passed"] if block.size == 0 else [])])
     return f'<td><span class="{classes}">{words}{spoken}</span></td>'

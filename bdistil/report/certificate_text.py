@@ -17,8 +17,8 @@ from bdistil.results.certificate import Guarantee, Heavy
 def finding(found: Guarantee) -> str:
     """What the certificate says, as a headline.
 
-    `The deviation stayed under its bound in all 24 rounds; from round 12 on the bound says more than the trivial one
-    for every class (for Shirt 0.44, where 0.80 is trivial).`
+    `Every class has a guarantee from round 12 on: for Shirt the largest error is at most 0.44, where 0.80 would hold
+    without boosting. Measured: 0.20.`
     """
     if found.broken:
         at = found.broken
@@ -27,26 +27,23 @@ def finding(found: Guarantee) -> str:
             f"The deviation exceeds its bound in round {at.round} for {named(at.name)} ({exceeds}, where {limit} is "
             "the most there can be): this run’s records are damaged."
         )
-    held = f"The deviation stayed under its bound in {_rounds(found.rounds)}"
     bound, trivial = apart(found.shown.bound, found.shown.trivial)
-    name = named(found.shown.name)
+    name, measured = named(found.shown.name), f"Measured: {decimal(found.shown.measured, 2)}."
     if not found.telling:
         return (
-            f"{held}, but the bound says nothing yet: it comes closest for {name}, {bound}, where {trivial} is trivial."
+            f"No useful guarantee yet: the theory allows a largest error of {bound} for {name}, and {trivial} would "
+            f"hold without boosting. {measured}"
         )
     if found.telling == found.classes:
         return (
-            f"{held}; from round {found.since} on the bound says more than the trivial one for every class "
-            f"({bound} for {name}, where {trivial} is trivial)."
+            f"Every class has a guarantee from round {found.since} on: for {name} the largest error is at most "
+            f"{bound}, where {trivial} would hold without boosting. {measured}"
         )
+    classes = f"{found.telling} of {found.classes} classes"
     return (
-        f"{held}; the bound says more than the trivial one for {found.telling} of {found.classes} classes, for {name} "
-        f"from round {found.since} on ({bound}, where {trivial} is trivial)."
+        f"There is a guarantee for {classes}: for {name} the largest error is at most {bound} from round {found.since} "
+        f"on, where {trivial} would hold without boosting. {measured}"
     )
-
-
-def _rounds(number: int) -> str:
-    return {1: "the first round", 2: "both rounds"}.get(number, f"all {number} rounds")
 
 
 def tighter(found: Guarantee) -> str:
@@ -54,8 +51,8 @@ def tighter(found: Guarantee) -> str:
     if found.broken or found.telling == found.classes:
         return ""
     levers = (
-        "The bound falls about as one over the square root of the number of rounds; smaller largest deviations and "
-        "larger edges lower it as well, fewer training examples hardly."
+        "The bound falls about as one over the square root of the number of rounds. Larger edges and smaller largest "
+        "errors lower it as well; fewer training examples hardly do."
     )
     return f"{_further(found)} {levers}".strip()
 
@@ -69,7 +66,7 @@ def _further(found: Guarantee) -> str:
     left = "class left" if len(waiting) == 1 else f"{number_word(len(waiting))} classes left"
     if not coming:
         who = f"the {left}" if found.telling else "any class"
-        return f"If further rounds were like these, no number of them would bring it below the trivial one for {who}."
+        return f"However many rounds like these are added, there would be no guarantee for {who}."
     reach = " to ".join(count(number) for number in sorted({min(coming), max(coming)}))
     if len(coming) < len(waiting):
         never = number_word(len(waiting) - len(coming))
@@ -77,10 +74,7 @@ def _further(found: Guarantee) -> str:
         who, end = f"{number_word(len(coming))} of {whole}", f", for the other {never} never"
     else:
         who, end = f"the {left}" if found.telling else "every class", ""
-    return (
-        f"If further rounds were like these, it would fall below the trivial one for {who} after {reach} rounds in all"
-        f"{end}."
-    )
+    return f"With more rounds like these there would be a guarantee for {who} after {reach} rounds in all{end}."
 
 
 def condition(records: Sequence[RoundRecord]) -> str:
@@ -102,12 +96,12 @@ def _unmet(record: RoundRecord) -> str:
 
 def meaning(examples: int, polished: bool) -> str:
     """What is drawn, in words; examples: N of the training split."""
-    whose = " All are of the polished students." if polished else ""
+    whose = " All values are for the students after polishing." if polished else ""
     return (
-        f"Deviation: the largest distance from the teacher’s answer on {count(examples)} training examples, where the "
-        "teacher’s largest is 1. Bound: what the boosting game proves of it, from each student’s own deviations and "
-        "edges. Trivial: what holds without the game, the mean of the students’ largest deviations, at most 1. "
-        f"A bound at or above it says nothing.{whose}"
+        f"Deviation: the largest error, as the distance from the teacher’s logits on {count(examples)} training "
+        "examples, where the teacher’s largest is 1. Bound: the largest error that boosting theory allows, from the "
+        "measured edges and errors of the students. Trivial bound: what holds without boosting, the students’ own "
+        f"largest errors, averaged; at most 1. A bound below it is a guarantee.{whose}"
     )
 
 
@@ -115,25 +109,28 @@ def panels(planned: int, done: int, top: float) -> str:
     """What the small panels share; planned, done: rounds; top: the deviation at their upper edge."""
     across = f"rounds 1 to {planned}" if planned > 1 else "the one round"
     far = "" if done == planned else f" ({done} done)"
-    return f"Across: {across}{far}. Up: 0 to {decimal(top)}, the same in all; a bound above that is out of the picture."
+    return f"Horizontal: {across}{far}. Vertical: 0 to {decimal(top)} in all panels; higher bounds are cut off."
 
 
 def edges(relative: bool) -> str:
     """What the chart of edges shows."""
     if relative:
         return "The edge as a share of the largest that deviations of this size could have: from −1 to +1."
-    return "Above zero, the student corrects the ensemble on that class. Crosses lie below. In round 1 every edge is 0."
+    return (
+        "Above zero, the student corrects the ensemble on this class; a cross marks one that does not. Hollow: before "
+        "its output layer was adjusted. In round 1 every edge is 0."
+    )
 
 
 def effective(round: int, number: float, examples: int) -> str:
     """On how many examples the weight lies in a round, for the class where they are fewest."""
-    spread = f"In round {round} the weight is spread as evenly as over {count(int(number + 0.5))} of {count(examples)}"
-    return f"{spread} examples, the least of any class. Were they few, the game would be chasing outliers."
+    spread = f"Round {round} uses {count(int(number + 0.5))} of {count(examples)} training examples effectively"
+    return f"{spread}, in the class where they are fewest. A small number would mean that a few outliers dominate."
 
 
 def eta(round: int) -> str:
     """What the chart of the bound over η shows."""
-    return f"After round {round}. The bound holds at every η, so the least one counts (filled)."
+    return f"After round {round}. The bound holds for every step size η; the smallest (filled) is used."
 
 
 def named(name: str) -> str:
@@ -156,16 +153,16 @@ def error(pair: Heavy) -> str:
 
 
 def times(pair: Heavy) -> str:
-    """A pair's weight: `3.2 equal shares`."""
-    return f"{decimal(pair.times, 1 if pair.times < 100 else 0)} equal shares"
+    """A pair's weight: `3.2×`."""
+    return f"{decimal(pair.times, 1 if pair.times < 100 else 0)}×"
 
 
 def heaviest(number: int) -> str:
     """The caption above the examples that weighed most for the student of a round."""
     if number == 1:
         return "Round 1 begins with equal weights: no answer counts more, student 1 learns from the teacher alone."
+    earlier = "student 1 was" if number == 2 else f"students 1 to {number - 1} were"
     return (
-        f"The training examples whose answers counted most for student {number}, each with the class for which it did: "
-        "on those the students before it were furthest below or above the teacher. An equal share is what every answer "
-        "weighs in round 1."
+        f"Examples that student {number} had to concentrate on, because {earlier} furthest from the teacher there, "
+        "each with the class for which it was. 1× is the weight of every example in round 1."
     )

@@ -259,7 +259,7 @@ def early(shares: Sequence[float], accuracies: Sequence[float], close: float = 1
     reached = f"{subject} {percent(accuracies[place])}"
     if enough == len(shares) - 1:
         against = f"{decimal(lost[place])} points below all {len(shares)} at its end"
-        return f"The whole window counts: after {percent(shares[place], 0)} of it {reached}, {against}."
+        return f"Waiting pays: after {percent(shares[place], 0)} of the series {reached}, {against}."
     if lost[place] < 0.05:
         at_its_end = f"all {len(shares)} reach {percent(accuracies[-1])} at its end"
         return f"{window(shares[place])} is as good as all of it: {reached}, {at_its_end}."
@@ -299,4 +299,4 @@ def disagreement(prefix: int, differing: int, examples: int) -> str:
         verb = "answers" if prefix == 1 else "answer"
         return f"{students(prefix)} {verb} like the teacher on every test example."
     counted = f"{count(differing)} of {count(examples)} test examples"
-    return f"{counted}; shown are the most confident. The strip tells which prefixes answer correctly."
+    return f"{counted}; shown are those that the students are surest of. Filled: right with that many students."

@@ -43,7 +43,7 @@ def caption(series: Series, read: float = 1.0) -> str:
 def _caption(series: Series) -> str:
     if series.modality == "sensor":
         return "Channels under one name share a scale."
-    usual = "the more ink, the more of it against what is usual"
+    usual = "darker where it is above this row's average"
     if series.channels:
         return f"Rows from the bottom: {series.channels[0]} to {series.channels[-1]}; {usual}."
     return f"Rows from the bottom: bands from low to high; {usual}."

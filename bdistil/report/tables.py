@@ -199,10 +199,10 @@ def _heavy_card(pair: Heavy, examples: Examples, place: int, theme: ThemeName) -
     name = f"Training example {pair.index}, {pair.label}"
     return (
         f"<li>{_drawn(examples, place, name, theme)}<dl>"
-        f"<dt>answer</dt><dd>{escape(pair.name)}</dd>"
+        f"<dt>score for</dt><dd>{escape(pair.name)}</dd>"
         f'<dt>was</dt><dd><span aria-hidden="true">{sign}</span> {certificate_text.error(pair)}</dd>'
         f"{_answer('label', pair.label, True)}{_answer('teacher', pair.teacher, pair.teacher == pair.label)}"
-        f"<dt>weighs</dt><dd>{certificate_text.times(pair)}</dd></dl></li>"
+        f"<dt>weight</dt><dd>{certificate_text.times(pair)}</dd></dl></li>"
     )
 
 
@@ -223,7 +223,7 @@ def _panel(found: ClassRound, picture: str) -> str:
         f"<dt>deviation</dt><dd>{formats.decimal(found.measured, 2)}</dd><dt>bound</dt><dd>{bound}</dd>"
         f"<dt>trivial</dt><dd>{trivial}</dd></dl>"
         f'<p class="{"tells" if found.tells else "vacuous"}">'
-        f"{'✓ tells something' if found.tells else '✕ says nothing'}</p></li>"
+        f"{'✓ guarantee' if found.tells else '✕ no guarantee'}</p></li>"
     )
 
 

@@ -116,7 +116,7 @@ def test_form_names_the_price_of_everything(open_page, asked, teacher):
         "about 50\u00a0s",
         "600\u00a0MB",
         "2.0\u00a0MB",
-        "Five students of 22 to 57\u00a0k MACs each: the last ensemble costs about 16\u00a0% of the teacher.",
+        "Five students of 22 to 57\u00a0k MACs each: all together cost about 16\u00a0% of the teacher.",
     ):
         assert words in html
     assert "--rounds 5 --seed 0" in copyable(page)
@@ -509,7 +509,7 @@ def test_a_polish_is_watched(open_page, runs):
     html = written(page)
     assert page.title[0].value == "Six students are polished together"
     assert "Epoch 5 of 8. About 52\u00a0min left; 6 models can be used already, as the rounds left them." in html
-    assert "They are checked, and corrected, after the polish." in html and "trained" in html
+    assert "The weak learning condition is checked after the polish." in html and "trained" in html
     assert "polish" in [trace["name"] for trace in json.loads(charts(page)[1])["data"]]
 
 

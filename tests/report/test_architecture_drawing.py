@@ -21,7 +21,7 @@ def test_an_arrow_is_told_in_words():
 
 
 def test_a_level_that_adds_nothing_passes_on():
-    assert 'class="block reads passed">passed on<' in markup.table([part(2, 2, size=0)])
+    assert 'class="block reads passed">reused<' in markup.table([part(2, 2, size=0)])
 
 
 def test_parts_of_a_window_are_told_only_where_there_are_any():

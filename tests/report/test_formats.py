@@ -116,7 +116,8 @@ def test_hover_keeps_its_order():
 
 def test_disagreement_captions():
     assert w.disagreement(3, 470, 10_000) == (
-        f"470 of 10{T}000 test examples; shown are the most confident. The strip tells which prefixes answer correctly."
+        f"470 of 10{T}000 test examples; shown are those that the students are surest of. "
+        "Filled: right with that many students."
     )
     assert w.disagreement(3, 0, 10_000) == "3 students answer like the teacher on every test example."
     assert w.disagreement(1, 0, 10_000) == "1 student answers like the teacher on every test example."
@@ -142,7 +143,7 @@ def test_a_prefix_that_has_read_a_part_says_so():
         ),
         (
             [0.9, 0.8, 0.85, 0.9],
-            "The whole window counts: after 75\u00a0% of it 3 students reach 85.0\u00a0%, "
+            "Waiting pays: after 75\u00a0% of the series 3 students reach 85.0\u00a0%, "
             "5.0 points below all 4 at its end.",
         ),
         (
@@ -187,7 +188,7 @@ def test_an_interval_is_called_a_range_where_too_few_persons_stand_behind_it():
 def test_so_many_points_below_the_end_still_count_as_the_same():
     accuracies = [0.5, 0.75]  # 25 points apart, exactly
     assert w.early([0.5, 1.0], accuracies, close=25.0).startswith(f"50{N}% of the window is nearly as good")
-    assert w.early([0.5, 1.0], accuracies, close=24.9).startswith("The whole window counts")
+    assert w.early([0.5, 1.0], accuracies, close=24.9).startswith("Waiting pays")
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_coefficients_with_names_are_told_by_them():
     named = Series(values, "speech", np.zeros(2), np.ones(2), ("LPC cepstrum 1", "LPC cepstrum 2"))
     html = series_drawing.drawing(named, 0, "x", "light")
     assert "x: LPC cepstrum 1 to LPC cepstrum 2 over 3 steps, the first at the bottom" in html
-    assert "Rows from the bottom: LPC cepstrum 1 to LPC cepstrum 2; the more ink" in series_drawing.caption(named)
+    assert "Rows from the bottom: LPC cepstrum 1 to LPC cepstrum 2; darker" in series_drawing.caption(named)
     assert "bands from low to high" in series_drawing.caption(speech())
 
 

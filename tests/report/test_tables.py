@@ -92,14 +92,14 @@ def test_heavy_pairs_say_how_the_ensemble_erred_and_what_it_weighs():
     pairs = [pairs[0], Heavy(7, "Bag", "Coat", "<i>", False, 3.0), pairs[1], Heavy(9, "Bag", "Bag", "Bag", True, 1.0)]
     html = tables.heavy_gallery(pairs, Pictures(np.zeros((4, 4, 4), np.uint8), 255), "light", most=2)
     assert html.count("<img") == 2 and 'alt="Training example 7, Coat"' in html
-    assert "too low" in html and "too high" in html and "3.2 equal shares" in html
+    assert "too low" in html and "too high" in html and "3.2×" in html
     assert '<dd class="wrong">&lt;i&gt; ✕</dd>' in html and "<i>" not in html
 
 
 def test_panels_say_without_colour_whether_a_bound_tells_something():
     classes = [class_round("<i>", 0, 6, 0.3, 0.44, 0.8), class_round("Coat", 1, 6, 0.3, 0.9, 0.8)]
     html = tables.panels(classes, ["data:one", "data:two"])
-    assert html.count("✓ tells something") == html.count("✕ says nothing") == 1
+    assert html.count("✓ guarantee") == html.count("✕ no guarantee") == 1
     assert '<p class="tells">✓' in html and '<p class="vacuous">✕' in html
     assert "<h3>&lt;i&gt;</h3>" in html and 'alt="Coat: deviation, bound and trivial bound by round"' in html
     assert "<dt>bound</dt><dd>0.44</dd>" in html
@@ -139,4 +139,4 @@ def test_what_is_reached_early_is_told_with_its_time_and_against_the_end():
 
 def test_a_bound_equal_to_the_trivial_one_says_nothing():
     html = tables.panels([class_round("Coat", 0, 1, 0.8, 0.8, 0.8)], ["data:one"])
-    assert "✕ says nothing" in html and "tells something" not in html
+    assert "✕ no guarantee" in html and "✓ guarantee" not in html
