@@ -141,7 +141,7 @@ def _attempt_finished(event: AttemptFinished, classes: Sequence[str]) -> str | N
     if outcome == "kl":
         cost = kl_change(event.kl_before, event.kl_after)
         return f"{who} missed {missed} of {len(edges)} classes; mending that would cost {cost} of KL, too much."
-    return f"{who} misses {missed} of {len(edges)} classes, and correcting its output layer could not mend that."
+    return f"{who} misses {missed} of {len(edges)} classes, and correcting its output layer could not fix that."
 
 
 def _met(event: Correction, took: str = "") -> str:

@@ -114,7 +114,7 @@ class ProgressiveEnsemble(nn.Module):
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(per_channel), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(per_channel), persistent=False)
         if not (0 < self.c < math.inf and self.std.gt(0).all() and (self.mean / self.std).isfinite().all()):
-            raise UserError(f"An ensemble's scale c ({c}) and std ({std}) are finite and above 0: mend them.")
+            raise UserError(f"An ensemble's scale c ({c}) and std ({std}) are finite and above 0: fix them.")
         self.students = Students()
         for student in students:
             self.append(student)

@@ -1,4 +1,4 @@
-"""Errors that the user can mend: one sentence that names what is wrong and what to do.
+"""Errors that the user can fix: one sentence that names what is wrong and what to do.
 
 The command line prints a `UserError` on standard error and exits with status 2; pages show it as a notice.
 """

@@ -61,7 +61,7 @@ def _inputs(x: np.ndarray, path: Path) -> tuple[np.ndarray, Modality]:
         if len(wrong):
             raise UserError(
                 f"{path.name}, row {wrong[0] + 1} of x holds a value that is no number, or none that 32 "
-                "bits hold: mend or remove it."
+                "bits hold: fix or remove it."
             )
         return series, "sensor"
     raise UserError(

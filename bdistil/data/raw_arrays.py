@@ -35,5 +35,5 @@ def series(X: np.ndarray) -> np.ndarray:
     if X.ndim != 3 or not X.size:
         raise UserError(f"Inputs have shape {X.shape}; give (N, time, channels), or (N, time) for one channel.")
     if not np.isfinite(X).all():
-        raise UserError(f"Series {int((~np.isfinite(X)).any(axis=(1, 2)).argmax())} holds NaN or infinity: mend it.")
+        raise UserError(f"Series {int((~np.isfinite(X)).any(axis=(1, 2)).argmax())} holds NaN or infinity: fix it.")
     return X.transpose(0, 2, 1).copy()

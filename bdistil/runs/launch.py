@@ -29,7 +29,7 @@ def start_worker(run: Run) -> int:
         with _lock(run) as lock:
             return _start(run, lock)
     except OSError as error:
-        raise UserError(f"The run in {run.path} cannot be written ({error.strerror}); mend that and resume.") from None
+        raise UserError(f"The run in {run.path} cannot be written ({error.strerror}); fix that and resume.") from None
 
 
 def _lock(run: Run) -> BinaryIO:

@@ -5,7 +5,7 @@ rounds/NN/     of frozen rounds: student.safetensors, student.json, logits.npz (
                of corrective rounds: round.json and prefix.npz (F_t, as it stood when round t ended), and of the
                newest one all students as they stood, ensemble/
 polish/NN/     of corrective rounds, once they are polished: what rounds/NN/ holds of frozen ones
-attempts/NN/   of a round in progress: candidates that FIND-WL has turned down
+attempts/NN/   of a round in progress: candidates that the search has rejected
 """
 
 import io
@@ -88,7 +88,7 @@ def save_polish(job: DistillationJob, ensemble: ProgressiveEnsemble, snapshot: S
 
 
 def save_attempt(run: Run, attempt: Attempt) -> None:
-    """Write a candidate that was turned down: an interruption must not cost its training."""
+    """Write a rejected candidate: an interruption must not cost its training."""
     record, attempts = attempt.record, run.path / "attempts"
     attempts.mkdir(exist_ok=True)
     with new_folder(attempts / f"{record.round:02d}" / f"{record.attempt:02d}", parents=False) as folder:
@@ -154,7 +154,7 @@ def restore_polished(run: Run, data: DistillationData) -> ProgressiveEnsemble:
 
 
 def restore_attempts(run: Run, round: int) -> list[Attempt]:
-    """The candidates of a round that were turned down before an interruption, in order, up to a damaged one."""
+    """The candidates of a round that were rejected before an interruption, in order, up to a damaged one."""
     attempts = []
     for folder in _numbered(run.path / "attempts" / f"{round:02d}"):
         try:

@@ -160,4 +160,4 @@ def _sentence(error: OSError) -> str:
         return f"{place} cannot be written. Give yourself the right to, then resume; finished rounds are safe."
     if error.errno == errno.ENOENT:
         return f"{place} is gone. If the run was not deleted on purpose, resume it."
-    return f"A file could not be read or written ({error.strerror}). Mend that, then resume; finished rounds are safe."
+    return f"A file could not be read or written ({error.strerror}). Fix that, then resume; finished rounds are safe."

@@ -97,7 +97,7 @@ def _made(factory: Factory, **given: object) -> nn.Module:
         raise
     except Exception as error:
         raise UserError(
-            f"What makes a student fails when it is called as {called} ({_told(error)}): mend it."
+            f"What makes a student fails when it is called as {called} ({_told(error)}): fix it."
         ) from error
     if not isinstance(module, nn.Module):
         raise UserError(f"A student must be a torch.nn.Module, and the factory returned {type(module).__name__}.")

@@ -2,7 +2,7 @@
 
 The carry is a flat dictionary of named tensors. A student declares the names and shapes that it leaves (`carry_shapes`)
 and those that it reads from its predecessor (`reads`); nothing else in the engine knows about composition.
-Paper: function composition over intermediate activations (arXiv 2302.10093); our statement of it is in the README.
+Paper: function composition over intermediate activations (arXiv 2302.10093); our statement of it is in docs/method.md.
 """
 
 import math

@@ -113,7 +113,7 @@ def test_a_search_is_a_row_an_attempt(searched):
     assert any("of KL, too much." in sentence for sentence in sentences)
     corrected = next(sentence for sentence in sentences if sentence.startswith("Student 2, attempt 3,"))
     assert "of 10 classes; its output layer was corrected in 1.4\u00a0s and now meets all; KL +" in corrected
-    assert any(sentence.endswith("correcting its output layer could not mend that.") for sentence in sentences)
+    assert any(sentence.endswith("correcting its output layer could not fix that.") for sentence in sentences)
 
 
 def test_a_rung_that_is_climbed_is_told():

@@ -117,7 +117,7 @@ def returns(change):
         (lambda: Dense(SHAPE, CLASSES, {}), r"this one cannot be \(got an unexpected keyword argument 'input_shape'\)"),
         (lambda input_shape, classes: 3, r"and this one cannot be \(got an .* 'reads'\): let it take these three"),
         (Dense(SHAPE, CLASSES, {}), "a module that is made already: give Dense itself"),
-        (lambda **shapes: 1 / 0, r"fails when it is called as .* \(ZeroDivisionError: division by zero\): mend it"),
+        (lambda **shapes: 1 / 0, r"fails when it is called as .* \(ZeroDivisionError: division by zero\): fix it"),
     ],
 )
 def test_a_broken_contract_is_one_sentence(factory, sentence):
