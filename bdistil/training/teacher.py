@@ -142,7 +142,7 @@ def finish_teacher(
         seed=config.seed,
         data_checksum=data.checksum,
         split_known=not config.weights,
-        config=config.model_dump(),
+        config=config.model_dump(mode="json"),
         run=run,
         command=command(config),
         created=datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -590,7 +590,7 @@ def test_without_torch_no_rounds_are_offered(open_page, runs, monkeypatch):
 def test_an_extension_that_is_refused_says_why(open_page, runs, monkeypatch):
     import watch
 
-    def refuse(run, rounds):
+    def refuse(run, rounds, **further):
         raise UserError("The folder for runs cannot be written.")
 
     monkeypatch.setattr(watch, "extend_run", refuse)

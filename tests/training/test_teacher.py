@@ -41,7 +41,7 @@ def test_a_trained_teacher_is_saved_with_a_card_that_holds(data):
     answers = predict(load_teacher(saved), data.x_test, lambda x: normalise(x, saved.mean, saved.std)).numpy()
     assert saved.accuracy == (answers.argmax(1) == data.y_test).mean() > 0.8
     assert saved.accuracy_low < saved.accuracy < saved.accuracy_high
-    assert saved.data_checksum == data.checksum and saved.config == config.model_dump()
+    assert saved.data_checksum == data.checksum and saved.config == config.model_dump(mode="json")
     rate = f"--learning-rate {config.learning_rate:g}"
     told = f"bdistil teach --dataset digits --teacher resnet-s --epochs 6 --seed 0 {rate}"
     assert saved.command == f"{told} --threads 1"
