@@ -26,7 +26,8 @@ def test_a_card_s_button_opens_its_page_at_its_run(runs):
     build_run(runs / "run", title="Mine")
     app = AppTest.from_file(str(ROOT / "app" / "shell.py"), default_timeout=60).run()
     app.button(key="card-button-run").click().run()
-    assert not app.exception and app.query_params["run"] == "run" and app.header[0].value.startswith("Accuracy against cost")
+    assert not app.exception and app.query_params["run"] == "run"
+    assert app.header[0].value.startswith("Accuracy against cost")
 
 
 def test_pages_of_finished_runs_import_no_torch(runs):
