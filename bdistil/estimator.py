@@ -27,7 +27,7 @@ from bdistil.data.raw_arrays import pictures, series
 from bdistil.ensemble import ProgressiveEnsemble
 from bdistil.errors import UserError, quoted
 from bdistil.method.distillation import Distillation, DistillationData
-from bdistil.method.ladder import plan
+from bdistil.method.ladder import budgets_of
 from bdistil.method.student_training import BATCH
 from bdistil.method_registry import DEFAULT_METHOD
 from bdistil.runs.methods import trainer
@@ -421,18 +421,14 @@ def _budgets(config: DistilConfig, data: DistillationData) -> tuple[int, ...]:
 
     Raises UserError for shares of the teacher's MACs, and for a budget that the smallest student does not fit.
     """
-    if not config.budgets:
-        return ()
-    found = parse(config.budgets)
-    if found.shares:
+    if config.budgets and parse(config.budgets).shares:
         raise UserError(
             "BDistil does not know the teacher's MACs, so its budgets cannot be shares of them: give `budgets` such as "
             "200k,1M,5M."
         )
-    limits = found.macs(None)
-    for prefix, planned in enumerate(plan(config, data.dataset.info, limits), start=1):
-        if remark := planned.remark(prefix):
-            warnings.warn(remark, stacklevel=3)
+    limits, remarks = budgets_of(config, data.dataset.info, None)
+    for remark in remarks:
+        warnings.warn(remark, stacklevel=3)
     return limits
 
 

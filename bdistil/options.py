@@ -68,30 +68,6 @@ class Declared:
     group: Group | None
     unit: str
     takes: str
-    metavar: str
-    choices: Mapping[str, str]
-    unlisted: tuple[str, ...]
-    flag: str
-    step: float | None
-    empty: str
-    form: bool
-
-
-@dataclass(frozen=True)
-class Option:
-    """An option as it is declared. kind: int, float, bool, str, or tuple for texts; object for what only Python gives.
-
-    default: None also where there is none. ge, gt, le, lt: limits, None where there are none.
-    """
-
-    name: str
-    title: str
-    help: str
-    kind: type
-    default: Any
-    group: Group | None
-    unit: str
-    takes: str
     metavar_of_text: str
     choices: Mapping[str, str]
     unlisted: tuple[str, ...]
@@ -99,6 +75,21 @@ class Option:
     step: float | None
     empty: str
     form: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option(Declared):
+    """An option as it is declared; its flag is whole, `--rounds`.
+
+    kind: int, float, bool, str, or tuple for texts; object for what only Python gives. default: None also where there
+    is none. ge, gt, le, lt: limits, None where there are none.
+    """
+
+    name: str
+    title: str
+    help: str
+    kind: type
+    default: Any
     ge: float | None = None
     gt: float | None = None
     le: float | None = None
@@ -109,22 +100,14 @@ class Option:
         """The option that a field declares."""
         declared = next(entry for entry in field.metadata if isinstance(entry, Declared))
         limits = {key: getattr(entry, key) for entry in field.metadata for key in _LIMITS if hasattr(entry, key)}
+        said = {**vars(declared), "flag": f"--{declared.flag or name.replace('_', '-')}"}
         return cls(
             name=name,
             title=field.title or name,
             help=field.description or "",
             kind=_kind(field.annotation),
             default=None if field.is_required() else field.default,
-            group=declared.group,
-            unit=declared.unit,
-            takes=declared.takes,
-            metavar_of_text=declared.metavar,
-            choices=declared.choices,
-            unlisted=declared.unlisted,
-            flag=f"--{declared.flag or name.replace('_', '-')}",
-            step=declared.step,
-            empty=declared.empty,
-            form=declared.form,
+            **said,
             **limits,
         )
 

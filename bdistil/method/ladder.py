@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from bdistil.budgets import parse
 from bdistil.config import DistilConfig
 from bdistil.cost import student_macs
 from bdistil.data.dataset import DatasetInfo
@@ -52,7 +53,6 @@ class PlannedStudent:
     limit: int
     macs: int
     share: float
-    rung: Rung
 
     def remark(self, prefix: int) -> str | None:
         """A sentence where the student is the nearest below its budget and still far from it; None where it is near."""
@@ -82,13 +82,33 @@ def ladder(config: DistilConfig, round: int) -> list[Rung]:
     return [*(Rung(number, name, grown=growth) for number, name in enumerate(steps)), widest]
 
 
+def budgets_of(
+    config: DistilConfig, info: DatasetInfo, teacher_macs: float | None
+) -> tuple[tuple[int, ...], list[str]]:
+    """The run's budgets in MACs, () where it has none, and remarks on those that no student comes near.
+
+    Raises UserError for shares of MACs that are not known, and for a budget that the smallest student does not fit.
+    """
+    if not config.budgets:
+        return (), []
+    limits = parse(config.budgets).macs(teacher_macs)
+    remarks = [each.remark(prefix) for prefix, each in enumerate(plan(config, info, limits), start=1)]
+    return limits, [remark for remark in remarks if remark]
+
+
 def plan(config: DistilConfig, info: DatasetInfo, budgets: Sequence[int]) -> list[PlannedStudent]:
     """The student of each budget, in MACs. What torch draws next is as before.
 
     Raises UserError for a budget that even the smallest student does not fit.
     """
     with torch.random.fork_rng(devices=[]):
-        return _plan(config, info, untrained(config, info, 0), budgets)
+        students = untrained(config, info, len(budgets), budgets).students
+    planned, spent = list[PlannedStudent](), 0
+    for limit, student in zip(budgets, students, strict=True):
+        macs = spent + student_macs(student)
+        planned.append(PlannedStudent(limit, macs, (macs - spent) / (limit - spent)))
+        spent = macs
+    return planned
 
 
 def untrained(config: DistilConfig, info: DatasetInfo, rounds: int, budgets: Sequence[int] = ()) -> ProgressiveEnsemble:
@@ -104,18 +124,6 @@ def untrained(config: DistilConfig, info: DatasetInfo, rounds: int, budgets: Seq
         sized = _sized_ladder(config, info, ensemble, budgets[round - 1]) if budgets else ladder(config, round)
         ensemble.append(build(config, info, ensemble, sized[0]))
     return ensemble
-
-
-def _plan(
-    config: DistilConfig, info: DatasetInfo, ensemble: ProgressiveEnsemble, budgets: Sequence[int]
-) -> list[PlannedStudent]:
-    planned = []
-    for limit in budgets:
-        spent, rung = _spent(ensemble), _sized_ladder(config, info, ensemble, limit)[0]
-        ensemble.append(build(config, info, ensemble, rung))
-        macs = _spent(ensemble)
-        planned.append(PlannedStudent(limit, macs, (macs - spent) / (limit - spent), rung))
-    return planned
 
 
 def _sized_ladder(config: DistilConfig, info: DatasetInfo, ensemble: ProgressiveEnsemble, limit: int) -> list[Rung]:
@@ -134,9 +142,8 @@ def _sized_ladder(config: DistilConfig, info: DatasetInfo, ensemble: Progressive
             f"The budget of prefix {len(ensemble) + 1}, {limit:,} MACs, is too small: even with the smallest student "
             f"of the kind of {config.student} it takes {smallest:,}. Raise this one of the `budgets`, or leave it out."
         )
-    macs = [_macs(config, info, ensemble, name, size) for name, size in found[:2]]
-    if searched and len(macs) == 2 and macs[0] == macs[1]:  # there is no wider student below the budget
-        del found[1]
+    if searched and len(found) > 1 and len({_macs(config, info, ensemble, *each) for each in found[:2]}) == 1:
+        del found[1]  # there is no wider student below the budget
     return [Rung(number, name, grown=size, fitted=True) for number, (name, size) in enumerate(found)]
 
 

@@ -55,20 +55,21 @@ def extended(
     done, checksum = info.rounds_done, config.data_info.checksum
     if checksum and not config.examples and info.dataset and checksum != info.dataset.checksum:
         raise UserError("The data has changed since this run was trained, so it cannot be extended. Start a new run.")
-    added = _added_budgets(config, rounds, budgets) if config.budgets else _added_rounds(rounds, budgets, MOST - done)
+    added = _added_budgets(config, rounds, budgets) if config.budgets else _added_rounds(rounds, budgets, done)
     changed = {"planned_rounds": config.rounds_for_eta, "threads": threads or config.threads}
     return DistilConfig.create(**config.model_dump() | added | changed)
 
 
-def _added_rounds(rounds: int | None, budgets: str | None, most: int) -> dict[str, object]:
+def _added_rounds(rounds: int | None, budgets: str | None, done: int) -> dict[str, object]:
     """The options of a longer run without budgets."""
     if budgets is not None:
         raise UserError("The students of this run have no budgets: leave out `budgets`, and give `rounds`.")
     if rounds is None:
         raise UserError("Say how many students to add: give `rounds`, such as 2.")
+    most = MOST - done
     if type(rounds) is not int or not 1 <= rounds <= most:
         raise UserError(f"Rounds to add must be a whole number from 1 to {most}; got “{rounds}”.")
-    return {"rounds": MOST - most + rounds}
+    return {"rounds": done + rounds}
 
 
 def _added_budgets(config: DistilConfig, rounds: int | None, budgets: str | None) -> dict[str, object]:

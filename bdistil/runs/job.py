@@ -93,8 +93,7 @@ class DistillationJob(Job):
 
     def record_round(self) -> None:
         """Record the round that has been saved: its event, the summary, the time, and a notice of a poor first one."""
-        self.record_missing_rounds()
-        rounds = self.run.unpolished() or self.run.rounds()
+        rounds = self.record_missing_rounds()
         if len(rounds) == 1:
             teacher, dataset = self.data.teacher.validation, self.data.dataset
             accuracy = float((teacher.argmax(axis=1) == dataset.y_validation).mean())
@@ -102,14 +101,19 @@ class DistillationJob(Job):
             self.notice([sentence] if sentence else [])
         self.run.update(seconds=self.seconds())
 
-    def record_missing_rounds(self) -> None:
-        """Record finished rounds that a crash kept from being recorded, and the summary of all."""
-        rounds = self.run.unpolished() or self.run.rounds()
+    def record_missing_rounds(self) -> list[FinishedRound]:
+        """Record finished rounds that a crash kept from being recorded, and the summary of all; returns them.
+
+        They are as they stood when they ended; the summary is of polished students where there are some.
+        """
+        final = self.run.rounds()
+        rounds = self.run.unpolished() or final
         recorded = {event.round for event in self.run.events()[0] if isinstance(event, RoundFinished)}
         for number, finished in enumerate(rounds, start=1):
             if number not in recorded:
                 self.run.record(RoundFinished, round=number, **dict(finished))
-        self.run.update(rounds_done=len(rounds), points=summary(self.run.rounds()))
+        self.run.update(rounds_done=len(rounds), points=summary(final))
+        return rounds
 
 
 def checkpoint_of(run: Run) -> Checkpoint:

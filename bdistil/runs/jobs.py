@@ -5,7 +5,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from bdistil.budgets import parse
 from bdistil.config import DistilConfig, TeachConfig
 from bdistil.data import CATALOGUE, Dataset, custom, load_dataset, recordings
 from bdistil.data.dataset import SPLITS, Splits
@@ -14,21 +13,14 @@ from bdistil.data.views import view
 from bdistil.errors import UserError
 from bdistil.method.certificate import theory_eta
 from bdistil.method.distillation import DistillationData
-from bdistil.method.ladder import plan
+from bdistil.method.ladder import budgets_of
 from bdistil.paths import home
-from bdistil.records import (
-    DatasetRecord,
-    Scale,
-    TeacherFinished,
-    TeacherRecord,
-)
+from bdistil.records import DatasetRecord, Scale, TeacherFinished, TeacherRecord
 from bdistil.runs import previews
 from bdistil.runs.heartbeat import HeartbeatWriter
 from bdistil.runs.job import DistillationJob, Job
 from bdistil.runs.methods import trainer
-from bdistil.runs.rounds import (
-    write_arrays,
-)
+from bdistil.runs.rounds import write_arrays
 from bdistil.runs.store import Run, teacher_accuracies
 from bdistil.runs.versions import versions
 from bdistil.scale import B
@@ -66,7 +58,7 @@ def distil_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], fl
         _refuse_changed_data(run, config.data_info.checksum)
     card = card_of(config)
     before.enter("teacher")
-    limits, remarks = budgets_of(config, card.macs)
+    limits, remarks = budgets_of(config, config.data_info, card.macs)
     data = distillation_data(config, card, heartbeat, before.device)
     job = DistillationJob(run, heartbeat, seconds, config=config, data=data, teacher_macs=card.macs, budgets=limits)
     _notice_data(job, data.dataset, config)
@@ -80,18 +72,6 @@ def distil_phases(run: Run, heartbeat: HeartbeatWriter, seconds: Callable[[], fl
 
     job.enter("report")
     ensemble.cpu().save(run.path / "ensemble")
-
-
-def budgets_of(config: DistilConfig, teacher_macs: float | None) -> tuple[tuple[int, ...], list[str]]:
-    """The run's budgets in MACs, () where it has none, and remarks on those that no student comes near.
-
-    Raises UserError for shares of MACs that are not known, and for a budget that the smallest student does not fit.
-    """
-    if not config.budgets:
-        return (), []
-    limits = parse(config.budgets).macs(teacher_macs)
-    remarks = [each.remark(prefix) for prefix, each in enumerate(plan(config, config.data_info, limits), start=1)]
-    return limits, [remark for remark in remarks if remark]
 
 
 def distillation_data(
